@@ -1,0 +1,35 @@
+"""The errors this package raises for input it cannot use.
+
+Every message names the offending value and where it stands, and says what to do. All of them are a `MagusError`
+(and a `ValueError`), so a caller can catch one class.
+"""
+
+__all__ = ["ConfigError", "DataError", "GraphError", "MagusError", "ModelError", "RunError", "SessionError"]
+
+
+class MagusError(ValueError):
+    """Base class of all errors of this package."""
+
+
+class DataError(MagusError):
+    """A log, an item table or a data file that cannot be used."""
+
+
+class GraphError(MagusError):
+    """A graph that cannot be built, or a node, word or item that it does not hold."""
+
+
+class ModelError(MagusError):
+    """A base recommender that cannot do what is asked of it, or scores that cannot be used."""
+
+
+class SessionError(MagusError):
+    """A session that is used against its rules, for example a click on a node that was not shown."""
+
+
+class RunError(MagusError):
+    """A run folder that is missing, damaged, or of another version or data set."""
+
+
+class ConfigError(MagusError):
+    """A configuration value that cannot be used."""
