@@ -1,0 +1,43 @@
+"""Words, the relational graph, session graphs and storage."""
+
+from magus_pyg.graph.access import (
+    find_query,
+    improves_edges,
+    item_id_of,
+    item_node,
+    item_queries,
+    n_items,
+    n_nodes,
+    node_words,
+    query_node,
+    words_of,
+)
+from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, build_relational_graph
+from magus_pyg.graph.session_graphs import SessionGraphBuilder, SessionGraphs
+from magus_pyg.graph.storage import load_graph, save_graph
+from magus_pyg.graph.words import Vocabulary, Word, WordTable, build_word_table
+
+__all__ = [
+    "IMPROVES",
+    "INDEPENDENT",
+    "INHIBITS",
+    "SessionGraphBuilder",
+    "SessionGraphs",
+    "Vocabulary",
+    "Word",
+    "WordTable",
+    "build_relational_graph",
+    "build_word_table",
+    "find_query",
+    "improves_edges",
+    "item_id_of",
+    "item_node",
+    "item_queries",
+    "load_graph",
+    "n_items",
+    "n_nodes",
+    "node_words",
+    "query_node",
+    "save_graph",
+    "words_of",
+]

@@ -1,0 +1,153 @@
+"""Reading a relational graph: words of nodes, nodes of items and queries, containment as rows."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.errors import GraphError
+from magus_pyg.graph.words import Word
+from magus_pyg.ragged import Ragged
+
+__all__ = [
+    "check_node",
+    "find_query",
+    "improves_edges",
+    "item_id_of",
+    "item_node",
+    "item_queries",
+    "n_items",
+    "n_nodes",
+    "node_words",
+    "query_node",
+    "words_of",
+]
+
+
+def n_nodes(graph: HeteroData) -> int:
+    """N, the number of nodes."""
+    return int(graph["node"].num_nodes)
+
+
+def n_items(graph: HeteroData) -> int:
+    """I, the number of items; they are the nodes 0..I-1."""
+    return int(graph.n_items)
+
+
+def improves_edges(graph: HeteroData) -> Tensor:
+    """R+ from part to whole, int64 [2, E], sorted by whole, then part."""
+    edge_index: Tensor = graph["node", "improves", "node"].edge_index
+    return edge_index
+
+
+def node_words(graph: HeteroData) -> Ragged:
+    """[N] rows: the word ids of every node, ascending."""
+    return Ragged(graph.word_ptr, graph.word_index)
+
+
+def node_parts(graph: HeteroData) -> Ragged:
+    """[N] rows: the nodes strictly part of every node, ascending; those of an item are its queries."""
+    part, whole = improves_edges(graph)
+    return Ragged.from_pairs(whole, part, n_nodes(graph))
+
+
+def node_wholes(graph: HeteroData) -> Ragged:
+    """[N] rows: the nodes that every node is strictly part of, ascending (items first)."""
+    part, whole = improves_edges(graph)
+    return Ragged.from_pairs(part, whole, n_nodes(graph))
+
+
+def item_queries(graph: HeteroData) -> Ragged:
+    """[I] rows: the query nodes that every item contains, ascending."""
+    part, whole = improves_edges(graph)
+    count = n_items(graph)
+    end = int(torch.searchsorted(whole.contiguous(), count))  # sorted by whole, and items are the first nodes
+    return Ragged.from_pairs(whole[:end], part[:end], count)
+
+
+def check_node(graph: HeteroData, node: int) -> int:
+    """The node itself, if the graph has it.
+
+    Raises:
+        GraphError: otherwise.
+    """
+    if isinstance(node, bool) or not 0 <= int(node) < n_nodes(graph):
+        raise GraphError(f"node {node!r} is not in the graph: its nodes are 0..{n_nodes(graph) - 1}")
+    return int(node)
+
+
+def words_of(graph: HeteroData, node: int) -> tuple[Word, ...]:
+    """The words of a node, in the order of their ids.
+
+    Raises:
+        GraphError: if the graph has no such node.
+    """
+    node = check_node(graph, node)
+    start, end = int(graph.word_ptr[node]), int(graph.word_ptr[node + 1])
+    return tuple(graph.vocabulary.words[word] for word in graph.word_index[start:end].tolist())
+
+
+def item_node(graph: HeteroData, item_id: str) -> int:
+    """The node of an item.
+
+    Raises:
+        GraphError: if no item has this id.
+    """
+    index = graph.vocabulary.item_index
+    key = str(item_id)
+    if key not in index:
+        raise GraphError(f"unknown item id {item_id!r}: the graph has {n_items(graph)} items, such as {index[0]!r}")
+    return int(index.get_loc(key))
+
+
+def item_id_of(graph: HeteroData, node: int) -> str:
+    """The id of an item node.
+
+    Raises:
+        GraphError: if the node is a query or not in the graph.
+    """
+    if check_node(graph, node) >= n_items(graph):
+        words = " ".join(str(word) for word in words_of(graph, node))
+        raise GraphError(f"node {node} is the query {words!r}, not an item")
+    item_id: str = graph.vocabulary.item_ids[int(node)]
+    return item_id
+
+
+def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) -> int | None:
+    """The query node of a combination of words, in any order.
+
+    Args:
+        graph: the relational graph.
+        words: values or (field, value); one text is one word.
+
+    Returns:
+        The node, or None where the graph has no such query node (no item contains it, or it is too long).
+
+    Raises:
+        GraphError: if a word is unknown, if a value stands in several fields, or if no word is given.
+    """
+    listed = [words] if isinstance(words, str) else list(words)
+    if not listed:
+        raise GraphError("a query needs at least one word")
+    return query_node(graph, tuple(sorted({graph.vocabulary.word_id(word) for word in listed})))
+
+
+def query_node(graph: HeteroData, word_ids: tuple[int, ...]) -> int | None:
+    """The query node of ascending word ids, or None; found by bisection among the nodes of that size."""
+    first = n_items(graph)
+    lengths = graph.word_ptr[first + 1 :] - graph.word_ptr[first:-1]  # ascending: queries are sorted by size
+    size = len(word_ids)
+    low = int(torch.searchsorted(lengths, size, right=False))
+    end = high = int(torch.searchsorted(lengths, size, right=True))
+    while low < high:
+        middle = (low + high) // 2
+        start = int(graph.word_ptr[first + middle])
+        if tuple(graph.word_index[start : start + size].tolist()) < word_ids:
+            low = middle + 1
+        else:
+            high = middle
+    if low == end:
+        return None
+    start = int(graph.word_ptr[first + low])
+    return first + low if tuple(graph.word_index[start : start + size].tolist()) == word_ids else None

@@ -1,0 +1,130 @@
+"""Saving and loading a relational graph: one safetensors file, no pickle, memory-mapped on loading."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.errors import GraphError
+from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS
+from magus_pyg.graph.words import Vocabulary, Word
+
+__all__ = ["FORMAT_VERSION", "load_graph", "save_graph"]
+
+FORMAT_VERSION = 1
+_FORMAT = "magus_pyg.relational_graph"
+_EDGES = {"improves": IMPROVES, "inhibits": INHIBITS, "independent": INDEPENDENT}
+
+
+def save_graph(graph: HeteroData, path: str | Path) -> None:
+    """Write a graph to one file; the file appears only when it is complete.
+
+    Args:
+        graph: as made by `build_relational_graph`; tensors that are added to its nodes or R+ edges (for example
+            learned weights, [N, ...] or [E]) are kept.
+        path: the file to write; an existing one is replaced.
+
+    Raises:
+        OSError: if the file cannot be written; nothing is left behind.
+    """
+    tensors = {"word_ptr": graph.word_ptr, "word_index": graph.word_index}
+    for key, value in graph["node"].items():
+        if isinstance(value, Tensor):
+            tensors[f"node/{key}"] = value
+    for name, edge_type in _EDGES.items():
+        if edge_type in graph.edge_types:
+            for key, value in graph[edge_type].items():
+                if isinstance(value, Tensor):
+                    tensors[f"{name}/{key}"] = value
+    vocabulary: Vocabulary = graph.vocabulary
+    tensors.update(_texts("item_id", list(vocabulary.item_ids)))
+    tensors.update(_texts("word_value", [word.value for word in vocabulary.words]))
+    fields = list(dict.fromkeys(word.field for word in vocabulary.words))
+    tensors["word_field"] = torch.tensor([fields.index(word.field) for word in vocabulary.words], dtype=torch.int32)
+    header = {
+        "version": FORMAT_VERSION,
+        "fields": fields,
+        "num_nodes": int(graph["node"].num_nodes),
+        "n_items": int(graph.n_items),
+        "max_words": int(graph.max_words),
+        "relations": graph.relations,
+        "counts": graph.counts,
+    }
+    write_tensors(tensors, {"format": _FORMAT, "header": json.dumps(header)}, Path(path))
+
+
+def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """Write a safetensors file to a temporary name beside `path`, then rename it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary, metadata)
+        os.replace(temporary, path)
+    except SafetensorError as error:  # what the library makes of a full disk
+        raise OSError(f"{path} could not be written: {error}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_graph(path: str | Path) -> HeteroData:
+    """Load a graph that `save_graph` wrote; its tensors are mapped from the file, not copied.
+
+    Raises:
+        GraphError: if the file is missing, cut off, of another kind, or of another version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise GraphError(f"there is no graph file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT:
+                raise GraphError(f"{path} is no relational graph: its format is {metadata.get('format')!r}")
+            header = json.loads(metadata["header"])
+            if header["version"] != FORMAT_VERSION:
+                raise GraphError(
+                    f"{path} is a graph of format version {header['version']}, and this package reads version "
+                    f"{FORMAT_VERSION}: build the graph again"
+                )
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no iterator)
+    except SafetensorError as error:
+        raise GraphError(f"{path} is cut off or no graph file ({error}): build the graph again") from error
+
+    graph = HeteroData()
+    graph["node"].num_nodes = header["num_nodes"]
+    for key, value in tensors.items():
+        store, _, name = key.partition("/")
+        if store == "node":
+            graph["node"][name] = value
+        elif store in _EDGES:
+            graph[_EDGES[store]][name] = value
+    fields = header["fields"]
+    words = [
+        Word(fields[field], value)
+        for field, value in zip(tensors["word_field"].tolist(), _read_texts(tensors, "word_value"), strict=True)
+    ]
+    graph.word_ptr, graph.word_index = tensors["word_ptr"], tensors["word_index"]
+    graph.n_items = header["n_items"]
+    graph.vocabulary = Vocabulary(words, _read_texts(tensors, "item_id"))
+    graph.max_words, graph.relations, graph.counts = header["max_words"], header["relations"], header["counts"]
+    return graph
+
+
+def _texts(name: str, texts: list[str]) -> dict[str, Tensor]:
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    data = np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()
+    return {f"{name}_bytes": torch.from_numpy(data), f"{name}_ptr": torch.from_numpy(ends)}
+
+
+def _read_texts(tensors: dict[str, Tensor], name: str) -> list[str]:
+    data = tensors[f"{name}_bytes"].numpy().tobytes()
+    ends = tensors[f"{name}_ptr"].tolist()
+    return [data[start:end].decode() for start, end in zip(ends[:-1], ends[1:], strict=True)]
