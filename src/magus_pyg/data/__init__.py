@@ -1,0 +1,34 @@
+"""Data sets, their checks, the split by time, sampled negatives, and sessions."""
+
+from magus_pyg.data.dataset import PARTS, RecDataset
+from magus_pyg.data.itemsets import ItemSets, items_of_users
+from magus_pyg.data.load import load_dataset, register_dataset
+from magus_pyg.data.movielens import MovieLens100kOptions
+from magus_pyg.data.negatives import NegativeSampler, sample_negatives
+from magus_pyg.data.options import DatasetOptions
+from magus_pyg.data.searched import searched_words
+from magus_pyg.data.session_building import build_sessions
+from magus_pyg.data.sessions import SessionOptions, Sessions
+from magus_pyg.data.split import temporal_split
+from magus_pyg.data.synthetic import SyntheticOptions
+from magus_pyg.data.tabular import TabularOptions
+
+__all__ = [
+    "PARTS",
+    "DatasetOptions",
+    "ItemSets",
+    "MovieLens100kOptions",
+    "NegativeSampler",
+    "RecDataset",
+    "SessionOptions",
+    "Sessions",
+    "SyntheticOptions",
+    "TabularOptions",
+    "build_sessions",
+    "items_of_users",
+    "load_dataset",
+    "register_dataset",
+    "sample_negatives",
+    "searched_words",
+    "temporal_split",
+]

@@ -1,0 +1,218 @@
+"""Checks of item tables and logs. What is wrong is a `DataError` that says where; what is odd is counted.
+
+Every function works on whole columns; a line is only looked for once something is known to be wrong.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from magus_pyg.data.tables import Table
+from magus_pyg.errors import DataError
+
+__all__ = ["check_columns", "clean_values", "identifiers", "indices", "numbers", "seconds", "unique_identifiers"]
+
+
+def check_columns(table: Table, required: Iterable[str], option: str = "") -> None:
+    """Check that a table has the columns that are asked of it.
+
+    Args:
+        table: the table.
+        required: names of the columns.
+        option: what asks for them, for the message.
+
+    Raises:
+        DataError: naming the missing columns, those found, and the closest match.
+    """
+    missing = [name for name in dict.fromkeys(required) if name not in table.columns]
+    if not missing:
+        return
+    close = get_close_matches(missing[0], table.columns, n=1)
+    names = ", ".join(repr(name) for name in missing) + (f" (asked for by {option})" if option else "")
+    raise DataError(
+        f"{table.path}: no column {names}; "
+        f"the file has {', '.join(table.columns)}{f'; did you mean {close[0]!r}?' if close else ''}"
+    )
+
+
+def identifiers(table: Table, column: str) -> pa.ChunkedArray:
+    """A column of ids as texts, [rows], as written: leading zeros and case are kept.
+
+    Raises:
+        DataError: at an empty id.
+    """
+    values = table.texts(column)
+    empty = pc.equal(pc.utf8_trim_whitespace(values), "").to_numpy()
+    if empty.any():
+        raise DataError(f"{table.where(int(empty.argmax()), column)}: the id is empty ({int(empty.sum())} such rows)")
+    return values
+
+
+def unique_identifiers(table: Table, column: str) -> np.ndarray:
+    """The ids of a table with one row an id: object [rows] of texts.
+
+    Raises:
+        DataError: if the table has no row, at an empty id, and at an id that was there before.
+    """
+    if len(table) == 0:
+        raise DataError(f"{table.path} has a header but no row: there is nothing to recommend or to learn from")
+    values: np.ndarray = identifiers(table, column).to_pandas().to_numpy(dtype=object)
+    repeated = pd.Series(values).duplicated().to_numpy()
+    if repeated.any():
+        row = int(repeated.argmax())
+        first = int((values == values[row]).argmax())
+        raise DataError(
+            f"{table.where(row, column)}: the id {values[row]!r} is already on line {table.line(first)} "
+            f"({int(repeated.sum())} repeated rows); keep one row for each id"
+        )
+    return values
+
+
+def indices(table: Table, column: str, known: np.ndarray, what: str) -> np.ndarray:
+    """The positions of a column's ids in a list of known ids.
+
+    Args:
+        table: the table.
+        column: the column of ids.
+        known: object [K], distinct ids.
+        what: what the ids stand for, for the message, such as "item of items.csv".
+
+    Returns:
+        int64 [rows].
+
+    Raises:
+        DataError: if some ids are not known, with their count and the first of them.
+    """
+    found = pc.index_in(identifiers(table, column), value_set=pa.array(known, pa.string()))
+    if found.null_count:
+        unknown = found.is_null().to_numpy()
+        row = int(unknown.argmax())
+        value = table.texts(column)[row].as_py()
+        distinct = len(pc.unique(table.texts(column).filter(found.is_null())))
+        raise DataError(
+            f"{table.where(row, column)}: {value!r} is no {what} ({int(unknown.sum())} rows with {distinct} such ids); "
+            "add the missing rows or take these out of the log"
+        )
+    return np.asarray(found.to_numpy(), dtype=np.int64)
+
+
+def numbers(table: Table, column: str, what: str = "number") -> np.ndarray:
+    """A column as finite numbers, float64 [rows].
+
+    Raises:
+        DataError: at a value that is empty, no number, NaN or infinite.
+    """
+    values = table.data.column(column)
+    if pa.types.is_string(values.type):
+        try:
+            result = pc.cast(values, pa.float64()).to_numpy()
+        except pa.ArrowInvalid:
+            result = pd.to_numeric(table.texts(column).to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+        result = pc.cast(values, pa.float64(), safe=False).to_numpy()
+    else:
+        raise DataError(f"{table.path}, column {column!r}: a {what} is needed, the type is {values.type}")
+    result = np.asarray(result, dtype=np.float64)
+    bad = ~np.isfinite(result)
+    if bad.any():
+        row = int(bad.argmax())
+        value = table.texts(column)[row].as_py()
+        raise DataError(f"{table.where(row, column)}: {value!r} is no {what} ({int(bad.sum())} such rows)")
+    return result
+
+
+def seconds(table: Table, column: str, form: str = "number") -> np.ndarray:
+    """A column of times as whole numbers, int64 [rows].
+
+    Args:
+        table: the table.
+        column: the column.
+        form: "number" (seconds, or any number that grows with time; fractions are cut), "iso" (2014-02-28 or
+            2014-02-28T10:00:00, read as UTC), or a pattern of `strptime` such as "%Y%m%d".
+
+    Raises:
+        DataError: at a value that is no time of that form.
+    """
+    values = table.data.column(column)
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        times = pc.cast(pc.cast(values, pa.timestamp("s"), safe=False), pa.int64())
+        bad = pc.is_null(times).to_numpy()
+        if bad.any():
+            raise DataError(f"{table.where(int(bad.argmax()), column)}: the time is empty ({int(bad.sum())} such rows)")
+        return np.asarray(times.to_numpy(), dtype=np.int64)
+    if form != "number":
+        pattern = "ISO8601" if form == "iso" else form
+        parsed = pd.to_datetime(
+            pd.Series(table.texts(column).to_pandas(), dtype=object), format=pattern, errors="coerce", utc=True
+        )
+        bad = parsed.isna().to_numpy()
+        if bad.any():
+            row = int(bad.argmax())
+            raise DataError(
+                f"{table.where(row, column)}: {table.texts(column)[row].as_py()!r} is no time of the form {form!r} "
+                f"({int(bad.sum())} such rows)"
+            )
+        return np.asarray(parsed.dt.tz_localize(None).to_numpy(dtype="datetime64[s]").astype(np.int64))
+    try:
+        # Straight to integers where that is possible: float64 would round times in nanoseconds.
+        return (
+            np.asarray(pc.cast(values, pa.int64()).to_numpy(), dtype=np.int64)
+            if not values.null_count
+            else (_whole(table, column))
+        )
+    except pa.ArrowInvalid:
+        return _whole(table, column)
+
+
+def _whole(table: Table, column: str) -> np.ndarray:
+    result = numbers(table, column, "time in seconds")
+    bad = np.abs(result) >= 2.0**63
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{table.where(row, column)}: {result[row]!r} is no time in seconds (too large)")
+    return np.floor(result).astype(np.int64)
+
+
+def clean_values(
+    texts: pa.ChunkedArray, separator: str, empty: Sequence[str], table: Table, column: str
+) -> tuple[np.ndarray, int]:
+    """Bring the values of a field into one form: joined by "|", without blanks around, empties and repeats.
+
+    Args:
+        texts: [rows].
+        separator: what stands between several values of a row.
+        empty: values that mean "no value" and are taken out.
+        table: where the texts come from, for messages.
+        column: likewise.
+
+    Returns:
+        The cleaned texts, object [rows], and how many values were taken out because they are in `empty`.
+
+    Raises:
+        DataError: if a value holds "|" although another separator is named.
+    """
+    if separator != "|":
+        bad = pc.match_substring(texts, "|").to_numpy()
+        if bad.any():
+            row = int(bad.argmax())
+            raise DataError(
+                f"{table.where(row, column)}: {texts[row].as_py()!r} holds '|', which joins values inside the package; "
+                f"replace it (the separator here is {separator!r})"
+            )
+    lists = pc.split_pattern(texts, separator).combine_chunks()
+    row_of = np.asarray(pc.list_parent_indices(lists).to_numpy())
+    values = pc.utf8_trim_whitespace(pc.list_flatten(lists))
+    filled = pc.not_equal(values, "").to_numpy(zero_copy_only=False)
+    removed = np.zeros(len(values), dtype=bool)
+    if empty:
+        removed = pc.is_in(values, value_set=pa.array(list(empty), pa.string())).to_numpy(zero_copy_only=False)
+    kept = np.flatnonzero(filled & ~removed)
+    codes = pc.dictionary_encode(values).indices.to_numpy()
+    kept = kept[~pd.DataFrame({"row": row_of[kept], "value": codes[kept]}).duplicated().to_numpy()]
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(row_of[kept], minlength=len(texts)))])
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(ptr, pa.int32()), values.take(pa.array(kept))), "|")
+    return joined.to_pandas().to_numpy(dtype=object), int((filled & removed).sum())

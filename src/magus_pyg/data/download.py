@@ -1,0 +1,69 @@
+"""Fetching an archive once, in a way that a broken download never looks like a whole one."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+from magus_pyg.errors import DataError
+
+__all__ = ["cache_folder", "fetch_archive", "md5"]
+
+
+def cache_folder() -> Path:
+    """Where fetched data is kept: the variable MAGUS_CACHE, else XDG_CACHE_HOME/magus_pyg, else ~/.cache/magus_pyg."""
+    if os.environ.get("MAGUS_CACHE"):
+        return Path(os.environ["MAGUS_CACHE"]).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magus_pyg"
+
+
+def md5(path: Path) -> str:
+    """The MD5 of a file, 32 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def fetch_archive(url: str, checksum: str, target: Path, timeout: float = 30.0) -> Path:
+    """Fetch a zip archive, check it, and unpack it into `target`, unless that is there already.
+
+    The archive is unpacked beside the target under a temporary name that is then renamed, so that a target that exists
+    is whole, also where two processes fetch at once.
+
+    Args:
+        url: address of the archive.
+        checksum: its MD5, 32 hex digits.
+        target: the folder to make; the archive's files lie in it as in the archive.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        DataError: if the address does not answer, or the archive is not the expected one.
+    """
+    if target.is_dir():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
+            archive = Path(name) / "archive.zip"
+            with urllib.request.urlopen(url, timeout=timeout) as source, open(archive, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+            found = md5(archive)
+            if found != checksum:
+                raise DataError(
+                    f"{url} has the MD5 {found} instead of {checksum}: the download was cut off or the file has changed"
+                )
+            unpacked = Path(name) / "unpacked"
+            with zipfile.ZipFile(archive) as file:
+                file.extractall(unpacked)
+            try:
+                unpacked.rename(target)
+            except OSError:
+                # Another process was first: its folder is as good.
+                if not target.is_dir():
+                    raise
+    except (urllib.error.URLError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{url} could not be fetched into {target}: {error}") from error
+    return target

@@ -1,0 +1,52 @@
+"""One door for all data sets: the class of the options says which loader reads them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from magus_pyg.data.dataset import RecDataset
+from magus_pyg.data.movielens import MovieLens100kOptions, load_movielens
+from magus_pyg.data.options import DatasetOptions
+from magus_pyg.data.synthetic import SyntheticOptions, load_synthetic
+from magus_pyg.data.tabular import TabularOptions, load_tabular
+from magus_pyg.errors import ConfigError
+
+__all__ = ["load_dataset", "register_dataset"]
+
+_LOADERS: dict[type[DatasetOptions], Callable[[Any, Path | None], RecDataset]] = {
+    SyntheticOptions: load_synthetic,
+    MovieLens100kOptions: load_movielens,
+    TabularOptions: load_tabular,
+}
+
+
+def register_dataset(options: type[DatasetOptions], loader: Callable[[Any, Path | None], RecDataset]) -> None:
+    """Let `load_dataset` read another kind of data set.
+
+    Args:
+        options: its class of options, a subclass of `DatasetOptions`.
+        loader: called with the options and the data root (None if none is known).
+    """
+    _LOADERS[options] = loader
+
+
+def load_dataset(options: DatasetOptions, data_root: Path | str | None = None) -> RecDataset:
+    """Load, check and split a data set.
+
+    Args:
+        options: `SyntheticOptions`, `MovieLens100kOptions`, `TabularOptions` or a registered class.
+        data_root: the folder of the data sets; None means the environment variable MAGUS_DATA, if it is set.
+
+    Raises:
+        ConfigError: at options that have no such value, or of an unknown class.
+        DataError: at a missing folder or at data that cannot be used.
+    """
+    if data_root is None:
+        data_root = os.environ.get("MAGUS_DATA") or None
+    root = Path(data_root).expanduser() if data_root is not None else None
+    for kind in type(options).__mro__:
+        if kind in _LOADERS:
+            return _LOADERS[kind](options, root)
+    known = ", ".join(kind.__name__ for kind in _LOADERS)
+    raise ConfigError(f"no data set is read from {type(options).__name__}; there are {known}")
