@@ -1,5 +1,78 @@
-"""Recommend queries and items together over several rounds (MAGUS), on PyTorch Geometric."""
+"""Recommend queries and items together over several rounds (MAGUS), on PyTorch Geometric.
+
+The layers are in `magus_pyg.nn`, the base recommenders in `magus_pyg.models`, training and run folders in
+`magus_pyg.experiment`.
+"""
+
+from typing import TYPE_CHECKING
 
 from magus_pyg._version import __version__
+from magus_pyg.agents import EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
+from magus_pyg.data import Sessions
+from magus_pyg.errors import (
+    ConfigError,
+    DataError,
+    GraphError,
+    MagusError,
+    ModelError,
+    RunError,
+    SessionError,
+)
+from magus_pyg.graph import (
+    Word,
+    build_relational_graph,
+    find_query,
+    item_id_of,
+    item_node,
+    load_graph,
+    save_graph,
+    words_of,
+)
+from magus_pyg.session import MagusSession, Recommendation
+from magus_pyg.simulation import TruthfulUser, User, prepare_sessions, session_metrics, simulate, summarize
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from magus_pyg.experiment import Run, load_run
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "EdgeFactors",
+    "GraphError",
+    "ItemsAgent",
+    "MagusAgent",
+    "MagusError",
+    "MagusOptions",
+    "MagusSession",
+    "ModelError",
+    "Recommendation",
+    "Run",
+    "RunError",
+    "SessionError",
+    "Sessions",
+    "TruthfulUser",
+    "User",
+    "Word",
+    "__version__",
+    "build_relational_graph",
+    "find_query",
+    "item_id_of",
+    "item_node",
+    "load_graph",
+    "load_run",
+    "prepare_sessions",
+    "save_graph",
+    "session_metrics",
+    "simulate",
+    "summarize",
+    "words_of",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Training pulls in Lightning and Hydra, which take seconds to import: only those who ask for it wait.
+    if name in ("Run", "load_run"):
+        from magus_pyg import experiment
+
+        return getattr(experiment, name)
+    raise AttributeError(f"module 'magus_pyg' has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """Rows of different lengths as two tensors, and the operations on them that would otherwise be Python loops."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -85,9 +86,7 @@ class Ragged:
         start = self.ptr[rows]
         lengths = self.ptr[rows + 1] - start
         total = int(lengths.sum())
-        position = torch.repeat_interleave(
-            torch.arange(rows.numel(), device=rows.device), lengths, output_size=total
-        )
+        position = torch.repeat_interleave(torch.arange(rows.numel(), device=rows.device), lengths, output_size=total)
         return position, self.index[start[position] + ragged_arange(lengths)]
 
     def select(self, rows: Tensor) -> "Ragged":
@@ -107,4 +106,4 @@ class Ragged:
     def tolist(self) -> list[list[int]]:
         """The rows as Python lists (for small data and messages)."""
         values, ends = self.index.tolist(), self.ptr.tolist()
-        return [values[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+        return [values[start:end] for start, end in pairwise(ends)]

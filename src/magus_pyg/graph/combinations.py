@@ -105,7 +105,7 @@ def _positions(length: int, size: int) -> Tensor:
 
 
 def _prefix_and_last(length: int, size: int) -> tuple[Tensor, Tensor]:
-    """For each choice of `size` positions: where its first size-1 positions stand in the list of those, and the last."""
+    """For each choice of `size` positions: the place of its first size-1 in the list of those, and the last."""
     chosen = _positions(length, size).numpy()
     shorter = {tuple(row): place for place, row in enumerate(_positions(length, size - 1).tolist())}
     prefix = np.array([shorter[tuple(row)] for row in chosen[:, :-1].tolist()], dtype=np.int64)
@@ -124,7 +124,8 @@ class _Group:
         if size > self.words.shape[1]:
             return self.words.new_zeros((self.words.shape[0], 0))
         prefix, last = _prefix_and_last(self.words.shape[1], size)
-        return self.ids[size - 2][:, prefix] * n_words + self.words[:, last]
+        key: Tensor = self.ids[size - 2][:, prefix] * n_words + self.words[:, last]
+        return key
 
 
 class _Levels:

@@ -62,8 +62,8 @@ def build_relational_graph(
             quadratic; every layer and variant of this package works without its edges.
         merge_fields: merged field -> columns whose equal values are one word (levels of a category tree).
         relations: "definition" (the prose of Definition 3.1), "swapped" (its numbered three scenarios: R- and R⊥
-            change places) or "fields" (App. C.3: R- for pairs that share a field). The latter two are for ablation and need
-            explicit edges.
+            change places) or "fields" (App. C.3: R- for pairs that share a field). The latter two are for ablation
+            and need explicit edges.
         separator: the text between several values.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Searched queries of a log: matched to words, and nodes of their own where they are longer than the enumerated ones."""
+"""Searched queries of a log: matched to words, and nodes of their own where longer than the enumerated ones."""
 
 import logging
 from collections.abc import Iterable, Sequence

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
-from magus_pyg.graph.access import improves_edges, item_queries, n_items, n_nodes, node_parts
+from magus_pyg.graph.access import item_queries, n_items, n_nodes, node_parts
 from magus_pyg.graph.relational import node_fields
 from magus_pyg.graph.relations import Relations, relation_masks
 from magus_pyg.ragged import Ragged
@@ -179,49 +179,47 @@ class SessionGraphBuilder:
             raise SessionError(f"item {int(node[row, column])} is twice a candidate of session {row}")
         return node, order
 
-    def independent(self, graphs: SessionGraphs, rows: Tensor, catalogue: bool = False) -> Tensor:
-        """R⊥ of chosen slots: the other queries that share an item with them, R+ left out.
+    def compatible(self, graphs: SessionGraphs, rows: Tensor, catalogue: bool = False) -> Tensor:
+        """The slots that some item holds together with a chosen one: R+ in both directions, R⊥, the slot itself.
+
+        All others are R-. Pairs can come more than once.
 
         Args:
             graphs: the session graphs.
-            rows: int64 [K], flat slots, distinct.
+            rows: int64 [K], flat slots.
             catalogue: whether an item of the whole catalogue counts, or only the session's candidates (reading of
                 "contains both" within a session).
 
         Returns:
-            int64 [2, ...]: from each chosen slot to the slots it is independent of.
+            int64 [2, ...]: from a chosen slot to the slots compatible with it.
         """
-        return self._compatible_catalogue(graphs, rows) if catalogue else self._compatible_session(graphs, rows)
+        up_place, up = graphs.wholes.gather(rows)
+        down_place, down = graphs.parts.gather(rows)
+        if catalogue:
+            source, target = self._through_catalogue(graphs, rows)
+        else:
+            is_item = up % graphs.n_slots < graphs.n_candidates
+            holder, item = rows[up_place[is_item]], up[is_item]
+            edge, target = graphs.parts.gather(item)  # the queries of the items that contain the chosen slot
+            source = holder[edge]
+        return torch.stack(
+            [torch.cat([source, rows[up_place], rows[down_place], rows]), torch.cat([target, up, down, rows])]
+        )
 
-    def _compatible_session(self, graphs: SessionGraphs, rows: Tensor) -> Tensor:
-        position, whole = graphs.wholes.gather(rows)
-        is_item = whole % graphs.n_slots < graphs.n_candidates
-        position, whole = position[is_item], whole[is_item]
-        edge, query = graphs.parts.gather(whole)  # the queries of the items that contain the chosen slot
-        return self._without_improves(graphs, rows, rows[position[edge]], query)
-
-    def _compatible_catalogue(self, graphs: SessionGraphs, rows: Tensor) -> Tensor:
+    def _through_catalogue(self, graphs: SessionGraphs, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Pairs of a chosen slot and a query slot of its session that some item of the catalogue contains."""
         flat = graphs.node.view(-1)
         position, item = self.query_items.gather(flat[rows])
         edge, query = self.item_parts.gather(item)
         source = rows[position[edge]]
-        session = source // graphs.n_slots
-        known = torch.nonzero((flat >= 0) & ~graphs.is_item.repeat(graphs.n_sessions)).flatten()
+        known = torch.nonzero((graphs.valid & ~graphs.is_item).view(-1)).flatten()
+        if not known.numel():
+            return known, known
         known_key = graphs.session[known] * self.n_nodes + flat[known]  # ascending: slots are in node order
-        key = session * self.n_nodes + query
-        place = torch.searchsorted(known_key, key).clamp_(max=max(known.numel() - 1, 0))
-        inside = known_key[place] == key if known.numel() else torch.zeros_like(key, dtype=torch.bool)
-        return self._without_improves(graphs, rows, source[inside], known[place[inside]])
-
-    def _without_improves(self, graphs: SessionGraphs, rows: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """Distinct (source, target) pairs that are no R+ pair in either direction and no loop."""
-        total = max(graphs.node.numel(), 1)
-        pairs = torch.unique(source * total + target)
-        up_place, up = graphs.wholes.gather(rows)
-        down_place, down = graphs.parts.gather(rows)
-        nested = torch.cat([rows[up_place] * total + up, rows[down_place] * total + down, rows * total + rows])
-        pairs = pairs[~torch.isin(pairs, nested)]
-        return torch.stack([pairs // total, pairs % total])
+        key = graphs.session[source] * self.n_nodes + query
+        place = torch.searchsorted(known_key, key).clamp_(max=known.numel() - 1)
+        inside = known_key[place] == key
+        return source[inside], known[place[inside]]
 
     def explicit(
         self, graphs: SessionGraphs, relations: Relations = "definition", catalogue: bool = False
@@ -239,7 +237,7 @@ class SessionGraphBuilder:
         compatible = contained.to(torch.float32) @ contained.to(torch.float32).transpose(1, 2) > 0
         if catalogue:
             queries = torch.nonzero((graphs.valid & ~graphs.is_item).view(-1)).flatten()
-            source, target = self._compatible_catalogue(graphs, queries)
+            source, target = self._through_catalogue(graphs, queries)
             compatible[source // n_slots, source % n_slots, target % n_slots] = True
         fields = None
         if relations == "fields":

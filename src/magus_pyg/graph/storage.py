@@ -3,7 +3,9 @@
 import json
 import os
 import tempfile
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +67,8 @@ def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Pa
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
-        save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary, metadata)
+        save_file(_separate(tensors), temporary, metadata)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
         os.replace(temporary, path)
     except SafetensorError as error:  # what the library makes of a full disk
         raise OSError(f"{path} could not be written: {error}") from error
@@ -73,30 +76,60 @@ def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Pa
         Path(temporary).unlink(missing_ok=True)
 
 
+def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as the format takes them: dense in memory, and none sharing memory with another."""
+    separate, seen = {}, set()
+    for key, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        if value.untyped_storage().data_ptr() in seen:
+            value = value.clone()
+        seen.add(value.untyped_storage().data_ptr())
+        separate[key] = value
+    return separate
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # reading it means setting it
+    os.umask(mask)
+    return mask
+
+
 def load_graph(path: str | Path) -> HeteroData:
     """Load a graph that `save_graph` wrote; its tensors are mapped from the file, not copied.
 
     Raises:
-        GraphError: if the file is missing, cut off, of another kind, or of another version.
+        GraphError: if the file is missing, cut off, damaged, of another kind, or of another version.
     """
     path = Path(path)
     if not path.is_file():
         raise GraphError(f"there is no graph file {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise GraphError(f"{path} is no relational graph: its format is {metadata.get('format')!r}")
-            header = json.loads(metadata["header"])
-            if header["version"] != FORMAT_VERSION:
-                raise GraphError(
-                    f"{path} is a graph of format version {header['version']}, and this package reads version "
-                    f"{FORMAT_VERSION}: build the graph again"
-                )
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no iterator)
+        return _assemble(*_read(path))
+    except GraphError:
+        raise
     except SafetensorError as error:
         raise GraphError(f"{path} is cut off or no graph file ({error}): build the graph again") from error
+    except (KeyError, IndexError, TypeError, ValueError) as error:  # an entry is missing or is not what it should be
+        raise GraphError(f"{path} is damaged ({type(error).__name__}: {error}): build the graph again") from error
 
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The header and the tensors of a graph file of this version."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != _FORMAT:
+            raise GraphError(f"{path} is no relational graph: its format is {metadata.get('format')!r}")
+        header = json.loads(metadata["header"])
+        if header["version"] != FORMAT_VERSION:
+            raise GraphError(
+                f"{path} is a graph of format version {header['version']}, and this package reads version "
+                f"{FORMAT_VERSION}: build the graph again"
+            )
+        return header, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no iterator)
+
+
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeteroData:
+    """The graph; a `ValueError` where its parts do not fit together."""
     graph = HeteroData()
     graph["node"].num_nodes = header["num_nodes"]
     for key, value in tensors.items():
@@ -114,6 +147,15 @@ def load_graph(path: str | Path) -> HeteroData:
     graph.n_items = header["n_items"]
     graph.vocabulary = Vocabulary(words, _read_texts(tensors, "item_id"))
     graph.max_words, graph.relations, graph.counts = header["max_words"], header["relations"], header["counts"]
+    sizes = {
+        "num_nodes": (header["num_nodes"], graph.word_ptr.numel() - 1),
+        "is_item": (header["num_nodes"], tensors["node/is_item"].numel()),
+        "n_items": (header["n_items"], len(graph.vocabulary.item_ids)),
+        "improves": (2, tensors["improves/edge_index"].shape[0]),
+    }
+    for name, (expected, got) in sizes.items():
+        if expected != got:
+            raise ValueError(f"{name}: {expected} expected, {got} found")
     return graph
 
 
@@ -127,4 +169,4 @@ def _texts(name: str, texts: list[str]) -> dict[str, Tensor]:
 def _read_texts(tensors: dict[str, Tensor], name: str) -> list[str]:
     data = tensors[f"{name}_bytes"].numpy().tobytes()
     ends = tensors[f"{name}_ptr"].tolist()
-    return [data[start:end].decode() for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [data[start:end].decode() for start, end in pairwise(ends)]

@@ -46,7 +46,8 @@ class Vocabulary:
     @cached_property
     def item_index(self) -> pd.Index:
         """From item id to node."""
-        return pd.Index(np.array(self.item_ids, dtype=object), dtype=object)
+        index: pd.Index = pd.Index(np.array(self.item_ids, dtype=object), dtype=object)
+        return index
 
     @cached_property
     def by_word(self) -> dict[tuple[str, str], int]:
@@ -126,7 +127,8 @@ def build_word_table(
         raise GraphError(f"max_share must be in (0, 1], got {max_share}")
     groups = _field_groups(list(items.columns), word_fields, merge_fields or {})
 
-    item_parts, word_parts, words, offset = [], [], [], 0
+    item_parts, word_parts, offset = [], [], 0
+    words: list[Word] = []
     for field, columns in groups:
         item, value = _field_values(items, columns, separator)
         code, values = pd.factorize(value, sort=True)
@@ -163,7 +165,7 @@ def _field_groups(
     columns: list[str], word_fields: Sequence[str], merge_fields: Mapping[str, Sequence[str]]
 ) -> list[tuple[str, list[str]]]:
     """The word fields in order, each with the table's columns it is made of."""
-    member_of = {}
+    member_of: dict[str, str] = {}
     for name, members in merge_fields.items():
         if isinstance(members, str):
             raise DataError(f"merge_fields[{name!r}] must be a list of fields, got the text {members!r}")

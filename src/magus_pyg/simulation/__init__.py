@@ -1,0 +1,28 @@
+"""Playing sessions: the agent protocol, users, the loop, records and metrics."""
+
+from magus_pyg.simulation.loop import RECORD_COLUMNS, simulate
+from magus_pyg.simulation.metrics import bootstrap_interval, session_metrics, summarize
+from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates
+from magus_pyg.simulation.protocol import Agent, Feedback, Play, Scorer, SessionView
+from magus_pyg.simulation.users import Answer, ShownList, TruthfulUser, User, first_click
+
+__all__ = [
+    "RECORD_COLUMNS",
+    "Agent",
+    "Answer",
+    "Feedback",
+    "Play",
+    "PreparedSessions",
+    "Scorer",
+    "SessionView",
+    "ShownList",
+    "TruthfulUser",
+    "User",
+    "bootstrap_interval",
+    "first_click",
+    "prepare_sessions",
+    "score_candidates",
+    "session_metrics",
+    "simulate",
+    "summarize",
+]

@@ -1,0 +1,214 @@
+"""MAGUS (Algorithm 1): guess by Eqs. (2), (4) and (5), list by Eqs. (6) and (7), update by Eqs. (8) and (9)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.items import mark_shown
+from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.ranking import rank_top, scale_to_unit
+from magus_pyg.errors import GraphError
+from magus_pyg.graph import n_nodes
+from magus_pyg.nn import SignedLabelPropagation
+from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
+
+__all__ = ["EdgeFactors", "MagusAgent"]
+
+
+@dataclass(frozen=True)
+class EdgeFactors:
+    """Learned edge weights as dot products of node features (Eq. 14), so that R- needs no edges.
+
+    Attributes:
+        positive: [N, r]; the weight of an R+ pair is positive[u]·positive[v].
+        negative: [N, r'] likewise for R-.
+    """
+
+    positive: Tensor
+    negative: Tensor
+
+
+class MagusAgent:
+    """MAGUS on any base recommender, with unit weights (Eq. 3) or learned ones (Eq. 14).
+
+    Args:
+        graph: the relational graph.
+        scorer: a base recommender, or a matrix of scores [U, I].
+        options: the switches; the defaults if None.
+        factors: learned weights (MAGUS+); unit weights if None.
+        name: how tables call it; "magus" or "magus+" if None.
+
+    Raises:
+        ConfigError: an option out of range.
+        GraphError: factors of another graph.
+    """
+
+    def __init__(
+        self,
+        graph: HeteroData,
+        scorer: Scorer | Tensor,
+        options: MagusOptions | None = None,
+        factors: EdgeFactors | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.graph = graph
+        self.scorer = scorer
+        self.options = (options or MagusOptions()).check()
+        self.factors = factors
+        self.name = name or ("magus" if factors is None else "magus+")
+        if factors is not None:
+            for side in (factors.positive, factors.negative):
+                if side.shape[0] != n_nodes(graph):
+                    raise GraphError(
+                        f"the weights are of a graph with {side.shape[0]} nodes, and this one has {n_nodes(graph)}"
+                    )
+
+    def __repr__(self) -> str:
+        return f"MagusAgent({self.name}, {self.options})"
+
+    def start(self, view: SessionView) -> Play:
+        """Begin B sessions: the guess (Algorithm 1, line 6)."""
+        return _MagusPlay(self.options, self.factors, view)
+
+
+class _MagusPlay:
+    """The state of B sessions: `y` float64 [B, M], the score of every slot, and `left` bool [B, M], not yet shown."""
+
+    def __init__(self, options: MagusOptions, factors: EdgeFactors | None, view: SessionView) -> None:
+        self.options, self.view, self.graphs = options, view, view.graphs
+        self.propagate = SignedLabelPropagation()
+        self.left = self.graphs.valid.clone()
+        self.base = torch.zeros(self.graphs.node.shape, dtype=torch.float64, device=self.graphs.node.device)
+        self.base[:, : self.graphs.n_candidates] = view.scores
+        self.inhibits: Tensor | None = None
+        if options.needs_explicit:
+            self.inhibits, _ = view.builder.explicit(
+                self.graphs, options.relations, options.scope == "catalogue"  # type: ignore[arg-type]
+            )  # fmt: skip
+        self.positive, self.negative = self._slot_factors(factors)
+        self.y = self._guess()
+
+    def _slot_factors(self, factors: EdgeFactors | None) -> tuple[Tensor | None, Tensor | None]:
+        if factors is None:
+            return None, None
+        node = self.graphs.node.view(-1).clamp(min=0)
+        return factors.positive[node].to(torch.float64), factors.negative[node].to(torch.float64)
+
+    def _guess(self) -> Tensor:
+        """The scores before the first round, [B, M]."""
+        graphs = self.graphs
+        # Eq. (2): normalised base scores on the items, 0 on the queries.
+        y = scale_to_unit(self.base, graphs.valid & graphs.is_item).view(-1)
+        receivers = (graphs.valid & ~graphs.is_item).view(-1)
+        # Eq. (4): from the whole to its parts; in the first pass the items alone hold a score.
+        edges = graphs.item_edges.flip(0)
+        negative = self._scaled_negative()
+        for hop in range(self.options.hops):
+            if hop:
+                edges = torch.stack([graphs.whole, graphs.part])
+            y = self.propagate(
+                y, edges, self.inhibits, factors=(self.positive, negative), receivers=receivers, batch=graphs.session
+            )
+        return self._lift_searched(y.view(graphs.node.shape))
+
+    def _scaled_negative(self) -> Tensor | None:
+        """The R- factors of the first guess: `minus_scale` is a factor on the weight, so its root on the features."""
+        scale = self.options.minus_scale
+        if scale == 1.0:
+            return self.negative
+        ones = self.base.new_ones((self.base.numel(), 1)) if self.negative is None else self.negative
+        scaled: Tensor = ones * scale**0.5
+        return scaled
+
+    def _lift_searched(self, y: Tensor) -> Tensor:
+        """Eq. (5): the user's searched queries rise."""
+        searched = self.view.searched
+        if searched is None or not searched.numel():
+            return y
+        row, column = torch.nonzero(searched >= 0, as_tuple=True)
+        is_searched = torch.zeros_like(self.graphs.valid)
+        is_searched[row, searched[row, column]] = True
+        others = self.graphs.valid & ~self.graphs.is_item & ~is_searched
+        if self.options.searched == "lift":
+            level = torch.where(others, y, -torch.inf).max(1, keepdim=True).values
+        else:
+            level = torch.where(others, y, torch.inf).min(1, keepdim=True).values
+        lifted = torch.maximum(level.clamp(max=1.0), y)
+        return torch.where(is_searched & others.any(1, keepdim=True), lifted, y)
+
+    def recommend(self) -> Tensor:
+        self.y = scale_to_unit(self.y, self.graphs.valid)  # Eq. (6), over all nodes, shown ones too
+        return rank_top(self.y, self.base, self.left, self.view.list_length)  # Eq. (7) and F.2
+
+    def update(self, feedback: Feedback) -> None:
+        shown, clicked = feedback.shown, feedback.clicked
+        self.left = mark_shown(self.left, shown)
+        place = torch.arange(shown.shape[1], device=shown.device)
+        answered = (shown >= 0) & ~feedback.not_care & feedback.active.unsqueeze(1)
+        is_clicked = answered & (place == clicked.unsqueeze(1))
+        refused = answered & ~is_clicked
+        if self.options.unclicked == "unknown":
+            below = (clicked >= 0).unsqueeze(1) & (place > clicked.unsqueeze(1))
+            refused &= ~(below & ~self.graphs.is_item[shown.clamp(min=0)])
+        offset = torch.arange(shown.shape[0], device=shown.device).unsqueeze(1) * self.graphs.n_slots
+        flat = shown + offset
+        yes, no = flat[is_clicked], flat[refused]
+        y = self.y.clone().view(-1)
+        y[yes], y[no] = 1.0, 0.0  # Eq. (8)
+        receivers = self.graphs.valid.view(-1).clone()
+        receivers[yes] = receivers[no] = False
+        y = self._spread(y, yes, no, receivers)
+        if self.options.clamp:
+            y = y.clamp(0.0, 1.0)  # the bounds of Eq. (9) as printed
+        self.y = y.view(self.graphs.node.shape)
+
+    def _spread(self, y: Tensor, yes: Tensor, no: Tensor, receivers: Tensor) -> Tensor:
+        """Eq. (9): from the answered nodes towards the items along R+, and to what they inhibit along R-."""
+        source = torch.zeros_like(y)
+        source[yes] = 1.0
+        if self.options.negative == "signed_both":
+            source[no] = -1.0
+            return self._send(source, y, torch.cat([yes, no]), receivers)
+        y = self._send(source, y, yes, receivers)
+        if self.options.negative == "signed":
+            source = torch.zeros_like(y)
+            source[no] = -1.0
+            y = self._send(source, y, no, receivers, only_positive=True)
+        return y
+
+    def _send(self, source: Tensor, y: Tensor, rows: Tensor, receivers: Tensor, only_positive: bool = False) -> Tensor:
+        """One pass from the chosen flat slots; only edges that leave them are looked at."""
+        if not rows.numel():
+            return y
+        graphs, builder = self.graphs, self.view.builder
+        place, whole = graphs.wholes.gather(rows)
+        up = torch.stack([rows[place], whole])
+        inhibits, skip = self.inhibits, None
+        if only_positive:
+            inhibits = up[:, :0]
+        elif inhibits is not None:
+            inhibits = inhibits[:, source[inhibits[0]] != 0]
+        else:
+            skip = builder.compatible(graphs, rows, self.options.scope == "catalogue")
+        result: Tensor = self.propagate(
+            (source, y),
+            up,
+            inhibits,
+            skip_edge_index=skip,
+            factors=(self.positive, self.negative),
+            receivers=receivers,
+            batch=graphs.session,
+        )
+        return result
+
+    def node_scores(self) -> Tensor:
+        return self.y
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"y": self.y, "left": self.left}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.y, self.left = state["y"].clone(), state["left"].clone()

@@ -1,0 +1,53 @@
+"""Choosing the best slots of many sessions with a fixed order among equals."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["rank_top", "scale_to_unit"]
+
+
+def rank_top(value: Tensor, tie: Tensor, allowed: Tensor, n: int) -> Tensor:
+    """The `n` best slots of each session (Eq. 7, F.2).
+
+    Equal values are ordered by `tie` (higher first), then by slot, that is by node, so a run is the same everywhere.
+
+    Args:
+        value: floating [B, M], without NaN.
+        tie: floating [B, M], finite.
+        allowed: bool [B, M], the slots that may be chosen.
+        n: length of the list.
+
+    Returns:
+        int64 [B, n], best first, -1 where fewer slots are allowed.
+    """
+    left = torch.where(allowed, value, -torch.inf)
+    chosen = []
+    for _ in range(n):
+        if not left.shape[1]:
+            chosen.append(torch.full((left.shape[0],), -1, dtype=torch.int64, device=left.device))
+            continue
+        best = left.max(dim=1, keepdim=True).values
+        # argmax gives the first of equal values, hence the lowest slot.
+        slot = torch.where(left == best, tie, -torch.inf).argmax(dim=1, keepdim=True)
+        chosen.append(torch.where(best > -torch.inf, slot, -1).squeeze(1))
+        left.scatter_(1, slot, -torch.inf)
+    return torch.stack(chosen, dim=1)
+
+
+def scale_to_unit(value: Tensor, valid: Tensor) -> Tensor:
+    """Min-max scaling of each row over its valid entries (Eqs. 2 and 6); a constant row becomes zeros.
+
+    Args:
+        value: floating [B, M].
+        valid: bool [B, M].
+
+    Returns:
+        [B, M] in [0, 1], 0 where not valid.
+    """
+    if not value.shape[1]:
+        return value.clone()
+    low = torch.where(valid, value, torch.inf).min(dim=1, keepdim=True).values
+    high = torch.where(valid, value, -torch.inf).max(dim=1, keepdim=True).values
+    span = high - low
+    scaled = (value - low) / torch.where(span > 0, span, 1.0)
+    return torch.where(valid & (span > 0), scaled, 0.0)

@@ -1,0 +1,220 @@
+"""The loop between an agent and a user, for many sessions at once, and its record table."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from magus_pyg.data import Sessions
+from magus_pyg.errors import SessionError
+from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
+from magus_pyg.random import hash_keys
+from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions, prepare_batches, session_ids
+from magus_pyg.simulation.protocol import Agent, Feedback, SessionView
+from magus_pyg.simulation.users import Answer, ShownList, TruthfulUser, User
+
+__all__ = ["RECORD_COLUMNS", "check_list", "simulate"]
+
+RECORD_COLUMNS = (
+    "session", "user", "agent", "horizon", "round", "shown", "kinds", "clicked", "position", "n_candidates",
+    "n_targets", "queries_shown", "target_clicked", "done",
+)  # fmt: skip
+
+
+def simulate(
+    agent: Agent,
+    sessions: Sessions | PreparedSessions,
+    user: User | None = None,
+    rounds: int = 5,
+    list_length: int = 3,
+    seed: int = 0,
+    batch_size: int = 1024,
+) -> pd.DataFrame:
+    """Play sessions: lists are shown and answered until a target item is clicked or the rounds are over.
+
+    Results do not depend on `batch_size`, nor on which other sessions are played or in which order: everything random
+    is a function of (seed, session id).
+
+    Args:
+        agent: recommends; it never sees targets.
+        sessions: B sessions, or what `prepare_sessions` made of them (shared by several agents).
+        user: answers; a `TruthfulUser` if None.
+        rounds: K, the most rounds of a session.
+        list_length: N, the length of a list.
+        seed: of what users and agents draw.
+        batch_size: sessions played at once, where `sessions` is not prepared.
+
+    Returns:
+        The record table, a row a (session, round) that was played, sorted by session as given, then round: `session`
+        (its id), `user`, `agent`, `horizon` (= rounds), `round` (from 1), `shown` (list of nodes), `kinds` (list of
+        "item" or "query"), `clicked` (node, -1 for none), `position` of the click (from 1, 0 for none),
+        `n_candidates`, `n_targets`, `queries_shown`, `target_clicked`, `done` (the session is over after this round).
+
+    Raises:
+        SessionError: rounds or list_length below 1, candidates outside the graph, an agent that shows a node twice
+            or one that is not there.
+        ModelError: scores that are NaN or infinite.
+    """
+    if rounds < 1:
+        raise SessionError(f"rounds must be at least 1, got {rounds}")
+    if list_length < 1:
+        raise SessionError(f"list_length must be at least 1, got {list_length}")
+    user = TruthfulUser() if user is None else user
+    batches: Iterable[PreparedBatch]
+    if isinstance(sessions, PreparedSessions):
+        if sessions.graph is not agent.graph:
+            raise SessionError("the sessions were prepared for another graph than the agent's")
+        builder, batches = sessions.builder, sessions.batches
+    else:
+        builder = SessionGraphBuilder(agent.graph)
+        batches = prepare_batches(builder, sessions, agent.scorer, batch_size)
+    tables = [_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches]
+    if not tables:
+        return _empty_table()
+    return pd.concat(tables, ignore_index=True)
+
+
+def _play_batch(
+    agent: Agent,
+    builder: SessionGraphBuilder,
+    batch: PreparedBatch,
+    user: User,
+    rounds: int,
+    list_length: int,
+    seed: int,
+) -> pd.DataFrame:
+    graphs, sessions = batch.graphs, batch.sessions
+    key = hash_keys(seed, session_ids(sessions))
+    view = SessionView(
+        agent.graph, builder, graphs, sessions.user, batch.scores, batch.searched, rounds, list_length, key
+    )
+    play = agent.start(view)
+    targets = graphs.count_targets(sessions.targets)
+    n_targets = sessions.targets.sum(1)
+    seen = torch.zeros(graphs.node.shape, dtype=torch.bool, device=graphs.node.device)
+    active = torch.ones(len(sessions), dtype=torch.bool, device=graphs.node.device)
+    played: list[dict[str, Tensor]] = []
+    for number in range(1, rounds + 1):
+        if not active.any():
+            break
+        shown = play.recommend()
+        present, is_item = check_list(agent.name, graphs, shown, seen, active, list_length)
+        matches = torch.where(present, targets.gather(1, shown.clamp(min=0)), 0)
+        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key))
+        clicked = _checked_click(user, answer, present)
+        row = torch.arange(len(sessions), device=shown.device)
+        hit = (clicked >= 0) & is_item[row, clicked.clamp(min=0)] & (matches[row, clicked.clamp(min=0)] > 0)
+        played.append(
+            {"active": active, "shown": shown, "clicked": clicked, "hit": hit, "is_item": is_item, "present": present}
+        )
+        play.update(Feedback(shown, clicked, answer.not_care, active))
+        active = active & ~hit
+    return _records(agent.name, graphs, sessions, n_targets, played, rounds)
+
+
+def check_list(
+    name: str, graphs: SessionGraphs, shown: Tensor, seen: Tensor, active: Tensor, list_length: int
+) -> tuple[Tensor, Tensor]:
+    """Check an agent's lists and mark them as seen.
+
+    Args:
+        name: the agent's, for messages.
+        graphs: the session graphs.
+        shown: int64 [B, N], slots, -1 where a list is shorter.
+        seen: bool [B, M], the slots shown before; changed in place.
+        active: bool [B], the sessions that still go on; lists of others are not looked at.
+        list_length: N.
+
+    Returns:
+        `(present, is_item)`, bool [B, N].
+
+    Raises:
+        SessionError: a list of another length, a slot without a node, or a node shown before.
+    """
+    if shown.shape != (graphs.n_sessions, list_length):
+        expected = [graphs.n_sessions, list_length]
+        raise SessionError(f"agent {name!r} gave lists of shape {list(shown.shape)}, expected {expected}")
+    if shown.numel() and (int(shown.max()) >= graphs.n_slots or int(shown.min()) < -1):
+        raise SessionError(f"agent {name!r} showed slot {int(shown.max())}: sessions have {graphs.n_slots} slots")
+    present = (shown >= 0) & active.unsqueeze(1)
+    slot = shown.clamp(min=0)
+    again = present & (seen.gather(1, slot) | ~graphs.valid.gather(1, slot))
+    ordered, _ = torch.sort(torch.where(present, shown, -1), dim=1)
+    if again.any() or bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any()):
+        raise SessionError(f"agent {name!r} showed a node twice in a session, or one that the session does not have")
+    row = torch.nonzero(present)
+    seen[row[:, 0], shown[present]] = True
+    return present, graphs.is_item[slot] & present
+
+
+def _checked_click(user: User, answer: Answer, present: Tensor) -> Tensor:
+    clicked = answer.clicked
+    outside = (clicked >= present.shape[1]) | (clicked < -1)
+    row = torch.arange(clicked.numel(), device=clicked.device)
+    wrong = outside | ((clicked >= 0) & ~present[row, clicked.clamp(0, present.shape[1] - 1)])
+    wrong &= present.any(1) | outside
+    if wrong.any():
+        raise SessionError(f"{user!r} clicked position {int(clicked[wrong][0])}, where nothing was shown")
+    return clicked
+
+
+def _records(
+    name: str,
+    graphs: SessionGraphs,
+    sessions: Sessions,
+    n_targets: Tensor,
+    played: list[dict[str, Tensor]],
+    rounds: int,
+) -> pd.DataFrame:
+    """The rows of all rounds, sorted by session, then round."""
+    if not played or not len(sessions):
+        return _empty_table()
+    stacked = {key: torch.stack([entry[key] for entry in played], 1).cpu() for key in played[0]}  # [B, R, ...]
+    session, turn = torch.nonzero(stacked["active"], as_tuple=True)
+    shown = stacked["shown"][session, turn]
+    present = stacked["present"][session, turn]
+    is_item = stacked["is_item"][session, turn]
+    clicked = stacked["clicked"][session, turn]
+    hit = stacked["hit"][session, turn]
+    node = graphs.node.cpu()
+    nodes = node[session.unsqueeze(1), shown.clamp(min=0)]
+    last = torch.zeros_like(hit)
+    last[torch.cumsum(stacked["active"].sum(1), 0) - 1] = True  # every session plays at least one round
+    clicked_node = torch.where(clicked >= 0, nodes.gather(1, clicked.clamp(min=0).unsqueeze(1)).squeeze(1), -1)
+    lengths = present.sum(1).numpy()
+    kinds = np.where(is_item.numpy(), "item", "query").astype(object)
+    n_candidates = graphs.valid[:, : graphs.n_candidates].sum(1).cpu()
+    return pd.DataFrame(
+        {
+            "session": session_ids(sessions).cpu()[session].numpy(),
+            "user": sessions.user.cpu()[session].numpy(),
+            "agent": name,
+            "horizon": rounds,
+            "round": turn.numpy() + 1,
+            "shown": _lists(nodes.numpy(), lengths),
+            "kinds": _lists(kinds, lengths),
+            "clicked": clicked_node.numpy(),
+            "position": clicked.numpy() + 1,
+            "n_candidates": n_candidates[session].numpy(),
+            "n_targets": n_targets.cpu()[session].numpy(),
+            "queries_shown": (present & ~is_item).sum(1).numpy(),
+            "target_clicked": hit.numpy(),
+            "done": last.numpy(),
+        },
+        columns=list(RECORD_COLUMNS),
+    )
+
+
+def _lists(table: np.ndarray, lengths: np.ndarray) -> list[list[object]]:
+    """Rows as lists, cut to their lengths; present entries come first in a row."""
+    rows: list[list[object]] = table.tolist()
+    if bool((lengths == table.shape[1]).all()):
+        return rows
+    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+
+
+def _empty_table() -> pd.DataFrame:
+    kinds = {"agent": object, "shown": object, "kinds": object, "target_clicked": bool, "done": bool}
+    return pd.DataFrame({column: pd.Series(dtype=kinds.get(column, "int64")) for column in RECORD_COLUMNS})

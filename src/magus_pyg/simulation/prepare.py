@@ -1,0 +1,135 @@
+"""Session graphs and base scores of many sessions, made once and shared by all agents that play them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.data import Sessions
+from magus_pyg.errors import ModelError, SessionError
+from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, n_items
+from magus_pyg.simulation.protocol import Scorer
+
+__all__ = ["PreparedBatch", "PreparedSessions", "prepare_sessions", "score_candidates"]
+
+
+@dataclass(frozen=True)
+class PreparedBatch:
+    """A batch of sessions with their graphs.
+
+    Attributes:
+        sessions: the sessions.
+        graphs: their graphs.
+        scores: float64 [B, C] base scores in the order of the item slots, 0 in empty slots.
+        searched: int64 [B, S] slots of searched queries, -1 pads or where the session has no such node; or None.
+    """
+
+    sessions: Sessions
+    graphs: SessionGraphs
+    scores: Tensor
+    searched: Tensor | None
+
+
+@dataclass(frozen=True)
+class PreparedSessions:
+    """Sessions ready to be played, in batches."""
+
+    graph: HeteroData
+    builder: SessionGraphBuilder
+    batches: list[PreparedBatch]
+
+    def __len__(self) -> int:
+        return sum(len(batch.sessions) for batch in self.batches)
+
+
+def score_candidates(scorer: Scorer | Tensor, users: Tensor, items: Tensor) -> Tensor:
+    """Base scores of candidates.
+
+    Args:
+        scorer: a base recommender, or a matrix of scores [U, I].
+        users: int64 [B].
+        items: int64 [B, C], -1 pads.
+
+    Returns:
+        float64 [B, C], 0 for padding.
+
+    Raises:
+        ModelError: if a score is NaN or infinite, or the shape is wrong.
+    """
+    present = items >= 0
+    if isinstance(scorer, Tensor):
+        if users.numel() and not (int(users.min()) >= 0 and int(users.max()) < scorer.shape[0]):
+            raise ModelError(f"the score matrix has {scorer.shape[0]} users; user {int(users.max())} is outside")
+        scores = scorer[users.unsqueeze(1), items.clamp(min=0)]
+    else:
+        scores = scorer.score(users, items)
+    if scores.shape != items.shape:
+        raise ModelError(f"the recommender gave scores of shape {list(scores.shape)}, expected {list(items.shape)}")
+    scores = scores.detach().to(dtype=torch.float64, device=items.device)
+    scores = torch.where(present, scores, 0.0)
+    bad = ~torch.isfinite(scores)
+    if bad.any():
+        row, column = torch.nonzero(bad)[0].tolist()
+        raise ModelError(
+            f"the score of user {int(users[row])} for item {int(items[row, column])} is {float(scores[row, column])}: "
+            "scores must be finite"
+        )
+    return scores
+
+
+def session_ids(sessions: Sessions) -> Tensor:
+    """int64 [B]: the ids, which `Sessions` fills in where none were given."""
+    assert sessions.id is not None, "Sessions numbers itself"
+    return sessions.id
+
+
+def prepare_batches(
+    builder: SessionGraphBuilder, sessions: Sessions, scorer: Scorer | Tensor, batch_size: int
+) -> Iterator[PreparedBatch]:
+    """Make the batches of `prepare_sessions` one after the other."""
+    if batch_size < 1:
+        raise SessionError(f"batch_size must be at least 1, got {batch_size}")
+    count = n_items(builder.graph)
+    if len(sessions) and int(sessions.candidates.max()) >= count:
+        raise SessionError(
+            f"candidate {int(sessions.candidates.max())} is no item of the graph: items are the nodes 0..{count - 1}"
+        )
+    for start in range(0, len(sessions), batch_size):
+        batch = sessions.take(torch.arange(start, min(start + batch_size, len(sessions))))
+        graphs = builder.build(batch.candidates)
+        items = graphs.node[:, : graphs.n_candidates]
+        scores = score_candidates(scorer, batch.user, items)
+        yield PreparedBatch(batch, graphs, scores, find_slots(graphs, batch.searched))
+
+
+def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
+    """The slots of nodes [B, S] in their sessions, -1 where a session does not have the node."""
+    if nodes is None:
+        return None
+    table = torch.where(graphs.valid, graphs.node, torch.iinfo(torch.int64).max)
+    queries = table[:, graphs.n_candidates :].contiguous()  # ascending within a session
+    place = torch.searchsorted(queries, nodes.contiguous())
+    inside = place < queries.shape[1]
+    found = inside & (queries.gather(1, torch.where(inside, place, 0)) == nodes) if queries.shape[1] else inside
+    return torch.where(found & (nodes >= 0), place + graphs.n_candidates, -1)
+
+
+def prepare_sessions(
+    graph: HeteroData, sessions: Sessions, scorer: Scorer | Tensor, batch_size: int = 1024
+) -> PreparedSessions:
+    """Make session graphs and base scores, to be shared by all agents that play these sessions.
+
+    Args:
+        graph: the relational graph.
+        sessions: B sessions.
+        scorer: a base recommender, or a matrix of scores [U, I].
+        batch_size: sessions played at once; bounds the memory, changes no result.
+
+    Raises:
+        SessionError: candidates outside the graph or twice in a session.
+        ModelError: scores that are NaN or infinite.
+    """
+    builder = SessionGraphBuilder(graph)
+    return PreparedSessions(graph, builder, list(prepare_batches(builder, sessions, scorer, batch_size)))
