@@ -278,21 +278,21 @@ def test_cache_follows_the_tensors_given():
     y, pos, skip = torch.rand(5), ITEM_TO_QUERY.clone(), COMPATIBLE.clone()
     cached, plain = SignedLabelPropagation(cached=True), SignedLabelPropagation()
     assert torch.equal(cached(y, pos, skip_edge_index=skip), plain(y, pos, skip_edge_index=skip))
-    first = cached._stored
+    first = cached._complements._stored
     assert torch.equal(cached(2 * y, pos, skip_edge_index=skip), plain(2 * y, pos, skip_edge_index=skip))
-    assert cached._stored is first
+    assert cached._complements._stored is first
     skip[0, 0] = 4  # a change in place
     assert torch.equal(cached(y, pos, skip_edge_index=skip), plain(y, pos, skip_edge_index=skip))
-    assert cached._stored is not first
+    assert cached._complements._stored is not first
     assert torch.equal(cached(y, pos), plain(y, pos))
     assert torch.equal(cached(y[:4], pos[:, :2]), plain(y[:4], pos[:, :2]))
     batch = torch.tensor([0, 0, 0, 0, 1])
     assert torch.equal(cached(y, pos[:, :2], batch=batch), plain(y, pos[:, :2], batch=batch))
     cached.reset_parameters()
-    assert cached._stored is None
+    assert cached._complements._stored is None
     with torch.inference_mode():
         assert torch.equal(cached(y, pos.clone()), plain(y, pos))
-    assert cached._stored is None
+    assert cached._complements._stored is None
 
 
 @pytest.mark.parametrize("case", ["implied", "explicit", "factors", "batch", "factors and batch"])

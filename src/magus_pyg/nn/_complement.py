@@ -4,27 +4,39 @@ R- joins nearly every pair of nodes. A sum over the nodes *not* joined to v is t
 joined ones: O(N + E) numbers instead of O(N²).
 """
 
+import warnings
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
-__all__ = ["Complement", "edge_dot"]
+from magus_pyg.nn._inputs import check_batch
+
+__all__ = ["Complement", "ComplementCache", "edge_dot", "select_edges"]
 
 
-def edge_dot(source: Tensor, target: Tensor, left: Tensor, right: Tensor | None = None) -> Tensor:
-    """Dot products left[source]·right[target], [E], of feature rows [N, r] (`right` is `left` where it is None)."""
-    other = left if right is None else right
-    return (left.index_select(0, source) * other.index_select(0, target)).sum(-1)
+def edge_dot(source: Tensor, target: Tensor, features: Tensor) -> Tensor:
+    """Dot products features[source]·features[target], [E], of rows [N, r]."""
+    return (features.index_select(0, source) * features.index_select(0, target)).sum(-1)
+
+
+def select_edges(ends: Tensor, mask: Tensor) -> Tensor:
+    """The edges of the bool mask [E]: [2, E']. A compiled graph makes loops of the others, which join nothing."""
+    if torch.compiler.is_compiling():
+        return torch.stack([ends[0], torch.where(mask, ends[1], ends[0])])
+    return ends[:, mask]
 
 
 class Complement:
     """The ordered pairs (u, v), u != v, of one graph that no given edge joins in either direction.
 
     Attributes:
-        source, target: int64 [J], the joined ordered pairs, sorted by target. Each pair stands there once, however
-            often and in whichever direction its edges were given; loops are left out.
+        source, target: int64 [J], the joined ordered pairs, sorted by target and source. Each pair stands there once,
+            however often and in whichever direction its edges were given; loops are left out.
         keep: bool [J] saying which entries count, or None where all do. Only compiled graphs, whose shapes cannot
             depend on values, carry it.
+        ptr: int64 [N + 1], the pairs of target v are `ptr[v]:ptr[v + 1]`; None where `keep` is not.
         batch: int64 [N], the graph of each node, or None for one graph. Pairs of two graphs are not in the complement.
         num_nodes: N.
     """
@@ -47,19 +59,18 @@ class Complement:
         repeated = torch.cat([keep.new_zeros(1), key[1:] == key[:-1]])[: key.numel()]
         keep = keep & ~repeated
         self.keep: Tensor | None = None
+        self.ptr: Tensor | None = None
         if torch.compiler.is_compiling():
             self.keep = keep
         else:
             source, target = source[keep], target[keep]
+            self.ptr = torch.searchsorted(target, torch.arange(num_nodes + 1, device=target.device))
         self.source, self.target = source, target
         self.batch, self.num_nodes = batch, num_nodes
 
     def sum(self, value: Tensor) -> Tensor:
-        """Σ value_u over the complement of each node v: [N, k] to [N, k] (floating or integer)."""
-        message = value.index_select(0, self.source)
-        if self.keep is not None:
-            message = message * self.keep.unsqueeze(-1)
-        return self._totals(value) - value - self._gather(message)
+        """Σ value_u over the complement of each node v: floating [N, k] to [N, k]."""
+        return self._totals(value) - value - self._joined_sum(value)
 
     def weighted_sum(self, value: Tensor, factors: Tensor) -> Tensor:
         """Σ (factors_u·factors_v) value_u over the complement of each v: value [N, k], factors [N, r] to [N, k].
@@ -76,14 +87,17 @@ class Complement:
         weight = edge_dot(self.source, self.target, factors)
         if self.keep is not None:
             weight = weight * self.keep
-        return total - own - self._gather(weight.unsqueeze(-1) * value.index_select(0, self.source))
+        return total - own - self._to_targets(weight.unsqueeze(-1) * value.index_select(0, self.source))
 
     def count(self, allowed: Tensor | None = None) -> Tensor:
         """The number of nodes in the complement of each node, int64 [N]; only nodes of the bool mask `allowed`."""
-        ones = torch.ones(self.num_nodes, 1, dtype=torch.int64, device=self.source.device)
-        if allowed is not None:
-            ones = ones * allowed.unsqueeze(-1)
-        return self.sum(ones).squeeze(-1)
+        if allowed is None:
+            allowed = torch.ones(self.num_nodes, dtype=torch.bool, device=self.source.device)
+        allowed = allowed.to(torch.int64)
+        joined = allowed.index_select(0, self.source)
+        if self.keep is not None:
+            joined = joined * self.keep
+        return self._totals(allowed) - allowed - self._to_targets(joined)
 
     def mean(self, value: Tensor, allowed: Tensor | None = None) -> Tensor:
         """Mean of value_u over the complement of each v, [N, k]; 0 where it is empty. `allowed`: see `count`."""
@@ -93,7 +107,14 @@ class Complement:
         # The sum of an empty complement is a difference of equal numbers: rounding may leave it off zero.
         return torch.where(count > 0, self.sum(value) / count.clamp(min=1), 0.0)
 
-    def _gather(self, message: Tensor) -> Tensor:
+    def _joined_sum(self, value: Tensor) -> Tensor:
+        """Σ value_u over the nodes joined to v, [N, k]."""
+        if self.ptr is not None and self.source.numel() and value.dtype in (torch.float32, torch.float64):
+            return _SymmetricProduct.apply(value, self.ptr, self.source)  # type: ignore[no-any-return, no-untyped-call]
+        message = value.index_select(0, self.source)
+        return self._to_targets(message if self.keep is None else message * self.keep.unsqueeze(-1))
+
+    def _to_targets(self, message: Tensor) -> Tensor:
         return scatter(message, self.target, dim=0, dim_size=self.num_nodes, reduce="sum")  # type: ignore[no-any-return]
 
     def _totals(self, value: Tensor) -> Tensor:
@@ -105,3 +126,53 @@ class Complement:
             num_graphs = int(self.batch.max()) + 1 if self.num_nodes else 0
         total = scatter(value, self.batch, dim=0, dim_size=num_graphs, reduce="sum")
         return total.index_select(0, self.batch)  # type: ignore[no-any-return]
+
+
+class _SymmetricProduct(torch.autograd.Function):
+    """Product of the 0-1 matrix of the joined pairs with [N, k]: no message is formed, 4 times faster than a scatter.
+
+    Joined pairs stand in both directions, so the matrix is its own transpose and the gradient the same product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, ptr: Tensor, source: Tensor) -> Tensor:
+        ctx.save_for_backward(ptr, source)
+        size = (value.size(0), value.size(0))
+        ones = value.new_ones(source.numel())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            matrix = torch.sparse_csr_tensor(ptr, source, ones, size, check_invariants=False)
+            return matrix @ value
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        ptr, source = ctx.saved_tensors
+        return _SymmetricProduct.apply(grad_outputs[0].contiguous(), ptr, source), None, None  # type: ignore[no-untyped-call]
+
+
+class ComplementCache:
+    """The last `Complement`, handed out again where the same unchanged tensors ask for it.
+
+    Only plain tensors can be known again: not the ones read from a SparseTensor, and not those made in inference mode,
+    whose changes are not counted. A compiled graph holds no cache.
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self._stored: tuple[tuple[object, ...], list[Tensor], Complement] | None = None
+
+    def clear(self) -> None:
+        self._stored = None
+
+    def get(self, joined: list[Tensor], num_nodes: int, batch: Tensor | None) -> Complement:
+        """The complement of the joined pairs; `check_batch` says what is raised."""
+        held = [*joined, *([] if batch is None else [batch])]
+        if not self.enabled or torch.compiler.is_compiling() or any(tensor.is_inference() for tensor in held):
+            check_batch(batch, num_nodes, *joined)
+            return Complement(joined, num_nodes, batch)
+        # The storage is held, so an address cannot come back for other edges; the version counts changes in place.
+        key = (num_nodes, len(joined), *((t.data_ptr(), t._version, tuple(t.shape), t.stride()) for t in held))
+        if self._stored is None or self._stored[0] != key:
+            check_batch(batch, num_nodes, *joined)
+            self._stored = (key, held, Complement(joined, num_nodes, batch))
+        return self._stored[2]

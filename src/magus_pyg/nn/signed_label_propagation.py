@@ -7,7 +7,7 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import spmm
 
 from magus_pyg.errors import GraphError, ModelError
-from magus_pyg.nn._complement import Complement, edge_dot
+from magus_pyg.nn._complement import Complement, ComplementCache, edge_dot
 from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_mask, read_edges
 
 Factors = Tensor | tuple[Tensor | None, Tensor | None]
@@ -43,13 +43,12 @@ class SignedLabelPropagation(MessagePassing):  # type: ignore[misc]
 
     def __init__(self, cached: bool = False, **kwargs: object) -> None:
         super().__init__(aggr="add", node_dim=0, **kwargs)
-        self.cached = cached
-        self._stored: tuple[tuple[object, ...], list[Tensor], Complement] | None = None
+        self._complements = ComplementCache(cached)
 
     def reset_parameters(self) -> None:
         """Forget the cached pairs (the operator has nothing to learn)."""
         super().reset_parameters()
-        self._stored = None
+        self._complements.clear()
 
     def forward(
         self,
@@ -131,29 +130,20 @@ class SignedLabelPropagation(MessagePassing):  # type: ignore[misc]
             if weight is not None:
                 raise ModelError(f"factors and {sign}_weight both give the weights of R{'+' if sign == 'pos' else '-'}")
             weight = edge_dot(edges.ends[0], edges.ends[1], factors)  # Eq. (14)
-        elif edges.adj_t is not None and (weight is None or edges.value is not None):
-            return self.propagate(edges.adj_t, y=y_src, weight=None, size=size)  # type: ignore[no-any-return]
         if weight is not None:
             _check_weight(weight, f"{sign}_weight", edges.ends.size(1), y_src)
+        if edges.adj_t is not None and weight is edges.value:
+            return self.propagate(edges.adj_t, y=y_src, weight=None, size=size)  # type: ignore[no-any-return]
         return self.propagate(edges.ends, y=y_src, weight=weight, size=size)  # type: ignore[no-any-return]
 
     def _complement(
         self, pos: Edges, skip_edge_index: EdgesLike | None, num_nodes: int, batch: Tensor | None
     ) -> Complement:
-        """The implied R-, from the cache where the same tensors come again."""
+        """The pairs of the implied R-."""
         joined = [pos.ends]
         if skip_edge_index is not None:
             joined.append(read_edges(skip_edge_index, "skip_edge_index", num_nodes, num_nodes).ends)
-        held = [*joined, *([] if batch is None else [batch])]
-        if not self.cached or torch.compiler.is_compiling() or any(tensor.is_inference() for tensor in held):
-            check_batch(batch, num_nodes, *joined)
-            return Complement(joined, num_nodes, batch)
-        # The storage is held, so an address cannot come back for other edges; the version counts changes in place.
-        key = (num_nodes, len(joined), *((t.data_ptr(), t._version, tuple(t.shape), t.stride()) for t in held))
-        if self._stored is None or self._stored[0] != key:
-            check_batch(batch, num_nodes, *joined)
-            self._stored = (key, held, Complement(joined, num_nodes, batch))
-        return self._stored[2]
+        return self._complements.get(joined, num_nodes, batch)
 
     def message(self, y_j: Tensor, weight: OptTensor) -> Tensor:
         """The message of each edge, [E, B]."""
@@ -164,7 +154,7 @@ class SignedLabelPropagation(MessagePassing):  # type: ignore[misc]
         return spmm(adj_t, y, reduce="sum")  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({'cached=True' if self.cached else ''})"
+        return f"{self.__class__.__name__}({'cached=True' if self._complements.enabled else ''})"
 
 
 def _read_scores(y: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
