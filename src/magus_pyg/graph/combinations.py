@@ -146,9 +146,10 @@ class _Levels:
     def add(self, key: Tensor) -> Tensor:
         """Add the next size from the keys of all its occurrences; returns their numbers on this level."""
         distinct, inverse = torch.unique(key, return_inverse=True)
+        numbers: Tensor = inverse
         self.keys.append(distinct)
         self.words.append(torch.cat([self.words[-1][distinct // self.n_words], (distinct % self.n_words)[:, None]], 1))
-        return inverse
+        return numbers
 
     def parts(self) -> Ragged:
         """For every combination the combinations strictly part of it: all of its proper subsets, which exist."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import secrets
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,17 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
 
 def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
     """Write a safetensors file to a temporary name beside `path`, then rename it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # the library makes files that their owner alone may read
         save_file(_separate(tensors), temporary, metadata)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        temporary.chmod(mode)
         os.replace(temporary, path)
     except SafetensorError as error:  # what the library makes of a full disk
         raise OSError(f"{path} could not be written: {error}") from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -86,12 +87,6 @@ def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         seen.add(value.untyped_storage().data_ptr())
         separate[key] = value
     return separate
-
-
-def _umask() -> int:
-    mask = os.umask(0)  # reading it means setting it
-    os.umask(mask)
-    return mask
 
 
 def load_graph(path: str | Path) -> HeteroData:
@@ -132,12 +127,14 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeteroData:
     """The graph; a `ValueError` where its parts do not fit together."""
     graph = HeteroData()
     graph["node"].num_nodes = header["num_nodes"]
+    stores = {
+        "node": graph["node"],
+        **{name: graph[edge] for name, edge in _EDGES.items() if f"{name}/edge_index" in tensors},
+    }
     for key, value in tensors.items():
         store, _, name = key.partition("/")
-        if store == "node":
-            graph["node"][name] = value
-        elif store in _EDGES:
-            graph[_EDGES[store]][name] = value
+        if store in stores:
+            stores[store][name] = value
     fields = header["fields"]
     words = [
         Word(fields[field], value)
