@@ -157,13 +157,11 @@ def seconds(table: Table, column: str, form: str = "number") -> np.ndarray:
                 f"({int(bad.sum())} such rows)"
             )
         return np.asarray(parsed.dt.tz_localize(None).to_numpy(dtype="datetime64[s]").astype(np.int64))
+    if values.null_count:
+        return _whole(table, column)
     try:
         # Straight to integers where that is possible: float64 would round times in nanoseconds.
-        return (
-            np.asarray(pc.cast(values, pa.int64()).to_numpy(), dtype=np.int64)
-            if not values.null_count
-            else (_whole(table, column))
-        )
+        return np.asarray(pc.cast(values, pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowInvalid:
         return _whole(table, column)
 
@@ -173,8 +171,9 @@ def _whole(table: Table, column: str) -> np.ndarray:
     bad = np.abs(result) >= 2.0**63
     if bad.any():
         row = int(bad.argmax())
-        raise DataError(f"{table.where(row, column)}: {result[row]!r} is no time in seconds (too large)")
-    return np.floor(result).astype(np.int64)
+        value = table.texts(column)[row].as_py()
+        raise DataError(f"{table.where(row, column)}: {value!r} is no time in seconds (too large)")
+    return np.asarray(np.floor(result), dtype=np.int64)
 
 
 def clean_values(

@@ -34,6 +34,11 @@ class NegativeSampler:
         self.stage = stage
         self.known: ItemSets = items_of_users(data, parts[stage])
 
+    def to(self, device: torch.device | str) -> "NegativeSampler":
+        """Move to a device; `sample` then takes users there. Returns self."""
+        self.known = self.known.to(device)
+        return self
+
     def __repr__(self) -> str:
         return f"NegativeSampler(stage={self.stage!r}, users={len(self.known.sizes)}, items={self.known.n_items})"
 
@@ -56,7 +61,7 @@ class NegativeSampler:
         shaped = [key.reshape(-1, 1) if isinstance(key, Tensor) else key for key in keys]
         row = user.reshape(-1, 1).expand(-1, count)
         free = self.known.n_outside[row]
-        rank = integers(free.clamp(min=1), *shaped, row, torch.arange(count))
+        rank = integers(free.clamp(min=1), *shaped, row, torch.arange(count, device=user.device))
         item = self.known.outside(row.reshape(-1), rank.reshape(-1)).reshape(row.shape)
         return torch.where(free > 0, item, -1)
 

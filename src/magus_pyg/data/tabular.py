@@ -78,6 +78,7 @@ def load_tabular(options: TabularOptions, data_root: Path | None = None) -> RecD
     log_file = _read(folder, "interactions")
     notes: dict[str, int] = {}
     items = _fields(options, items_file, options.item_id, "item_id", notes)
+    _check_empty_values(options, items, folder)
     log_columns = [options.user_id, options.item_id, *filter(None, (options.rating, options.timestamp, options.split))]
     checks.check_columns(log_file, log_columns)
     if len(log_file) == 0:
@@ -111,6 +112,13 @@ def _check(options: TabularOptions) -> None:
         raise ConfigError(f"split_values must be three different values (got {options.split_values})")
     if not options.separator:
         raise ConfigError("separator must not be empty")
+
+
+def _check_empty_values(options: TabularOptions, items: pd.DataFrame, folder: Path) -> None:
+    known = ["*", *items.columns[1:], *options.profile_fields]
+    for name in options.empty_values:
+        if name not in known:
+            raise ConfigError(f"empty_values names {name!r}, no field of {folder}; choose from {', '.join(known)}")
 
 
 def _folder(options: TabularOptions, data_root: Path | None) -> Path:

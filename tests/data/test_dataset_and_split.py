@@ -1,0 +1,81 @@
+"""The checked form of a data set, and the split by time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_data import make_dataset
+
+from magus_pyg.data import temporal_split
+from magus_pyg.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("n", "ends"),
+    [(1, (1, 1)), (2, (1, 2)), (3, (2, 2)), (4, (2, 3)), (5, (3, 4)), (6, (4, 5)), (10, (6, 8)), (30, (18, 24))],
+)
+def test_split_by_hand(n, ends):
+    expected = [0] * ends[0] + [1] * (ends[1] - ends[0]) + [2] * (n - ends[1])
+    assert temporal_split(np.zeros(n, np.int64)).tolist() == expected
+    # The same for each user on its own.
+    assert temporal_split(np.repeat([3, 5], n)).tolist() == expected * 2
+
+
+def test_split_of_nothing():
+    assert temporal_split(np.empty(0, np.int64)).shape == (0,)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(0, 1), st.integers(0, 20)), min_size=1))
+def test_no_row_of_a_later_part_is_before_one_of_an_earlier_part(rows):
+    data = make_dataset(rows, 5, 10)
+    for user in range(5):
+        time, part = data.time[data.user == user], data.part[data.user == user]
+        for early in (0, 1):
+            if (part == early).any() and (part > early).any():
+                assert time[part == early].max() <= time[part > early].min()
+        n = time.size
+        assert (part == 0).sum() == (6 * n + 5) // 10
+        assert (part == 2).sum() == n - (8 * n + 5) // 10
+
+
+def test_properties():
+    data = make_dataset([(0, 1, 1, 5), (2, 0, 0, 1), (0, 0, 1, 2)], 3, 2)
+    assert (data.n_users, data.n_items, data.has_negatives) == (3, 2, True)
+    assert data.user_ptr.tolist() == [0, 2, 2, 3]
+    assert data.rows("train").tolist() == [0, 2]
+    assert data.rows("validation").tolist() == [1]
+    assert data.rows("test").tolist() == []
+    assert data.word_columns == ("word",)
+
+
+def test_searches_and_parts_are_content():
+    rows = [(0, 0, 1, 1), (0, 1, 1, 2)]
+    prints = {
+        make_dataset(rows, 1, 2).fingerprint,
+        make_dataset(rows, 1, 2, part=[0, 2]).fingerprint,
+        make_dataset(rows, 1, 2, searched=[(0, 1, "w0")]).fingerprint,
+        make_dataset(rows, 1, 2, searched=[(0, 1, "w1")]).fingerprint,
+        make_dataset(rows, 1, 2, searched=[(0, 2, "w1")]).fingerprint,
+    }
+    assert len(prints) == 5
+    assert make_dataset(rows, 1, 2).fingerprint == make_dataset(rows[::-1], 1, 2).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": np.array([1, 0, 1])}, r"label must be int8 \[3\] \(got int64 \[3\]\)"),
+        ({"time": np.array([1, 2])}, r"time must be int64 \[3\] \(got int64 \[2\]\)"),
+        ({"item": np.array([0, 1, 2])}, r"item must be in \[0, 2\) \(got 0 to 2\)"),
+        ({"user": np.array([0, -1, 0])}, r"user must be in \[0, 3\) \(got -1 to 0\)"),
+        ({"time": np.array([5, 2, 1])}, "must be sorted by user, then by time"),
+        ({"user": np.array([0, 2, 0])}, "must be sorted by user, then by time"),
+        ({"item_ids": np.array(["a"], dtype=object)}, r"items must have 1 rows \(got 2\)"),
+    ],
+)
+def test_contradictions(change, message):
+    data = make_dataset([(0, 1, 1, 5), (2, 0, 0, 1), (0, 0, 1, 2)], 3, 2)
+    with pytest.raises(DataError, match=message):
+        replace(data, **change)
