@@ -14,7 +14,7 @@ LOG = "user_id,item_id,rating,timestamp\n01,007,5,30\n1,7,2,10\n01,8,3,20\n01,7,
 
 def tabular(folder: Path, **changes: object) -> TabularOptions:
     """Options that fit the files above."""
-    options = TabularOptions(folder=str(folder), word_fields=["brand", "tag"])
+    options = TabularOptions(path=str(folder), word_fields=["brand", "tag"])
     for name, value in changes.items():
         assert hasattr(options, name)
         setattr(options, name, value)

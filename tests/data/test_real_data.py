@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real_data
 
 BEAUTY = TabularOptions(
     name="amazon-beauty",
-    folder="amazon-beauty",
+    path="amazon-beauty",
     rating="rating_or_action",
     positive="all",
     word_fields=["brand", "category"],
@@ -26,7 +26,7 @@ BEAUTY = TabularOptions(
 )
 LASTFM = TabularOptions(
     name="lastfm-ear",
-    folder="lastfm-ear",
+    path="lastfm-ear",
     rating="rating_or_action",
     timestamp="",
     positive="all",
@@ -67,7 +67,7 @@ def test_ml_100k(real_data_root):
 
 def test_ml_100k_by_columns_is_the_same_log(real_data_root):
     original = load_dataset(MovieLens100kOptions(download=False), real_data_root)
-    data = load_dataset(TabularOptions(folder="ml-100k", word_fields=["genre", "decade", "director"]), real_data_root)
+    data = load_dataset(TabularOptions(path="ml-100k", word_fields=["genre", "decade", "director"]), real_data_root)
     assert (data.n_users, data.n_items, int(data.label.sum())) == (943, 1682, 55_375)
     assert data.items["genre"].tolist() == original.items["genre"].tolist()
     assert data.items["decade"].tolist() == original.items["decade"].tolist()
@@ -76,7 +76,7 @@ def test_ml_100k_by_columns_is_the_same_log(real_data_root):
 
 def test_amazon_hin(real_data_root):
     options = TabularOptions(
-        folder="amazon-hin", word_fields=["brand", "category"], empty_values={"brand": ["brand_5"]}
+        path="amazon-hin", word_fields=["brand", "category"], empty_values={"brand": ["brand_5"]}
     )
     data = load_dataset(options, real_data_root)
     assert (data.n_users, data.n_items, data.user.size) == (6170, 2753, 195_791)

@@ -25,7 +25,7 @@ class TabularOptions(DatasetOptions):
     Each is one file `<name>.csv.gz`, `<name>.csv` or `<name>.parquet`. Ids are texts: leading zeros are kept.
 
     Attributes:
-        folder: the folder, inside the data root; an absolute path stands for itself. "" means the data root.
+        path: the folder, inside the data root; an absolute path stands for itself. "" means the data root.
         user_id: column of the user ids (interactions, users, queries).
         item_id: column of the item ids (interactions, items).
         rating: column of ratings or actions; "" where there is none.
@@ -44,7 +44,7 @@ class TabularOptions(DatasetOptions):
     """
 
     name: str = "tabular"
-    folder: str = ""
+    path: str = ""
     user_id: str = "user_id"
     item_id: str = "item_id"
     rating: str = "rating"
@@ -66,7 +66,7 @@ def load_tabular(options: TabularOptions, data_root: Path | None = None) -> RecD
 
     Args:
         options: names of the columns and the rules.
-        data_root: the folder that `options.folder` lies in; only an absolute folder goes without.
+        data_root: the folder that `options.path` lies in; only an absolute folder goes without.
 
     Raises:
         ConfigError: at an option that has no such value.
@@ -122,18 +122,18 @@ def _check_empty_values(options: TabularOptions, items: pd.DataFrame, folder: Pa
 
 
 def _folder(options: TabularOptions, data_root: Path | None) -> Path:
-    folder = Path(options.folder).expanduser()
+    folder = Path(options.path).expanduser()
     if not folder.is_absolute():
         if data_root is None:
             raise DataError(
                 f"dataset {options.name!r} lies in a data folder, but none is named: set `paths.data=` or the variable "
-                "MAGUS_DATA to it, or `dataset.folder=` to an absolute path"
+                "MAGUS_DATA to it, or `dataset.path=` to an absolute path"
             )
         folder = data_root / folder
     if not folder.is_dir():
         raise DataError(
             f"there is no folder {folder} (dataset {options.name!r}); set `paths.data=` or the variable MAGUS_DATA to "
-            "the folder above it, or `dataset.folder=`"
+            "the folder above it, or `dataset.path=`"
         )
     return folder
 
