@@ -75,9 +75,7 @@ def test_ml_100k_by_columns_is_the_same_log(real_data_root):
 
 
 def test_amazon_hin(real_data_root):
-    options = TabularOptions(
-        path="amazon-hin", word_fields=["brand", "category"], empty_values={"brand": ["brand_5"]}
-    )
+    options = TabularOptions(path="amazon-hin", word_fields=["brand", "category"], empty_values={"brand": ["brand_5"]})
     data = load_dataset(options, real_data_root)
     assert (data.n_users, data.n_items, data.user.size) == (6170, 2753, 195_791)
     assert int(data.label.sum()) == 95_276 + 50_954

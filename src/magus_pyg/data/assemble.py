@@ -99,8 +99,8 @@ def assemble(options: DatasetOptions, tables: Tables, log: Log, drop_repeats: bo
         _note(notes, "rows of an earlier part after a later one", int(backwards.sum()))
     wordless = (tables.items[list(columns)] == "").all(axis=1)
     _note(notes, "items without words", int(wordless.sum()))
-    _note(notes, "items without history", len(tables.items) - np.unique(log.item).size)
-    _note(notes, "users without history", len(tables.users) - np.unique(log.user).size)
+    _note(notes, "items without history", int((np.bincount(log.item, minlength=len(tables.items)) == 0).sum()))
+    _note(notes, "users without history", int((np.bincount(log.user, minlength=len(tables.users)) == 0).sum()))
     if notes:
         logger.info("%s: %s", options.name, ", ".join(f"{count} {what}" for what, count in notes.items()))
     return RecDataset(
@@ -132,7 +132,14 @@ def _note(notes: dict[str, int], what: str, count: int) -> None:
 def _without_repeats(log: Log, notes: dict[str, int], drop: bool) -> Log:
     columns = {"user": log.user, "item": log.item, "time": log.time, "value": log.value, "part": log.part}
     frame = pd.DataFrame({name: column for name, column in columns.items() if column is not None})
-    repeated = frame.duplicated().to_numpy()
+    repeated = np.zeros(len(frame), dtype=bool)
+    # One hash a row first: only rows that share theirs with another have to be compared column by column.
+    hashed = np.zeros(len(frame), dtype=np.uint64)
+    for name in frame.columns:
+        hashed = (hashed ^ frame[name].to_numpy().astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        hashed ^= hashed >> np.uint64(29)
+    alike = np.flatnonzero(pd.Series(hashed).duplicated(keep=False).to_numpy())
+    repeated[alike] = frame.iloc[alike].duplicated().to_numpy()
     _note(notes, f"exact copies of a row, {'dropped' if drop else 'kept'}", int(repeated.sum()))
     return log.take(np.flatnonzero(~repeated)) if drop and repeated.any() else log
 

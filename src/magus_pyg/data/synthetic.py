@@ -218,15 +218,11 @@ def _correlated(group: np.ndarray, count: int, share: float, generator: np.rando
 
 def _utilities(catalogue: _Catalogue, people: _People, users: slice) -> tuple[np.ndarray, np.ndarray]:
     """What users think of every item at the start and at the end of the year, two float64 [users, I]."""
-    present = (catalogue.codes >= 0).astype(np.float64)
-    result = []
-    for affinity in (people.early[users], people.late[users]):
-        utility = np.zeros((affinity.shape[0], catalogue.codes.shape[0]))
-        for column in range(catalogue.codes.shape[1]):
-            utility += affinity[:, catalogue.codes[:, column]] * present[:, column]
-        utility -= 0.7 * (np.abs(catalogue.price - people.wealth[users, None]) - 1.0)
-        result.append(utility + catalogue.quality)
-    return result[0], result[1]
+    present = np.zeros((len(catalogue.words), catalogue.codes.shape[0]))
+    item, column = (catalogue.codes >= 0).nonzero()
+    present[catalogue.codes[item, column], item] = 1.0
+    common = catalogue.quality - 0.7 * (np.abs(catalogue.price - people.wealth[users, None]) - 1.0)
+    return people.early[users] @ present + common, people.late[users] @ present + common
 
 
 def _chances(logit: np.ndarray, share: float) -> np.ndarray:
