@@ -1,0 +1,34 @@
+"""Base recommenders: what scores users against items and word combinations, and how it is trained."""
+
+from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.dot_product import DotProductRecommender
+from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.fm import FM
+from magus_pyg.models.interactions import Interactions, TrainingData
+from magus_pyg.models.options import FMOptions, ModelOptions, TrainOptions
+from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
+from magus_pyg.models.storage import SavedModel, load_model, read_model_info, save_model
+from magus_pyg.models.training import TrainResult, fit
+
+__all__ = [
+    "FM",
+    "MODELS",
+    "BaseRecommender",
+    "Candidates",
+    "DotProductRecommender",
+    "FMOptions",
+    "FeatureSpace",
+    "Interactions",
+    "ModelEntry",
+    "ModelOptions",
+    "SavedModel",
+    "TrainOptions",
+    "TrainResult",
+    "TrainingData",
+    "build_model",
+    "fit",
+    "load_model",
+    "model_entry",
+    "read_model_info",
+    "save_model",
+]

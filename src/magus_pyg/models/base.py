@@ -1,0 +1,224 @@
+"""The interface of all base recommenders: what agents, MAGUS and the training loop may rely on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from magus_pyg.errors import ModelError
+from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
+from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.options import ModelOptions
+from magus_pyg.ragged import Ragged
+
+__all__ = ["BaseRecommender"]
+
+# Pairs (user, candidate) scored at once.
+_PAIRS = 1 << 18
+
+
+class BaseRecommender(nn.Module, ABC):
+    """Scores users against items and word combinations.
+
+    A model implements `logits`; every public method follows from it. A model whose score is a dot product derives
+    from `dot_product.DotProductRecommender` instead and is scored by matrix products. Scores are logits: a sigmoid
+    makes them probabilities.
+
+    Cold start: ids without a training row (`observe`) must not score as the random numbers they started from, so
+    `user_known` and `item_known` are buffers that models multiply their id embeddings with; such a user or item is
+    scored by its features alone.
+
+    Args:
+        options: the model's own options.
+        features: what the model knows of users, items and words.
+    """
+
+    #: True where the model reads a user's earlier interactions.
+    needs_history: ClassVar[bool] = False
+    #: True where `user_embedding`, `item_embedding` and `query_embedding` exist.
+    has_embeddings: ClassVar[bool] = True
+
+    user_known: Tensor
+    item_known: Tensor
+    _words_ptr: Tensor
+    _words_index: Tensor
+    _profiles_ptr: Tensor
+    _profiles_index: Tensor
+
+    def __init__(self, options: ModelOptions, features: FeatureSpace) -> None:
+        super().__init__()
+        self.options = options
+        self.features = features
+        # Saved with the weights. The extra entry of items is "no item", which is never known.
+        self.register_buffer("user_known", torch.ones(features.n_users))
+        self.register_buffer("item_known", torch.ones(features.n_items + 1).index_fill_(0, torch.tensor([-1]), 0))
+        # The features follow the model from device to device, but belong to the data and are not saved.
+        self.register_buffer("_words_ptr", features.item_words.ptr, persistent=False)
+        self.register_buffer("_words_index", features.item_words.index, persistent=False)
+        self.register_buffer("_profiles_ptr", features.user_profiles.ptr, persistent=False)
+        self.register_buffer("_profiles_index", features.user_profiles.index, persistent=False)
+
+    @property
+    def item_words(self) -> Ragged:
+        """[I] rows of word ids, on the model's device."""
+        return Ragged(self._words_ptr, self._words_index)
+
+    @property
+    def user_profiles(self) -> Ragged:
+        """[U] rows of profile-value ids, on the model's device."""
+        return Ragged(self._profiles_ptr, self._profiles_index)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.user_known.device
+
+    def observe(self, train: Interactions) -> None:
+        """Note which users and items have a training row; `fit` calls this before the first step.
+
+        Args:
+            train: the rows the model is trained on.
+        """
+        device = self.device
+        self.user_known.zero_().index_fill_(0, torch.unique(train.user).to(device), 1)
+        self.item_known.zero_().index_fill_(0, torch.unique(train.item).to(device), 1)
+
+    @abstractmethod
+    def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
+        """The logit of each pair (user[i], candidates[i]), float [n], differentiable; ids are known to be good.
+
+        Args:
+            user: int64 [n].
+            candidates: n of them, on the same device.
+        """
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        """Logits of rows of a log.
+
+        Args:
+            user: int64 [n].
+            item: int64 [n].
+
+        Returns:
+            float [n], differentiable.
+        """
+        return self.logits(user, Candidates.of_items(item, self.item_words))
+
+    def training_terms(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        """What a training step needs: the logits [n] and the L2 penalty, a scalar.
+
+        The penalty is the mean over the rows of the squared length of the embeddings the row uses.
+        """
+        return self(user, item), self.user_known.new_zeros(())
+
+    def score(self, users: Tensor, items: Tensor) -> Tensor:
+        """Score users against items, in evaluation mode and without gradients.
+
+        Args:
+            users: int64 [B].
+            items: int64 [C], the same items for all users, or [B, C], each user's own; -1 pads.
+
+        Returns:
+            float32 logits [B, C] on the device of `users`; -inf at pads.
+
+        Raises:
+            ModelError: an index out of range, a wrong shape, or a score that is not finite.
+        """
+        check_ids(users, self.features.n_users, "user")
+        check_ids(items, self.features.n_items, "item", low=-1)
+        if users.dim() != 1 or items.dim() not in (1, 2) or (items.dim() == 2 and len(items) != len(users)):
+            raise ModelError(
+                f"score takes users [B] and items [C] or [B, C] (got {list(users.shape)} and {list(items.shape)})"
+            )
+        user, item = users.to(self.device, torch.int64), items.to(self.device, torch.int64)
+        with self._scoring():
+            scores = self._score_items(user, item.clamp(min=0)).to(torch.float32)
+        self._check_scores(scores, user, item)
+        return scores.masked_fill_((item < 0).expand_as(scores), float("-inf")).to(users.device)
+
+    def score_words(self, users: Tensor, words: Ragged) -> Tensor:
+        """Score users against word combinations that are no items, in evaluation mode and without gradients.
+
+        Args:
+            users: int64 [B].
+            words: [Q] rows of word ids; a row may be empty.
+
+        Returns:
+            float32 logits [B, Q] on the device of `users`.
+
+        Raises:
+            ModelError: an index out of range, or a score that is not finite.
+        """
+        check_ids(users, self.features.n_users, "user")
+        check_ids(words.index, self.features.n_words, "word")
+        user, combination = users.to(self.device, torch.int64), self._combinations(words)
+        with self._scoring():
+            scores = self._score_shared(user, combination).to(torch.float32)
+        self._check_scores(scores, user, torch.arange(len(words), device=self.device))
+        return scores.to(users.device)
+
+    def user_embedding(self, users: Tensor) -> Tensor:
+        """float32 [n, d] for `users` int64 [n]; with `item_embedding` e_v, sigmoid(e_u · e_v) is the model's score."""
+        raise ModelError(f"the model {self.options.name!r} has no embeddings; choose a model that has")
+
+    def item_embedding(self, items: Tensor) -> Tensor:
+        """float32 [n, d] for `items` int64 [n]."""
+        raise ModelError(f"the model {self.options.name!r} has no embeddings; choose a model that has")
+
+    def query_embedding(self, words: Ragged) -> Tensor:
+        """float32 [n, d] for `words`, n rows of word ids."""
+        raise ModelError(f"the model {self.options.name!r} has no embeddings; choose a model that has")
+
+    def _combinations(self, words: Ragged) -> Candidates:
+        words = Ragged(words.ptr.to(self.device), words.index.to(self.device, torch.int64))
+        return Candidates.of_words(words, self.features.n_items)
+
+    def _score_items(self, user: Tensor, item: Tensor) -> Tensor:
+        """[B, C] for item [C] or [B, C], all good."""
+        if item.dim() == 1:
+            return self._score_shared(user, Candidates.of_items(item, self.item_words))
+        size = item.shape[1]
+        rows = max(1, _PAIRS // max(1, size))
+        scores = [
+            self(user[start : start + rows].repeat_interleave(size), item[start : start + rows].reshape(-1))
+            for start in range(0, len(user), rows)
+        ]
+        return torch.cat(scores).view(len(user), size) if scores else item.new_zeros(item.shape, dtype=torch.float32)
+
+    def _score_shared(self, user: Tensor, candidates: Candidates) -> Tensor:
+        """[B, C] for candidates that all users share: pairs in blocks of candidates."""
+        n = len(candidates)
+        block = max(1, _PAIRS // max(1, len(user)))
+        columns = []
+        for start in range(0, n, block):
+            part = torch.arange(start, min(n, start + block), device=user.device)
+            pairs = part.repeat(len(user))
+            chosen = Candidates(candidates.item[pairs], candidates.words.select(pairs))
+            columns.append(self.logits(user.repeat_interleave(len(part)), chosen).view(len(user), len(part)))
+        return torch.cat(columns, 1) if columns else torch.zeros(len(user), 0, device=user.device)
+
+    def _check_scores(self, scores: Tensor, user: Tensor, candidate: Tensor) -> None:
+        bad = (~torch.isfinite(scores)) & (candidate >= 0)
+        if bool(bad.any()):
+            row, column = (int(place) for place in bad.nonzero()[0])
+            index = int(candidate[column] if candidate.dim() == 1 else candidate[row, column])
+            raise ModelError(
+                f"the model {self.options.name!r} scores user {int(user[row])} against candidate {index} as "
+                f"{float(scores[row, column])}; its weights are broken, so train it again with a lower learning rate"
+            )
+
+    @contextmanager
+    def _scoring(self) -> Iterator[None]:
+        """Evaluation mode without gradients; every submodule gets its own mode back."""
+        modes = [(module, module.training) for module in self.modules()]
+        for module, _ in modes:
+            module.training = False
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            for module, mode in modes:
+                module.training = mode

@@ -1,0 +1,181 @@
+"""Batches of a log as slices of contiguous tensors, and sampled negatives.
+
+Nothing here keeps a random state: the order of an epoch is a function of (seed, epoch) and a sampled item one of
+(seed, epoch, row, number), so any epoch can be made again after a stop.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from magus_pyg.models.interactions import Interactions
+from magus_pyg.random import derive_seed, integers
+
+__all__ = [
+    "Batch",
+    "NegativeSampler",
+    "TrainLoader",
+    "ValidationLoader",
+    "draw_batch",
+    "flatten_batch",
+    "resolve_negatives",
+]
+
+_ORDER, _NEGATIVES = 1, 2  # what a random number is for
+_VALIDATION_EPOCH = -1
+_VALIDATION_ROWS = 1 << 14
+_BATCHES = 32
+
+
+class Batch(NamedTuple):
+    """Rows of a step: `user`, `item` int64 [n], `label` float32 [n]."""
+
+    user: Tensor
+    item: Tensor
+    label: Tensor
+
+
+class NegativeSampler:
+    """Draws, for a user, uniformly among the items the user has no row with.
+
+    The r-th item a user has no row with is r plus the number of the user's own items a_0 < a_1 < ... with a_j - j <= r.
+    All a_j - j lie in one sorted tensor, so a draw is one binary search and nothing is ever drawn twice.
+
+    Args:
+        user: int64 [n], users of the rows to avoid.
+        item: int64 [n], their items.
+        n_users: number of users U.
+        n_items: number of items I.
+    """
+
+    def __init__(self, user: Tensor, item: Tensor, n_users: int, n_items: int) -> None:
+        pairs = torch.unique(user * n_items + item)
+        own_user, own_item = pairs // n_items, pairs % n_items
+        counts = torch.bincount(own_user, minlength=n_users)
+        self._start = counts.cumsum(0) - counts
+        rank = torch.arange(len(pairs), device=pairs.device) - self._start[own_user]
+        self._stride = n_items + 1
+        self._shifted = own_user * self._stride + own_item - rank
+        self.n_free = n_items - counts  # int64 [U], items each user has no row with
+
+    def draw(self, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
+        """`count` items for each row, int64 [n, count]; -1 where the user has a row with every item.
+
+        Args:
+            user: int64 [n].
+            row: int64 [n], the key of each row's random numbers.
+            seed: of the training.
+            epoch: of the training.
+            count: items a row.
+        """
+        number = torch.arange(count, device=user.device)
+        free = self.n_free[user].unsqueeze(1)
+        choice = integers(free.clamp(min=1), seed, _NEGATIVES, epoch, row.unsqueeze(1), number)
+        own = torch.searchsorted(self._shifted, (user.unsqueeze(1) * self._stride + choice).contiguous(), right=True)
+        return torch.where(free > 0, choice + own - self._start[user].unsqueeze(1), -1)
+
+
+def resolve_negatives(negatives: int | str, train: Interactions) -> int:
+    """The number of sampled negatives a positive row; "auto" is 1 where the training rows are all positive, else 0."""
+    if isinstance(negatives, int):
+        return negatives
+    return int(bool((train.label == 1).all()))
+
+
+def draw_batch(rows: Interactions, row: Tensor, sampler: NegativeSampler, seed: int, epoch: int, k: int) -> Batch:
+    """The rows `row` (int64 [n]) of a log as columns [n, 1 + k]: the row itself, and `k` negatives if it is positive.
+
+    The label is NaN where there is none: in negative rows, and for users who have a row with every item.
+    """
+    user, item, label = (column[row].unsqueeze(1) for column in (rows.user, rows.item, rows.label))
+    if k == 0:
+        return Batch(user, item, label)
+    drawn = sampler.draw(user.squeeze(1), row, seed, epoch, k)
+    other = torch.zeros_like(drawn, dtype=label.dtype).masked_fill_((drawn < 0) | (label != 1), float("nan"))
+    return Batch(user.expand(-1, 1 + k), torch.cat([item, drawn], 1), torch.cat([label, other], 1))
+
+
+def flatten_batch(batch: Batch) -> Batch:
+    """The entries of `draw_batch` that exist, as columns [m]."""
+    there = ~torch.isnan(batch.label)
+    return Batch(*(column[there] for column in batch))
+
+
+class TrainLoader:
+    """The batches of the training rows, in an order of its own in every epoch.
+
+    With several devices (`world`), all see the same order; each takes its slice of every global batch. The last batch
+    is filled up with rows from the head so that all devices get as many rows.
+
+    Args:
+        rows: the training rows.
+        sampler: of the negatives.
+        batch_size: rows in a step on one device.
+        negatives: sampled items a positive row.
+        seed: of the training.
+        rank: this device's number.
+        world: number of devices.
+    """
+
+    def __init__(
+        self,
+        rows: Interactions,
+        sampler: NegativeSampler,
+        batch_size: int,
+        negatives: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.rows = rows
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.negatives = negatives
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        step = self.batch_size * self.world
+        return (len(self.rows) + step - 1) // step
+
+    def order(self, epoch: int) -> Tensor:
+        """The rows of this device in an epoch, int64."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, _ORDER, epoch))
+        order = torch.randperm(len(self.rows), generator=generator)
+        order = torch.cat([order, order[: -len(order) % self.world]])
+        return order[self.rank :: self.world]
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch = self.epoch
+        # Random numbers for many batches at once: a step's own would cost as much as the step.
+        for rows in torch.split(self.order(epoch), self.batch_size * _BATCHES):
+            block = draw_batch(self.rows, rows, self.sampler, self.seed, epoch, self.negatives)
+            for start in range(0, len(rows), self.batch_size):
+                yield flatten_batch(Batch(*(column[start : start + self.batch_size] for column in block)))
+
+
+class ValidationLoader:
+    """The validation rows with their negatives, drawn once and in a fixed order, every world-th row a device."""
+
+    def __init__(
+        self, rows: Interactions, sampler: NegativeSampler, negatives: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        row = torch.arange(len(rows))
+        whole = flatten_batch(draw_batch(rows, row, sampler, seed, _VALIDATION_EPOCH, negatives))
+        self.label = whole.label
+        # All devices get as many rows; the rows beyond the end are dropped again after gathering.
+        n = len(whole.label)
+        index = torch.arange(rank, n + -n % world, world).clamp(max=n - 1)
+        self.shard = Batch(*(column[index] for column in whole))
+
+    def __len__(self) -> int:
+        return (len(self.shard.user) + _VALIDATION_ROWS - 1) // _VALIDATION_ROWS
+
+    def __iter__(self) -> Iterator[Batch]:
+        columns = (torch.split(column, _VALIDATION_ROWS) for column in self.shard)
+        for user, item, label in zip(*columns, strict=True):
+            yield Batch(user, item, label)

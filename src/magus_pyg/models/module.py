@@ -1,0 +1,251 @@
+"""The Lightning side of training: a step, a validation pass, and all that happens at the end of an epoch.
+
+Lightning drives devices, precision and the loops. What must survive a stop is kept out of its hands: the scheduler,
+early stopping, the best weights and the checkpoint are dealt with here, in one place and one order.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from magus_pyg.errors import ModelError
+from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.interactions import TrainingData
+from magus_pyg.models.loader import Batch, NegativeSampler, TrainLoader, ValidationLoader, resolve_negatives
+from magus_pyg.models.metrics import auc, log_loss
+from magus_pyg.models.options import TrainOptions
+from magus_pyg.models.stopping import EarlyStopping
+from magus_pyg.random import hash_keys
+
+__all__ = ["RecommenderData", "RecommenderModule"]
+
+_DROPOUT = 3  # what a random number is for
+_CHECK_EVERY = 64  # steps between two looks at the losses on a device that computes ahead
+
+
+class RecommenderData(lightning.LightningDataModule):
+    """The loaders of a training, one pair on each device.
+
+    Raises:
+        ModelError: an id out of range, no training rows, or a validation part without both classes.
+    """
+
+    def __init__(self, data: TrainingData, model: BaseRecommender, options: TrainOptions, seed: int) -> None:
+        super().__init__()
+        features = model.features
+        for part in (data.train, data.validation):
+            part.check(features)
+        if len(data.train) == 0:
+            raise ModelError("the training part holds no rows; check the split and its filters")
+        self.data, self.options, self.seed = data, options, seed
+        self.negatives = resolve_negatives(options.negatives, data.train)
+        self._train_sampler = NegativeSampler(data.train.user, data.train.item, features.n_users, features.n_items)
+        user, item = (
+            torch.cat([getattr(data.train, name), getattr(data.validation, name)]) for name in ("user", "item")
+        )
+        self._all_sampler = NegativeSampler(user, item, features.n_users, features.n_items)
+        label = self.validation_loader(0, 1).label
+        positives = int((label == 1).sum())
+        if positives in (0, len(label)):
+            raise ModelError(
+                f"the validation part has {positives} positive and {len(label) - positives} negative rows (sampled "
+                f"ones included, {self.negatives} a positive row); it needs both: check the split, or set negatives"
+            )
+
+    def validation_loader(self, rank: int, world: int) -> ValidationLoader:
+        """The loader of one device of `world`."""
+        return ValidationLoader(self.data.validation, self._all_sampler, self.negatives, self.seed, rank, world)
+
+    def train_dataloader(self) -> TrainLoader:
+        """Batches of this device; the module sets the epoch."""
+        assert self.trainer is not None
+        return TrainLoader(
+            self.data.train,
+            self._train_sampler,
+            self.options.batch_size,
+            self.negatives,
+            self.seed,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+        )
+
+    def val_dataloader(self) -> ValidationLoader:
+        """The validation rows of this device."""
+        assert self.trainer is not None
+        return self.validation_loader(self.trainer.global_rank, self.trainer.world_size)
+
+
+class RecommenderModule(lightning.LightningModule):
+    """Trains a base recommender with binary cross-entropy on its logits, L2 on the embeddings in use, and Adam.
+
+    Args:
+        model: to train.
+        options: see `TrainOptions`.
+        seed: of the dropout; masks depend on (seed, epoch, step, device) alone.
+        state: what `state()` gave at the end of an epoch, to go on after it.
+        write: called with `state()` at the end of each epoch, on the first device.
+    """
+
+    def __init__(
+        self,
+        model: BaseRecommender,
+        options: TrainOptions,
+        seed: int,
+        state: dict[str, Any] | None = None,
+        write: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.train_options = options
+        self.seed = seed
+        self.stopping = EarlyStopping(options.patience, options.stop_on == "auc")
+        self.history: list[dict[str, float]] = []
+        self.best_weights: dict[str, Tensor] = {}
+        self._write = write
+        self._resumed = state
+        self._losses: list[Tensor] = []
+        self._step_seeds: list[int] = []
+        self._logits: list[Tensor] = []
+        self._validation: tuple[float, float] = (float("nan"), float("nan"))
+        self._started = 0.0
+        if state is not None:
+            model.load_state_dict(state["weights"])
+            self.history = list(state["history"])
+            self.best_weights = state["best_weights"]
+            self.stopping.load_state_dict(state["stopping"])
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way, counted over all resumed runs."""
+        return len(self.history)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam; the scheduler is stepped here at the end of an epoch, before the checkpoint is written."""
+        options = self.train_options
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=options.lr, fused=self.device.type in ("cpu", "cuda"))
+        self._scheduler = ReduceLROnPlateau(
+            optimizer, factor=options.lr_factor, patience=options.lr_patience, min_lr=options.min_lr
+        )
+        if self._resumed is not None:
+            optimizer.load_state_dict(self._resumed["optimizer"])
+            self._scheduler.load_state_dict(self._resumed["scheduler"])
+            self._resumed = None
+        return optimizer
+
+    def on_train_epoch_start(self) -> None:
+        """Choose the epoch's order before its first batch is made."""
+        self.trainer.train_dataloader.epoch = self.epoch  # type: ignore[union-attr]
+        steps = torch.arange(len(self.trainer.train_dataloader))  # type: ignore[arg-type]
+        self._step_seeds = hash_keys(self.seed, _DROPOUT, self.epoch, steps, self.global_rank).tolist()
+        self._losses.clear()
+        self._started = time.perf_counter()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one step; the dropout's random numbers are those of (seed, epoch, step, device)."""
+        with self._seeded(self._step_seeds[batch_idx]):
+            logits, penalty = self.model.training_terms(batch.user, batch.item)
+        loss = F.binary_cross_entropy_with_logits(logits, batch.label.to(logits.dtype))
+        self._losses.append(loss.detach())
+        if self.device.type == "cpu" or len(self._losses) % _CHECK_EVERY == 0:
+            self._check_losses()
+        return loss + self.train_options.weight_decay * penalty
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """The device's generator seeded for one step, and put back after it."""
+        if self.device.type == "cuda":
+            generator = torch.cuda.default_generators[self.device.index or 0]
+        else:
+            generator = torch.default_generator
+        # torch.manual_seed would seed every device's, and where CUDA is not started queue that call, step by step.
+        before = generator.get_state()
+        try:
+            generator.manual_seed(seed)
+            yield
+        finally:
+            generator.set_state(before)
+
+    def _check_losses(self) -> None:
+        recent = torch.stack(self._losses[-_CHECK_EVERY:] if self.device.type != "cpu" else self._losses[-1:])
+        bad = (~torch.isfinite(recent)).nonzero()
+        if len(bad):
+            batch = len(self._losses) - len(recent) + int(bad[0])
+            raise ModelError(
+                f"the training loss became {float(recent[bad[0]])} in epoch {self.epoch}, batch {batch}; lower the "
+                f"learning rate (now {self._lr()}); the checkpoint of the last whole epoch is kept"
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last pass."""
+        self._logits.clear()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logits of a slice of the validation rows."""
+        self._logits.append(self.model(batch.user, batch.item).to(torch.float32))
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss and AUC over the rows of all devices."""
+        logits = torch.cat(self._logits)
+        label = self.trainer.val_dataloaders.label  # type: ignore[union-attr]
+        if self.trainer.world_size > 1:
+            gathered = self.all_gather(logits)  # [world, n]; row r of the part lies on device r % world
+            assert isinstance(gathered, Tensor)
+            logits = gathered.T.reshape(-1)
+        logits = logits[: len(label)].cpu()
+        if not bool(torch.isfinite(logits).all()):
+            raise ModelError(
+                f"a validation score became {float(logits[~torch.isfinite(logits)][0])} in epoch {self.epoch}; lower "
+                f"the learning rate (now {self._lr()}); the checkpoint of the last whole epoch is kept"
+            )
+        self._validation = (log_loss(logits, label), auc(logits, label))
+
+    def on_train_epoch_end(self) -> None:
+        """Scheduler, early stopping, best weights, history, and last the checkpoint, which holds them all."""
+        self._check_losses()
+        train_loss = torch.stack(self._losses).mean(dtype=torch.float64)
+        if self.trainer.world_size > 1:
+            train_loss = self.trainer.strategy.reduce(train_loss, reduce_op="mean")
+        val_loss, val_auc = self._validation
+        row = {"epoch": self.epoch, "train_loss": float(train_loss), "val_loss": val_loss, "val_auc": val_auc}
+        row["lr"] = self._lr()
+        self._scheduler.step(val_loss)
+        if self.stopping.update(self.epoch, val_auc if self.train_options.stop_on == "auc" else val_loss):
+            self.best_weights = _to_cpu(self.model.state_dict())
+        row["seconds"] = time.perf_counter() - self._started
+        self.history.append(row)
+        if self._write is not None and self.trainer.is_global_zero:
+            self._write(self.state())
+        if self.stopping.stopped:
+            self.trainer.should_stop = True
+
+    def state(self) -> dict[str, Any]:
+        """All that a later run needs to go on after this epoch, as tensors on the CPU and plain values."""
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        return {
+            "weights": _to_cpu(self.model.state_dict()),
+            "best_weights": self.best_weights,
+            "optimizer": _to_cpu(optimizer.state_dict()),
+            "scheduler": self._scheduler.state_dict(),
+            "stopping": self.stopping.state_dict(),
+            "history": self.history,
+        }
+
+    def _lr(self) -> float:
+        return float(self._scheduler.optimizer.param_groups[0]["lr"])
+
+
+def _to_cpu(state: Any) -> Any:
+    """A copy of nested dicts, lists and tensors that later steps do not change."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: _to_cpu(value) for key, value in state.items()}
+    return [_to_cpu(value) for value in state] if isinstance(state, list) else state

@@ -1,0 +1,115 @@
+"""The options of the base recommenders and of their training: plain dataclasses, every field with a default.
+
+Two recipes of training matter. `TrainOptions()` is the default; `TrainOptions.paper()` with `FMOptions.paper()` holds
+the values the paper gives in C.5 (what C.5 leaves open is filled with the defaults).
+"""
+
+from dataclasses import dataclass
+
+from magus_pyg.errors import ConfigError
+
+__all__ = ["FMOptions", "ModelOptions", "TrainOptions", "check_range"]
+
+
+def check_range(owner: object, name: str, low: float, high: float = float("inf"), below: bool = False) -> None:
+    """Raise ConfigError unless `low <= owner.name <= high` (`< high` with `below`)."""
+    value = getattr(owner, name)
+    if not (low <= value < high if below else low <= value <= high):
+        end = "" if high == float("inf") else f" and {'below' if below else 'at most'} {high:g}"
+        raise ConfigError(f"{type(owner).__name__}.{name} must be at least {low:g}{end} (got {value!r})")
+
+
+@dataclass
+class ModelOptions:
+    """What every base recommender has.
+
+    Attributes:
+        name: key of the model in `MODELS`.
+    """
+
+    name: str = "fm"
+
+
+@dataclass
+class FMOptions(ModelOptions):
+    """Options of the factorization machine.
+
+    Attributes:
+        name: "fm".
+        dim: length of the embedding vectors.
+        dropout: share of the embedding entries set to 0 in a training step, in [0, 1).
+        init_std: standard deviation of the embeddings before training; the linear weights start at 0.
+    """
+
+    name: str = "fm"
+    dim: int = 64
+    dropout: float = 0.2
+    init_std: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_range(self, "dim", 1)
+        check_range(self, "dropout", 0, 1, below=True)
+        check_range(self, "init_std", 0)
+
+    @classmethod
+    def paper(cls) -> "FMOptions":
+        """The values of C.5."""
+        return cls(dim=64, dropout=0.5)
+
+
+@dataclass
+class TrainOptions:
+    """How a base recommender is trained.
+
+    Attributes:
+        epochs: passes over the training rows, at most.
+        batch_size: rows of the log in a step, on each device; sampled negatives come on top.
+        lr: learning rate of Adam at the start.
+        min_lr: the learning rate is not lowered below this.
+        lr_factor: the learning rate is multiplied by this when the validation loss stops falling.
+        lr_patience: epochs without a lower validation loss that are borne before the learning rate drops.
+        patience: training stops after this many epochs in a row without a better `stop_on`.
+        stop_on: "auc" or "loss" of the validation part: decides the best epoch and early stopping.
+        weight_decay: weight of the L2 penalty on the embeddings in use (the mean over the rows of a step of their
+            squared length).
+        negatives: items the user has no training row with, drawn anew each epoch for every positive row and taken as
+            negative; "auto": 1 where the training part has positives only, else 0. The validation part gets as many,
+            drawn once.
+        accelerator: "auto", "cpu", "gpu" or another of Lightning's accelerators.
+        devices: number of devices.
+        strategy: Lightning's strategy, for example "ddp" for several devices.
+        precision: Lightning's precision, for example "32-true" or "bf16-mixed".
+    """
+
+    epochs: int = 50
+    batch_size: int = 1024
+    lr: float = 3e-3
+    min_lr: float = 1e-5
+    lr_factor: float = 0.3
+    lr_patience: int = 1
+    patience: int = 5
+    stop_on: str = "auc"
+    weight_decay: float = 4e-4
+    negatives: int | str = "auto"
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "devices"):
+            check_range(self, name, 1)
+        for name in ("min_lr", "lr_patience", "weight_decay"):
+            check_range(self, name, 0)
+        check_range(self, "lr_factor", 0, 1, below=True)
+        if not self.lr > 0 or self.min_lr > self.lr:
+            raise ConfigError(f"TrainOptions.lr must be positive and at least min_lr (got {self.lr}, {self.min_lr})")
+        if self.stop_on not in ("auc", "loss"):
+            raise ConfigError(f'TrainOptions.stop_on must be "auc" or "loss" (got {self.stop_on!r})')
+        if self.negatives != "auto" and not (isinstance(self.negatives, int) and self.negatives >= 0):
+            raise ConfigError(f'TrainOptions.negatives must be "auto" or at least 0 (got {self.negatives!r})')
+
+    @classmethod
+    def paper(cls) -> "TrainOptions":
+        """The values of C.5: learning rate 1e-2 falling to 1e-5, batches of 1000, L2 4e-4."""
+        return cls(batch_size=1000, lr=1e-2, min_lr=1e-5, weight_decay=4e-4)

@@ -1,0 +1,75 @@
+"""The base recommenders by name.
+
+A new model is a module with an options class (a `ModelOptions` with its own `name`) and a model class, and one line in
+`MODELS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from magus_pyg.errors import ConfigError
+from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.fm import FM
+from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.options import FMOptions, ModelOptions
+
+__all__ = ["MODELS", "ModelEntry", "build_model", "model_entry"]
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One base recommender.
+
+    Attributes:
+        options: its options class.
+        build: makes it from (options, features, graph, interactions, seed).
+        needs_graph: True where it cannot be built without the relational graph and the training rows.
+    """
+
+    options: type[ModelOptions]
+    build: Callable[[Any, FeatureSpace, Any, Interactions | None, int], BaseRecommender]
+    needs_graph: bool = False
+
+
+MODELS: dict[str, ModelEntry] = {
+    "fm": ModelEntry(FMOptions, lambda options, features, graph, rows, seed: FM(options, features, seed)),
+}
+
+
+def model_entry(name: str) -> ModelEntry:
+    """The entry of a model; ConfigError with the list of all where there is none."""
+    if name not in MODELS:
+        raise ConfigError(f"unknown model {name!r}; choose one of {', '.join(sorted(MODELS))}")
+    return MODELS[name]
+
+
+def build_model(
+    options: ModelOptions,
+    features: FeatureSpace,
+    graph: Any = None,
+    interactions: Interactions | None = None,
+    seed: int = 0,
+) -> BaseRecommender:
+    """Make an untrained base recommender.
+
+    Args:
+        options: of the model's own options class; `options.name` chooses the model.
+        features: what is known of users, items and words.
+        graph: the relational graph (HeteroData); only graph models read it.
+        interactions: the training rows; only graph models read them here.
+        seed: of the weights before training.
+
+    Raises:
+        ConfigError: an unknown model, options of another model, or a graph model without graph or rows.
+    """
+    entry = model_entry(options.name)
+    if not isinstance(options, entry.options):
+        raise ConfigError(
+            f"the model {options.name!r} takes {entry.options.__name__} (got {type(options).__name__}); "
+            f"write {entry.options.__name__}(name={options.name!r})"
+        )
+    if entry.needs_graph and (graph is None or interactions is None):
+        raise ConfigError(f"the model {options.name!r} needs graph=... and interactions=... (the training rows)")
+    return entry.build(options, features, graph, interactions, seed)

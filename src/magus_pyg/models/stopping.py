@@ -1,0 +1,49 @@
+"""Which epoch is the best, and when to stop: state of plain values, so that it is saved and resumed exactly."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["EarlyStopping"]
+
+
+@dataclass
+class EarlyStopping:
+    """Keeps the best epoch of a training.
+
+    Attributes:
+        patience: epochs in a row without a better value that end the training.
+        maximise: True where a larger value is better.
+        best: the best value yet.
+        best_epoch: its epoch, -1 before the first.
+        waited: epochs since.
+    """
+
+    patience: int
+    maximise: bool
+    best: float = math.nan
+    best_epoch: int = -1
+    waited: int = 0
+
+    def update(self, epoch: int, value: float) -> bool:
+        """Take in an epoch's value; True where it is the best yet."""
+        better = self.best_epoch < 0 or (value > self.best if self.maximise else value < self.best)
+        if better:
+            self.best, self.best_epoch, self.waited = value, epoch, 0
+        else:
+            self.waited += 1
+        return better
+
+    @property
+    def stopped(self) -> bool:
+        """True once the patience is used up."""
+        return self.waited >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """All as plain values."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        for key, value in state.items():
+            setattr(self, key, value)
