@@ -25,10 +25,12 @@ class EdgeFactors:
     Attributes:
         positive: [N, r]; the weight of an R+ pair is positive[u]·positive[v].
         negative: [N, r'] likewise for R-.
+        minus_scale: factor on the R- weights of the first guess (Eq. 4), beside that of the options.
     """
 
     positive: Tensor
     negative: Tensor
+    minus_scale: float = 1.0
 
 
 class MagusAgent:
@@ -89,6 +91,7 @@ class _MagusPlay:
                 self.graphs, options.relations, options.scope == "catalogue"  # type: ignore[arg-type]
             )  # fmt: skip
         self.positive, self.negative = self._slot_factors(factors)
+        self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
         self.y = self._guess()
 
     def _slot_factors(self, factors: EdgeFactors | None) -> tuple[Tensor | None, Tensor | None]:
@@ -116,7 +119,7 @@ class _MagusPlay:
 
     def _scaled_negative(self) -> Tensor | None:
         """The R- factors of the first guess: `minus_scale` is a factor on the weight, so its root on the features."""
-        scale = self.options.minus_scale
+        scale = self.minus_scale
         if scale == 1.0:
             return self.negative
         ones = self.base.new_ones((self.base.numel(), 1)) if self.negative is None else self.negative

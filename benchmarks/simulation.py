@@ -1,0 +1,106 @@
+"""Sessions a second of each agent, beside the literal one-session reference of the tests.
+
+ml-100k where it is found (MAGUS_DATA or the data folder beside the repository), else the synthetic catalogue; random
+base scores lifted on the targets, since the time does not depend on who made the scores.
+
+    python benchmarks/simulation.py [--sessions 2000] [--rounds 5] [--reference 100]
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+import magus_pyg as mp
+from magus_pyg.data import MovieLens100kOptions, RecDataset, SyntheticOptions, load_dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Run the benchmark and print one line a measurement."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--reference", type=int, default=100, help="sessions that the literal reference plays")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+
+    data = _dataset()
+    graph = mp.build_relational_graph(
+        data.items, data.word_fields, max_share=data.max_share, max_words=data.max_words, merge_fields=data.merge_fields
+    )
+    sessions, scores = _sessions(data, arguments.sessions)
+    print(
+        f"{data.name}: {len(sessions)} sessions of 30 candidates, {arguments.rounds} rounds; graph of "
+        f"{graph['node'].num_nodes} nodes; torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
+    )
+    seconds = _best(lambda: mp.prepare_sessions(graph, sessions, scores), arguments.repeats)
+    print(f"session graphs and scores: {seconds:.3f} s, {len(sessions) / seconds:,.0f} sessions/s")
+    prepared = mp.prepare_sessions(graph, sessions, scores)
+    speed = {}
+    for agent in (
+        mp.ItemsAgent(graph, scores),
+        mp.MagusAgent(graph, scores),
+        mp.MagusAgent(graph, scores, mp.MagusOptions(negative="signed", unclicked="unknown"), name="magus signed"),
+    ):
+        play: Callable[[], object] = lambda agent=agent: mp.simulate(agent, prepared, rounds=arguments.rounds)  # type: ignore[misc]
+        seconds = _best(play, arguments.repeats)
+        speed[agent.name] = len(sessions) / seconds
+        print(f"{agent.name}: {seconds:.3f} s, {speed[agent.name]:,.0f} sessions/s")
+    if arguments.reference:
+        seconds = _reference(data, sessions, scores, arguments.reference, arguments.rounds)
+        literal = arguments.reference / seconds
+        print(f"literal reference: {literal:,.1f} sessions/s; magus is {speed['magus'] / literal:,.0f} times faster")
+
+
+def _dataset() -> RecDataset:
+    folder = Path(os.environ.get("MAGUS_DATA", ROOT.parent / "shared" / "data"))
+    if (folder / "ml-100k").is_dir():
+        return load_dataset(MovieLens100kOptions(), folder)
+    return load_dataset(SyntheticOptions())
+
+
+def _sessions(data: RecDataset, count: int) -> tuple[mp.Sessions, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    candidates = torch.rand((count, data.n_items), generator=generator).topk(30, dim=1).indices
+    targets = torch.zeros((count, 30), dtype=torch.bool)
+    targets[:, :2] = True
+    scores = torch.rand((count, data.n_items), generator=generator)
+    scores.scatter_add_(1, candidates, 0.3 * targets)
+    return mp.Sessions(torch.arange(count), candidates, targets), scores
+
+
+def _best(run: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats + 1):  # the first one warms up
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def _reference(data: RecDataset, sessions: mp.Sessions, scores: torch.Tensor, count: int, rounds: int) -> float:
+    """Seconds in which the tests' literal player (exact fractions, one session at a time) plays `count` sessions."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import reference
+
+    rows = data.items.to_dict("records")
+    fields = list(data.word_fields)
+    words = reference.words_of_rows(rows, fields, dict(data.merge_fields), data.max_share)
+    groups = list(reference.field_groups(fields, dict(data.merge_fields)))
+    nodes = reference.catalogue_nodes(words, groups, data.max_words)
+    start = time.perf_counter()
+    for number in range(count):
+        candidates = sessions.candidates[number].tolist()
+        chosen = sessions.candidates[number][sessions.targets[number]].tolist()
+        reference.play(nodes, candidates, scores[number, candidates].tolist(), chosen, rounds, 3)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

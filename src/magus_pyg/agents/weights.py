@@ -1,0 +1,251 @@
+"""Learned edge weights: node features by feature propagation (Eqs. 10-13), and the weights made of them (Eq. 14)."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.magus import EdgeFactors
+from magus_pyg.errors import ConfigError, ModelError
+from magus_pyg.graph import improves_edges, n_items, n_nodes
+from magus_pyg.models import BaseRecommender
+from magus_pyg.nn import FeaturePropagation
+from magus_pyg.ragged import Ragged
+from magus_pyg.random import derive_seed
+
+__all__ = ["FEATURE_FORMS", "WeightForm", "WeightTrainOptions", "edge_factors", "train_node_features"]
+
+logger = logging.getLogger(__name__)
+
+FEATURE_FORMS = ("dot", "cosine", "centred")
+
+
+@dataclass
+class WeightTrainOptions:
+    """How the node features of MAGUS+ are trained.
+
+    Attributes:
+        epochs: most passes over the training rows.
+        batch_size: rows a step.
+        lr: learning rate of Adam.
+        patience: training stops after this many epochs without a lower loss on the validation rows.
+        negatives: "all": N- holds all nodes that inhibit, which needs R⊥ and is for small graphs; "items": N- holds
+            items only, exact from R+ alone.
+    """
+
+    epochs: int = 20
+    batch_size: int = 4096
+    lr: float = 3e-3
+    patience: int = 3
+    negatives: str = "items"
+
+    def __post_init__(self) -> None:
+        if self.negatives not in ("all", "items"):
+            raise ConfigError(f"plus.negatives must be one of ['all', 'items'], got {self.negatives!r}")
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"plus.{name} must be at least 1, got {getattr(self, name)}")
+        if not self.lr > 0:
+            raise ConfigError(f"plus.lr must be positive, got {self.lr}")
+
+
+class NodeFeatures(nn.Module):
+    """e_v of every node: Eq. (10), then one layer of Eqs. (11) and (12) (the paper's footnote: one layer).
+
+    The items' vectors are frozen ones of the base model, the queries' are trained, started from the base model's
+    vectors of their words.
+
+    Args:
+        graph: the relational graph.
+        items: [I, d], frozen.
+        queries: [Q, d], the start of the trained vectors.
+        negatives: see `WeightTrainOptions`.
+        seed: of W1 and W2.
+    """
+
+    improves: Tensor
+    is_item: Tensor
+    items: Tensor
+
+    def __init__(self, graph: HeteroData, items: Tensor, queries: Tensor, negatives: str, seed: int) -> None:
+        super().__init__()
+        edges = improves_edges(graph)
+        self.register_buffer("items", items.detach().clone())
+        self.queries = nn.Parameter(queries.detach().clone())
+        self.register_buffer("improves", torch.cat([edges, edges.flip(0)], dim=1), persistent=False)  # N+: both ways
+        self.register_buffer("is_item", graph["node"].is_item, persistent=False)
+        self.skip = _independent(graph) if negatives == "all" else None
+        self.neg_nodes = self.is_item if negatives == "items" else None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, 0x57))
+            self.propagation = FeaturePropagation(items.shape[1], cached=True)
+
+    def forward(self) -> Tensor:
+        """[N, d], non-negative."""
+        x = torch.cat([self.items, self.queries])  # Eq. (10)
+        features: Tensor = self.propagation(
+            x, self.improves, skip_edge_index=self.skip, neg_nodes=self.neg_nodes
+        )  # Eqs. (11), (12)
+        return features
+
+
+def _independent(graph: HeteroData) -> Tensor:
+    """R⊥ with R+ (pairs that some item contains), for the complement: quadratic in the queries of an item."""
+    from magus_pyg.graph import SessionGraphBuilder
+
+    builder = SessionGraphBuilder(graph)
+    graphs = builder.build(torch.arange(n_items(graph)).unsqueeze(0))
+    return builder.compatible(graphs, torch.arange(n_items(graph), n_nodes(graph)))
+
+
+def train_node_features(
+    graph: HeteroData,
+    model: BaseRecommender,
+    train: tuple[Tensor, Tensor, Tensor],
+    validation: tuple[Tensor, Tensor, Tensor],
+    options: WeightTrainOptions | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """Train the node features of MAGUS+ by Eq. (13): the log-loss of sigmoid(e_u·e_v) over the users' items.
+
+    Args:
+        graph: the relational graph.
+        model: a trained base recommender with embeddings; e_u and the items' start come frozen from it.
+        train, validation: rows (user, item, label), int64 [n] each, labels 0 and 1.
+        options: how to train; the defaults if None.
+        seed: of W1, W2 and the order of the rows.
+
+    Returns:
+        float32 [N, d], the e_v of Eq. (14).
+
+    Raises:
+        ModelError: a base model without embeddings, or a loss that is not finite.
+    """
+    options = options or WeightTrainOptions()
+    if not model.has_embeddings:
+        name = type(model).__name__
+        raise ModelError(f"magus=plus needs a base model with user and item embeddings, and {name} has none")
+    count = n_items(graph)
+    words = Ragged(graph.word_ptr, graph.word_index).select(torch.arange(count, n_nodes(graph)))
+    features = NodeFeatures(
+        graph, model.item_embedding(torch.arange(count)), model.query_embedding(words), options.negatives, seed
+    )
+    users = model.user_embedding(torch.arange(model.features.n_users)).detach()
+    optimizer = torch.optim.Adam(features.parameters(), lr=options.lr)
+    best_loss, best, waited = float("inf"), features().detach(), 0
+    for epoch in range(options.epochs):
+        generator = torch.Generator().manual_seed(derive_seed(seed, epoch, 0x58))
+        order = torch.randperm(train[0].numel(), generator=generator)
+        for step, rows in enumerate(order.split(options.batch_size)):
+            loss = _log_loss(features(), users, train, rows)
+            if not torch.isfinite(loss):
+                raise ModelError(f"the loss of the edge weights is {float(loss)} in epoch {epoch}, batch {step}")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            present = features()
+            loss = float(_log_loss(present, users, validation, torch.arange(validation[0].numel())))
+        logger.debug("edge weights: epoch %d, validation loss %.5f", epoch, loss)
+        if loss < best_loss:
+            best_loss, best, waited = loss, present.clone(), 0
+        else:
+            waited += 1
+        if waited >= options.patience:
+            break
+    return best
+
+
+def _log_loss(features: Tensor, users: Tensor, data: tuple[Tensor, Tensor, Tensor], rows: Tensor) -> Tensor:
+    """Eq. (13), as a mean."""
+    user, item, label = (column[rows] for column in data)
+    logit = (users[user] * features[item]).sum(1)
+    return F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
+
+
+@dataclass
+class WeightForm:
+    """How node features become edge weights; the unit weights of Eq. (3) are `shrink` 0 and `minus_scale` 1.
+
+    Attributes:
+        feature: "dot": the dot product of Eq. (14), divided by its mean; "cosine": of vectors of length 1, divided by
+            its mean; "centred": 1 + the cosine of vectors less their mean.
+        shrink: s of R+ in w = 1 + s (w' - 1), w' the feature's weight; in [0, 1].
+        shrink_minus: s of R-.
+        minus_scale: factor on the R- weights of the first guess (Eq. 4).
+        raw: the printed form: the dot product itself, neither scaled nor shrunk.
+    """
+
+    feature: str = "dot"
+    shrink: float = 0.0
+    shrink_minus: float = 0.0
+    minus_scale: float = 1.0
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        if self.feature not in FEATURE_FORMS:
+            raise ConfigError(f"the weights' feature must be one of {list(FEATURE_FORMS)}, got {self.feature!r}")
+        for name in ("shrink", "shrink_minus"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if not 0.0 <= self.minus_scale < float("inf"):
+            raise ConfigError(f"minus_scale must be at least 0 and finite, got {self.minus_scale}")
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether this is Eq. (3)."""
+        return not self.raw and self.shrink == self.shrink_minus == 0.0 and self.minus_scale == 1.0
+
+
+def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeFactors:
+    """The factors whose dot products are the edge weights, for R+ and R- apart (Eq. 14 in one of its forms).
+
+    All forms are affine in a dot product, so each is a dot product of vectors with one more coordinate:
+    1 + s (w/m - 1) = (1 - s) + (s/m) w.
+
+    Args:
+        graph: the relational graph.
+        features: [N, d], the e_v of `train_node_features`.
+        form: the form.
+
+    Raises:
+        ModelError: features of another graph, not finite, or all zero.
+    """
+    if features.dim() != 2 or features.shape[0] != n_nodes(graph):
+        raise ModelError(f"features must be [{n_nodes(graph)}, d] for this graph, got {list(features.shape)}")
+    x = features.detach().to(torch.float64)
+    if not bool(torch.isfinite(x).all()):
+        raise ModelError("the node features are not all finite")
+    if form.raw:
+        return EdgeFactors(x, x, form.minus_scale)
+    constant = x.new_ones((x.shape[0], 1))
+    if form.feature == "centred":
+        centred = F.normalize(x - x.mean(0), dim=1)  # 1 + s·cos
+        positive = torch.cat([constant, form.shrink**0.5 * centred], 1)
+        negative = torch.cat([constant, form.shrink_minus**0.5 * centred], 1)
+        return EdgeFactors(positive, negative, form.minus_scale)
+    if form.feature == "cosine":
+        x = F.normalize(x, dim=1)
+    plus_mean, minus_mean = _mean_weights(graph, x)
+    sides = []
+    for shrink, mean in ((form.shrink, plus_mean), (form.shrink_minus, minus_mean)):
+        if shrink and not mean > 0:
+            raise ModelError("the node features give no positive weight: MAGUS+ has learned nothing from this data")
+        scale = (shrink / mean) ** 0.5 if shrink else 0.0
+        sides.append(torch.cat([(1.0 - shrink) ** 0.5 * constant, scale * x], 1))
+    return EdgeFactors(sides[0], sides[1], form.minus_scale)
+
+
+def _mean_weights(graph: HeteroData, x: Tensor) -> tuple[float, float]:
+    """Mean dot product over R+, and over the R- pairs that an item is in (exact from R+ alone, reading 6)."""
+    part, whole = improves_edges(graph)
+    weight = (x[part] * x[whole]).sum(1)
+    count = n_items(graph)
+    items, with_item = x[:count], weight[whole < count]
+    # Ordered pairs (item, any other node), less the item itself and its R+: all of them are R-.
+    total = float(items.sum(0) @ x.sum(0) - items.square().sum() - with_item.sum())
+    pairs = count * (x.shape[0] - 1) - with_item.numel()
+    return (float(weight.mean()) if weight.numel() else 0.0), (total / pairs if pairs else 0.0)
