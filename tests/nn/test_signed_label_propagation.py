@@ -339,6 +339,12 @@ BAD = [
     pytest.param(
         {"y": (Y, torch.ones(6)), "neg_edge_index": NO_EDGES, "factors": Y[:, None]}, ModelError, "6 rec", id="factors"
     ),
+    pytest.param(
+        {"y": (Y, torch.ones(6)), "neg_edge_index": NO_EDGES, "batch": torch.zeros(6).long()},
+        GraphError,
+        "batch needs one node set, got 5",
+        id="batch of two sets",
+    ),
     pytest.param({"pos_edge_index": torch.tensor([[0], [5]])}, GraphError, r"\[1\] holds 5.* 0 to 4", id="high id"),
     pytest.param({"pos_edge_index": torch.tensor([[-1], [0]])}, GraphError, r"\[0\] holds -1", id="negative id"),
     pytest.param({"skip_edge_index": torch.tensor([[9], [0]])}, GraphError, "skip_edge_index.*9", id="skip id"),

@@ -75,14 +75,16 @@ class Complement:
     def weighted_sum(self, value: Tensor, factors: Tensor) -> Tensor:
         """Σ (factors_u·factors_v) value_u over the complement of each v: value [N, k], factors [N, r] to [N, k].
 
-        The weight is a dot product, so factors_v leaves the sum: factors_v · Σ_u factors_u value_u. With `batch`
-        the outer products take N·r·k numbers.
+        The weight is a dot product, so factors_v leaves the sum: factors_v · Σ_u factors_u value_u. One column takes
+        N·r numbers; of more columns, whose products with all factors would be too many, the joined pairs are weighted
+        one by one, J·(r + k) numbers, and with `batch` the totals take N·r·k.
         """
+        if value.size(1) == 1:
+            return (factors * self.sum(factors * value)).sum(-1, keepdim=True)
         if self.batch is None:
             total = factors @ (factors.t() @ value)
         else:
-            outer = factors.unsqueeze(-1) * value.unsqueeze(1)
-            total = (factors.unsqueeze(-1) * self._totals(outer)).sum(1)
+            total = (factors.unsqueeze(-1) * self._totals(factors.unsqueeze(-1) * value.unsqueeze(1))).sum(1)
         own = factors.square().sum(-1, keepdim=True) * value
         weight = edge_dot(self.source, self.target, factors)
         if self.keep is not None:

@@ -92,6 +92,8 @@ class SignedLabelPropagation(MessagePassing):  # type: ignore[misc]
         num_src, num_dst = y_src.size(0), y_dst.size(0)
         pos = read_edges(pos_edge_index, "pos_edge_index", num_src, num_dst)
         check_mask(receivers, "receivers", num_dst)
+        if batch is not None and num_src != num_dst:
+            raise GraphError(f"batch needs one node set, got {num_src} sources and {num_dst} receivers")
         pos_factors, neg_factors = _read_factors(factors, y_src, num_dst)
 
         # R+ of Eqs. (4) and (9)
