@@ -1,4 +1,4 @@
-"""One thread for the tiny tensors of these tests, whatever else the machine does; more would only wait for each other."""
+"""One thread for the tiny tensors of these tests: more would only wait for each other on a busy machine."""
 
 from collections.abc import Iterator
 

@@ -3,43 +3,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.model import TRAIN, VALIDATION, interactions
+from magus_pyg.data import ItemSets
 from magus_pyg.models.loader import (
-    NegativeSampler,
     TrainLoader,
     ValidationLoader,
     draw_batch,
+    draw_negatives,
     flatten_batch,
     resolve_negatives,
 )
 from magus_pyg.models.metrics import auc, log_loss
 
 
-def sampler(rows, n_users=8, n_items=10):
-    return NegativeSampler(rows.user, rows.item, n_users, n_items)
+def known_items(rows, n_users=8, n_items=10):
+    return ItemSets.from_pairs(rows.user, rows.item, n_users, n_items)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=30), st.integers(0, 99))
 def test_negatives_are_items_the_user_has_no_row_with(pairs, seed):
     user, item = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).unbind(1)
-    drawn = NegativeSampler(user, item, 4, 6).draw(torch.arange(4), torch.arange(4), seed, 0, 200)
+    drawn = draw_negatives(ItemSets.from_pairs(user, item, 4, 6), torch.arange(4), torch.arange(4), seed, 0, 200)
     for person in range(4):
         free = set(range(6)) - {i for u, i in pairs if u == person}
         assert set(drawn[person].tolist()) == (free or {-1})  # 200 draws miss one of six items with odds below 1e-15
 
 
 def test_negatives_depend_on_their_keys_alone():
-    negatives = sampler(interactions(TRAIN))
+    known = known_items(interactions(TRAIN))
     user, row = torch.tensor([0, 1, 2, 0]), torch.tensor([7, 3, 11, 90])
-    whole = negatives.draw(user, row, 5, 2, 4)
-    assert torch.equal(negatives.draw(user[2:], row[2:], 5, 2, 4), whole[2:])
-    assert torch.equal(negatives.draw(user, row, 5, 2, 2), whole[:, :2])
-    assert not torch.equal(negatives.draw(user, row, 5, 3, 4), whole)
-    assert not torch.equal(negatives.draw(user, row, 6, 2, 4), whole)
+    whole = draw_negatives(known, user, row, 5, 2, 4)
+    assert torch.equal(draw_negatives(known, user[2:], row[2:], 5, 2, 4), whole[2:])
+    assert torch.equal(draw_negatives(known, user, row, 5, 2, 2), whole[:, :2])
+    assert not torch.equal(draw_negatives(known, user, row, 5, 3, 4), whole)
+    assert not torch.equal(draw_negatives(known, user, row, 6, 2, 4), whole)
 
 
 def test_negatives_follow_the_positive_rows():
     rows = interactions([(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 1), (1, 2, 1)])
-    batch = flatten_batch(draw_batch(rows, torch.tensor([1, 0, 2]), sampler(rows, 2, 3), 0, 0, 2))
+    batch = flatten_batch(draw_batch(rows, torch.tensor([1, 0, 2]), known_items(rows, 2, 3), 0, 0, 2))
     # User 1 has a row with every item, so none can be drawn.
     assert batch.user.tolist() == [0, 0, 0, 0, 1]
     assert batch.item.tolist() == [1, 0, 2, 2, 0]
@@ -54,7 +55,7 @@ def test_auto_negatives():
 
 def test_every_epoch_holds_every_row_once_in_its_own_order():
     rows = interactions(TRAIN)
-    loader = TrainLoader(rows, sampler(rows), 4, 0, 9)
+    loader = TrainLoader(rows, known_items(rows), 4, 0, 9)
     seen = []
     for epoch in (0, 1, 0):
         loader.epoch = epoch
@@ -68,21 +69,21 @@ def test_every_epoch_holds_every_row_once_in_its_own_order():
 
 def test_devices_share_an_epoch():
     rows = interactions(TRAIN)
-    parts = [TrainLoader(rows, sampler(rows), 2, 0, 9, rank, 4) for rank in range(4)]
+    parts = [TrainLoader(rows, known_items(rows), 2, 0, 9, rank, 4) for rank in range(4)]
     orders = [part.order(3) for part in parts]
     assert {len(order) for order in orders} == {4}
     assert {len(part) for part in parts} == {len(list(part)) for part in parts} == {2}
     together = torch.stack(orders, 1).view(-1)
-    assert torch.equal(together[:14], TrainLoader(rows, sampler(rows), 2, 0, 9).order(3))
+    assert torch.equal(together[:14], TrainLoader(rows, known_items(rows), 2, 0, 9).order(3))
     assert torch.equal(together[14:], together[:2])
 
 
 def test_validation_is_fixed_and_shared_out():
     rows = interactions(VALIDATION)
-    whole = ValidationLoader(rows, sampler(rows), 1, 4)
+    whole = ValidationLoader(rows, known_items(rows), 1, 4)
     assert len(whole.label) == 9
-    assert torch.equal(whole.shard.item, ValidationLoader(rows, sampler(rows), 1, 4).shard.item)
-    shards = [ValidationLoader(rows, sampler(rows), 1, 4, rank, 2).shard.item for rank in range(2)]
+    assert torch.equal(whole.shard.item, ValidationLoader(rows, known_items(rows), 1, 4).shard.item)
+    shards = [ValidationLoader(rows, known_items(rows), 1, 4, rank, 2).shard.item for rank in range(2)]
     assert torch.equal(torch.stack(shards, 1).view(-1)[:9], whole.shard.item)
     assert [len(batch.user) for batch in whole] == [9]
     assert len(whole) == 1

@@ -1,5 +1,6 @@
 """Base recommenders: what scores users against items and word combinations, and how it is trained."""
 
+from magus_pyg.models.adapters import feature_space, part_interactions, profile_values, training_data
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
@@ -26,9 +27,13 @@ __all__ = [
     "TrainResult",
     "TrainingData",
     "build_model",
+    "feature_space",
     "fit",
     "load_model",
     "model_entry",
+    "part_interactions",
+    "profile_values",
     "read_model_info",
     "save_model",
+    "training_data",
 ]

@@ -10,15 +10,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from magus_pyg.data import ItemSets
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.random import derive_seed, integers
 
 __all__ = [
     "Batch",
-    "NegativeSampler",
     "TrainLoader",
     "ValidationLoader",
     "draw_batch",
+    "draw_negatives",
     "flatten_batch",
     "resolve_negatives",
 ]
@@ -37,44 +38,26 @@ class Batch(NamedTuple):
     label: Tensor
 
 
-class NegativeSampler:
-    """Draws, for a user, uniformly among the items the user has no row with.
-
-    The r-th item a user has no row with is r plus the number of the user's own items a_0 < a_1 < ... with a_j - j <= r.
-    All a_j - j lie in one sorted tensor, so a draw is one binary search and nothing is ever drawn twice.
+def draw_negatives(known: ItemSets, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
+    """`count` items for each row, uniform among those outside the user's set: int64 [n, count].
 
     Args:
-        user: int64 [n], users of the rows to avoid.
-        item: int64 [n], their items.
-        n_users: number of users U.
-        n_items: number of items I.
+        known: the items of each user that are never drawn.
+        user: int64 [n].
+        row: int64 [n], the key of each row's random numbers.
+        seed: of the training.
+        epoch: of the training.
+        count: items a row.
+
+    Returns:
+        Items, -1 where a user's set holds every item.
     """
-
-    def __init__(self, user: Tensor, item: Tensor, n_users: int, n_items: int) -> None:
-        pairs = torch.unique(user * n_items + item)
-        own_user, own_item = pairs // n_items, pairs % n_items
-        counts = torch.bincount(own_user, minlength=n_users)
-        self._start = counts.cumsum(0) - counts
-        rank = torch.arange(len(pairs), device=pairs.device) - self._start[own_user]
-        self._stride = n_items + 1
-        self._shifted = own_user * self._stride + own_item - rank
-        self.n_free = n_items - counts  # int64 [U], items each user has no row with
-
-    def draw(self, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
-        """`count` items for each row, int64 [n, count]; -1 where the user has a row with every item.
-
-        Args:
-            user: int64 [n].
-            row: int64 [n], the key of each row's random numbers.
-            seed: of the training.
-            epoch: of the training.
-            count: items a row.
-        """
-        number = torch.arange(count, device=user.device)
-        free = self.n_free[user].unsqueeze(1)
-        choice = integers(free.clamp(min=1), seed, _NEGATIVES, epoch, row.unsqueeze(1), number)
-        own = torch.searchsorted(self._shifted, (user.unsqueeze(1) * self._stride + choice).contiguous(), right=True)
-        return torch.where(free > 0, choice + own - self._start[user].unsqueeze(1), -1)
+    number = torch.arange(count, device=user.device)
+    user = user.unsqueeze(1).expand(-1, count)
+    free = known.n_outside[user]
+    rank = integers(free.clamp(min=1), seed, _NEGATIVES, epoch, row.unsqueeze(1), number)
+    item = known.outside(user.reshape(-1), rank.reshape(-1)).view(free.shape)
+    return torch.where(free > 0, item, -1)
 
 
 def resolve_negatives(negatives: int | str, train: Interactions) -> int:
@@ -84,7 +67,7 @@ def resolve_negatives(negatives: int | str, train: Interactions) -> int:
     return int(bool((train.label == 1).all()))
 
 
-def draw_batch(rows: Interactions, row: Tensor, sampler: NegativeSampler, seed: int, epoch: int, k: int) -> Batch:
+def draw_batch(rows: Interactions, row: Tensor, known: ItemSets, seed: int, epoch: int, k: int) -> Batch:
     """The rows `row` (int64 [n]) of a log as columns [n, 1 + k]: the row itself, and `k` negatives if it is positive.
 
     The label is NaN where there is none: in negative rows, and for users who have a row with every item.
@@ -92,7 +75,7 @@ def draw_batch(rows: Interactions, row: Tensor, sampler: NegativeSampler, seed: 
     user, item, label = (column[row].unsqueeze(1) for column in (rows.user, rows.item, rows.label))
     if k == 0:
         return Batch(user, item, label)
-    drawn = sampler.draw(user.squeeze(1), row, seed, epoch, k)
+    drawn = draw_negatives(known, user.squeeze(1), row, seed, epoch, k)
     other = torch.zeros_like(drawn, dtype=label.dtype).masked_fill_((drawn < 0) | (label != 1), float("nan"))
     return Batch(user.expand(-1, 1 + k), torch.cat([item, drawn], 1), torch.cat([label, other], 1))
 
@@ -111,7 +94,7 @@ class TrainLoader:
 
     Args:
         rows: the training rows.
-        sampler: of the negatives.
+        known: items of each user that are no negatives.
         batch_size: rows in a step on one device.
         negatives: sampled items a positive row.
         seed: of the training.
@@ -122,7 +105,7 @@ class TrainLoader:
     def __init__(
         self,
         rows: Interactions,
-        sampler: NegativeSampler,
+        known: ItemSets,
         batch_size: int,
         negatives: int,
         seed: int,
@@ -130,7 +113,7 @@ class TrainLoader:
         world: int = 1,
     ) -> None:
         self.rows = rows
-        self.sampler = sampler
+        self.known = known
         self.batch_size = batch_size
         self.negatives = negatives
         self.seed = seed
@@ -153,7 +136,7 @@ class TrainLoader:
         epoch = self.epoch
         # Random numbers for many batches at once: a step's own would cost as much as the step.
         for rows in torch.split(self.order(epoch), self.batch_size * _BATCHES):
-            block = draw_batch(self.rows, rows, self.sampler, self.seed, epoch, self.negatives)
+            block = draw_batch(self.rows, rows, self.known, self.seed, epoch, self.negatives)
             for start in range(0, len(rows), self.batch_size):
                 yield flatten_batch(Batch(*(column[start : start + self.batch_size] for column in block)))
 
@@ -162,10 +145,10 @@ class ValidationLoader:
     """The validation rows with their negatives, drawn once and in a fixed order, every world-th row a device."""
 
     def __init__(
-        self, rows: Interactions, sampler: NegativeSampler, negatives: int, seed: int, rank: int = 0, world: int = 1
+        self, rows: Interactions, known: ItemSets, negatives: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
         row = torch.arange(len(rows))
-        whole = flatten_batch(draw_batch(rows, row, sampler, seed, _VALIDATION_EPOCH, negatives))
+        whole = flatten_batch(draw_batch(rows, row, known, seed, _VALIDATION_EPOCH, negatives))
         self.label = whole.label
         # All devices get as many rows; the rows beyond the end are dropped again after gathering.
         n = len(whole.label)

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
 from magus_pyg.models.base import BaseRecommender
-from magus_pyg.models.interactions import TrainingData
-from magus_pyg.models.loader import Batch, NegativeSampler, TrainLoader, ValidationLoader, resolve_negatives
+from magus_pyg.models.interactions import Interactions, TrainingData
+from magus_pyg.models.loader import Batch, TrainLoader, ValidationLoader, resolve_negatives
 from magus_pyg.models.metrics import auc, log_loss
 from magus_pyg.models.options import TrainOptions
 from magus_pyg.models.stopping import EarlyStopping
@@ -40,17 +41,15 @@ class RecommenderData(lightning.LightningDataModule):
     def __init__(self, data: TrainingData, model: BaseRecommender, options: TrainOptions, seed: int) -> None:
         super().__init__()
         features = model.features
+        self._n_users, self._n_items = features.n_users, features.n_items
         for part in (data.train, data.validation):
             part.check(features)
         if len(data.train) == 0:
             raise ModelError("the training part holds no rows; check the split and its filters")
         self.data, self.options, self.seed = data, options, seed
         self.negatives = resolve_negatives(options.negatives, data.train)
-        self._train_sampler = NegativeSampler(data.train.user, data.train.item, features.n_users, features.n_items)
-        user, item = (
-            torch.cat([getattr(data.train, name), getattr(data.validation, name)]) for name in ("user", "item")
-        )
-        self._all_sampler = NegativeSampler(user, item, features.n_users, features.n_items)
+        self._train_items = self._items_of_users(data.train)
+        self._known_items = self._items_of_users(data.train, data.validation)
         label = self.validation_loader(0, 1).label
         positives = int((label == 1).sum())
         if positives in (0, len(label)):
@@ -59,16 +58,20 @@ class RecommenderData(lightning.LightningDataModule):
                 f"ones included, {self.negatives} a positive row); it needs both: check the split, or set negatives"
             )
 
+    def _items_of_users(self, *parts: Interactions) -> ItemSets:
+        user, item = (torch.cat([getattr(part, name) for part in parts]) for name in ("user", "item"))
+        return ItemSets.from_pairs(user, item, self._n_users, self._n_items)
+
     def validation_loader(self, rank: int, world: int) -> ValidationLoader:
         """The loader of one device of `world`."""
-        return ValidationLoader(self.data.validation, self._all_sampler, self.negatives, self.seed, rank, world)
+        return ValidationLoader(self.data.validation, self._known_items, self.negatives, self.seed, rank, world)
 
     def train_dataloader(self) -> TrainLoader:
         """Batches of this device; the module sets the epoch."""
         assert self.trainer is not None
         return TrainLoader(
             self.data.train,
-            self._train_sampler,
+            self._train_items,
             self.options.batch_size,
             self.negatives,
             self.seed,
