@@ -1,0 +1,133 @@
+"""The typed configuration of a run: what every command reads, and what a run folder keeps."""
+
+from dataclasses import dataclass, field
+
+from magus_pyg.agents import MagusOptions
+from magus_pyg.data import PARTS, DatasetOptions, SessionOptions
+from magus_pyg.errors import ConfigError
+from magus_pyg.models import ModelOptions, TrainOptions
+
+__all__ = ["BaseVariant", "Config", "NoneVariant", "PathOptions", "SimulationOptions", "UserOptions", "VariantOptions"]
+
+
+@dataclass
+class VariantOptions:
+    """Which variant of MAGUS is prepared.
+
+    Attributes:
+        name: the variant; it decides which agents play (`agents.VARIANTS`).
+    """
+
+    name: str = "none"
+
+
+@dataclass
+class NoneVariant(VariantOptions):
+    """No MAGUS: the items agent alone."""
+
+    name: str = "none"
+
+
+@dataclass
+class BaseVariant(MagusOptions, VariantOptions):
+    """MAGUS with unit weights; its switches are those of `MagusOptions`."""
+
+    name: str = "base"
+
+
+@dataclass
+class UserOptions:
+    """Who answers.
+
+    Attributes:
+        name: key in `users.USERS`.
+    """
+
+    name: str = "truthful"
+
+
+@dataclass
+class SimulationOptions:
+    """How sessions are played and summarized.
+
+    Attributes:
+        rounds: K, the most rounds of a session.
+        list_length: N, the length of a list.
+        at: the K of RA@K and SA@K; those beyond `rounds` are left out, and if none is left, `rounds` itself is taken.
+        part: the part of the log that sessions are made from.
+        batch_size: sessions played at once; bounds the memory, changes no result.
+        searches: most searched queries of a user that a session starts with; 0 for none.
+        resamples: bootstrap samples of the intervals.
+    """
+
+    rounds: int = 5
+    list_length: int = 3
+    at: list[int] = field(default_factory=lambda: [3, 5])
+    part: str = "test"
+    batch_size: int = 1024
+    searches: int = 5
+    resamples: int = 2000
+
+    def check(self) -> None:
+        """Raise ConfigError, naming the key and its value, unless all values are in range."""
+        for name, low in (("rounds", 1), ("list_length", 1), ("batch_size", 1), ("searches", 0), ("resamples", 1)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"simulation.{name} must be at least {low} (got {getattr(self, name)})")
+        if any(k < 1 for k in self.at):
+            raise ConfigError(f"simulation.at must hold numbers of rounds from 1 (got {self.at})")
+        if self.part not in PARTS:
+            raise ConfigError(f"simulation.part must be one of {', '.join(PARTS)} (got {self.part!r})")
+
+    @property
+    def judged_at(self) -> list[int]:
+        """The K of RA@K and SA@K that `rounds` allows, ascending."""
+        return sorted({k for k in self.at if k <= self.rounds} or {self.rounds})
+
+
+@dataclass
+class PathOptions:
+    """Where things lie.
+
+    Attributes:
+        data: the folder of the data sets; None where none is known.
+        runs: where run folders are made.
+    """
+
+    data: str | None = None
+    runs: str = "runs"
+
+
+@dataclass
+class Config:
+    """The configuration of a run.
+
+    Attributes:
+        dataset: the log and the item table; an instance of the loader's own options class.
+        model: the base recommender; an instance of its own options class.
+        magus: the variant of MAGUS.
+        user: who answers.
+        train: how the base recommender is trained.
+        simulation: how sessions are played.
+        sessions: how sessions are made.
+        paths: where things lie.
+        agents: the agents to play; those of the variant if None.
+        seed: of all that is random.
+        resume: a run folder to go on with.
+    """
+
+    dataset: DatasetOptions = field(default_factory=DatasetOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    magus: VariantOptions = field(default_factory=VariantOptions)
+    user: UserOptions = field(default_factory=UserOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    simulation: SimulationOptions = field(default_factory=SimulationOptions)
+    sessions: SessionOptions = field(default_factory=SessionOptions)
+    paths: PathOptions = field(default_factory=PathOptions)
+    agents: list[str] | None = None
+    seed: int = 0
+    resume: str | None = None
+
+    @property
+    def magus_options(self) -> MagusOptions:
+        """The switches of MAGUS; the defaults where the variant has none."""
+        return self.magus if isinstance(self.magus, MagusOptions) else MagusOptions()

@@ -1,0 +1,243 @@
+"""The main job: data, graph, base recommender, sessions, agents, tables, run folder; and playing a run again."""
+
+import logging
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.logging import RichHandler
+
+from magus_pyg.data import RecDataset, Sessions, searched_words
+from magus_pyg.errors import RunError
+from magus_pyg.experiment.agents import agent_names
+from magus_pyg.experiment.config import Config
+from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
+from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
+from magus_pyg.experiment.folder import RunFolder
+from magus_pyg.experiment.inputs import build_graph, feature_space, searched_nodes, training_data
+from magus_pyg.experiment.loading import load_data
+from magus_pyg.experiment.playing import Played, fit_agents, play_agents
+from magus_pyg.experiment.population import Population, population_of, save_population
+from magus_pyg.experiment.run import Run, check_fingerprint
+from magus_pyg.experiment.users import build_user
+from magus_pyg.graph import n_items, n_nodes
+from magus_pyg.models import TrainResult, build_model, fit, save_model
+from magus_pyg.ragged import Ragged
+from magus_pyg.report import environment_text, results_table, stages_text
+
+__all__ = ["check_config", "simulate_run", "train_run"]
+
+
+def check_config(config: Config) -> None:
+    """Raise ConfigError for a value that is out of range, before anything is loaded or written."""
+    config.simulation.check()
+    config.sessions.check()
+    config.magus_options.check()
+    agent_names(config)
+    build_user(config.user)
+
+
+def train_run(config: Config, console: Console, resume: Path | None = None) -> Path:
+    """Train a base recommender, play with all agents, and write the run folder.
+
+    Args:
+        config: what to do.
+        console: where progress and the table go.
+        resume: a run folder to go on with; its checkpoint is taken up.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        MagusError: anything that is wrong with the configuration, the data, or the folder to go on with.
+    """
+    check_config(config)
+    environment, watch = describe_environment(), Stopwatch()
+    console.print(environment_text(environment), style="dim")
+    with _log_to(console):
+        with watch("data"), console.status("data"):
+            data = load_data(config)
+        console.print(
+            f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {data.user.size:,} rows "
+            f"({data.label.mean():.0%} positive)"
+        )
+        with watch("graph"), console.status("graph"):
+            graph = build_graph(data)
+        console.print(
+            f"graph: {n_items(graph):,} items, {n_nodes(graph) - n_items(graph):,} queries of "
+            f"{len(graph.vocabulary.words):,} words, {graph['node', 'improves', 'node'].edge_index.shape[1]:,} R+ edges"
+        )
+        population = _population(data, graph, config)
+        rows = training_data(data)
+        features = feature_space(graph, population.profiles, population.n_profiles)
+        model = build_model(config.model, features, graph, rows.train, config.seed)
+        folder = _open_folder(config, data, resume)
+        values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
+        folder.write_config(config)
+        folder.write_info(config, "training", values)
+        with watch("training"), disk_errors(folder.checkpoints):
+            trained = fit(model, rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
+        if _is_worker():
+            raise SystemExit(0)  # one of several devices: the first goes on
+        model.to("cpu")
+        _print_training(trained, console)
+        states = fit_agents(config, data, graph, model, watch, console)
+        played = play_agents(config, data, graph, model, states, watch, console)
+        with watch("writing"), console.status("writing"):
+            write_whole(folder.model, lambda path: save_model(model, path, data.fingerprint))
+            folder.write_graph(graph)
+            write_whole(folder.population, lambda path: save_population(population, path))
+            write_text(folder.history, trained.history.to_csv(index=False))
+            for name, state in states.items():
+                folder.write_agent(name, state)
+            folder.write_tables(played.records, played.results)
+    memory = max(peak_memory(), trained.peak_memory)
+    folder.write_info(config, "complete", {**values, **_describe_play(played, trained, watch, memory)})
+    _print_end(config, played, watch, memory, folder.path, population.user_ids, console)
+    return folder.path
+
+
+def simulate_run(run: Run, config: Config, console: Console) -> Path:
+    """Play the sessions of a trained run again, for example with other rounds, lists, sessions, users or switches.
+
+    Args:
+        run: the run.
+        config: its configuration with the changes.
+        console: where progress and the table go.
+
+    Returns:
+        The folder inside the run folder that holds the new config.yaml, records.parquet, results.csv and
+        simulation.json.
+
+    Raises:
+        MagusError: as `train_run`.
+    """
+    check_config(config)
+    environment, watch = describe_environment(), Stopwatch()
+    console.print(environment_text(environment), style="dim")
+    with _log_to(console):
+        with watch("data"), console.status("data"):
+            data = load_data(config)
+            check_fingerprint(data, run.fingerprint, run.path)
+        states = dict(run.agent_states)
+        played = play_agents(config, data, run.graph, run.model, states, watch, console)
+        folder = _next_simulation(RunFolder(run.path))
+        run_folder = RunFolder(run.path)
+        run_folder.write_config(config, folder / "config.yaml")
+        run_folder.write_tables(played.records, played.results, folder)
+    memory = peak_memory()
+    values = {"environment": environment, **_describe_play(played, None, watch, memory)}
+    write_json(folder / "simulation.json", values)
+    _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
+    return folder
+
+
+def _population(data: RecDataset, graph: Any, config: Config) -> Population:
+    """The users, with the nodes of their last searches before the test part."""
+    users = torch.arange(data.n_users)
+    one = torch.zeros((data.n_users, 1), dtype=torch.int64)
+    everyone = Sessions(users, one, torch.zeros_like(one, dtype=torch.bool))
+    rows, queries = searched_words(data, everyone, "test", config.simulation.searches)
+    node = searched_nodes(graph, queries)[rows.index] if queries else rows.index
+    kept = node >= 0
+    return population_of(data, Ragged.from_pairs(rows.row[kept], node[kept], data.n_users))
+
+
+def _open_folder(config: Config, data: RecDataset, resume: Path | None) -> RunFolder:
+    if resume is None:
+        return RunFolder(Path(os.devnull)) if _is_worker() else RunFolder.create(config)
+    folder = RunFolder(resume)
+    check_fingerprint(data, str(folder.read_info()["data"]["fingerprint"]), folder.path)
+    return folder
+
+
+def _is_worker() -> bool:
+    """Whether this process is one that Lightning has started beside the first, for another device."""
+    return any(int(os.environ.get(name, "0") or 0) > 0 for name in ("LOCAL_RANK", "NODE_RANK"))
+
+
+def _next_simulation(folder: RunFolder) -> Path:
+    for number in range(1, 100_000):
+        path = folder.simulations / str(number)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"{path} cannot be made ({error})") from error
+        return path
+    raise RunError(f"{folder.simulations} is full of simulations; delete some")
+
+
+def _describe_data(data: RecDataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "users": data.n_users,
+        "items": data.n_items,
+        "rows": int(data.user.size),
+        "notes": data.notes,
+    }
+
+
+def _describe_play(played: Played, trained: TrainResult | None, watch: Stopwatch, memory: int) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "sessions": played.sessions,
+        "seconds": watch.seconds,
+        "sessions_per_second": played.speeds,
+        "peak_memory": memory,
+    }
+    if trained is not None:
+        values["training"] = {"best_epoch": trained.best_epoch, "stopped_early": trained.stopped_early}
+    return values
+
+
+def _print_training(trained: TrainResult, console: Console) -> None:
+    history = trained.history
+    best = history[history["epoch"] == trained.best_epoch].iloc[0]
+    early = " (stopped early)" if trained.stopped_early else ""
+    console.print(
+        f"trained {len(history)} epochs{early} in {trained.seconds:.1f} s; best is epoch {trained.best_epoch + 1}: "
+        f"validation loss {best['val_loss']:.4f}, AUC {best['val_auc']:.4f}"
+    )
+
+
+def _print_end(
+    config: Config,
+    played: Played,
+    watch: Stopwatch,
+    memory: int,
+    run: Path,
+    user_ids: Sequence[str],
+    console: Console,
+    simulation: Path | None = None,
+) -> None:
+    user_id = user_ids[int(played.records["user"].iloc[0])]
+    title = f"{config.dataset.name}, {config.model.name}, seed {config.seed}, {config.user.name} user"
+    console.print(results_table(played.results, played.speeds, title))
+    console.print("SAC, RA@K, SA@K with 95 % intervals (bootstrap over users)", style="dim")
+    console.print(stages_text(watch.seconds, memory))
+    console.print(f"run folder: {run}" if simulation is None else f"simulation: {simulation}", soft_wrap=True)
+    place = shlex.quote(f"run={run}")
+    console.print(f"next: python scripts/play.py {place} {shlex.quote(f'user={user_id}')}", soft_wrap=True)
+    console.print(f"  or: python scripts/simulate.py {place} simulation.rounds=10", soft_wrap=True)
+
+
+@contextmanager
+def _log_to(console: Console) -> Iterator[None]:
+    """Show what the package logs (what was counted and carried on with) on the console."""
+    logger = logging.getLogger("magus_pyg")
+    handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False, markup=False)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

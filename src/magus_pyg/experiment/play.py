@@ -1,0 +1,119 @@
+"""A person answers in the terminal: lists as numbered words, a click by number, and what the answer moved."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+
+from magus_pyg.experiment.config import Config
+from magus_pyg.experiment.run import Run
+from magus_pyg.graph import item_id_of, n_items, words_of
+from magus_pyg.session import MagusSession, Recommendation
+
+__all__ = ["play_session"]
+
+_MOVED = 5  # how many risen nodes are shown
+
+
+def play_session(run: Run, config: Config, user_id: str, console: Console) -> MagusSession:
+    """Play one session with a person at standard input; it may also be piped.
+
+    Args:
+        run: the run.
+        config: its configuration, perhaps with other rounds, lists or switches.
+        user_id: whose base scores and searched queries the session starts with.
+        console: where lists are shown.
+
+    Returns:
+        The session as it was left.
+
+    Raises:
+        DataError: an unknown user.
+    """
+    searched = run.searched_queries(user_id)
+    session = MagusSession(
+        run.graph,
+        run.user_scores(user_id),
+        variant=config.magus.name,
+        list_length=config.simulation.list_length,
+        rounds=config.simulation.rounds,
+        searched=searched,
+        state=run.edge_factors,
+        options=config.magus_options,
+    )
+    console.print(f"user {escape(user_id)}, {config.magus.name}, {config.simulation.rounds} rounds")
+    if searched:
+        texts = "; ".join(" ".join(str(word) for word in words) for words in searched)
+        console.print(f"searched before: {escape(texts)}")
+    console.print("a number clicks, Enter means none of these, q stops")
+    while not session.done:
+        shown = session.recommend()
+        if not shown:
+            console.print("nothing is left to show")
+            break
+        console.print(f"\nround {session.round} of {session.rounds}", style="bold")
+        for place, entry in enumerate(shown, start=1):
+            console.print(f"  {place}  {_label(entry)}")
+        answer = _ask(console, len(shown))
+        if answer is None:
+            console.print("stopped")
+            return session
+        before = session.node_scores()
+        session.feedback(clicked=shown[answer - 1].node if answer else None)
+        if session.found is None and session.round < session.rounds:
+            _show_moved(run, session, before, {entry.node for entry in shown}, console)
+    if session.found is not None:
+        console.print(f"\nfound {escape(_node_text(run, session.found))} in round {session.round}", style="bold")
+    else:
+        console.print(f"\nnothing found in {session.round} rounds")
+    return session
+
+
+def _ask(console: Console, count: int) -> int | None:
+    """The number that was typed, 0 for none of these, None for the end."""
+    while True:
+        console.print("click> ", end="")
+        try:
+            typed = input().strip().lower()
+        except EOFError:
+            console.print()
+            return None
+        if typed in ("q", "quit"):
+            return None
+        if not typed:
+            return 0
+        if typed.isdecimal() and 1 <= int(typed) <= count:
+            return int(typed)
+        console.print(f"{escape(typed)!r} is none of 1 to {count}, Enter or q")
+
+
+def _label(entry: Recommendation) -> str:
+    words = escape(" ".join(str(word) for word in entry.words))
+    if entry.item_id is None:
+        return f"[cyan]{words}[/cyan]"
+    return f"item {escape(entry.item_id)}{f' ({words})' if words else ''}"
+
+
+def _node_text(run: Run, node: int) -> str:
+    words = " ".join(str(word) for word in words_of(run.graph, node))
+    return f"item {item_id_of(run.graph, node)} ({words})" if node < n_items(run.graph) else words
+
+
+def _show_moved(
+    run: Run, session: MagusSession, before: Mapping[int, float], shown: set[int], console: Console
+) -> None:
+    """The nodes that have climbed most; those just shown are gone and do not count."""
+    old, new = _ranks(before), _ranks(session.node_scores())
+    climbed = sorted(((old[node] - new[node], -new[node], node) for node in new if node not in shown), reverse=True)
+    risen = [(node, old[node], new[node]) for gain, _, node in climbed[:_MOVED] if gain > 0]
+    if not risen:
+        console.print("  nothing rose", style="dim")
+        return
+    for node, was, now in risen:
+        console.print(f"  rose from {was:,} to {now:,}: {escape(_node_text(run, node))}", style="dim")
+
+
+def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
+    """From node to rank (from 1); equal scores in the order of the nodes."""
+    ordered = sorted(scores, key=lambda node: (-scores[node], node))
+    return {node: rank for rank, node in enumerate(ordered, start=1)}
