@@ -139,19 +139,19 @@ def train_node_features(
     for epoch in range(options.epochs):
         generator = torch.Generator().manual_seed(derive_seed(seed, epoch, 0x58))
         order = torch.randperm(train[0].numel(), generator=generator)
-        for step, rows in enumerate(order.split(options.batch_size)):
+        for step, rows in enumerate(torch.split(order, options.batch_size)):
             loss = _log_loss(features(), users, train, rows)
             if not torch.isfinite(loss):
                 raise ModelError(f"the loss of the edge weights is {float(loss)} in epoch {epoch}, batch {step}")
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
             present = features()
-            loss = float(_log_loss(present, users, validation, torch.arange(validation[0].numel())))
-        logger.debug("edge weights: epoch %d, validation loss %.5f", epoch, loss)
-        if loss < best_loss:
-            best_loss, best, waited = loss, present.clone(), 0
+            held_out = float(_log_loss(present, users, validation, torch.arange(validation[0].numel())))
+        logger.debug("edge weights: epoch %d, validation loss %.5f", epoch, held_out)
+        if held_out < best_loss:
+            best_loss, best, waited = held_out, present.clone(), 0
         else:
             waited += 1
         if waited >= options.patience:
@@ -163,7 +163,8 @@ def _log_loss(features: Tensor, users: Tensor, data: tuple[Tensor, Tensor, Tenso
     """Eq. (13), as a mean."""
     user, item, label = (column[rows] for column in data)
     logit = (users[user] * features[item]).sum(1)
-    return F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
+    loss: Tensor = F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
+    return loss
 
 
 @dataclass
