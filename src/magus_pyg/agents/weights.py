@@ -135,7 +135,8 @@ def train_node_features(
     )
     users = model.user_embedding(torch.arange(model.features.n_users)).detach()
     optimizer = torch.optim.Adam(features.parameters(), lr=options.lr)
-    best_loss, best, waited = float("inf"), features().detach(), 0
+    best_loss, waited = float("inf"), 0
+    best: Tensor = features().detach()
     for epoch in range(options.epochs):
         generator = torch.Generator().manual_seed(derive_seed(seed, epoch, 0x58))
         order = torch.randperm(train[0].numel(), generator=generator)
