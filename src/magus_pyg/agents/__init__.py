@@ -1,7 +1,24 @@
-"""The ways to recommend: the items floor and MAGUS."""
+"""The ways to recommend: the items floor, MAGUS, MAGUS+ and the Bayesian variant."""
 
+from magus_pyg.agents.bayes import BayesAgent, BayesState, fit_bayes
+from magus_pyg.agents.fitting import Judge, choose_weight_form
 from magus_pyg.agents.items import ItemsAgent
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
 from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.weights import WeightForm, WeightTrainOptions, edge_factors, train_node_features
 
-__all__ = ["EdgeFactors", "ItemsAgent", "MagusAgent", "MagusOptions"]
+__all__ = [
+    "BayesAgent",
+    "BayesState",
+    "EdgeFactors",
+    "ItemsAgent",
+    "Judge",
+    "MagusAgent",
+    "MagusOptions",
+    "WeightForm",
+    "WeightTrainOptions",
+    "choose_weight_form",
+    "edge_factors",
+    "fit_bayes",
+    "train_node_features",
+]

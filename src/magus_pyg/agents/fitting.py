@@ -1,0 +1,113 @@
+"""What variants choose on validation sessions: a judge of agents, and the forms of learned weights tried with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+
+import pandas as pd
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.magus import MagusAgent
+from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.weights import FEATURE_FORMS, WeightForm, edge_factors
+from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_metrics, simulate
+
+__all__ = ["Judge", "choose_weight_form", "weight_forms"]
+
+
+class Judge:
+    """Plays validation sessions and says how good an agent is.
+
+    Args:
+        sessions: the validation sessions, prepared.
+        rounds: the K of SA@K that count, each the same.
+        list_length: N.
+        user: who answers.
+        seed: of the user's answers.
+        plans: whether agents plan for the rounds left, and so play a run of its own for every K.
+    """
+
+    def __init__(
+        self,
+        sessions: PreparedSessions,
+        rounds: Sequence[int] = (3, 5),
+        list_length: int = 3,
+        user: User | None = None,
+        seed: int = 0,
+        plans: bool = False,
+    ) -> None:
+        self.sessions, self.rounds, self.list_length = sessions, tuple(rounds), list_length
+        self.user, self.seed, self.plans = user, seed, plans
+
+    def __call__(self, agent: Agent) -> dict[str, float]:
+        """RA@K and SA@K for every K, and `objective`, the mean of the SA@K; ties go to the higher mean RA@K."""
+        runs = self.rounds if self.plans else (max(self.rounds),)
+        log = pd.concat(
+            [simulate(agent, self.sessions, self.user, k, self.list_length, self.seed) for k in runs],
+            ignore_index=True,
+        )
+        metrics = session_metrics(log, self.rounds).mean(numeric_only=True)
+        success = sum(float(metrics[f"SA@{k}"]) for k in self.rounds) / len(self.rounds)
+        ranking = sum(float(metrics[f"RA@{k}"]) for k in self.rounds) / len(self.rounds)
+        values = {f"{name}@{k}": float(metrics[f"{name}@{k}"]) for k in self.rounds for name in ("RA", "SA")}
+        return {**values, "objective": success + 1e-4 * ranking}
+
+
+def weight_forms() -> list[WeightForm]:
+    """The forms that MAGUS+ tries first; unit weights are the first, the printed form is the second."""
+    forms = [WeightForm(), WeightForm(raw=True)]
+    for feature in FEATURE_FORMS:
+        for shrink in (0.0, 0.02, 0.1, 0.5, 1.0):
+            for shrink_minus in (0.0, 0.3, 1.0):
+                if shrink or shrink_minus:
+                    forms.append(WeightForm(feature, shrink, shrink_minus))
+    return forms
+
+
+def choose_weight_form(
+    graph: HeteroData,
+    scorer: Scorer | Tensor,
+    features: Tensor,
+    options: MagusOptions,
+    judge: Judge,
+    scales: Sequence[float] = (0.5, 0.7, 0.85, 1.2, 1.5, 2.0),
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[WeightForm, pd.DataFrame]:
+    """Try the forms of learned weights on validation sessions and choose the best.
+
+    First every form of `weight_forms`, then the best three with every `minus_scale`. Unit weights take part, so a form
+    is chosen only if it does better on validation.
+
+    Args:
+        graph, scorer: as for the agent.
+        features: [N, d], from `train_node_features`.
+        options: the switches of MAGUS.
+        judge: on validation sessions.
+        scales: values of `minus_scale` beside 1.
+        progress: called with (forms tried, forms in all).
+
+    Returns:
+        The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
+    """
+    forms = weight_forms()
+    n_best = 3
+    total = len(forms) + n_best * len(scales)
+    rows: list[dict[str, object]] = []
+
+    def judged(form: WeightForm) -> float:
+        agent = MagusAgent(graph, scorer, options, edge_factors(graph, features, form))
+        values = judge(agent)
+        rows.append({**asdict(form), **values})
+        if progress is not None:
+            progress(len(rows), total)
+        return values["objective"]
+
+    scored = [(judged(form), -place, form) for place, form in enumerate(forms)]
+    best = [form for _, _, form in sorted(scored, key=lambda entry: entry[:2], reverse=True)[:n_best]]
+    for form in best:
+        for scale in scales:
+            scaled = replace(form, minus_scale=scale)
+            scored.append((judged(scaled), -len(scored), scaled))
+    chosen = max(scored, key=lambda entry: entry[:2])[2]  # of equals the one tried first
+    table = pd.DataFrame(rows).sort_values("objective", ascending=False, kind="stable", ignore_index=True)
+    return chosen, table
