@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -48,8 +49,7 @@ def main() -> None:
         mp.MagusAgent(graph, scores),
         mp.MagusAgent(graph, scores, mp.MagusOptions(negative="signed", unclicked="unknown"), name="magus signed"),
     ):
-        play: Callable[[], object] = lambda agent=agent: mp.simulate(agent, prepared, rounds=arguments.rounds)  # type: ignore[misc]
-        seconds = _best(play, arguments.repeats)
+        seconds = _best(partial(mp.simulate, agent, prepared, rounds=arguments.rounds), arguments.repeats)
         speed[agent.name] = len(sessions) / seconds
         print(f"{agent.name}: {seconds:.3f} s, {speed[agent.name]:,.0f} sessions/s")
     if arguments.reference:
