@@ -66,28 +66,32 @@ class Catalogue:
         return catalogue_nodes(words, fields, self.max_words, searched)
 
 
-_VALUES = st.lists(st.sampled_from(["x", "y", "z", " ", "x y"]), max_size=2).map("|".join)
-_CELL = st.one_of(st.none(), _VALUES)
+_VALUES = st.lists(st.sampled_from(["x", "y", "z", "x y"]), min_size=1, max_size=2).map("|".join)
+_BLANK = st.sampled_from([None, "", " ", "|"])
+_CELL = st.integers(0, 3).flatmap(lambda number: _VALUES if number else _BLANK)
 
 
 @st.composite
-def catalogues(draw: st.DrawFn, min_items: int = 1, max_items: int = 6, max_fields: int = 3) -> Catalogue:
+def catalogues(draw: st.DrawFn, max_items: int = 6, max_words: int = 4) -> Catalogue:
     """Catalogues with wordless and equal items, several values, blanks, merged fields and long searched queries."""
-    fields = ["a", "b", "c"][: draw(st.integers(1, max_fields))]
+    fields = ["a", "b", "c"][: draw(st.integers(1, 3))]
     row = st.tuples(*[_CELL for _ in fields])
-    rows = draw(st.lists(row, min_size=min_items, max_size=max_items))
+    rows = draw(st.lists(row, min_size=1, max_size=max_items))
     table = pd.DataFrame(rows, columns=fields, dtype=object)
     table.insert(0, "item_id", [f"i{number}" for number in range(len(rows))])
     merge = {"bc": ["b", "c"]} if len(fields) == 3 and draw(st.booleans()) else {}
+    max_share = draw(st.sampled_from([1.0, 0.8, 0.5]))
     names = list(field_groups(fields, merge))
     word = st.tuples(st.sampled_from([*names, "no such field"]), st.sampled_from(["x", "y", "z", "x y", "unknown"]))
-    queries = draw(st.lists(st.lists(word, max_size=5), max_size=4))
+    queries = draw(st.lists(st.lists(word, max_size=5), max_size=2))
+    for words in draw(st.lists(st.sampled_from(words_of_rows(table.to_dict("records"), fields, merge)), max_size=3)):
+        queries.append([one for one in sorted(words) if draw(st.integers(0, 4))])  # most words of some item
     return Catalogue(
         table=table,
         word_fields=fields,
         merge_fields=merge,
-        max_words=draw(st.integers(1, 4)),
-        max_share=draw(st.sampled_from([1.0, 0.8, 0.5])),
+        max_words=draw(st.integers(1, max_words)),
+        max_share=max_share,
         queries=queries,
     )
 

@@ -296,6 +296,16 @@ def test_long_searched_queries_become_nodes(apple: pd.DataFrame) -> None:
     assert find_query(graph, ["pro", "grey"]) is None
 
 
+def test_long_searched_queries_contain_only_their_own_combinations() -> None:
+    # Words a, b, c, d of one item; `a b c` is searched, and pairs are nodes already.
+    graph = build_relational_graph(table(w=["a|b|c|d"]), ["w"], max_words=2, queries=["a|b|c"])
+    node = find_query(graph, ["a", "b", "c"])
+    assert node == n_nodes(graph) - 1
+    part, whole = improves_edges(graph)
+    parts = [" ".join(map(str, words_of(graph, number))) for number in part[whole == node].tolist()]
+    assert parts == ["a", "b", "c", "a b", "a c", "b c"]
+
+
 def test_an_ambiguous_searched_word_is_dropped_and_counted() -> None:
     items = table(brand=["apple", "pear"], fruit=["pear", "apple"])
     graph = build_relational_graph(items, ["brand", "fruit"], max_words=1, queries=["apple", [("fruit", "apple")]])
