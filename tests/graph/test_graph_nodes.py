@@ -90,9 +90,10 @@ def test_max_share_out_of_range(share: float) -> None:
         (["a"], {"m": ["a", "size"]}, "'size'"),
         (["a"], {"m": ["a"], "n": ["a"]}, "merged into both 'm' and 'n'"),
         (["a"], {"m": "a"}, "must be a list"),
+        ("a", {}, "word_fields must be a list of fields, got the text 'a'"),
     ],
 )
-def test_unusable_fields_are_named(fields: list[str], merge: dict[str, list[str]], message: str) -> None:
+def test_unusable_fields_are_named(fields: list[str] | str, merge: dict[str, list[str]], message: str) -> None:
     with pytest.raises(DataError, match=message):
         build_word_table(table(a=["x"]), fields, merge)
 
@@ -174,6 +175,9 @@ def test_find_query_by_value_and_by_field(apple: pd.DataFrame) -> None:
         find_query(graph, [("line", "pro")])
     with pytest.raises(GraphError, match="at least one word"):
         find_query(graph, [])
+    for word in (3, ("line",), None):
+        with pytest.raises(GraphError, match=r"a word is a value or a pair \(field, value\), got"):
+            find_query(graph, [word])  # type: ignore[list-item]
 
 
 def test_a_value_in_two_fields_is_ambiguous() -> None:
@@ -183,8 +187,8 @@ def test_a_value_in_two_fields_is_ambiguous() -> None:
     assert words_of(graph, find_query(graph, [("fruit", "apple")])) == (Word("fruit", "apple"),)
 
 
-@pytest.mark.parametrize("node", [-1, 13, True])
-def test_nodes_outside_the_graph(apple: pd.DataFrame, node: int) -> None:
+@pytest.mark.parametrize("node", [-1, 13, True, 1.5])
+def test_nodes_outside_the_graph(apple: pd.DataFrame, node: float) -> None:
     graph = build_relational_graph(apple, APPLE_FIELDS)
     with pytest.raises(GraphError, match=r"is not in the graph: its nodes are 0\.\.12"):
         words_of(graph, node)
@@ -304,6 +308,26 @@ def test_long_searched_queries_contain_only_their_own_combinations() -> None:
     part, whole = improves_edges(graph)
     parts = [" ".join(map(str, words_of(graph, number))) for number in part[whole == node].tolist()]
     assert parts == ["a", "b", "c", "a b", "a c", "b c"]
+
+
+def test_long_searched_queries_contain_one_another_only_where_nested() -> None:
+    queries = ["a|b|c", "b|c|d", "a|b|c|d"]
+    graph = build_relational_graph(table(w=["a|b|c|d|e"]), ["w"], max_words=1, queries=queries)
+    # Item 0, words a 1, b 2, c 3, d 4, e 5; a b c 6, b c d 7, a b c d 8.
+    part, whole = improves_edges(graph)
+    assert part[whole == 6].tolist() == [1, 2, 3]
+    assert part[whole == 7].tolist() == [2, 3, 4]
+    assert part[whole == 8].tolist() == [1, 2, 3, 4, 6, 7]
+    assert (6, 7) in set(map(tuple, graph[INDEPENDENT].edge_index.T.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [("a|b", "queries must be a list .*'a|b'"), ([["a", ("w",)]], r"\('w',\)"), ([["a", 7]], "got 7")],
+)
+def test_searched_queries_that_are_none(queries: object, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        build_relational_graph(table(w=["a|b"]), ["w"], queries=queries)  # type: ignore[arg-type]
 
 
 def test_an_ambiguous_searched_word_is_dropped_and_counted() -> None:

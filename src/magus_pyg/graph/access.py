@@ -72,7 +72,7 @@ def check_node(graph: HeteroData, node: int) -> int:
     Raises:
         GraphError: otherwise.
     """
-    if isinstance(node, bool) or not 0 <= int(node) < n_nodes(graph):
+    if isinstance(node, bool | float) or not 0 <= int(node) < n_nodes(graph):
         raise GraphError(f"node {node!r} is not in the graph: its nodes are 0..{n_nodes(graph) - 1}")
     return int(node)
 

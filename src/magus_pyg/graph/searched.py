@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from magus_pyg.errors import GraphError
 from magus_pyg.graph.combinations import Combinations
 from magus_pyg.graph.words import Vocabulary
 from magus_pyg.ragged import Ragged
@@ -36,9 +37,16 @@ class LongQueries:
 
 
 def parse_query(query: Query, separator: str = "|") -> list[str | tuple[str, str]]:
-    """The words of a query given as a text or as a sequence; blanks are left out."""
+    """The words of a query given as a text or as a sequence; blanks of a text are left out.
+
+    Raises:
+        GraphError: an entry that is no word.
+    """
     if isinstance(query, str):
         return [text for text in (part.strip() for part in query.split(separator)) if text]
+    for word in query:
+        if not isinstance(word, str) and (not isinstance(word, tuple | list) or len(word) != 2):
+            raise GraphError(f"a word of a searched query is a value or a pair (field, value), got {word!r}")
     return [word if isinstance(word, str) else (word[0], word[1]) for word in query]
 
 
@@ -63,7 +71,12 @@ def match_queries(
     Returns:
         The long queries, and the counts: "searched queries", "searched words unknown or ambiguous", "searched
         queries that no item contains", "searched queries without a known word".
+
+    Raises:
+        GraphError: one text in place of a list of queries, or an entry that is no word.
     """
+    if isinstance(queries, str):
+        raise GraphError(f"queries must be a list of searched queries, got the text {queries!r}")
     distinct: dict[tuple[str | tuple[str, str], ...], int] = {}
     for query in queries:
         words = tuple(parse_query(query, separator))

@@ -66,9 +66,11 @@ class Vocabulary:
         """The id of a word given as a value or as (field, value).
 
         Raises:
-            GraphError: if no item has the word, or if several fields have the value.
+            GraphError: if no item has the word, if several fields have the value, or if it is no word at all.
         """
         if not isinstance(word, str):
+            if not isinstance(word, tuple | list) or len(word) != 2:
+                raise GraphError(f"a word is a value or a pair (field, value), got {word!r}")
             field, value = word
             if (field, value) not in self.by_word:
                 fields = sorted({known.field for known in self.words})
@@ -125,6 +127,8 @@ def build_word_table(
     """
     if not 0.0 < max_share <= 1.0:
         raise GraphError(f"max_share must be in (0, 1], got {max_share}")
+    if isinstance(word_fields, str):
+        raise DataError(f"word_fields must be a list of fields, got the text {word_fields!r}")
     groups = _field_groups(list(items.columns), word_fields, merge_fields or {})
 
     item_parts, word_parts, offset = [], [], 0
