@@ -73,8 +73,12 @@ def main_train(words: Sequence[str]) -> None:
         check_overrides(overrides)
     register()
     # Hydra reads the words from sys.argv, and runs the job once, or several times with -m.
-    sys.argv = [sys.argv[0], *words]
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(_train_job)()
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(_train_job)()
+    finally:
+        sys.argv = before
 
 
 def main_simulate(words: Sequence[str]) -> None:

@@ -1,9 +1,7 @@
-"""From a data set to what the floors above take: features, training rows, playable sessions."""
+"""From a data set to what the floors below take: graph, features, playable sessions."""
 
 import logging
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -12,10 +10,10 @@ from magus_pyg.data import RecDataset, SessionOptions, Sessions, build_sessions,
 from magus_pyg.errors import DataError
 from magus_pyg.graph import build_relational_graph, n_items, node_words, query_node
 from magus_pyg.graph.searched import match_words, parse_query
-from magus_pyg.models import FeatureSpace, Interactions, TrainingData
+from magus_pyg.models import FeatureSpace
 from magus_pyg.ragged import Ragged
 
-__all__ = ["build_graph", "feature_space", "playable_sessions", "profile_rows", "searched_nodes", "training_data"]
+__all__ = ["build_graph", "features_of", "playable_sessions", "searched_nodes"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,24 +30,8 @@ def build_graph(data: RecDataset) -> HeteroData:
     )
 
 
-def profile_rows(data: RecDataset) -> tuple[Ragged, int]:
-    """Profile values of the users: [U] rows of ids, and the number of distinct (field, value) pairs."""
-    users, values = [], []
-    for field in data.profile_fields:
-        texts = data.users[field].astype(str).reset_index(drop=True)
-        exploded = texts.str.split("|", regex=False).explode().str.strip()
-        exploded = exploded[exploded != ""]
-        users.append(exploded.index.to_numpy(dtype=np.int64))
-        values.append(f"{field}=" + exploded)
-    if not users:
-        return Ragged(torch.zeros(data.n_users + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)), 0
-    codes, distinct = pd.factorize(pd.concat(values, ignore_index=True), sort=True)
-    user, code = torch.from_numpy(np.concatenate(users)), torch.from_numpy(codes.astype(np.int64))
-    return Ragged.from_pairs(user, code, data.n_users), len(distinct)
-
-
-def feature_space(graph: HeteroData, profiles: Ragged, n_profiles: int) -> FeatureSpace:
-    """What a base recommender knows: words from the graph, profiles of the users."""
+def features_of(graph: HeteroData, profiles: Ragged, n_profiles: int) -> FeatureSpace:
+    """What a base recommender knows: words from the graph, profiles of the users ([U] rows)."""
     count = n_items(graph)
     return FeatureSpace(
         n_users=len(profiles),
@@ -59,22 +41,6 @@ def feature_space(graph: HeteroData, profiles: Ragged, n_profiles: int) -> Featu
         item_words=node_words(graph).select(torch.arange(count)),
         user_profiles=profiles,
     )
-
-
-def training_data(data: RecDataset) -> TrainingData:
-    """The training and validation rows of the log.
-
-    Raises:
-        DataError: if one of the two parts has no row.
-    """
-    parts = {}
-    for part in ("train", "validation"):
-        rows = data.rows(part)
-        if not rows.size:
-            raise DataError(f"dataset {data.name!r}: the {part} part has no row, so nothing can be trained")
-        columns = (torch.from_numpy(column[rows]) for column in (data.user, data.item, data.label))
-        parts[part] = Interactions(*columns)
-    return TrainingData(parts["train"], parts["validation"], data.fingerprint)
 
 
 def searched_nodes(graph: HeteroData, queries: list[str]) -> Tensor:

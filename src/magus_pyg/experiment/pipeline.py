@@ -19,14 +19,14 @@ from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
 from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
 from magus_pyg.experiment.folder import RunFolder
-from magus_pyg.experiment.inputs import build_graph, feature_space, searched_nodes, training_data
+from magus_pyg.experiment.inputs import build_graph, features_of, searched_nodes
 from magus_pyg.experiment.loading import load_data
 from magus_pyg.experiment.playing import Played, fit_agents, play_agents
 from magus_pyg.experiment.population import Population, population_of, save_population
 from magus_pyg.experiment.run import Run, check_fingerprint
 from magus_pyg.experiment.users import build_user
 from magus_pyg.graph import n_items, n_nodes
-from magus_pyg.models import TrainResult, build_model, fit, save_model
+from magus_pyg.models import TrainResult, build_model, fit, save_model, training_data
 from magus_pyg.ragged import Ragged
 from magus_pyg.report import environment_text, results_table, stages_text
 
@@ -74,13 +74,13 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         )
         population = _population(data, graph, config)
         rows = training_data(data)
-        features = feature_space(graph, population.profiles, population.n_profiles)
+        features = features_of(graph, population.profiles, population.n_profiles)
         model = build_model(config.model, features, graph, rows.train, config.seed)
         folder = _open_folder(config, data, resume)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         folder.write_config(config)
         folder.write_info(config, "training", values)
-        with watch("training"), disk_errors(folder.checkpoints):
+        with watch("training"), _whole_checkpoints(folder.checkpoints):
             trained = fit(model, rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
         if _is_worker():
             raise SystemExit(0)  # one of several devices: the first goes on
@@ -154,6 +154,18 @@ def _open_folder(config: Config, data: RecDataset, resume: Path | None) -> RunFo
     folder = RunFolder(resume)
     check_fingerprint(data, str(folder.read_info()["data"]["fingerprint"]), folder.path)
     return folder
+
+
+@contextmanager
+def _whole_checkpoints(folder: Path) -> Iterator[None]:
+    """Training in a folder: a disk that fills is a clear error, and leaves no half-written checkpoint."""
+    try:
+        with disk_errors(folder):
+            yield
+    except BaseException:
+        for leftover in folder.glob("*.writing"):
+            leftover.unlink()
+        raise
 
 
 def _is_worker() -> bool:

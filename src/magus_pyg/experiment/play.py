@@ -1,5 +1,6 @@
 """A person answers in the terminal: lists as numbered words, a click by number, and what the answer moved."""
 
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -46,8 +47,10 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
         texts = "; ".join(" ".join(str(word) for word in words) for words in searched)
         console.print(f"searched before: {escape(texts)}")
     console.print("a number clicks, Enter means none of these, q stops")
+    seen: set[int] = set()
     while not session.done:
         shown = session.recommend()
+        seen.update(entry.node for entry in shown)
         if not shown:
             console.print("nothing is left to show")
             break
@@ -61,7 +64,7 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
         before = session.node_scores()
         session.feedback(clicked=shown[answer - 1].node if answer else None)
         if session.found is None and session.round < session.rounds:
-            _show_moved(run, session, before, {entry.node for entry in shown}, console)
+            _show_moved(run, session, before, seen, console)
     if session.found is not None:
         console.print(f"\nfound {escape(_node_text(run, session.found))} in round {session.round}", style="bold")
     else:
@@ -78,6 +81,8 @@ def _ask(console: Console, count: int) -> int | None:
         except EOFError:
             console.print()
             return None
+        if not sys.stdin.isatty():
+            console.print(escape(typed))  # a transcript of piped answers shows them
         if typed in ("q", "quit"):
             return None
         if not typed:
@@ -99,12 +104,10 @@ def _node_text(run: Run, node: int) -> str:
     return f"item {item_id_of(run.graph, node)} ({words})" if node < n_items(run.graph) else words
 
 
-def _show_moved(
-    run: Run, session: MagusSession, before: Mapping[int, float], shown: set[int], console: Console
-) -> None:
-    """The nodes that have climbed most; those just shown are gone and do not count."""
-    old, new = _ranks(before), _ranks(session.node_scores())
-    climbed = sorted(((old[node] - new[node], -new[node], node) for node in new if node not in shown), reverse=True)
+def _show_moved(run: Run, session: MagusSession, before: Mapping[int, float], seen: set[int], console: Console) -> None:
+    """The nodes that have climbed most among those that were not shown yet."""
+    old, new = _ranks(before, seen), _ranks(session.node_scores(), seen)
+    climbed = sorted(((old[node] - new[node], -new[node], node) for node in new), reverse=True)
     risen = [(node, old[node], new[node]) for gain, _, node in climbed[:_MOVED] if gain > 0]
     if not risen:
         console.print("  nothing rose", style="dim")
@@ -113,7 +116,7 @@ def _show_moved(
         console.print(f"  rose from {was:,} to {now:,}: {escape(_node_text(run, node))}", style="dim")
 
 
-def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
-    """From node to rank (from 1); equal scores in the order of the nodes."""
-    ordered = sorted(scores, key=lambda node: (-scores[node], node))
+def _ranks(scores: Mapping[int, float], seen: set[int]) -> dict[int, int]:
+    """From node to rank (from 1) among those not seen; equal scores in the order of the nodes."""
+    ordered = sorted(scores.keys() - seen, key=lambda node: (-scores[node], node))
     return {node: rank for rank, node in enumerate(ordered, start=1)}

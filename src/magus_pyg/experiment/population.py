@@ -13,8 +13,7 @@ from torch import Tensor
 
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import DataError, RunError
-from magus_pyg.experiment.inputs import profile_rows
-from magus_pyg.models import Interactions
+from magus_pyg.models import Interactions, profile_values
 from magus_pyg.ragged import Ragged
 
 __all__ = ["Population", "load_population", "population_of", "save_population"]
@@ -74,7 +73,7 @@ class Population:
 
 def population_of(data: RecDataset, searched: Ragged) -> Population:
     """Collect the users of a data set; `searched`: [U] rows of query nodes."""
-    profiles, n_profiles = profile_rows(data)
+    values, profiles = profile_values(data)
     return Population(
         user_ids=tuple(str(user) for user in data.user_ids),
         user_ptr=torch.from_numpy(data.user_ptr),
@@ -82,7 +81,7 @@ def population_of(data: RecDataset, searched: Ragged) -> Population:
         label=torch.from_numpy(data.label.copy()),
         part=torch.from_numpy(data.part.copy()),
         profiles=profiles,
-        n_profiles=n_profiles,
+        n_profiles=len(values),
         searched=searched,
     )
 

@@ -16,7 +16,7 @@ from magus_pyg.errors import GraphError, RunError
 from magus_pyg.experiment.agents import AgentState
 from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.folder import RunFolder, read_config
-from magus_pyg.experiment.inputs import feature_space
+from magus_pyg.experiment.inputs import features_of
 from magus_pyg.experiment.loading import load_data
 from magus_pyg.experiment.population import Population, load_population
 from magus_pyg.graph import Word, item_node, load_graph, n_items, words_of
@@ -161,7 +161,7 @@ def load_run(path: Path | str) -> Run:
         graph = load_graph(folder.graph)
     except GraphError as error:
         raise RunError(f"{error} (in the run folder {folder.path}): use train.py resume={folder.path}") from error
-    features = feature_space(graph, population.profiles, population.n_profiles)
+    features = features_of(graph, population.profiles, population.n_profiles)
     fingerprint = str(info["data"]["fingerprint"])
     model = load_model(folder.model, features, graph, population.train_rows(), fingerprint)
     records, results, history = folder.read_tables()
