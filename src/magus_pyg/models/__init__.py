@@ -6,22 +6,29 @@ from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.fm import FM
 from magus_pyg.models.interactions import Interactions, TrainingData
-from magus_pyg.models.options import FMOptions, ModelOptions, TrainOptions
+from magus_pyg.models.options import FMOptions, GraphModelOptions, ModelOptions, RGATOptions, RGCNOptions, TrainOptions
 from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
+from magus_pyg.models.rgat import RGAT
+from magus_pyg.models.rgcn import RGCN
 from magus_pyg.models.storage import SavedModel, load_model, read_model_info, save_model
 from magus_pyg.models.training import TrainResult, fit
 
 __all__ = [
     "FM",
     "MODELS",
+    "RGAT",
+    "RGCN",
     "BaseRecommender",
     "Candidates",
     "DotProductRecommender",
     "FMOptions",
     "FeatureSpace",
+    "GraphModelOptions",
     "Interactions",
     "ModelEntry",
     "ModelOptions",
+    "RGATOptions",
+    "RGCNOptions",
     "SavedModel",
     "TrainOptions",
     "TrainResult",

@@ -34,6 +34,7 @@ class BaseRecommender(nn.Module, ABC):
     Args:
         options: the model's own options.
         features: what the model knows of users, items and words.
+        seed: of all that is random in building the model; saved with it.
     """
 
     #: True where the model reads a user's earlier interactions.
@@ -48,8 +49,9 @@ class BaseRecommender(nn.Module, ABC):
     _profiles_ptr: Tensor
     _profiles_index: Tensor
 
-    def __init__(self, options: ModelOptions, features: FeatureSpace) -> None:
+    def __init__(self, options: ModelOptions, features: FeatureSpace, seed: int = 0) -> None:
         super().__init__()
+        self.seed = seed
         self.options = options
         self.features = features
         # Saved with the weights. The extra entry of items is "no item", which is never known.

@@ -19,16 +19,22 @@ _ITEMS = 1 << 18
 _FLOATS = 1 << 24
 
 
+def _version(tensor: Tensor) -> int:
+    # Tensors made in inference mode count no changes, and cannot be changed outside of it.
+    return -1 if tensor.is_inference() else tensor._version
+
+
 class DotProductRecommender(BaseRecommender):
     """A model whose logit is the dot product of a user's and a candidate's embedding.
 
     A model implements `embed_users` and `embed_candidates`. Side terms that add to the score, such as biases, are two
     further coordinates: e_u = [.., side_u, 1] and e_v = [.., 1, side_v], so that nothing is lost in the dot product.
-    The items' embeddings are kept between calls to `score` until a weight changes.
+    The items' embeddings are kept between calls to `score` until a weight changes; as long as weights hold gradients
+    nothing is kept, so after a training loop of your own call `zero_grad()`.
     """
 
-    def __init__(self, options: ModelOptions, features: FeatureSpace) -> None:
-        super().__init__(options, features)
+    def __init__(self, options: ModelOptions, features: FeatureSpace, seed: int = 0) -> None:
+        super().__init__(options, features, seed)
         self._cache: dict[str, tuple[object, Any]] = {}
 
     @abstractmethod
@@ -68,13 +74,25 @@ class DotProductRecommender(BaseRecommender):
         super().train(mode)
         return self
 
+    def _forget(self) -> None:
+        """Drop what is kept between scorings; models call it where they compute something that gradients flow through.
+
+        A step of the optimiser comes after that. (A fused optimiser changes weights without raising their counters.)
+        """
+        if torch.is_grad_enabled():
+            self._cache.clear()
+
     def _cached(self, name: str, compute: Callable[[], Any]) -> Any:
         """`compute()`, kept until a weight or a buffer changes. Only while scoring.
 
-        A weight's version counter rises with every change in place (an optimiser's step, `load_state_dict`).
+        A weight's version counter rises with a change in place, such as `load_state_dict`. While a weight has a
+        gradient, a step of the optimiser may be to come, and nothing is kept.
         """
-        tensors = [*self.parameters(), *self.buffers()]
-        state = tuple((id(tensor), tensor._version, tensor.device, tensor.dtype) for tensor in tensors)
+        parameters = list(self.parameters())
+        if any(parameter.grad is not None for parameter in parameters):
+            return compute()
+        tensors = [*parameters, *self.buffers()]
+        state = tuple((id(tensor), _version(tensor), tensor.device, tensor.dtype) for tensor in tensors)
         kept = self._cache.get(name)
         if kept is None or kept[0] != state:
             kept = self._cache[name] = (state, compute())

@@ -36,8 +36,7 @@ class FM(DotProductRecommender):
     options: FMOptions
 
     def __init__(self, options: FMOptions, features: FeatureSpace, seed: int = 0) -> None:
-        super().__init__(options, features)
-        self.seed = seed
+        super().__init__(options, features, seed)
         width = options.dim + 1  # v_i, and the linear weight w_i as the last column: one look-up reads both
         self.user = nn.Parameter(torch.empty(features.n_users, width))
         self.profile = nn.Parameter(torch.empty(features.n_profiles, width))
@@ -92,6 +91,7 @@ class FM(DotProductRecommender):
         Returns:
             The sum of v_i x_i, [n, dim]; the side term, [n]; the sum of the squared lengths in use, a scalar.
         """
+        self._forget()
         own = F.embedding(index, ids) * known.unsqueeze(1)
         position, value = bags.gather(rows)
         share = (1 / bags.lengths[rows].clamp(min=1).to(own.dtype))[position].unsqueeze(1)

@@ -26,7 +26,7 @@ __all__ = [
 
 _ORDER, _NEGATIVES = 1, 2  # what a random number is for
 _VALIDATION_EPOCH = -1
-_VALIDATION_ROWS = 1 << 14
+_VALIDATION_ROWS = 1 << 16
 _BATCHES = 32
 
 

@@ -13,7 +13,9 @@ from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.fm import FM
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.options import FMOptions, ModelOptions
+from magus_pyg.models.options import FMOptions, ModelOptions, RGATOptions, RGCNOptions
+from magus_pyg.models.rgat import RGAT
+from magus_pyg.models.rgcn import RGCN
 
 __all__ = ["MODELS", "ModelEntry", "build_model", "model_entry"]
 
@@ -35,6 +37,8 @@ class ModelEntry:
 
 MODELS: dict[str, ModelEntry] = {
     "fm": ModelEntry(FMOptions, lambda options, features, graph, rows, seed: FM(options, features, seed)),
+    "rgat": ModelEntry(RGATOptions, lambda *given: RGAT(*given), needs_graph=True),
+    "rgcn": ModelEntry(RGCNOptions, lambda *given: RGCN(*given), needs_graph=True),
 }
 
 

@@ -30,6 +30,7 @@ class SavedModel:
         version: of the package that wrote it.
         data: fingerprint of the data set.
         features: fingerprint of the feature space.
+        seed: the model was built with.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SavedModel:
     version: str
     data: str
     features: str
+    seed: int
 
 
 def save_model(model: BaseRecommender, path: Path | str, data_fingerprint: str = "") -> None:
@@ -48,7 +50,7 @@ def save_model(model: BaseRecommender, path: Path | str, data_fingerprint: str =
         data_fingerprint: of the data set it was trained on.
     """
     info = SavedModel(
-        model.options.name, asdict(model.options), __version__, data_fingerprint, model.features.fingerprint
+        model.options.name, asdict(model.options), __version__, data_fingerprint, model.features.fingerprint, model.seed
     )
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     content = save(tensors, {"format": _FORMAT, "model": json.dumps(asdict(info))})
@@ -100,7 +102,7 @@ def load_model(
         raise RunError(f"{path} holds the model {info.name!r}, which is not one of {', '.join(sorted(MODELS))}")
     try:
         options = MODELS[info.name].options(**info.options)
-        model = build_model(options, features, graph, interactions)
+        model = build_model(options, features, graph, interactions, info.seed)
         model.load_state_dict(tensors)
     except (ConfigError, TypeError, RuntimeError) as error:
         raise RunError(f"{path} (written by version {info.version}) cannot be used: {error}") from error

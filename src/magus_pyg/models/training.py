@@ -69,7 +69,7 @@ def fit(
     epoch. A training that early stopping has ended stays ended, also when resumed with more epochs.
 
     Args:
-        model: an untrained model; when resuming, one built with the same options.
+        model: an untrained model; when resuming, one built with the same options and seed.
         data: training and validation rows.
         options: how to train; `TrainOptions()` where None.
         seed: of the order of the rows, the negatives and the dropout.
@@ -110,6 +110,7 @@ def fit(
         _run(module, loaders, options, place, progress)
     if module.best_weights:
         model.load_state_dict(module.best_weights)
+    model.zero_grad()
     model.eval()
     history = pd.DataFrame(module.history, columns=_COLUMNS).astype({"epoch": "int64"})
     seconds = time.perf_counter() - began
@@ -163,6 +164,7 @@ def _identity(model: BaseRecommender, data: TrainingData, options: TrainOptions,
     features = model.features
     return {
         "model": model.options.name,
+        "model.seed": model.seed,
         **{f"model.{key}": value for key, value in asdict(model.options).items()},
         **{f"train.{key}": value for key, value in asdict(options).items() if key not in _FREE},
         "seed": seed,

@@ -1,0 +1,210 @@
+"""What the graph recommenders share: node inputs, propagation over the whole graph or a sample, look-up of nodes."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.data import HeteroData
+
+from magus_pyg.models.dot_product import DotProductRecommender
+from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighbours
+from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.options import GraphModelOptions
+from magus_pyg.ragged import Ragged
+
+__all__ = ["GraphRecommender"]
+
+
+class GraphRecommender(DotProductRecommender):
+    """A recommender whose users, items and queries are nodes of one graph (reading 26; see `graph_inputs.RELATIONS`).
+
+    A user starts from an id embedding plus the mean of the profile values' embeddings, an item from an id embedding
+    plus the mean of its words', a query from the mean of its words'. The layers' output is added to that start. The
+    score is the dot product of two nodes plus linear terms of ids, words and profile values, kept as two further
+    coordinates of the embeddings. A word combination that is a query node has that node's vector; any other has the
+    mean of its words' nodes.
+
+    In a training step the edges of the rows that are to be predicted are left out of the graph, or a model would read
+    the label off them. Small graphs are propagated whole; of large ones a step takes sampled neighbours, and scoring
+    propagates the whole graph once and keeps it.
+
+    Args:
+        options: see `GraphModelOptions`.
+        features: what is known of users, items and words.
+        graph: the relational graph of the same items and words.
+        interactions: the training rows.
+        seed: of the weights before training and of the sample of R-.
+    """
+
+    options: GraphModelOptions
+    edge_index: Tensor
+    edge_type: Tensor
+    edge_row: Tensor
+    _edge_ptr: Tensor
+    _node_words_ptr: Tensor
+    _node_words_index: Tensor
+    _word_node: Tensor
+
+    def __init__(
+        self,
+        options: GraphModelOptions,
+        features: FeatureSpace,
+        graph: HeteroData,
+        interactions: Interactions,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(options, features, seed)
+        inputs = GraphInputs.build(graph, interactions, features, options.inhibits, seed)
+        self.n_nodes = inputs.n_nodes
+        edges = inputs.edge_index.shape[1]
+        self.sampled = options.sampling == "neighbours" or (options.sampling == "auto" and edges > options.full_edges)
+        counts = torch.bincount(inputs.edge_index[1], minlength=self.n_nodes + features.n_users)
+        self.query_index = QueryIndex(inputs.words, features.n_items)
+        single = Ragged(torch.arange(features.n_words + 1), torch.arange(features.n_words))
+        for name, tensor in (
+            ("edge_index", inputs.edge_index),
+            ("edge_type", inputs.edge_type),
+            ("edge_row", inputs.edge_row),
+            ("_edge_ptr", torch.cat([counts.new_zeros(1), counts.cumsum(0)])),
+            ("_node_words_ptr", inputs.words.ptr),
+            ("_node_words_index", inputs.words.index.to(torch.int64)),
+            ("_word_node", self.query_index.find(single)),
+        ):
+            self.register_buffer(name, tensor, persistent=False)
+        width = options.dim + 1  # the last column is the linear weight
+        self.user = nn.Parameter(torch.empty(features.n_users, width))
+        self.profile = nn.Parameter(torch.empty(features.n_profiles, width))
+        self.item = nn.Parameter(torch.empty(features.n_items, width))
+        self.word = nn.Parameter(torch.empty(features.n_words, width))
+        self.bias = nn.Parameter(torch.empty(()))
+        # Layers fill themselves from torch's generator, which is put back as it was.
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(seed)
+            self.layers = self.make_layers()
+            with torch.no_grad():
+                for table in (self.user, self.profile, self.item, self.word):
+                    nn.init.normal_(table, std=options.init_std)
+                    table[:, -1] = 0
+                self.bias.zero_()
+
+    @abstractmethod
+    def make_layers(self) -> nn.ModuleList:
+        """The layers, each dim to dim."""
+
+    @abstractmethod
+    def run_layer(self, layer: nn.Module, x: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
+        """One layer, [n, dim] to [n, dim]; `whole` says that x holds all nodes of the graph, in their order."""
+
+    @property
+    def node_words(self) -> Ragged:
+        """[N] rows of word ids of the item and query nodes."""
+        return Ragged(self._node_words_ptr, self._node_words_index)
+
+    def training_terms(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [n] of rows, whose own edges are not used, and the mean squared length of the embeddings they use."""
+        kept = ~torch.isin(self.edge_row, user * self.features.n_items + item)
+        users, items = user + self.n_nodes, item
+        if self.sampled:
+            key = int(torch.randint(1 << 62, ()))  # from the step's own generator
+            seeds = torch.unique(torch.cat([users, items]))
+            nodes, edges = sample_neighbours(self._edge_ptr, seeds, list(self.options.fanouts), self.edge_index[0], key)
+            edges = edges[kept[edges]]
+            ends = torch.searchsorted(nodes, self.edge_index[:, edges].contiguous())
+            hidden = self._propagate(nodes, ends, self.edge_type[edges], whole=False)
+            users, items = (torch.searchsorted(nodes, ids.contiguous()) for ids in (users, items))
+        else:
+            nodes = self._all_nodes()
+            hidden = self._propagate(nodes, self.edge_index[:, kept], self.edge_type[kept], whole=True)
+        left, right = self._user_start(user), self._node_start(item)
+        norm = (left.square().sum() + right.square().sum()) / max(1, len(user))
+        return (hidden[users] * hidden[items]).sum(1) + left[:, -1] + right[:, -1] + self.bias, norm
+
+    def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
+        """The dot products of the pairs, [n]; the graph is propagated once."""
+        hidden = self._hidden()
+        return (self._user_vectors(hidden, user) * self._candidate_vectors(hidden, candidates)).sum(1)
+
+    def embed_users(self, user: Tensor) -> Tensor:
+        """[h, linear + bias, 1], float [n, dim + 2], for `user` int64 [n]."""
+        return self._user_vectors(self._hidden(), user)
+
+    def embed_candidates(self, candidates: Candidates) -> Tensor:
+        """[h, 1, linear], float [n, dim + 2], for n candidates."""
+        return self._candidate_vectors(self._hidden(), candidates)
+
+    def _user_vectors(self, hidden: Tensor, user: Tensor) -> Tensor:
+        linear = self._user_start(user)[:, -1:] + self.bias
+        return torch.cat([hidden[user + self.n_nodes], linear, torch.ones_like(linear)], 1)
+
+    def _candidate_vectors(self, hidden: Tensor, candidates: Candidates) -> Tensor:
+        words, n_items = candidates.words, self.features.n_items
+        node = candidates.item
+        linear = (
+            self._mean(self.word, words)[:, -1]
+            + self._own_items(node.clamp(max=n_items - 1))[:, -1] * (self.item_known[node])
+        )
+        pure = (node == n_items).nonzero().squeeze(1)
+        if len(pure):
+            combination = words.select(pure)
+            found = self.query_index.find(combination)
+            nodes_of_words = self._word_node[combination.index]
+            valid = nodes_of_words >= 0
+            of_words = hidden[nodes_of_words.clamp(min=0)] * valid.unsqueeze(1)
+            mean = of_words.new_zeros(len(pure), hidden.shape[1]).index_add(0, combination.row, of_words)
+            mean = mean / combination.lengths.clamp(min=1).unsqueeze(1)
+            vectors = torch.where((found >= 0).unsqueeze(1), hidden[found.clamp(min=0)], mean)
+            h = hidden[node.clamp(max=n_items - 1)].index_copy(0, pure, vectors)
+        else:
+            h = hidden[node]
+        return torch.cat([h, torch.ones_like(linear).unsqueeze(1), linear.unsqueeze(1)], 1)
+
+    def _hidden(self) -> Tensor:
+        """[N + U, dim], all nodes after the last layer; kept while scoring."""
+        if self.training or torch.is_grad_enabled():
+            return self._propagate(self._all_nodes(), self.edge_index, self.edge_type, whole=True)
+        hidden: Tensor = self._cached(
+            "nodes", lambda: self._propagate(self._all_nodes(), self.edge_index, self.edge_type, whole=True)
+        )
+        return hidden
+
+    def _all_nodes(self) -> Tensor:
+        return torch.arange(self.n_nodes + self.features.n_users, device=self.device)
+
+    def _propagate(self, nodes: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
+        """The vectors of some nodes (int64 [n], ascending) with edges among their positions, [n, dim]."""
+        self._forget()
+        split = int(torch.searchsorted(nodes, self.n_nodes))
+        start = torch.cat([self._node_start(nodes[:split]), self._user_start(nodes[split:] - self.n_nodes)])
+        first = x = self._drop(start[:, :-1])
+        for number, layer in enumerate(self.layers):
+            x = self.run_layer(layer, x, edge_index, edge_type, whole)
+            if number < len(self.layers) - 1:
+                x = self._drop(F.relu(x))
+        return first + x
+
+    def _node_start(self, node: Tensor) -> Tensor:
+        """[n, dim + 1] for item and query nodes: the mean of the words, and an item's own vector if it is known."""
+        is_item = node < self.features.n_items
+        known = self.item_known[node.clamp(max=self.features.n_items)] * is_item
+        own = self._own_items(node.clamp(max=self.features.n_items - 1)) * known.unsqueeze(1)
+        return own + self._mean(self.word, self.node_words.select(node))
+
+    def _user_start(self, user: Tensor) -> Tensor:
+        """[n, dim + 1] for users."""
+        own = F.embedding(user, self.user) * self.user_known[user].unsqueeze(1)
+        return own + self._mean(self.profile, self.user_profiles.select(user))
+
+    def _own_items(self, item: Tensor) -> Tensor:
+        return F.embedding(item, self.item)
+
+    @staticmethod
+    def _mean(table: Tensor, bags: Ragged) -> Tensor:
+        share = 1 / bags.lengths.clamp(min=1).to(table.dtype)
+        row = bags.row
+        values = F.embedding(bags.index, table) * share[row].unsqueeze(1)
+        return values.new_zeros(len(bags), table.shape[1]).index_add(0, row, values)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.options.dropout, self.training)

@@ -1,0 +1,32 @@
+"""The relational graph attention network as a base recommender."""
+
+from torch import Tensor, nn
+
+from magus_pyg.models.graph_inputs import RELATIONS
+from magus_pyg.models.graph_model import GraphRecommender
+from magus_pyg.models.options import RGATOptions
+from magus_pyg.nn import RGATConv
+
+__all__ = ["RGAT"]
+
+
+class RGAT(GraphRecommender):
+    """Relational graph attention (Busbridge et al. 2019) over users, items and queries.
+
+    Attention weights are not linear, so R- cannot go through its complement: each node attends to a seeded sample of
+    `options.inhibits` of the items that it is R- to.
+    """
+
+    options: RGATOptions
+
+    def make_layers(self) -> nn.ModuleList:
+        """One attention layer with all heads, concatenated."""
+        options = self.options
+        return nn.ModuleList(
+            RGATConv(options.dim, options.dim // options.heads, len(RELATIONS), options.heads, dropout=options.dropout)
+            for _ in range(options.layers)
+        )
+
+    def run_layer(self, layer: nn.Module, x: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
+        """One attention layer."""
+        return layer(x, edge_index, edge_type)  # type: ignore[no-any-return]
