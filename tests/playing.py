@@ -109,7 +109,7 @@ class Case:
 
 
 # Few distinct scores make ties; many make none but those of equal item sets.
-_SCORE = st.one_of(st.integers(0, 4).map(float), st.floats(0, 10, width=32))
+_SCORE = st.one_of(st.integers(0, 4).map(float), st.floats(-10, 10, width=32))
 
 
 @st.composite

@@ -24,7 +24,7 @@ def ragged_arange(lengths: Tensor) -> Tensor:
     return torch.arange(total, device=lengths.device) - starts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ragged:
     """R rows of integers of different lengths, in compressed form (CSR).
 

@@ -47,6 +47,21 @@ class Recommendation:
         return words if self.item_id is None else f"{self.item_id} ({words})" if words else self.item_id
 
 
+@dataclass(frozen=True)
+class Round:
+    """An answered list.
+
+    Attributes:
+        shown: the nodes, in the order of the list.
+        clicked: the clicked node, or None.
+        not_care: the queries answered Not Care.
+    """
+
+    shown: tuple[int, ...]
+    clicked: int | None
+    not_care: tuple[int, ...]
+
+
 class MagusSession:
     """A session with one person.
 
@@ -108,6 +123,8 @@ class MagusSession:
         self._seen = torch.zeros_like(self._graphs.valid)
         self._shown: Tensor | None = None
         self.round = 0
+        self.history: list[Round] = []
+        """The rounds answered so far."""
         self.found: int | None = None
         """The item node that was clicked, once there is one."""
 
@@ -212,6 +229,7 @@ class MagusSession:
         position = torch.tensor([-1 if clicked is None else shown[clicked]])
         self._play.update(Feedback(self._shown, position, mask, torch.ones(1, dtype=torch.bool)))
         self._shown = None
+        self.history.append(Round(tuple(shown), clicked, tuple(not_care)))
         if clicked is not None and clicked < n_items(self.graph):
             self.found = clicked
 
@@ -229,7 +247,17 @@ class MagusSession:
             "found": torch.tensor(-1 if self.found is None else self.found),
             "shown": none if self._shown is None else self._shown.clone(),
             "seen": self._seen.clone(),
+            "history": self._history_tensor(),
         }
+
+    def _history_tensor(self) -> Tensor:
+        """int64 [rounds, 3, N]: the shown nodes, the clicked one and those not cared about, -1 for none."""
+        table = torch.full((len(self.history), 3, self.list_length), -1, dtype=torch.int64)
+        for number, entry in enumerate(self.history):
+            clicked = () if entry.clicked is None else (entry.clicked,)
+            for row, nodes in enumerate((entry.shown, clicked, entry.not_care)):
+                table[number, row, : len(nodes)] = torch.tensor(nodes, dtype=torch.int64)
+        return table
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Put back what `state_dict` gave.
@@ -238,6 +266,9 @@ class MagusSession:
             SessionError: a state of another session (other candidates, list length or variant).
         """
         own = self.state_dict()
+        rounds = own.pop("history").shape[1:]
+        if "history" not in state or state["history"].shape[1:] != rounds:
+            raise SessionError(f"the state is of another session: its history must be [rounds, {list(rounds)}]")
         for key, value in own.items():
             if key not in state or state[key].shape != value.shape:
                 got = list(state[key].shape) if key in state else "nothing"
@@ -248,6 +279,12 @@ class MagusSession:
         self.found = None if int(state["found"]) < 0 else int(state["found"])
         self._shown = None if (state["shown"] == -2).any() else state["shown"].clone()
         self._seen = state["seen"].clone()
+        self.history = [_read_round(row) for row in state["history"]]
+
+
+def _read_round(row: Tensor) -> Round:
+    shown, clicked, not_care = (tuple(node for node in nodes if node >= 0) for nodes in row.tolist())
+    return Round(shown, clicked[0] if clicked else None, not_care)
 
 
 def _make_agent(

@@ -88,7 +88,6 @@ def test_base_scores_count_up_to_scale_and_shift(case: Case, options: MagusOptio
     assert rows_of(first) == rows_of(second)
 
 
-@pytest.mark.xfail(reason="ties between an item and a query follow the sign of the raw base score", strict=False)
 def test_negative_base_scores_are_no_different(apple: pd.DataFrame) -> None:
     graph = build_relational_graph(apple, APPLE_FIELDS)
     sessions = Sessions(torch.tensor([0]), torch.tensor([[0, 1, 2]]), torch.tensor([[True, False, False]]))

@@ -276,7 +276,6 @@ def test_a_click_where_nothing_was_shown(graph: HeteroData, position: int) -> No
         simulate(Script(graph, [[6, -1]]), one_session(0), Clicks(position), rounds=1, list_length=2)
 
 
-@pytest.mark.xfail(reason="a click on an empty list is recorded as a click on node of slot 0", strict=False)
 def test_a_click_on_an_empty_list(graph: HeteroData) -> None:
     with pytest.raises(SessionError, match="clicked position 0, where nothing was shown"):
         simulate(Script(graph, [[-1, -1]]), one_session(0), Clicks(0), rounds=1, list_length=2)

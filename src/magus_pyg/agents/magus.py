@@ -85,6 +85,9 @@ class _MagusPlay:
         self.left = self.graphs.valid.clone()
         self.base = torch.zeros(self.graphs.node.shape, dtype=torch.float64, device=self.graphs.node.device)
         self.base[:, : self.graphs.n_candidates] = view.scores
+        # Eq. (2): normalised base scores on the items, 0 on the queries. Ties go by them too, so a constant added to
+        # all base scores changes nothing.
+        self.base = scale_to_unit(self.base, self.graphs.valid & self.graphs.is_item)
         self.inhibits: Tensor | None = None
         if options.needs_explicit:
             self.inhibits, _ = view.builder.explicit(
@@ -103,8 +106,7 @@ class _MagusPlay:
     def _guess(self) -> Tensor:
         """The scores before the first round, [B, M]."""
         graphs = self.graphs
-        # Eq. (2): normalised base scores on the items, 0 on the queries.
-        y = scale_to_unit(self.base, graphs.valid & graphs.is_item).view(-1)
+        y = self.base.view(-1)
         receivers = (graphs.valid & ~graphs.is_item).view(-1)
         # Eq. (4): from the whole to its parts; in the first pass the items alone hold a score.
         edges = graphs.item_edges.flip(0)

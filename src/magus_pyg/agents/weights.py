@@ -143,7 +143,7 @@ def train_node_features(
         for step, rows in enumerate(torch.split(order, options.batch_size)):
             loss = _log_loss(features(), users, train, rows)
             if not torch.isfinite(loss):
-                raise ModelError(f"the loss of the edge weights is {float(loss)} in epoch {epoch}, batch {step}")
+                raise ModelError(f"the loss of the edge weights is {loss.item()} in epoch {epoch}, batch {step}")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

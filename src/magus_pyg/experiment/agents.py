@@ -8,37 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from torch import Tensor
-from torch_geometric.data import HeteroData
-
 from magus_pyg.agents import ItemsAgent, MagusAgent
-from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import Config
-from magus_pyg.models import BaseRecommender
+from magus_pyg.experiment.context import AgentContext, AgentState
+from magus_pyg.experiment.variants import build_bayes, build_plus, fit_bayes_state, fit_plus
 from magus_pyg.simulation import Agent
 
 __all__ = ["AGENTS", "VARIANTS", "AgentContext", "AgentEntry", "AgentState", "agent_names"]
-
-AgentState = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class AgentContext:
-    """What an agent may be fitted on and built from; test sessions are not in it.
-
-    Attributes:
-        config: the whole configuration.
-        graph: the relational graph.
-        model: the trained base recommender.
-        sessions: from "train" or "validation" to the sessions of that part; None where only `build` is called, since
-            that needs no data.
-    """
-
-    config: Config
-    graph: HeteroData
-    model: BaseRecommender
-    sessions: Callable[[str], Sessions] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,19 +25,28 @@ class AgentEntry:
     Attributes:
         build: makes it from the context and what was fitted.
         fit: learns what `build` takes, or None where nothing is learned.
+        plans: whether it plans for the rounds left; it then plays a run of K rounds for every K it is judged at.
     """
 
     build: Callable[[AgentContext, AgentState], Agent]
     fit: Callable[[AgentContext], AgentState] | None = None
+    plans: bool = False
 
 
 AGENTS: dict[str, AgentEntry] = {
     "items": AgentEntry(lambda context, state: ItemsAgent(context.graph, context.model)),
     "magus": AgentEntry(lambda context, state: MagusAgent(context.graph, context.model, context.config.magus_options)),
+    "magus+": AgentEntry(build_plus, fit_plus),
+    "bayes": AgentEntry(build_bayes, fit_bayes_state, plans=True),
 }
 
-#: The agents of each variant (`magus=none|base`), in the order of the table.
-VARIANTS: dict[str, tuple[str, ...]] = {"none": ("items",), "base": ("items", "magus")}
+#: The agents of each variant (`magus=none|base|plus|bayes`), in the order of the table.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "none": ("items",),
+    "base": ("items", "magus"),
+    "plus": ("items", "magus", "magus+"),
+    "bayes": ("items", "magus", "bayes"),
+}
 
 
 def agent_names(config: Config) -> list[str]:

@@ -86,7 +86,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             raise SystemExit(0)  # one of several devices: the first goes on
         model.to("cpu")
         _print_training(trained, console)
-        states = fit_agents(config, data, graph, model, watch, console)
+        states, tried = fit_agents(config, data, graph, model, watch, console)
         played = play_agents(config, data, graph, model, states, watch, console)
         with watch("writing"), console.status("writing"):
             write_whole(folder.model, lambda path: save_model(model, path, data.fingerprint))
@@ -95,6 +95,8 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             write_text(folder.history, trained.history.to_csv(index=False))
             for name, state in states.items():
                 folder.write_agent(name, state)
+            for name, table in tried.items():
+                write_text(folder.path / f"{name}-tried.csv", table.to_csv(index=False))
             folder.write_tables(played.records, played.results)
     memory = max(peak_memory(), trained.peak_memory)
     folder.write_info(config, "complete", {**values, **_describe_play(played, trained, watch, memory)})

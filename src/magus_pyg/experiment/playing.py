@@ -9,12 +9,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions
-from magus_pyg.experiment.agents import AGENTS, AgentContext, AgentState, agent_names
+from magus_pyg.experiment.agents import AGENTS, agent_names
 from magus_pyg.experiment.config import Config
+from magus_pyg.experiment.context import AgentContext, AgentState
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.experiment.inputs import playable_sessions
 from magus_pyg.experiment.users import build_user
-from magus_pyg.models import BaseRecommender
+from magus_pyg.models import BaseRecommender, training_data
 from magus_pyg.simulation import prepare_sessions, simulate, summarize
 
 __all__ = ["Played", "fit_agents", "play_agents"]
@@ -40,11 +41,11 @@ class Played:
 
 def fit_agents(
     config: Config, data: RecDataset, graph: HeteroData, model: BaseRecommender, watch: Stopwatch, console: Console
-) -> dict[str, AgentState]:
+) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
     """Let the agents that learn something beyond the base recommender learn it, from training and validation sessions.
 
     Returns:
-        agent -> its tensors, for those that learn.
+        agent -> its tensors, and agent -> the table of what it tried, for those that learn.
     """
     made: dict[str, Sessions] = {}
 
@@ -55,14 +56,13 @@ def fit_agents(
         return made[part]
 
     states = {}
-    context = AgentContext(config, graph, model, sessions)
+    context = AgentContext(config, graph, model, sessions, lambda: training_data(data), console.print)
     for name in agent_names(config):
         fit = AGENTS[name].fit
         if fit is not None:
-            console.print(f"fitting {name} on validation sessions")
-            with watch(f"fit {name}"):
+            with watch(f"fit {name}"), console.status(f"fitting {name} on validation sessions"):
                 states[name] = fit(context)
-    return states
+    return states, context.tables
 
 
 def play_agents(
@@ -98,7 +98,7 @@ def play_agents(
     )
     with watch("session graphs"), console.status("session graphs"):
         prepared = prepare_sessions(graph, sessions, model, options.batch_size)
-    context = AgentContext(config, graph, model)
+    context = AgentContext(config, graph, model, say=console.print)
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -109,8 +109,12 @@ def play_agents(
             agent = AGENTS[name].build(context, states.get(name, {}))
             before = watch.seconds.get(name, 0.0)
             with watch(name):
-                log = simulate(agent, prepared, user, options.rounds, options.list_length, config.seed)
-            speeds[name] = len(sessions) / max(watch.seconds[name] - before, 1e-9)
+                horizons = options.judged_at if AGENTS[name].plans else [options.rounds]
+                log = pd.concat(
+                    [simulate(agent, prepared, user, k, options.list_length, config.seed) for k in horizons],
+                    ignore_index=True,
+                )
+            speeds[name] = len(sessions) * len(horizons) / max(watch.seconds[name] - before, 1e-9)
             with watch("summary"):
                 rows.append(summarize(log, options.judged_at, resamples=options.resamples, seed=config.seed))
             logs.append(log)

@@ -14,6 +14,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from magus_pyg.data import MovieLens100kOptions, SessionOptions, SyntheticOptions, TabularOptions
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import BaseVariant, Config, NoneVariant, SimulationOptions, UserOptions
+from magus_pyg.experiment.variants import BayesVariant, PlusVariant
 from magus_pyg.models import MODELS, TrainOptions
 
 __all__ = ["SCHEMAS", "conf_folder", "from_container", "group_options", "groups", "register", "schema_names", "typed"]
@@ -22,7 +23,7 @@ __all__ = ["SCHEMAS", "conf_folder", "from_container", "group_options", "groups"
 SCHEMAS: dict[str, dict[str, type]] = {
     "dataset": {"synthetic": SyntheticOptions, "movielens-100k": MovieLens100kOptions, "tabular": TabularOptions},
     "model": {name: entry.options for name, entry in MODELS.items()},
-    "magus": {"none": NoneVariant, "base": BaseVariant},
+    "magus": {"none": NoneVariant, "base": BaseVariant, "plus": PlusVariant, "bayes": BayesVariant},
     "user": {"truthful": UserOptions},
 }
 _SINGLE: dict[str, type] = {"train": TrainOptions, "simulation": SimulationOptions, "sessions": SessionOptions}

@@ -103,7 +103,7 @@ def _play_batch(
         present, is_item = check_list(agent.name, graphs, shown, seen, active, list_length)
         matches = torch.where(present, targets.gather(1, shown.clamp(min=0)), 0)
         answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key))
-        clicked = _checked_click(user, answer, present)
+        clicked = _checked_click(user, answer, present, active)
         row = torch.arange(len(sessions), device=shown.device)
         hit = (clicked >= 0) & is_item[row, clicked.clamp(min=0)] & (matches[row, clicked.clamp(min=0)] > 0)
         played.append(
@@ -149,15 +149,14 @@ def check_list(
     return present, graphs.is_item[slot] & present
 
 
-def _checked_click(user: User, answer: Answer, present: Tensor) -> Tensor:
+def _checked_click(user: User, answer: Answer, present: Tensor, active: Tensor) -> Tensor:
     clicked = answer.clicked
     outside = (clicked >= present.shape[1]) | (clicked < -1)
     row = torch.arange(clicked.numel(), device=clicked.device)
-    wrong = outside | ((clicked >= 0) & ~present[row, clicked.clamp(0, present.shape[1] - 1)])
-    wrong &= present.any(1) | outside
+    wrong = active & (outside | ((clicked >= 0) & ~present[row, clicked.clamp(0, present.shape[1] - 1)]))
     if wrong.any():
         raise SessionError(f"{user!r} clicked position {int(clicked[wrong][0])}, where nothing was shown")
-    return clicked
+    return torch.where(active, clicked, -1)
 
 
 def _records(
