@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents import EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
+from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.graph import SessionGraphBuilder, Word, find_query, item_id_of, item_node, n_items, words_of
 from magus_pyg.random import hash_keys
@@ -69,13 +69,14 @@ class MagusSession:
         graph: the relational graph.
         scores: the base recommender's scores: one per item in node order ([I]), or {item id: score}, whose keys are
             then the candidates.
-        variant: "base" (MAGUS), "plus" (MAGUS+, needs `state`) or "none" (items alone).
+        variant: "base" (MAGUS), "plus" (MAGUS+, needs `state`), "bayes" or "none" (items alone).
         list_length: N, the length of a list.
         rounds: K, the most rounds.
         searched: the person's searched queries, each a sequence of words as for `find_query`; those that are no node
             are left out.
         candidates: ids of the items to choose from; all that have a score if None.
-        state: the `EdgeFactors` that MAGUS+ learned.
+        state: the `EdgeFactors` that MAGUS+ learned, or the `BayesState` that the Bayesian variant fitted (its defaults
+            if None).
         options: the switches of MAGUS.
 
     Raises:
@@ -94,7 +95,7 @@ class MagusSession:
         rounds: int = 5,
         searched: Sequence[Sequence[str | tuple[str, str]]] | None = None,
         candidates: Sequence[str] | None = None,
-        state: EdgeFactors | None = None,
+        state: EdgeFactors | BayesState | None = None,
         options: MagusOptions | None = None,
     ) -> None:
         if rounds < 1 or list_length < 1:
@@ -159,7 +160,7 @@ class MagusSession:
             list_length=loaded.config.simulation.list_length,
             rounds=loaded.config.simulation.rounds,
             searched=searched,
-            state=loaded.edge_factors,
+            state=loaded.session_state,
             options=loaded.magus_options,
         )
 
@@ -288,17 +289,26 @@ def _read_round(row: Tensor) -> Round:
 
 
 def _make_agent(
-    graph: HeteroData, matrix: Tensor, variant: str, state: EdgeFactors | None, options: MagusOptions | None
+    graph: HeteroData,
+    matrix: Tensor,
+    variant: str,
+    state: EdgeFactors | BayesState | None,
+    options: MagusOptions | None,
 ) -> Agent:
+    expected = {"plus": EdgeFactors, "bayes": BayesState}.get(variant, type(None))
+    if state is not None and not isinstance(state, expected):
+        raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
     if variant == "none":
         return ItemsAgent(graph, matrix)
     if variant == "base":
         return MagusAgent(graph, matrix, options)
     if variant == "plus":
-        if state is None:
+        if not isinstance(state, EdgeFactors):
             raise ConfigError("variant='plus' needs state: the weights that MAGUS+ learned (run.edge_factors)")
         return MagusAgent(graph, matrix, options, state)
-    raise ConfigError(f"variant must be one of ['none', 'base', 'plus'], got {variant!r}")
+    if variant == "bayes":
+        return BayesAgent(graph, matrix, state if isinstance(state, BayesState) else None)
+    raise ConfigError(f"variant must be one of ['none', 'base', 'plus', 'bayes'], got {variant!r}")
 
 
 def _candidate_scores(

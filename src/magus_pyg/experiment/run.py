@@ -10,15 +10,16 @@ import pandas as pd
 import torch
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents import EdgeFactors, MagusOptions
+from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import GraphError, RunError
-from magus_pyg.experiment.agents import AgentState
 from magus_pyg.experiment.config import Config
+from magus_pyg.experiment.context import AgentState
 from magus_pyg.experiment.folder import RunFolder, read_config
 from magus_pyg.experiment.inputs import features_of
 from magus_pyg.experiment.loading import load_data
 from magus_pyg.experiment.population import Population, load_population
+from magus_pyg.experiment.variants import bayes_state, plus_factors
 from magus_pyg.graph import Word, item_node, load_graph, n_items, words_of
 from magus_pyg.models import BaseRecommender, load_model
 
@@ -70,7 +71,18 @@ class Run:
     def edge_factors(self) -> EdgeFactors | None:
         """The edge weights that MAGUS+ learned; None for the other variants."""
         state = self.agent_states.get("magus+")
-        return None if state is None else EdgeFactors(state["positive"], state["negative"])
+        return None if state is None else plus_factors(state)
+
+    @property
+    def bayes_state(self) -> BayesState | None:
+        """What the Bayesian variant fitted; None for the other variants."""
+        state = self.agent_states.get("bayes")
+        return None if state is None else bayes_state(state)
+
+    @property
+    def session_state(self) -> EdgeFactors | BayesState | None:
+        """What a `MagusSession` of the run's variant takes as its `state`."""
+        return {"plus": self.edge_factors, "bayes": self.bayes_state}.get(self.variant)
 
     @property
     def fingerprint(self) -> str:
