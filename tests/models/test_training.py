@@ -17,7 +17,9 @@ from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.ragged import Ragged
 from magus_pyg.random import integers, uniform
 
-OPTIONS = TrainOptions(epochs=6, batch_size=40, lr=2e-2, lr_patience=0, patience=4, accelerator="cpu", negatives=1)
+OPTIONS = TrainOptions(
+    epochs=6, batch_size=40, lr=2e-2, lr_patience=0, patience=4, weight_decay=4e-4, negatives=1, accelerator="cpu"
+)
 N_USERS, N_ITEMS = 30, 40
 
 
@@ -171,8 +173,9 @@ def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(RunError, match=r"cannot write .*last\.pt \(disk full\)"):
         write_checkpoint(tmp_path, {"value": 2})
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
     assert read_checkpoint(tmp_path)["value"] == 1
 
 
@@ -257,6 +260,17 @@ def test_early_stopping_counts_and_resumes():
     assert not again.update(4, 0.6)
     assert again.stopped
     assert (again.best, again.best_epoch) == (0.6, 2)
+
+
+def test_two_devices_train_as_one(tmp_path):
+    """Two processes with half the batch each give the weights of one, up to rounding."""
+    script = Path(__file__).with_name("two_devices.py")
+    path = os.pathsep.join([str(script.parents[1]), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    run = [sys.executable, str(script), str(tmp_path)]
+    result = subprocess.run(run, env=env, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "equal" in result.stdout
 
 
 def test_killed_at_any_moment_the_last_whole_epoch_survives(tmp_path):

@@ -10,7 +10,7 @@ import torch
 
 from magus_pyg.errors import RunError
 
-__all__ = ["CHECKPOINT", "check_matches", "has_checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["CHECKPOINT", "check_matches", "has_checkpoint", "read_checkpoint", "replace_file", "write_checkpoint"]
 
 #: Name of the file in the checkpoint folder.
 CHECKPOINT = "last.pt"
@@ -22,23 +22,36 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / CHECKPOINT).is_file()
 
 
+def replace_file(path: Path, *content: bytes | memoryview) -> None:
+    """Write a file so that whatever happens it holds all of the old or all of the new content.
+
+    Raises:
+        RunError: if it cannot be written, for example on a full disk; the old file is kept.
+    """
+    temporary = path.with_name(f"{path.name}.writing")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            for part in content:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(f"cannot write {path} ({error}); what was there before is kept") from error
+
+
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors and plain values) so that a process killed at any moment leaves the old or the new file.
 
-    The file is written under another name, flushed to the disk, and renamed over the old one. Its first line holds the
-    format and the SHA-256 of the rest, so that damage is never taken for weights.
+    The first line holds the format and the SHA-256 of the rest, so that damage is never taken for weights.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{CHECKPOINT}.writing"
-    with temporary.open("wb") as file:
-        file.write(_MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n")
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / CHECKPOINT)
+    head = _MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n"
+    replace_file(folder / CHECKPOINT, head, content)
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:

@@ -162,7 +162,8 @@ class TrainOptions:
             squared length).
         negatives: items the user has no training row with, drawn anew each epoch for every positive row and taken as
             negative; "auto": 1 where the training part has positives only, else 0. The validation part gets as many,
-            drawn once.
+            drawn once. Also where the log has negatives of its own, a model that never saw an untouched item ranks
+            the untouched items of a session badly.
         accelerator: "auto", "cpu", "gpu" or another of Lightning's accelerators.
         devices: number of devices.
         strategy: Lightning's strategy, for example "ddp" for several devices.
@@ -170,15 +171,15 @@ class TrainOptions:
     """
 
     epochs: int = 50
-    batch_size: int = 1024
-    lr: float = 3e-3
+    batch_size: int = 2048
+    lr: float = 1e-2
     min_lr: float = 1e-5
     lr_factor: float = 0.3
     lr_patience: int = 1
     patience: int = 5
     stop_on: str = "auc"
-    weight_decay: float = 4e-4
-    negatives: int | str = "auto"
+    weight_decay: float = 2e-2
+    negatives: int | str = 1
     accelerator: str = "auto"
     devices: int = 1
     strategy: str = "auto"
@@ -199,5 +200,5 @@ class TrainOptions:
 
     @classmethod
     def paper(cls) -> "TrainOptions":
-        """The values of C.5: learning rate 1e-2 falling to 1e-5, batches of 1000, L2 4e-4."""
-        return cls(batch_size=1000, lr=1e-2, min_lr=1e-5, weight_decay=4e-4)
+        """The values of C.5: learning rate 1e-2 falling to 1e-5, batches of 1000, L2 4e-4, the log's own negatives."""
+        return cls(batch_size=1000, lr=1e-2, min_lr=1e-5, weight_decay=4e-4, negatives="auto")

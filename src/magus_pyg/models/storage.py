@@ -11,6 +11,7 @@ from safetensors.torch import save
 from magus_pyg._version import __version__
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.checkpoint import replace_file
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.registry import MODELS, build_model
@@ -48,17 +49,16 @@ def save_model(model: BaseRecommender, path: Path | str, data_fingerprint: str =
         model: to save.
         path: of the file, by custom `model.safetensors`.
         data_fingerprint: of the data set it was trained on.
+
+    Raises:
+        RunError: if the file cannot be written.
     """
     info = SavedModel(
         model.options.name, asdict(model.options), __version__, data_fingerprint, model.features.fingerprint, model.seed
     )
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     content = save(tensors, {"format": _FORMAT, "model": json.dumps(asdict(info))})
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".writing")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    replace_file(Path(path), content)
 
 
 def read_model_info(path: Path | str) -> SavedModel:
