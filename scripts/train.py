@@ -1,5 +1,10 @@
 """Train a base recommender, play sessions with it and print the table: see --help."""
 
+import os
+
+# Read when torch is loaded: threads that wait for work then leave their core to other processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from magus_pyg.experiment.cli import train
 
 if __name__ == "__main__":

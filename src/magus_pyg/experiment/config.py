@@ -1,6 +1,6 @@
 """The typed configuration of a run: what every command reads, and what a run folder keeps."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from magus_pyg.agents import MagusOptions
 from magus_pyg.data import PARTS, DatasetOptions, SessionOptions
@@ -130,4 +130,6 @@ class Config:
     @property
     def magus_options(self) -> MagusOptions:
         """The switches of MAGUS; the defaults where the variant has none."""
-        return self.magus if isinstance(self.magus, MagusOptions) else MagusOptions()
+        if not isinstance(self.magus, MagusOptions):
+            return MagusOptions()
+        return MagusOptions(**{entry.name: getattr(self.magus, entry.name) for entry in fields(MagusOptions)})

@@ -49,8 +49,8 @@ def compose_config(words: Sequence[str] = ()) -> DictConfig:
     overrides = parse(words)
     chosen, values = split_groups(overrides)
     config = _compose([override.input_line or "" for override in chosen])
-    apply_values(config, [override for override in values if not override.is_sweep_override()])
-    return _compose(words)
+    apply_values(config, values)
+    return config
 
 
 def check_overrides(words: Sequence[str]) -> None:

@@ -1,0 +1,40 @@
+"""A tiny run, made once through the command's own function, for all tests of run folders and commands."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from magus_pyg.experiment.cli import main_train
+
+TINY = ["dataset.users=60", "dataset.items=160", "dataset.brands=8", "train.epochs=1", "simulation.resamples=50"]
+
+
+def train(runs: Path, *words: str) -> Path:
+    """Train a tiny model and return the new run folder."""
+    before = set(runs.glob("*"))
+    main_train([*TINY, f"paths.runs={runs}", *words])
+    (path,) = set(runs.glob("*")) - before
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Steps this small are slower on several threads, many times so where other processes share the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def trainer() -> Callable[..., Path]:
+    """`train(runs, *words)`."""
+    return train
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder; tests that change it copy it first."""
+    return train(tmp_path_factory.mktemp("runs"))
