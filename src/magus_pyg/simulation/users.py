@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Answer", "ShownList", "TruthfulUser", "User", "first_click"]
+from magus_pyg.errors import ConfigError, SessionError
+from magus_pyg.random import uniform
+
+__all__ = ["Answer", "NoisyUser", "NotCareUser", "ShownList", "TruthfulUser", "User", "first_click"]
+
+_NOISE = 0x21  # what a random number is for
 
 
 @dataclass(frozen=True)
@@ -77,3 +82,65 @@ class TruthfulUser(User):
         """Answers without error: see the class."""
         clicked = first_click(shown.is_item, (shown.matches > 0) & shown.present)
         return Answer(clicked, torch.zeros_like(shown.present))
+
+
+class NotCareUser(User):
+    """Answers Not Care to what several targets share (Definition D.1 with App. E.1).
+
+    A query that is part of at least two of the session's targets tells nothing about which of them is wanted: it is
+    answered Not Care and never clicked. The rest of the list is answered truthfully.
+    """
+
+    def __repr__(self) -> str:
+        return "NotCareUser()"
+
+    def answer(self, shown: ShownList) -> Answer:
+        """Answers without error: see the class.
+
+        Raises:
+            SessionError: a session with fewer than two targets, where the answer could never be Not Care.
+        """
+        single = shown.n_targets < 2
+        if bool(single.any()):
+            place = int(torch.nonzero(single)[0])
+            raise SessionError(
+                f"Not Care with single-target sessions: the session at place {place} of its batch has "
+                f"{int(shown.n_targets[place])} target(s); set sessions.min_targets=2"
+            )
+        not_care = shown.present & ~shown.is_item & (shown.matches >= 2)
+        liked = shown.present & (shown.matches > 0) & ~not_care
+        return Answer(first_click(shown.is_item, liked), not_care)
+
+
+class NoisyUser(User):
+    """Answers truthfully, except that what it thinks of a shown node is flipped now and then.
+
+    Whether a shown query is part of a target flips with probability `p`, whether a shown item is one with `p_item`;
+    the list is then answered by Definition D.1. Clicks on items that are no targets do not count as success. The flips
+    are a function of (session key, round, position), so they do not depend on how sessions are batched.
+
+    Args:
+        p: for queries, in [0, 0.5).
+        p_item: for items, in [0, 1].
+
+    Raises:
+        ConfigError: a probability out of range.
+    """
+
+    def __init__(self, p: float, p_item: float = 0.0) -> None:
+        if not 0.0 <= p < 0.5:
+            raise ConfigError(f"NoisyUser.p must be in [0, 0.5), since at 0.5 an answer says nothing (got {p!r})")
+        if not 0.0 <= p_item <= 1.0:
+            raise ConfigError(f"NoisyUser.p_item is a probability and must be in [0, 1] (got {p_item!r})")
+        self.p, self.p_item = p, p_item
+
+    def __repr__(self) -> str:
+        return f"NoisyUser(p={self.p}, p_item={self.p_item})"
+
+    def answer(self, shown: ShownList) -> Answer:
+        """Answers with error: see the class."""
+        position = torch.arange(shown.present.shape[1], device=shown.present.device)
+        draw = uniform(shown.key.to(torch.int64).unsqueeze(1), _NOISE, shown.round, position)
+        flipped = draw < torch.where(shown.is_item, self.p_item, self.p)
+        liked = shown.present & ((shown.matches > 0) ^ flipped)
+        return Answer(first_click(shown.is_item, liked), torch.zeros_like(shown.present))
