@@ -1,0 +1,33 @@
+"""Train in Python, read the run back, and answer a user of the run.
+
+Run it with a folder for the runs: `python examples/own_run.py /tmp/runs`.
+"""
+
+import sys
+
+import magus_pyg as mp
+from magus_pyg.data import SyntheticOptions
+from magus_pyg.experiment import BaseVariant, Config, train_run
+from magus_pyg.models import FMOptions, TrainOptions
+from magus_pyg.report import make_console
+
+config = Config(
+    dataset=SyntheticOptions(users=120, items=200),
+    model=FMOptions(dim=16),
+    magus=BaseVariant(negative="signed", minus_scale=0.3),
+    train=TrainOptions(epochs=3),
+)
+config.paths.runs = sys.argv[1] if len(sys.argv) > 1 else "runs"
+path = train_run(config, make_console())
+
+run = mp.load_run(path)
+print(run.results[["method", "SA@3", "SA@5", "query_rounds"]].to_string(index=False))
+
+session = mp.MagusSession.from_run(run, run.user_ids[0])
+for entry in session.recommend():
+    print(entry.kind, entry, round(entry.score, 3))
+session.feedback(clicked=None)
+state = session.state_dict()  # tensors, to be kept between two requests
+again = mp.MagusSession.from_run(run, run.user_ids[0])
+again.load_state_dict(state)
+assert [entry.node for entry in again.recommend()] == [entry.node for entry in session.recommend()]
