@@ -5,12 +5,14 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from rich.console import Console
 from rich.logging import RichHandler
+from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions, searched_words
 from magus_pyg.errors import RunError
@@ -26,7 +28,7 @@ from magus_pyg.experiment.population import Population, population_of, save_popu
 from magus_pyg.experiment.run import Run, check_fingerprint
 from magus_pyg.experiment.users import build_user
 from magus_pyg.graph import n_items, n_nodes
-from magus_pyg.models import TrainResult, build_model, fit, save_model, training_data
+from magus_pyg.models import BaseRecommender, TrainingData, TrainResult, build_model, fit, save_model, training_data
 from magus_pyg.ragged import Ragged
 from magus_pyg.report import environment_text, results_table, stages_text
 
@@ -57,33 +59,19 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         MagusError: anything that is wrong with the configuration, the data, or the folder to go on with.
     """
     check_config(config)
+    if _is_worker():
+        _train_beside(config, resume)
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
     with _log_to(console):
-        with watch("data"), console.status("data"):
-            data = load_data(config)
-        console.print(
-            f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {data.user.size:,} rows "
-            f"({data.label.mean():.0%} positive)"
-        )
-        with watch("graph"), console.status("graph"):
-            graph = build_graph(data)
-        console.print(
-            f"graph: {n_items(graph):,} items, {n_nodes(graph) - n_items(graph):,} queries of "
-            f"{len(graph.vocabulary.words):,} words, {graph['node', 'improves', 'node'].edge_index.shape[1]:,} R+ edges"
-        )
-        population = _population(data, graph, config)
-        rows = training_data(data)
-        features = features_of(graph, population.profiles, population.n_profiles)
-        model = build_model(config.model, features, graph, rows.train, config.seed)
-        folder = _open_folder(config, data, resume)
+        inputs = _prepare(config, watch, console)
+        data, graph, model, population = inputs.data, inputs.graph, inputs.model, inputs.population
+        folder = RunFolder.create(config) if resume is None else _folder_of(resume, data)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         folder.write_config(config)
         folder.write_info(config, "training", values)
         with watch("training"), _whole_checkpoints(folder.checkpoints):
-            trained = fit(model, rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
-        if _is_worker():
-            raise SystemExit(0)  # one of several devices: the first goes on
+            trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
         model.to("cpu")
         _print_training(trained, console)
         states, tried = fit_agents(config, data, graph, model, watch, console)
@@ -139,7 +127,51 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
     return folder
 
 
-def _population(data: RecDataset, graph: Any, config: Config) -> Population:
+@dataclass(frozen=True)
+class _Inputs:
+    """What a training starts from."""
+
+    data: RecDataset
+    graph: HeteroData
+    population: Population
+    rows: TrainingData
+    model: BaseRecommender
+
+
+def _prepare(config: Config, watch: Stopwatch, console: Console) -> _Inputs:
+    """Load the data, build the graph, and make the untrained model."""
+    with watch("data"), console.status("data"):
+        data = load_data(config)
+    console.print(
+        f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {data.user.size:,} rows "
+        f"({data.label.mean():.0%} positive)"
+    )
+    with watch("graph"), console.status("graph"):
+        graph = build_graph(data)
+    console.print(
+        f"graph: {n_items(graph):,} items, {n_nodes(graph) - n_items(graph):,} queries of "
+        f"{len(graph.vocabulary.words):,} words, {graph['node', 'improves', 'node'].edge_index.shape[1]:,} R+ edges"
+    )
+    population = _population(data, graph, config)
+    rows = training_data(data)
+    features = features_of(graph, population.profiles, population.n_profiles)
+    return _Inputs(data, graph, population, rows, build_model(config.model, features, graph, rows.train, config.seed))
+
+
+def _is_worker() -> bool:
+    """Whether this process is one that Lightning has started beside the first, for another device."""
+    return any(int(os.environ.get(name, "0") or 0) > 0 for name in ("LOCAL_RANK", "NODE_RANK"))
+
+
+def _train_beside(config: Config, resume: Path | None) -> NoReturn:
+    """Take part in the training that the first process has begun; it alone shows, plays and writes."""
+    inputs = _prepare(config, Stopwatch(), Console(quiet=True))
+    checkpoints = None if resume is None else RunFolder(resume).checkpoints
+    fit(inputs.model, inputs.rows, config.train, config.seed, checkpoints, resume=resume is not None, progress=False)
+    raise SystemExit(0)
+
+
+def _population(data: RecDataset, graph: HeteroData, config: Config) -> Population:
     """The users, with the nodes of their last searches before the test part."""
     users = torch.arange(data.n_users)
     one = torch.zeros((data.n_users, 1), dtype=torch.int64)
@@ -150,9 +182,8 @@ def _population(data: RecDataset, graph: Any, config: Config) -> Population:
     return population_of(data, Ragged.from_pairs(rows.row[kept], node[kept], data.n_users))
 
 
-def _open_folder(config: Config, data: RecDataset, resume: Path | None) -> RunFolder:
-    if resume is None:
-        return RunFolder(Path(os.devnull)) if _is_worker() else RunFolder.create(config)
+def _folder_of(resume: Path, data: RecDataset) -> RunFolder:
+    """The folder of a run that is gone on with, if it was begun on this data."""
     folder = RunFolder(resume)
     check_fingerprint(data, str(folder.read_info()["data"]["fingerprint"]), folder.path)
     return folder
@@ -168,11 +199,6 @@ def _whole_checkpoints(folder: Path) -> Iterator[None]:
         for leftover in folder.glob("*.writing"):
             leftover.unlink()
         raise
-
-
-def _is_worker() -> bool:
-    """Whether this process is one that Lightning has started beside the first, for another device."""
-    return any(int(os.environ.get(name, "0") or 0) > 0 for name in ("LOCAL_RANK", "NODE_RANK"))
 
 
 def _next_simulation(folder: RunFolder) -> Path:
