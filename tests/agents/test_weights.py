@@ -166,7 +166,7 @@ def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     sessions = mp.Sessions(torch.zeros(1, dtype=torch.int64), torch.arange(4).view(1, 4), torch.eye(4)[1:2] > 0)
     judge = Judge(mp.prepare_sessions(graph, sessions, scores), rounds=(2,), list_length=1)
     form, table = choose_weight_form(graph, scores, features_of(graph), MagusOptions(), judge, scales=(0.5,))
-    assert len(table) == len(weight_forms()) + 3
+    assert len(table) == len(weight_forms()) + 2
     assert table["objective"].is_monotonic_decreasing
     unit = table[(table["shrink"] == 0) & (table["shrink_minus"] == 0) & (table["minus_scale"] == 1) & ~table["raw"]]
     assert len(unit) == 1

@@ -12,6 +12,8 @@ from magus_pyg.agents.options import MagusOptions
 from magus_pyg.agents.weights import FEATURE_FORMS, WeightForm, edge_factors
 from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_metrics, simulate
 
+_SHRINKAGES = ((0.0, 0.3), (0.0, 1.0), (0.02, 0.0), (0.02, 1.0), (0.1, 0.0), (0.1, 0.3), (0.5, 0.5), (1.0, 1.0))
+
 __all__ = ["Judge", "choose_weight_form", "weight_forms"]
 
 
@@ -57,10 +59,7 @@ def weight_forms() -> list[WeightForm]:
     """The forms that MAGUS+ tries first; unit weights are the first, the printed form is the second."""
     forms = [WeightForm(), WeightForm(raw=True)]
     for feature in FEATURE_FORMS:
-        for shrink in (0.0, 0.02, 0.1, 0.5, 1.0):
-            for shrink_minus in (0.0, 0.3, 1.0):
-                if shrink or shrink_minus:
-                    forms.append(WeightForm(feature, shrink, shrink_minus))
+        forms += [WeightForm(feature, shrink, shrink_minus) for shrink, shrink_minus in _SHRINKAGES]
     return forms
 
 
@@ -75,7 +74,7 @@ def choose_weight_form(
 ) -> tuple[WeightForm, pd.DataFrame]:
     """Try the forms of learned weights on validation sessions and choose the best.
 
-    First every form of `weight_forms`, then the best three with every `minus_scale`. Unit weights take part, so a form
+    First every form of `weight_forms`, then the best two with every `minus_scale`. Unit weights take part, so a form
     is chosen only if it does better on validation.
 
     Args:
@@ -90,7 +89,7 @@ def choose_weight_form(
         The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
     """
     forms = weight_forms()
-    n_best = 3
+    n_best = 2
     total = len(forms) + n_best * len(scales)
     rows: list[dict[str, object]] = []
 

@@ -111,7 +111,7 @@ def fit_ear_bayes(
     noise: float = 0.0,
     refusals: bool = True,
     bits: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9),
-    speeds: Sequence[float] = (0.3, 1.0, 3.0),
+    speeds: Sequence[float] = (1.0,),
     error_rates: Sequence[float] | None = None,
     turns: int = 15,
     list_length: int = 10,
@@ -132,7 +132,7 @@ def fit_ear_bayes(
     if not len(dialogues):
         return state
     if error_rates is None:
-        error_rates = (0.0,) if noise == 0.0 else (0.02, 0.05, 0.1, 0.15, 0.2)
+        error_rates = (0.0,) if noise == 0.0 else (0.05, 0.1, 0.15, 0.2)
 
     def best(trials: list[EarBayesState]) -> EarBayesState:
         agents = [EarBayesAgent(trial, refusals) for trial in trials]

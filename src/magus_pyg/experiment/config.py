@@ -64,7 +64,7 @@ class SimulationOptions:
     list_length: int = 3
     at: list[int] = field(default_factory=lambda: [3, 5])
     part: str = "test"
-    batch_size: int = 1024
+    batch_size: int = 256
     searches: int = 5
     resamples: int = 2000
 

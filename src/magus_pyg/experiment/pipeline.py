@@ -3,6 +3,7 @@
 import logging
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,13 +117,17 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
             check_fingerprint(data, run.fingerprint, run.path)
         states = dict(run.agent_states)
         played = play_agents(config, data, run.graph, run.model, states, watch, console)
-        folder = _next_simulation(RunFolder(run.path))
-        run_folder = RunFolder(run.path)
-        run_folder.write_config(config, folder / "config.yaml")
-        run_folder.write_tables(played.records, played.results, folder)
     memory = peak_memory()
     values = {"environment": environment, **_describe_play(played, None, watch, memory)}
-    write_json(folder / "simulation.json", values)
+    run_folder = RunFolder(run.path)
+    folder = _next_simulation(run_folder)
+    try:
+        run_folder.write_config(config, folder / "config.yaml")
+        run_folder.write_tables(played.records, played.results, folder)
+        write_json(folder / "simulation.json", values)
+    except RunError:
+        shutil.rmtree(folder, ignore_errors=True)  # a simulation is there whole or not at all
+        raise
     _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
     return folder
 

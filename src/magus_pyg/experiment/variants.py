@@ -30,7 +30,7 @@ from magus_pyg.simulation import Agent, prepare_sessions
 __all__ = ["BayesVariant", "PlusVariant", "build_bayes", "build_plus", "fit_bayes_state", "fit_plus"]
 
 WEIGHTS = ("fitted", "raw")
-_MOST_SESSIONS = 1000
+_MOST_SESSIONS = 500
 """Validation sessions that forms and parameters are judged on, at most."""
 
 

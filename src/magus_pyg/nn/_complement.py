@@ -16,9 +16,28 @@ from magus_pyg.nn._inputs import check_batch
 __all__ = ["Complement", "ComplementCache", "edge_dot", "select_edges"]
 
 
+_BLOCK = 1 << 14
+"""Rows of features looked at together where no gradient is asked for: they stay in the cache."""
+
+
 def edge_dot(source: Tensor, target: Tensor, features: Tensor) -> Tensor:
     """Dot products features[source]·features[target], [E], of rows [N, r]."""
-    return (features.index_select(0, source) * features.index_select(0, target)).sum(-1)
+    return _row_dot(features, source, features, target)
+
+
+def _row_dot(left: Tensor, left_row: Tensor | None, right: Tensor, right_row: Tensor) -> Tensor:
+    """left[left_row]·right[right_row], [E]; `left_row` None takes the rows as they stand."""
+    size = right_row.numel()
+    needs_grad = torch.is_grad_enabled() and (left.requires_grad or right.requires_grad)
+    if torch.compiler.is_compiling() or needs_grad or size <= _BLOCK:
+        rows = left if left_row is None else left.index_select(0, left_row)
+        return (rows * right.index_select(0, right_row)).sum(-1)
+    result = left.new_empty(size)
+    for start in range(0, size, _BLOCK):  # without this, E·r numbers would be written and read twice
+        part = slice(start, start + _BLOCK)
+        rows = left[part] if left_row is None else left.index_select(0, left_row[part])
+        torch.sum(rows * right.index_select(0, right_row[part]), -1, out=result[part])
+    return result
 
 
 def select_edges(ends: Tensor, mask: Tensor) -> Tensor:
@@ -80,7 +99,10 @@ class Complement:
         one by one, J·(r + k) numbers, and with `batch` the totals take N·r·k.
         """
         if value.size(1) == 1:
-            return (factors * self.sum(factors * value)).sum(-1, keepdim=True)
+            needs_grad = torch.is_grad_enabled() and (value.requires_grad or factors.requires_grad)
+            if torch.compiler.is_compiling() or needs_grad:
+                return (factors * self.sum(factors * value)).sum(-1, keepdim=True)
+            return self._weighted_column(value.squeeze(-1), factors).unsqueeze(-1)
         if self.batch is None:
             total = factors @ (factors.t() @ value)
         else:
@@ -90,6 +112,24 @@ class Complement:
         if self.keep is not None:
             weight = weight * self.keep
         return total - own - self._to_targets(weight.unsqueeze(-1) * value.index_select(0, self.source))
+
+    def _weighted_column(self, value: Tensor, factors: Tensor) -> Tensor:
+        """`weighted_sum` of one column [N], looking only at the nodes that send something."""
+        senders = value.nonzero().squeeze(-1)
+        sent = value.index_select(0, senders)
+        feature = factors.index_select(0, senders)
+        if self.batch is None:
+            result = factors @ (feature.t() @ sent)
+        else:
+            num_graphs = int(self.batch.max()) + 1 if self.num_nodes else 0
+            total = factors.new_zeros((num_graphs, factors.size(1)))
+            total.index_add_(0, self.batch.index_select(0, senders), feature * sent.unsqueeze(-1))
+            result = _row_dot(factors, None, total, self.batch)
+        result.index_add_(0, senders, -feature.square().sum(-1) * sent)
+        sends = value.index_select(0, self.source) != 0
+        source, target = self.source[sends], self.target[sends]
+        result.index_add_(0, target, -edge_dot(source, target, factors) * value.index_select(0, source))
+        return result
 
     def count(self, allowed: Tensor | None = None) -> Tensor:
         """The number of nodes in the complement of each node, int64 [N]; only nodes of the bool mask `allowed`."""

@@ -30,7 +30,7 @@ def simulate(
     rounds: int = 5,
     list_length: int = 3,
     seed: int = 0,
-    batch_size: int = 1024,
+    batch_size: int = 256,
 ) -> pd.DataFrame:
     """Play sessions: lists are shown and answered until a target item is clicked or the rounds are over.
 

@@ -117,7 +117,7 @@ def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
 
 
 def prepare_sessions(
-    graph: HeteroData, sessions: Sessions, scorer: Scorer | Tensor, batch_size: int = 1024
+    graph: HeteroData, sessions: Sessions, scorer: Scorer | Tensor, batch_size: int = 256
 ) -> PreparedSessions:
     """Make session graphs and base scores, to be shared by all agents that play these sessions.
 
