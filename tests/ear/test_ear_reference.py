@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from literal_dialogues import Dialogue, Policy, bayes_policy, items_policy, max_entropy_policy, play
+
 from magus_pyg.data import ItemSets
 from magus_pyg.ear import (
     Dialogues,
@@ -33,7 +33,7 @@ STATES = st.builds(
 
 @st.composite
 def dialogue_sets(draw: st.DrawFn) -> tuple[Dialogues, torch.Tensor]:
-    """Up to 6 dialogues on up to 9 items with up to 4 attributes; items without any, and many with the same, included."""
+    """Up to 6 dialogues on up to 9 items with up to 4 attributes; some have none, many the same."""
     n_items, n_words, n_users = draw(st.integers(1, 9)), draw(st.integers(1, 4)), 3
     rows = draw(st.lists(st.sets(st.integers(0, n_words - 1)), min_size=n_items, max_size=n_items))
     has = torch.tensor([[word in row for word in range(n_words)] for row in rows])
