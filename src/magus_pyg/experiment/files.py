@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from magus_pyg.errors import RunError
+from magus_pyg.errors import MagusError, RunError
 
 __all__ = ["disk_errors", "write_json", "write_text", "write_whole"]
 
@@ -57,13 +57,21 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn what goes wrong with the disk while `path` is written into a RunError that says what to do."""
     try:
         yield
+    except MagusError as error:
+        # A floor below has noticed it first; what is missing is what to do about it.
+        if isinstance(error.__cause__, OSError | SafetensorError) and _is_full(error.__cause__):
+            raise RunError(f"the disk is full: {error}. {_room(path)}") from error
+        raise
     except (OSError, SafetensorError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        # Libraries in other languages keep the system's words, but not its number.
-        full = number in _FULL or any(os.strerror(code).lower() in str(error).lower() for code in _FULL)
-        if full:
+        if _is_full(error):
             raise RunError(f"the disk is full: {path} was not written ({error}). {_room(path)}") from error
         raise RunError(f"{path} could not be written ({error}); check the folder and its permissions") from error
+
+
+def _is_full(error: BaseException) -> bool:
+    # Libraries in other languages keep the system's words, but not its number.
+    number = error.errno if isinstance(error, OSError) else None
+    return number in _FULL or any(os.strerror(code).lower() in str(error).lower() for code in _FULL)
 
 
 def _room(path: Path) -> str:
