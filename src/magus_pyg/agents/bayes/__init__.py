@@ -1,22 +1,31 @@
 """`magus=bayes`: a belief over the candidates flows through the relational graph instead of scores."""
 
 from magus_pyg.agents.bayes.agent import BayesAgent
-from magus_pyg.agents.bayes.belief import BayesState, ItemMass, answer_likelihood, initial_belief
+from magus_pyg.agents.bayes.belief import BayesState, ItemMass, answer_evidence, initial_logit, searched_evidence
+from magus_pyg.agents.bayes.branches import best_mass
 from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
+from magus_pyg.agents.bayes.explain import Contribution, explain_items, explain_node
 from magus_pyg.agents.bayes.fitting import fit_bayes, fit_temperature, target_log_likelihood
-from magus_pyg.agents.bayes.planning import best_mass, plan_lists
+from magus_pyg.agents.bayes.optimal import optimal_success
+from magus_pyg.agents.bayes.planning import Plan, plan_lists
 
 __all__ = [
     "BayesAgent",
     "BayesState",
+    "Contribution",
     "ItemMass",
+    "Plan",
     "QueryChoices",
-    "answer_likelihood",
+    "answer_evidence",
     "best_mass",
     "distinct_queries",
+    "explain_items",
+    "explain_node",
     "fit_bayes",
     "fit_temperature",
-    "initial_belief",
+    "initial_logit",
+    "optimal_success",
     "plan_lists",
+    "searched_evidence",
     "target_log_likelihood",
 ]

@@ -6,6 +6,7 @@ which in log-odds is Eq. (9)'s constant step up for the items that contain the q
 """
 
 from dataclasses import dataclass
+from math import log, log1p
 
 import torch
 from torch import Tensor
@@ -15,7 +16,16 @@ from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
 from magus_pyg.simulation.protocol import Feedback
 
-__all__ = ["BayesState", "ItemMass", "answer_likelihood", "initial_belief", "membership"]
+__all__ = [
+    "BayesState",
+    "ItemMass",
+    "answer_evidence",
+    "initial_logit",
+    "membership",
+    "normalised",
+    "searched_evidence",
+    "share_of_others",
+]
 
 # An answer never rules an item out altogether: answers that contradict each other then leave the items that
 # contradict least, instead of 0/0. Small enough not to change any order otherwise.
@@ -31,12 +41,15 @@ class BayesState:
         error_rate: the share of answers to queries that the planner and the belief take to be wrong, in [0, 0.5).
         searched_error: the share of searched queries that the item in mind does not contain, in (0, 0.5]; 0.5 ignores
             them.
+        others: how many targets a session has beside the one in mind, on average; at least 0. A click then says less
+            about the items outside the clicked query.
         depth: how many answers the value of a list looks ahead of its own round, at least 0.
     """
 
     temperature: float = 1.0
     error_rate: float = 0.0
     searched_error: float = 0.5
+    others: float = 0.0
     depth: int = 0
 
     def check(self) -> "BayesState":
@@ -53,6 +66,8 @@ class BayesState:
             )
         if not 0.0 < self.searched_error <= 0.5:
             raise ConfigError(f"bayes.searched_error must be in (0, 0.5], got {self.searched_error}")
+        if not 0.0 <= self.others < float("inf"):
+            raise ConfigError(f"bayes.others must be at least 0 and finite, got {self.others}")
         if self.depth < 0:
             raise ConfigError(f"bayes.depth must be at least 0, got {self.depth}")
         return self
@@ -76,8 +91,8 @@ class ItemMass:
         return mass.view(graphs.node.shape)
 
 
-def initial_belief(scores: Tensor, present: Tensor, temperature: float) -> Tensor:
-    """Softmax of the base scores over the candidates.
+def initial_logit(scores: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """The log of the belief before any answer, up to a constant: the base scores over the temperature.
 
     Args:
         scores: float64 [B, C].
@@ -85,10 +100,14 @@ def initial_belief(scores: Tensor, present: Tensor, temperature: float) -> Tenso
         temperature: see `BayesState`.
 
     Returns:
-        float64 [B, C], each row with a candidate sums to 1.
+        float64 [B, C], -inf in empty slots.
     """
-    logit = torch.where(present, scores / temperature, -torch.inf)
-    return torch.nan_to_num(torch.softmax(logit, dim=1), nan=0.0)  # a row without candidates is 0/0
+    return torch.where(present, scores / temperature, -torch.inf)
+
+
+def normalised(logit: Tensor) -> Tensor:
+    """The belief [B, C]: softmax of its log; zeros in a row without any entry above -inf."""
+    return torch.nan_to_num(torch.softmax(logit, dim=1), nan=0.0)
 
 
 def membership(graphs: SessionGraphs, slots: Tensor) -> Tensor:
@@ -115,31 +134,80 @@ def membership(graphs: SessionGraphs, slots: Tensor) -> Tensor:
     return inside
 
 
-def answer_likelihood(graphs: SessionGraphs, feedback: Feedback, error_rate: float) -> Tensor:
-    """The probability of the answers to a list, for each item being the one in mind.
+def share_of_others(mass: Tensor, others: float) -> Tensor:
+    """The probability that one of the other targets contains a query: 1 - (1 - mass) ** others.
+
+    Args:
+        mass: the belief of the items that contain the query.
+        others: the expected number of other targets; each is taken to be drawn from the belief.
+    """
+    if others == 0.0:
+        return torch.zeros_like(mass)
+    return -torch.expm1(others * torch.log1p(-mass.clamp(0.0, 1.0 - 1e-12)))
+
+
+def answer_evidence(
+    graphs: SessionGraphs, feedback: Feedback, error_rate: float, others: float = 0.0, logit: Tensor | None = None
+) -> Tensor:
+    """The log-probability of each answer to a list, for each item being the one in mind.
 
     A target item in the list is clicked before any query (Definition D.1), so items that were not clicked are not the
     one in mind. Queries above the clicked one are refused, those below say nothing; without a click all are refused.
     A Not Care says that several targets contain the query, hence the same as a click.
 
+    An answer has probability 1 - e where it fits the item, e where it does not. With other targets a query that the
+    item does not contain is clicked for one of them with the probability f of `share_of_others`: a click then has
+    probability max(e, f) for the items outside, a refusal 1 - max(e, f). No probability is below `LEAST_ERROR`.
+
     Args:
         graphs: the session graphs.
         feedback: the answers.
-        error_rate: e; an answer to a query has likelihood 1 - e where it fits the item, e where it does not.
+        error_rate: e.
+        others: the expected number of other targets.
+        logit: float64 [B, C], the log of the belief before the answers; needed where `others` is not 0. Items of the
+            list count first, then its queries from the top, each with the belief that those before left.
 
     Returns:
-        float64 [B, C], at least a power of `LEAST_ERROR`.
+        float64 [B, N, C]; 0 for nodes that were not answered.
     """
     shown, clicked = feedback.shown, feedback.clicked.unsqueeze(1)
     wrong = max(error_rate, LEAST_ERROR)
     inside = membership(graphs, shown)
-    is_item = graphs.is_item[shown.clamp(min=0)]
+    is_item = graphs.is_item[shown.clamp(min=0)] & (shown >= 0)
     place = torch.arange(shown.shape[1], device=shown.device)
     answered = (shown >= 0) & feedback.active.unsqueeze(1)
     yes = answered & ((place == clicked) | feedback.not_care)
     no = answered & ~yes & (is_item | (clicked < 0) | (place < clicked))
-    fits_yes = torch.where(inside, 1.0 - wrong, wrong)
-    fits_no = torch.where(inside, torch.where(is_item, LEAST_ERROR, wrong).unsqueeze(2), 1.0 - wrong)
-    factor = torch.where(yes.unsqueeze(2), fits_yes, torch.where(no.unsqueeze(2), fits_no, 1.0))
-    likelihood: Tensor = factor.to(torch.float64).prod(dim=1)
-    return likelihood
+    # An item is clicked if it is the one in mind, and only then.
+    same, other = log1p(-LEAST_ERROR), log(LEAST_ERROR)
+    of_item = torch.where(inside == yes.unsqueeze(2), same, other).to(torch.float64)
+    evidence = torch.where((is_item & (yes | no)).unsqueeze(2), of_item, 0.0)
+    asked = ~is_item & (yes | no)
+    fails = torch.full(inside.shape[:1], wrong, dtype=torch.float64, device=shown.device)
+    for position in range(shown.shape[1]):
+        held, said = inside[:, position], yes[:, position]
+        if others > 0.0:
+            assert logit is not None, "other targets are drawn from the belief"
+            mass = torch.where(held, normalised(logit + evidence.sum(1)), 0.0).sum(1)
+            fails = share_of_others(mass, others).clamp(min=wrong, max=1.0 - wrong)
+        click = torch.where(held, 1.0 - wrong, fails.unsqueeze(1))
+        answer = torch.where(said.unsqueeze(1), click, torch.where(held, wrong, 1.0 - fails.unsqueeze(1))).log()
+        evidence[:, position] += torch.where(asked[:, position].unsqueeze(1), answer, 0.0)
+    return evidence
+
+
+def searched_evidence(graphs: SessionGraphs, searched: Tensor | None, error: float) -> Tensor:
+    """The log-probability of each searched query, for each item being the one in mind.
+
+    Args:
+        graphs: the session graphs.
+        searched: int64 [B, S] slots, -1 pads; or None.
+        error: the share of searched queries that the item in mind does not contain; at 0.5 they say nothing.
+
+    Returns:
+        float64 [B, S, C].
+    """
+    if searched is None or error == 0.5:
+        return torch.zeros((graphs.n_sessions, 0, graphs.n_candidates), dtype=torch.float64, device=graphs.node.device)
+    factor = torch.where(membership(graphs, searched), log1p(-error), log(error))
+    return torch.where((searched >= 0).unsqueeze(2), factor, 0.0).to(torch.float64)

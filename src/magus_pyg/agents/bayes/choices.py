@@ -1,6 +1,7 @@
 """The distinct queries of sessions: those that the same candidates contain are one choice."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,6 +26,39 @@ class QueryChoices:
     slot: Tensor
     query: Tensor
     item: Tensor
+
+    @cached_property
+    def start(self) -> Tensor:
+        """int64 [B + 1]: where the pairs of each session begin."""
+        n_sessions, size = self.slot.shape
+        edges = torch.arange(n_sessions + 1, device=self.slot.device) * size
+        return torch.searchsorted(self.query, edges)
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """int64 [B]: the pairs of each session."""
+        return self.start[1:] - self.start[:-1]
+
+    def pairs(self, rows: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+        """The pairs of chosen sessions, numbered anew.
+
+        Args:
+            rows: int64 [R], ascending.
+            n_items: C.
+
+        Returns:
+            `(choice, item)`, int64 [E'] each: flat choices r * G + g, ascending, and flat item slots r * C + slot.
+        """
+        size = self.slot.shape[1]
+        if rows.numel() == self.slot.shape[0]:
+            return self.query, self.query // max(size, 1) * n_items + self.item
+        length = self.lengths[rows]
+        owner = torch.arange(rows.numel(), device=rows.device).repeat_interleave(length)
+        first = self.start[rows] - (length.cumsum(0) - length)
+        place = first.index_select(0, owner) + torch.arange(owner.numel(), device=rows.device)
+        shift = (torch.arange(rows.numel(), device=rows.device) - rows) * size
+        choice = self.query.index_select(0, place) + shift.index_select(0, owner)
+        return choice, owner * n_items + self.item.index_select(0, place)
 
     def dense(self, n_candidates: int) -> Tensor:
         """bool [B, G, C]: which items contain the choices."""

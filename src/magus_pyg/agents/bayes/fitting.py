@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.agent import BayesAgent
-from magus_pyg.agents.bayes.belief import BayesState, initial_belief, membership
+from magus_pyg.agents.bayes.belief import BayesState, initial_logit, normalised, searched_evidence
 from magus_pyg.agents.fitting import Judge
 from magus_pyg.simulation import PreparedSessions, Scorer
 
@@ -31,20 +31,14 @@ def target_log_likelihood(sessions: PreparedSessions, temperature: float, search
     for batch in sessions.batches:
         graphs = batch.graphs
         present = graphs.valid[:, : graphs.n_candidates]
-        belief = initial_belief(batch.scores, present, temperature)
-        if batch.searched is not None and searched_error != 0.5:
-            belief = belief * _evidence(membership(graphs, batch.searched), batch.searched, searched_error)
-            belief = belief / belief.sum(1, keepdim=True)
+        logit = initial_logit(batch.scores, present, temperature)
+        logit = logit + searched_evidence(graphs, batch.searched, searched_error).sum(1)
+        belief = normalised(logit)
         targets = graphs.sort_candidates(batch.sessions.targets)
         logs = torch.where(targets, belief.clamp(min=1e-300).log(), 0.0).sum(1) / targets.sum(1).clamp(min=1)
         total += float(logs[targets.any(1)].sum())
         count += int(targets.any(1).sum())
     return total / count if count else float("nan")
-
-
-def _evidence(inside: Tensor, searched: Tensor, error: float) -> Tensor:
-    factor = torch.where(inside, 1.0 - error, error).to(torch.float64)
-    return torch.where((searched >= 0).unsqueeze(2), factor, 1.0).prod(1)
 
 
 def fit_temperature(sessions: PreparedSessions) -> float:
@@ -70,11 +64,12 @@ def fit_bayes(
     judge: Judge,
     error_rates: Sequence[float] = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3),
     depths: Sequence[int] = (0, 1, 2),
+    shares_of_others: Sequence[float] = (0.5, 1.0),
 ) -> BayesState:
     """Fit the state of a `BayesAgent`.
 
-    The temperature (and, where sessions have searched queries, their error) by likelihood of the targets; the error
-    rate and then the depth by play.
+    The temperature (and, where sessions have searched queries, their error) by likelihood of the targets; by play, one
+    after the other, the number of other targets (where sessions have several), the error rate and the depth.
 
     Args:
         graph, scorer: as for the agent.
@@ -82,6 +77,8 @@ def fit_bayes(
         judge: plays validation sessions; its user is the one the run is for.
         error_rates: values tried.
         depths: values tried.
+        shares_of_others: what is tried for `others` beside 0, as shares of the mean number of targets of these sessions
+            beyond the first.
 
     Returns:
         The state; without sessions the defaults, which is logged.
@@ -94,10 +91,21 @@ def fit_bayes(
     if any(batch.searched is not None and bool((batch.searched >= 0).any()) for batch in sessions.batches):
         likelihood = [target_log_likelihood(sessions, state.temperature, error) for error in _SEARCHED_ERRORS]
         state = replace(state, searched_error=_SEARCHED_ERRORS[int(np.argmax(likelihood))])
+    more = _mean_targets(sessions) - 1.0
+    if more > 0.0:
+        trials = [replace(state, others=share * more) for share in (0.0, *shares_of_others)]
+        state = _best(trials, lambda trial: judge(BayesAgent(graph, scorer, trial))["objective"])
     trials = [replace(state, error_rate=value) for value in error_rates]
     state = _best(trials, lambda trial: judge(BayesAgent(graph, scorer, trial))["objective"])
     trials = [replace(state, depth=value) for value in depths]
     return _best(trials, lambda trial: judge(BayesAgent(graph, scorer, trial))["objective"])
+
+
+def _mean_targets(sessions: PreparedSessions) -> float:
+    """Mean number of targets of the sessions that have one."""
+    counts = torch.cat([batch.sessions.targets.sum(1) for batch in sessions.batches])
+    counts = counts[counts > 0].to(torch.float64)
+    return float(counts.mean()) if counts.numel() else 1.0
 
 
 def _best(trials: Sequence[BayesState], objective: Callable[[BayesState], float]) -> BayesState:

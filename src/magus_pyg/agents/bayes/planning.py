@@ -6,8 +6,9 @@ plus, over the answers, the probability of the answer times the mass of the best
     value(L) = P(item in L) + sum over answers a of V_m(belief · likelihood(a)),   V_m(u) = sum of the m largest of u.
 
 An item slot therefore adds only the (m + 1)-th largest probability: the items it displaces could have been shown
-later. Items of a list are clicked before its queries, so a list is planned as its k best items, then N - k queries one
-after the other, each given that those above are refused; k is the best of 0..N.
+later. Items of a list are clicked before its queries. For every k of 0..N a list is planned as N - k queries, chosen
+one after the other, each given that those above are refused, and the k items that are then worth most; the best k
+counts.
 """
 
 from dataclasses import dataclass
@@ -15,11 +16,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from magus_pyg.agents.bayes.asking import Asking, PlanSettings
+from magus_pyg.agents.bayes.branches import UNIT, best_mass, to_units
 from magus_pyg.agents.bayes.choices import QueryChoices
 
-__all__ = ["Plan", "best_mass", "branch_values_dense", "branch_values_sparse", "plan_lists"]
+__all__ = ["Plan", "plan_lists"]
 
 _NOTHING = -torch.inf
+# Beliefs below it are left out of plans: they are what is left of items that answers ruled out.
+_LEAST_BELIEF = 1e-8
+# Values of lists that differ by less are equal, so that rounding decides nothing: of equals the list with the most
+# items, then the query that comes first.
+_TOLERANCE = 1e-9
+# Sessions are planned together while their pairs (choice, item) stay below it: about 100 MB of working memory.
+_PAIRS_AT_ONCE = 2**19
+_DENSE_AT_ONCE = 2**23
+# More queries than that in one list are not weighed: the later ones are hardly ever reached.
+_MOST_QUERIES = 4
 
 
 @dataclass(frozen=True)
@@ -29,170 +42,14 @@ class Plan:
     Attributes:
         items: int64 [B, N] item slots, best first, -1 where the list holds a query instead.
         queries: int64 [B, N] choices (columns of `QueryChoices.slot`), in their order, -1 pads.
-        value: [B], the value of each list by the formula above.
-        click: [B, N], the probability that each query is clicked, where `queries` holds one.
+        value: float64 [B], the value of each list by the formula above.
+        click: float64 [B, N], the probability that each query is clicked, where `queries` holds one.
     """
 
     items: Tensor
     queries: Tensor
     value: Tensor
     click: Tensor
-
-
-def best_mass(mass: Tensor, m: int) -> Tensor:
-    """V_m: the sum of the m largest entries of each row [..., C] to [...]."""
-    if m <= 0:
-        return mass.new_zeros(mass.shape[:-1])
-    if m >= mass.shape[-1]:
-        return mass.sum(-1)
-    return mass.topk(m, dim=-1, sorted=False).values.sum(-1)
-
-
-def branch_values_dense(mass: Tensor, inside: Tensor, m: int, error_rate: float) -> tuple[Tensor, Tensor]:
-    """V_m after a click and after a refusal of every choice, exactly.
-
-    After a click the mass is (1 - e)·u within the choice and e·u outside, so its m best are the j best within and the
-    m - j best outside for the best j; likewise after a refusal.
-
-    Args:
-        mass: [B, C], not negative; not normalised.
-        inside: bool [B, G, C].
-        m: number of items that can be shown afterwards, at least 1.
-        error_rate: e.
-
-    Returns:
-        `(clicked, refused)`, [B, G] each; their sum never exceeds the mass.
-    """
-    ordered, order = mass.sort(dim=1, descending=True)
-    member = inside.gather(2, order.unsqueeze(1).expand_as(inside))
-    m = min(m, mass.shape[1])
-    value = ordered.unsqueeze(1)
-    rank_in = member.cumsum(2, dtype=torch.int16)
-    rank_out = torch.arange(1, mass.shape[1] + 1, device=mass.device, dtype=torch.int16) - rank_in
-    if error_rate == 0.0:
-        clicked = torch.where(member & (rank_in <= m), value, 0.0).sum(2)
-        refused = torch.where(~member & (rank_out <= m), value, 0.0).sum(2)
-        return clicked, refused
-    best_in = _prefix_sums(value, member, rank_in, m)  # [B, G, m + 1]: mass of the j best within, j = 0..m
-    best_out = _prefix_sums(value, ~member, rank_out, m).flip(2)  # [..., j]: of the m - j best outside
-    e = error_rate
-    clicked = ((1.0 - e) * best_in + e * best_out).amax(2)
-    refused = (e * best_in + (1.0 - e) * best_out).amax(2)
-    return clicked, refused
-
-
-def _prefix_sums(value: Tensor, member: Tensor, rank: Tensor, m: int) -> Tensor:
-    """[B, G, m + 1]: the sum of the j best members, for j = 0..m."""
-    place = torch.where(member & (rank <= m), rank.to(torch.int64), m + 1)
-    table = value.new_zeros((*member.shape[:2], m + 2))
-    table.scatter_add_(2, place, value.expand(member.shape))
-    return table[..., : m + 1].cumsum(2)
-
-
-def branch_values_sparse(
-    mass: Tensor, choices: QueryChoices, m: int, error_rate: float, order: "SparseOrder"
-) -> tuple[Tensor, Tensor]:
-    """V_m after a click and after a refusal of every choice, in time linear in the pairs (choice, item).
-
-    The items are taken in one order for the whole list (`order`). Exact without error and while that order holds;
-    with an error rate the side that fits the answer is filled first, which can only lower the value (never by more
-    than e times the mass).
-
-    Args:
-        mass: [B, C]; entries not positive count as taken out.
-        choices: the choices.
-        m: at least 1.
-        error_rate: e.
-        order: made by `SparseOrder.of` from the belief of this round.
-
-    Returns:
-        `(clicked, refused)`, [B, G] each.
-    """
-    n_sessions, n_choices = choices.slot.shape
-    ordered = mass.gather(1, order.items)
-    alive = ordered > 0
-    rank = alive.cumsum(1)  # rank of each item among those left, from 1
-    total = torch.cat([ordered.new_zeros((n_sessions, 1)), ordered.cumsum(1)], 1)  # by position in the order
-    left = rank[:, -1]
-    # Mass of the r best items left, for any r: position of the r-th one left.
-    value = ordered.view(-1)[order.flat]
-    here = alive.view(-1)[order.flat]
-    above = rank.view(-1)[order.flat]  # items left up to and including the pair's own
-    inside = _segment_rank(here, order)  # how many of the choice's items left come up to this pair
-    flat = n_sessions * n_choices
-    size = torch.zeros(flat, dtype=torch.int64, device=mass.device).index_add_(0, order.choice, here.to(torch.int64))
-    size = size.view(n_sessions, n_choices)
-    within = value * here
-
-    def best_inside(count: Tensor) -> Tensor:
-        """Mass of the `count` best items of each choice, [B, G]."""
-        take = inside <= count.view(-1)[order.choice]
-        return _segment_sum(torch.where(take, within, 0.0), order.choice, flat).view(n_sessions, n_choices)
-
-    def best_outside(count: Tensor) -> Tensor:
-        """Mass of the `count` best items outside each choice: the first L items less those of the choice."""
-        wanted = count.view(-1)[order.choice]
-        take = here & (above - inside < wanted)  # items outside before the pair: too few yet, so L lies beyond it
-        taken = _segment_sum(take.to(torch.int64), order.choice, flat).view(n_sessions, n_choices)
-        length = torch.minimum(count + taken, left.unsqueeze(1))
-        position = torch.searchsorted(rank, length, right=False)  # of the length-th item left
-        reach = torch.where(length > 0, total.gather(1, (position + 1).clamp(max=total.shape[1] - 1)), 0.0)
-        return reach - _segment_sum(torch.where(take, within, 0.0), order.choice, flat).view(n_sessions, n_choices)
-
-    full = torch.full_like(size, m)
-    outside = left.unsqueeze(1) - size
-    if error_rate == 0.0:
-        return best_inside(full), best_outside(full)
-    e = error_rate
-    inside_first = torch.minimum(full, size)
-    outside_first = torch.minimum(full, outside)
-    clicked = (1.0 - e) * best_inside(full) + e * best_outside(full - inside_first)
-    refused = (1.0 - e) * best_outside(full) + e * best_inside(full - outside_first)
-    return clicked, refused
-
-
-def _segment_sum(value: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    return value.new_zeros(n_segments).index_add_(0, segment, value)
-
-
-def _segment_rank(here: Tensor, order: "SparseOrder") -> Tensor:
-    """For each pair how many pairs of its choice, itself included, are `here` so far."""
-    running = here.cumsum(0)
-    before = torch.where(order.start > 0, running[(order.start - 1).clamp(min=0)], 0) if running.numel() else running
-    return running - before
-
-
-@dataclass(frozen=True)
-class SparseOrder:
-    """The pairs of all choices, by choice, then by falling belief of the item.
-
-    Attributes:
-        items: int64 [B, C], the item slots by falling belief.
-        choice: int64 [E] flat choices, ascending.
-        flat: int64 [E], where the pair's item stands in the flattened order (b * C + position).
-        start: int64 [E], the first pair of the same choice.
-    """
-
-    items: Tensor
-    choice: Tensor
-    flat: Tensor
-    start: Tensor
-
-    @classmethod
-    def of(cls, belief: Tensor, choices: QueryChoices) -> "SparseOrder":
-        """Order the pairs of `choices` by `belief` [B, C]."""
-        n_sessions, n_items = belief.shape
-        items = belief.argsort(dim=1, descending=True, stable=True)
-        position = torch.empty_like(items)
-        position.scatter_(1, items, torch.arange(n_items, device=items.device).expand_as(items))
-        width = max(choices.slot.shape[1], 1)
-        session = choices.query // width
-        key, _ = torch.sort(choices.query * n_items + position[session, choices.item])
-        choice = key // max(n_items, 1)
-        flat = choice // width * n_items + key % max(n_items, 1)
-        size = torch.bincount(choice, minlength=n_sessions * width)
-        start = torch.repeat_interleave(size.cumsum(0) - size, size)
-        return cls(items, choice, flat, start)
 
 
 def plan_lists(
@@ -202,96 +59,175 @@ def plan_lists(
     n: int,
     m: int,
     error_rate: float = 0.0,
-    exact: bool = True,
+    others: float = 0.0,
+    exact: bool = False,
+    order: Tensor | None = None,
+    beam: int = 1,
 ) -> Plan:
     """Plan a list of each session.
 
     Args:
-        belief: floating [B, C]; 0 for items that cannot be shown any more.
+        belief: floating [B, C], each row summing to at most 1; 0 for items that cannot be shown any more.
         choices: the distinct queries.
         allowed: bool [B, G], the choices not asked yet.
         n: N, the length of a list.
         m: how many items can be shown in the rounds after this one.
         error_rate: e, the share of wrong answers to queries.
-        exact: True for `branch_values_dense` (memory B·G·C), False for `branch_values_sparse`.
+        others: expected number of other targets, for which a query can be clicked too (`share_of_others`).
+        exact: value choices by `branch_values_dense` (B·G·C), not by `branch_values_sparse`; the values are the same.
+        order: int64 [B, C], the item slots by falling belief; made where not given.
+        beam: how many first queries of a list are tried with the best that can follow them.
     """
-    n_sessions, n_items = belief.shape
-    top = belief.topk(min(n, n_items), dim=1)
-    ranked = torch.full((n_sessions, n), -1, dtype=torch.int64, device=belief.device)
-    ranked[:, : top.indices.shape[1]] = torch.where(top.values > 0, top.indices, -1)
-    inside = choices.dense(n_items) if exact and choices.slot.shape[1] else None
-    order = None if exact else SparseOrder.of(belief, choices)
-    can_ask = m > 0 and choices.slot.shape[1] > 0
-    plans = [
-        _with_items(belief, ranked, choices, inside, order, allowed, k, n, m, error_rate)
-        for k in range(n, -1 if can_ask else n - 1, -1)
-    ]
-    value = torch.stack([plan.value for plan in plans])
-    # The first of equals has the most items: a query must be worth something. Rounding is not worth a question.
-    best = (value > value.amax(0) - 1e-7).to(torch.int64).argmax(0)
-    pick = torch.arange(n_sessions, device=belief.device)
-    return Plan(
-        torch.stack([plan.items for plan in plans])[best, pick],
-        torch.stack([plan.queries for plan in plans])[best, pick],
-        value[best, pick],
-        torch.stack([plan.click for plan in plans])[best, pick],
-    )
-
-
-def _with_items(
-    belief: Tensor,
-    ranked: Tensor,
-    choices: QueryChoices,
-    inside: Tensor | None,
-    order: SparseOrder | None,
-    allowed: Tensor,
-    k: int,
-    n: int,
-    m: int,
-    error_rate: float,
-) -> Plan:
-    """The list of the k best items and n - k queries, chosen one after the other."""
     n_sessions = belief.shape[0]
-    items = torch.where(torch.arange(n, device=belief.device) < k, ranked, -1)
-    mass = belief.clone()
-    row, column = torch.nonzero(items >= 0, as_tuple=True)
-    mass[row, items[row, column]] = 0.0  # a target among the items is clicked, whatever else is in the list
-    value = belief.sum(1) - mass.sum(1)
-    queries = torch.full((n_sessions, n), -1, dtype=torch.int64, device=belief.device)
-    click = belief.new_zeros((n_sessions, n))
-    free = allowed & (choices.slot >= 0)
-    rows = torch.arange(n_sessions, device=belief.device)
-    for place in range(n - k):
-        clicked, refused = (
-            branch_values_dense(mass, inside, m, error_rate)
-            if inside is not None
-            else branch_values_sparse(mass, choices, m, error_rate, _ordered(order))
-        )
-        gain = torch.where(free, clicked + refused, _NOTHING)
-        best = gain.argmax(1)
-        asks = gain[rows, best] > best_mass(mass, m) + 1e-9
-        value = value + torch.where(asks, clicked[rows, best], 0.0)
-        queries[:, place] = torch.where(asks, best, -1)
-        free[rows, best] &= ~asks
-        held = _holds(choices, inside, best, belief.shape[1])
-        likely = torch.where(held, 1.0 - error_rate, error_rate)
-        click[:, place] = torch.where(asks, (mass * likely).sum(1), 0.0)
-        mass = torch.where(asks.unsqueeze(1), mass * (1.0 - likely), mass)
-    return Plan(items, queries, value + best_mass(mass, m), click)
+    if order is None:
+        order = belief.argsort(dim=1, descending=True, stable=True)
+    ranked = torch.full((n_sessions, n), -1, dtype=torch.int64, device=belief.device)
+    best = order[:, :n]
+    ranked[:, : best.shape[1]] = torch.where(belief.gather(1, best) > 0, best, -1)
+    units = to_units(torch.where(belief < _LEAST_BELIEF, 0.0, belief))
+    queries = torch.full_like(ranked, -1)
+    value = best_mass(units, n + max(m, 0)).to(torch.float64) / UNIT
+    plan = Plan(ranked, queries, value, value.new_zeros(ranked.shape))
+    # Where all items left can be shown anyway, no question is worth a place.
+    asks = ((units > 0).sum(1) > n + m) & (allowed & (choices.slot >= 0)).any(1) & (m > 0)
+    rows = torch.nonzero(asks).flatten()
+    if not rows.numel():
+        return plan
+    settings = PlanSettings(n, m, error_rate, others, exact, beam)
+    planner = _Planner(units, order, choices, allowed, settings)
+    for part in planner.parts(rows):
+        _write(plan, part, planner.plan(part))
+    return plan
 
 
-def _ordered(order: SparseOrder | None) -> SparseOrder:
-    assert order is not None, "the sparse form needs its order"
-    return order
+def _write(plan: Plan, rows: Tensor, part: Plan) -> None:
+    plan.items[rows] = part.items
+    plan.queries[rows] = part.queries
+    plan.value[rows] = part.value
+    plan.click[rows] = part.click
 
 
-def _holds(choices: QueryChoices, inside: Tensor | None, best: Tensor, n_items: int) -> Tensor:
-    """bool [B, C]: the items of one choice of each session."""
-    rows = torch.arange(best.numel(), device=best.device)
-    if inside is not None:
-        return inside[rows, best]
-    width = choices.slot.shape[1]
-    held = torch.zeros((best.numel(), n_items), dtype=torch.bool, device=best.device)
-    chosen = best[choices.query // width] == choices.query % width
-    held[choices.query[chosen] // width, choices.item[chosen]] = True
-    return held
+_FIELDS = ("items", "queries", "value", "click")
+
+
+class _Planner:
+    """Lists that hold questions; see `plan_lists`. Masses are int64 numbers of units."""
+
+    def __init__(
+        self,
+        units: Tensor,
+        order: Tensor,
+        choices: QueryChoices,
+        allowed: Tensor,
+        settings: PlanSettings,
+    ) -> None:
+        self.units, self.order, self.choices, self.settings = units, order, choices, settings
+        self.n_items, self.width = units.shape[1], choices.slot.shape[1]
+        self.allowed = allowed & (choices.slot >= 0)
+        self.n, self.m, self.beam = settings.n, settings.m, min(settings.beam, self.width)
+
+    def parts(self, rows: Tensor) -> list[Tensor]:
+        """Rows planned together, so that memory is bounded."""
+        if self.settings.exact:
+            size = max(1, _DENSE_AT_ONCE // (self.beam * self.width * self.n_items))
+            return list(torch.split(rows, size))
+        group = (self.choices.lengths[rows] * self.beam).cumsum(0) // _PAIRS_AT_ONCE
+        return list(torch.split(rows, torch.unique(group, return_counts=True)[1].tolist()))
+
+    def plan(self, rows: Tensor) -> Plan:
+        """The best list of chosen sessions."""
+        asking = Asking(self.choices, self.settings, rows, self.units[rows], self.order[rows])
+        plans = [self._items_only(asking)]
+        fewest = max(0, self.n - _MOST_QUERIES)
+        plans += [self._with_items(asking, self.allowed[rows], k) for k in range(self.n - 1, fewest - 1, -1)]
+        value = torch.stack([plan.value for plan in plans])
+        # The first of equals has the most items: a query must be worth something.
+        best = (value > value.amax(0) - _TOLERANCE).to(torch.int64).argmax(0)
+        pick = torch.arange(rows.numel(), device=rows.device)
+        return Plan(*(torch.stack([getattr(plan, name) for plan in plans])[best, pick] for name in _FIELDS))
+
+    def _items_only(self, asking: Asking) -> Plan:
+        shown = asking.items[:, : self.n]
+        value = best_mass(asking.units, self.n + self.m).to(torch.float64) / UNIT
+        return Plan(shown, torch.full_like(shown, -1), value, value.new_zeros(shown.shape))
+
+    def _with_items(self, asking: Asking, free: Tensor, k: int) -> Plan:
+        """The list of n - k queries, chosen one after the other, and the k items that are then worth most.
+
+        While the queries are chosen the k items are places that one of the answers gets beside its m.
+        """
+        n_rows, beam = free.shape[0], 1
+        earlier = free.new_zeros((2, n_rows), dtype=torch.float64)  # of the clicks so far, with 0 and with k places
+        queries: list[Tensor] = []
+        clicks: list[Tensor] = []
+        for place in range(self.n - k):
+            values = [asking.values(self.m), asking.values(self.m + k)]
+            clicked, refused = [value[0] for value in values], [value[1] for value in values]
+            total = torch.maximum(
+                earlier[1].unsqueeze(1) + clicked[0] + refused[0],
+                earlier[0].unsqueeze(1) + torch.maximum(clicked[1] + refused[0], clicked[0] + refused[1]),
+            )
+            total = torch.where(free, total, _NOTHING)
+            if place == 0 and self.n - k > 1 and self.beam > 1:
+                beam = self.beam
+                owner = torch.arange(n_rows, device=free.device).repeat_interleave(beam)
+                best = _first_few(total, beam).view(-1)
+                asking, free, earlier = asking.take(owner), free[owner], earlier[:, owner]
+                clicked, refused = [part[owner] for part in clicked], [part[owner] for part in refused]
+                total = total[owner]
+            else:
+                best = _first_few(total, 1).view(-1)
+            column = best.unsqueeze(1)
+            none = torch.maximum(
+                earlier[1] + best_mass(asking.units, self.m), earlier[0] + best_mass(asking.units, self.m + k)
+            )
+            asks = total.gather(1, column).squeeze(1) > none + _TOLERANCE * UNIT
+            yes, no = asking.split(best, asks)
+            gained = [torch.where(asks, part.gather(1, column).squeeze(1), 0).to(torch.float64) for part in clicked]
+            earlier = torch.stack(
+                [earlier[0] + gained[0], torch.maximum(earlier[1] + gained[0], earlier[0] + gained[1])]
+            )
+            queries.append(torch.where(asks, best, -1))
+            clicks.append(yes)
+            free = free & ~(column == torch.arange(self.width, device=free.device))
+            asking = asking.after(no, last=place == self.n - k - 1)
+        plan = self._place_items(asking, queries, clicks, k)
+        if beam == 1:
+            return plan
+        best = _first_few(plan.value.view(n_rows, beam) * UNIT, 1).view(-1)
+        best = best + torch.arange(n_rows, device=free.device) * beam
+        return Plan(*(getattr(plan, name)[best] for name in _FIELDS))
+
+    def _place_items(self, asking: Asking, queries: list[Tensor], clicks: list[Tensor], k: int) -> Plan:
+        """Choose k items one after the other, each worth most beside the m best after every answer."""
+        n_rows = asking.units.shape[0]
+        device = asking.units.device
+        rows = torch.arange(n_rows, device=device)
+        items = torch.full((n_rows, self.n), -1, dtype=torch.int64, device=device)
+        left = torch.stack([*clicks, asking.units])  # [answers, R, C]
+        whole = asking.root.clone()
+        value = best_mass(left, self.m).sum(0)
+        for place in range(k):
+            # An item taken out of the m best of an answer makes room for the next one.
+            following = left.topk(self.m + 1, dim=2).values[:, :, self.m :]
+            gain = torch.where(whole > 0, whole - (left - following).clamp(min=0).sum(0), -1)
+            ordered = gain.gather(1, asking.root_items).to(torch.float64)
+            best = asking.root_items[rows, _first_few(ordered, 1).view(-1)]
+            shows = whole[rows, best] > 0
+            value = value + torch.where(shows, gain[rows, best], 0)
+            items[:, place] = torch.where(shows, best, -1)
+            whole[rows, best] = 0
+            left[:, rows, best] = 0
+        padding = [queries[0].new_full((n_rows,), -1)] * (self.n - len(queries))
+        click = torch.zeros((n_rows, self.n), dtype=torch.float64, device=device)
+        click[:, : len(clicks)] = left[:-1].sum(2).T / UNIT
+        return Plan(items, torch.stack([*queries, *padding], 1), value.to(torch.float64) / UNIT, click)
+
+
+def _first_few(gain: Tensor, n: int) -> Tensor:
+    """int64 [R, n]: the best columns of each row; of those within the tolerance of the best the first."""
+    if n == 1:
+        return (gain >= gain.amax(1, keepdim=True) - _TOLERANCE * UNIT).to(torch.int64).argmax(1, keepdim=True)
+    column = torch.arange(gain.shape[1], device=gain.device)
+    step = _TOLERANCE * UNIT
+    return torch.where(gain > _NOTHING, (gain / step).round() * step - column, gain).topk(n, dim=1).indices
