@@ -152,8 +152,9 @@ def answer_evidence(
     """The log-probability of each answer to a list, for each item being the one in mind.
 
     A target item in the list is clicked before any query (Definition D.1), so items that were not clicked are not the
-    one in mind. Queries above the clicked one are refused, those below say nothing; without a click all are refused.
-    A Not Care says that several targets contain the query, hence the same as a click.
+    one in mind. Queries above the clicked one are refused, those below say nothing; without a click all are refused,
+    and beside a clicked item none says anything. A Not Care says that several targets contain the query, hence the same
+    as a click.
 
     An answer has probability 1 - e where it fits the item, e where it does not. With other targets a query that the
     item does not contain is clicked for one of them with the probability f of `share_of_others`: a click then has
@@ -177,7 +178,8 @@ def answer_evidence(
     place = torch.arange(shown.shape[1], device=shown.device)
     answered = (shown >= 0) & feedback.active.unsqueeze(1)
     yes = answered & ((place == clicked) | feedback.not_care)
-    no = answered & ~yes & (is_item | (clicked < 0) | (place < clicked))
+    item_clicked = (clicked >= 0) & is_item.gather(1, clicked.clamp(min=0))
+    no = answered & ~yes & (is_item | (clicked < 0) | ((place < clicked) & ~item_clicked))
     # An item is clicked if it is the one in mind, and only then.
     same, other = log1p(-LEAST_ERROR), log(LEAST_ERROR)
     of_item = torch.where(inside == yes.unsqueeze(2), same, other).to(torch.float64)

@@ -1,0 +1,71 @@
+"""The optimal policy by hand, and the agent beside it."""
+
+import pytest
+import torch
+from bayes_cases import queries_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from magus_pyg.agents import BayesAgent, BayesState
+from magus_pyg.agents.bayes import optimal_success
+from magus_pyg.errors import SessionError
+from magus_pyg.simulation import simulate
+from playing import Case, cases
+
+
+def sets(*rows: set[int]) -> list[frozenset[int]]:
+    return [frozenset(row) for row in rows]
+
+
+def test_by_hand() -> None:
+    # One round: the best item. Two of one item: the best two, asking does not help.
+    assert optimal_success([0.5, 0.3, 0.2], sets({0, 1}), 1, 1) == pytest.approx(0.5)
+    assert optimal_success([0.5, 0.3, 0.2], sets({0, 1}), 2, 1) == pytest.approx(0.8)
+    # Four equal items: a question that halves them, then both.
+    assert optimal_success([0.25] * 4, sets({0, 1}), 3, 1) == pytest.approx(1.0)
+    assert optimal_success([0.25] * 4, [], 3, 1) == pytest.approx(0.75)
+    # Five equal items, lists of two, two rounds: {0, 1} and an item outside reach all.
+    assert optimal_success([0.2] * 5, sets({0, 1}), 2, 2) == pytest.approx(1.0)
+    # A query below a click is shown and so gone: with a node of the same items in its place nothing is lost.
+    six = [1 / 6] * 6
+    assert optimal_success(six, sets({0, 1, 2}), 2, 1) == pytest.approx(2 / 6)
+    assert optimal_success(six, sets({0, 1}, {2, 3}), 2, 2) == pytest.approx(1.0)
+
+
+def test_no_items() -> None:
+    assert optimal_success([], [], 3, 2) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("belief", "queries", "rounds", "length", "message"),
+    [
+        ([0.1] * 13, [], 2, 1, "at most 12 items, got 13"),
+        ([1.0], [], 0, 1, "got 0 and 1"),
+        ([1.0], [], 1, 0, "got 1 and 0"),
+        ([1.0], [{1}], 1, 1, "outside 0..0"),
+    ],
+)
+def test_bad_input(belief: list[float], queries: list[set[int]], rounds: int, length: int, message: str) -> None:
+    with pytest.raises(SessionError, match=message):
+        optimal_success(belief, sets(*queries), rounds, length)
+
+
+@settings(max_examples=30)
+@given(cases(max_sessions=1, max_items=7), st.integers(1, 3), st.integers(1, 2))
+def test_the_agent_is_close_and_never_above(case: Case, rounds: int, length: int) -> None:
+    for session in range(len(case.sessions)):
+        candidates, held = queries_of(case, session)
+        scores = case.matrix[session, candidates]
+        belief = torch.softmax(scores, 0)
+        best = optimal_success(
+            belief.tolist(), [frozenset(map(candidates.index, q)) for q in held.values()], rounds, length
+        )
+        reached = 0.0
+        agent = BayesAgent(case.graph, case.matrix, BayesState())
+        for place, item in enumerate(candidates):
+            one = case.sessions.take(torch.tensor([session]))
+            one = type(one)(one.user, one.candidates, one.candidates == item)
+            log = simulate(agent, one, rounds=rounds, list_length=length)
+            reached += belief[place].item() * bool(log["target_clicked"].any())
+        assert reached <= best + 1e-9
+        assert reached >= 0.97 * best

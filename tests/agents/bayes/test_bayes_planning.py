@@ -1,0 +1,225 @@
+"""Values of lists by hand, by brute force and by the literal planner; choices against literal grouping."""
+
+import pytest
+import torch
+from bayes_reference import best, enumerate_lists, list_value, plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from magus_pyg.agents.bayes import QueryChoices, best_mass, distinct_queries, plan_lists
+from magus_pyg.agents.bayes.branches import (
+    UNIT,
+    Answers,
+    BranchOrder,
+    branch_values_dense,
+    branch_values_sparse,
+    to_units,
+)
+from magus_pyg.graph import SessionGraphBuilder
+from playing import Case, cases
+
+
+def choices_of(sets: list[list[frozenset[int]]]) -> QueryChoices:
+    """Choices given as sets of items, one list a session; slots count from 100."""
+    width = max((len(row) for row in sets), default=0)
+    slot = torch.full((len(sets), width), -1, dtype=torch.int64)
+    query, item = [], []
+    for b, row in enumerate(sets):
+        for g, held in enumerate(row):
+            slot[b, g] = 100 + g
+            query += [b * width + g] * len(held)
+            item += sorted(held)
+    return QueryChoices(slot, torch.tensor(query, dtype=torch.int64), torch.tensor(item, dtype=torch.int64))
+
+
+def beliefs(n: int) -> st.SearchStrategy[list[float]]:
+    """Probabilities in whole units of 1/64, with many ties, some zero."""
+    return st.lists(st.integers(0, 16), min_size=n, max_size=n).map(lambda row: [v / max(sum(row), 1) for v in row])
+
+
+@st.composite
+def problems(
+    draw: st.DrawFn, max_items: int = 7, max_choices: int = 6
+) -> tuple[list[list[float]], list[list[frozenset[int]]]]:
+    n = draw(st.integers(1, max_items))
+    n_sessions = draw(st.integers(1, 3))
+    item_set = st.frozensets(st.integers(0, n - 1), min_size=1)
+    sets = [draw(st.lists(item_set, max_size=max_choices, unique=True)) for _ in range(n_sessions)]
+    return [draw(beliefs(n)) for _ in range(n_sessions)], sets
+
+
+# ---------------------------------------------------------------- choices
+
+
+@given(cases(max_sessions=3))
+def test_choices_are_the_distinct_sets_of_candidates(case: Case) -> None:
+    graphs = SessionGraphBuilder(case.graph).build(case.sessions.candidates)
+    choices = distinct_queries(graphs)
+    held: dict[int, set[int]] = {}
+    for query, item in graphs.item_edges.T.tolist():
+        held.setdefault(query, set()).add(item % graphs.n_slots)
+    for session in range(graphs.n_sessions):
+        count = int(graphs.valid[session, : graphs.n_candidates].sum())
+        groups: dict[frozenset[int], int] = {}
+        for slot in range(graphs.n_candidates, graphs.n_slots):
+            items = frozenset(held.get(session * graphs.n_slots + slot, set()))
+            if 0 < len(items) < count:
+                groups.setdefault(items, slot)
+        slots = [slot for slot in choices.slot[session].tolist() if slot >= 0]
+        assert slots == sorted(groups.values())
+        dense = choices.dense(graphs.n_candidates)[session]
+        for column, slot in enumerate(slots):
+            assert groups[frozenset(torch.nonzero(dense[column]).flatten().tolist())] == slot
+
+
+# ---------------------------------------------------------------- V_m after an answer
+
+
+def test_v_m_by_hand() -> None:
+    mass = torch.tensor([[0.1, 0.4, 0.2, 0.3]], dtype=torch.float64)
+    assert [best_mass(mass, m).item() for m in (0, 1, 2, 4, 9)] == pytest.approx([0.0, 0.4, 0.7, 1.0, 1.0])
+    inside = torch.tensor([[[True, True, False, False], [False, False, True, False]]])
+    clicked, refused = branch_values_dense(mass, inside, 1, Answers())
+    assert clicked.tolist()[0] == pytest.approx([0.4, 0.2])
+    assert refused.tolist()[0] == pytest.approx([0.3, 0.4])
+    # e = 0.2, m = 2, click on {0.1, 0.4}: 0.32, 0.08 within, 0.06, 0.04 outside; on {0.2}: 0.16 and 0.08.
+    noisy = Answers(0.2, torch.full((1, 2), 0.2, dtype=torch.float64))
+    clicked, refused = branch_values_dense(mass, inside, 2, noisy)
+    assert clicked.tolist()[0] == pytest.approx([0.40, 0.24])
+    assert refused.tolist()[0] == pytest.approx([0.24 + 0.16, 0.32 + 0.24])
+
+
+@settings(max_examples=100)
+@given(
+    problems(), st.integers(1, 8), st.sampled_from([0.0, 0.01, 0.2, 0.45]), st.sampled_from([0.0, 0.3, 0.9]), st.data()
+)
+def test_dense_is_brute_force_and_sparse_is_dense(
+    problem: tuple[list[list[float]], list[list[frozenset[int]]]],
+    m: int,
+    error: float,
+    spread: float,
+    data: st.DataObject,
+) -> None:
+    rows, sets = problem
+    choices, n_items = choices_of(sets), len(rows[0])
+    width = choices.slot.shape[1]
+    mass = torch.tensor(rows, dtype=torch.float64)
+    gone = data.draw(st.sets(st.integers(0, n_items - 1)))  # items taken out before
+    mass[:, sorted(gone)] = 0.0
+    units = to_units(mass)
+    outside = None
+    if error or spread:
+        generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+        other = spread * torch.rand((len(rows), width), generator=generator, dtype=torch.float64)
+        outside = other.clamp(min=error, max=1.0 - error)
+    answers = Answers(error, outside)
+    clicked, refused = branch_values_dense(units, choices.dense(n_items), m, answers)
+    for b, row in enumerate(sets):
+        for g, held in enumerate(row):
+            out = 0.0 if outside is None else outside[b, g].item()
+            yes = {i: mass[b, i].item() * (1 - error if i in held else out) for i in range(n_items)}
+            no = {i: mass[b, i].item() * (error if i in held else 1 - out) for i in range(n_items)}
+            assert clicked[b, g].item() / UNIT == pytest.approx(best(yes, m), abs=1e-12)
+            assert refused[b, g].item() / UNIT == pytest.approx(best(no, m), abs=1e-12)
+    choice, item = choices.pairs(torch.arange(len(rows)), n_items)
+    items = units.argsort(dim=1, descending=True, stable=True)
+    order = BranchOrder.of(units, items, choice, item, width)
+    sparse = branch_values_sparse(order, m, answers)
+    for fast, slow in zip(sparse, (clicked, refused), strict=True):
+        if outside is None:
+            assert torch.equal(fast, slow)  # whole units: to the last bit
+        else:
+            assert torch.allclose(fast / UNIT, slow / UNIT, rtol=0, atol=1e-12)
+
+
+# ---------------------------------------------------------------- lists
+
+
+def test_a_list_by_hand() -> None:
+    # Five equal items, N = 2, one more round of 2. A query of two of them beside an item outside it reaches all five.
+    belief = torch.full((1, 5), 0.2, dtype=torch.float64)
+    choices = choices_of([[frozenset({0, 1}), frozenset({4})]])
+    allowed = torch.ones((1, 2), dtype=torch.bool)
+    found = plan_lists(belief, choices, allowed, n=2, m=2)
+    assert found.value.item() == pytest.approx(1.0)
+    assert found.queries.tolist() == [[0, -1]]
+    assert found.items.tolist() == [[2, -1]]  # one of the three that are left after a refusal, not the first of all
+    assert found.click.tolist()[0] == pytest.approx([0.4, 0.0])
+    # Without a round to come nothing is asked.
+    found = plan_lists(belief, choices, allowed, n=2, m=0)
+    assert found.items.tolist() == [[0, 1]]
+    assert found.queries.tolist() == [[-1, -1]]
+    assert found.value.item() == pytest.approx(0.4)
+
+
+def test_nothing_is_asked_where_all_items_can_be_shown() -> None:
+    belief = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
+    choices = choices_of([[frozenset({0})]])
+    found = plan_lists(belief, choices, torch.ones((1, 1), dtype=torch.bool), n=1, m=2)
+    assert found.queries.tolist() == [[-1]]
+    assert found.value.item() == pytest.approx(1.0)
+
+
+@settings(max_examples=60)
+@given(
+    problems(), st.integers(1, 3), st.integers(1, 4), st.sampled_from([0.0, 0.1, 0.3]), st.sampled_from([0.0, 0.6]),
+    st.sampled_from([1, 2, 8]),
+)  # fmt: skip
+def test_plans_are_those_of_the_literal_planner(
+    problem: tuple[list[list[float]], list[list[frozenset[int]]]],
+    n: int,
+    m: int,
+    error: float,
+    others: float,
+    beam: int,
+) -> None:
+    rows, sets = problem
+    choices = choices_of(sets)
+    belief = torch.tensor(rows, dtype=torch.float64)
+    allowed = choices.slot >= 0
+    found = plan_lists(belief, choices, allowed, n, m, error, others, beam=beam)
+    dense = plan_lists(belief, choices, allowed, n, m, error, others, exact=True, beam=beam)
+    for b, row in enumerate(sets):
+        mass = dict(enumerate(rows[b]))
+        value, _, _ = plan(mass, row, set(range(len(row))), n, m, error, others, beam)
+        assert found.value[b].item() == pytest.approx(value, abs=3e-9)
+        assert dense.value[b].item() == pytest.approx(value, abs=3e-9)
+        items = [item for item in found.items[b].tolist() if item >= 0]
+        asked = [q for q in found.queries[b].tolist() if q >= 0]
+        assert len(set(items)) == len(items)
+        assert len(set(asked)) == len(asked)
+        if asked:  # the value is the list's own, by the formula
+            own = list_value(mass, items, [row[q] for q in asked], m, error, others)
+            assert found.value[b].item() == pytest.approx(own, abs=1e-9)
+
+
+@settings(max_examples=40)
+@given(problems(max_items=6, max_choices=4), st.integers(1, 2), st.integers(1, 3))
+def test_lists_of_two_are_the_best_of_all_lists(
+    problem: tuple[list[list[float]], list[list[frozenset[int]]]], n: int, m: int
+) -> None:
+    rows, sets = problem
+    choices = choices_of(sets)
+    belief = torch.tensor(rows, dtype=torch.float64)
+    found = plan_lists(belief, choices, choices.slot >= 0, n, m, beam=8)
+    for b, row in enumerate(sets):
+        mass = dict(enumerate(rows[b]))
+        every = enumerate_lists(range(len(mass)), len(row), n)
+        value = max((list_value(mass, i, [row[q] for q in a], m, 0.0, 0.0) for i, a in every), default=0.0)
+        value = max(value, best(mass, n + m))
+        assert found.value[b].item() == pytest.approx(value, abs=3e-9)
+
+
+def test_sizes_zero_and_one() -> None:
+    none = QueryChoices(
+        torch.zeros((2, 0), dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
+    )
+    found = plan_lists(
+        torch.tensor([[1.0], [0.0]], dtype=torch.float64), none, torch.zeros((2, 0), dtype=torch.bool), 3, 6
+    )
+    assert found.items.tolist() == [[0, -1, -1], [-1, -1, -1]]
+    empty = plan_lists(
+        torch.zeros((0, 4), dtype=torch.float64), choices_of([]), torch.zeros((0, 0), dtype=torch.bool), 2, 2
+    )
+    assert empty.items.shape == (0, 2)
+    assert none.dense(1).shape == (2, 0, 1)
