@@ -97,6 +97,21 @@ def test_no_shrinkage_is_unit_weights(graph, minus_scale):
     assert left.equals(right)
 
 
+def test_a_refusal_of_weight_one_is_signed_feedback(graph):
+    scores = torch.tensor([[0.9, 0.2, 0.6, 0.1]])
+    target = torch.tensor([[False, False, False, True]])
+    sessions = mp.Sessions(torch.zeros(1, dtype=torch.int64), torch.arange(4).view(1, 4), target)
+    switches = MagusOptions(negative="signed", unclicked="unknown", minus_scale=0.3)
+    form = WeightForm(refusal=1.0, minus_scale=0.3)
+    agents = (
+        mp.MagusAgent(graph, scores, switches, name="magus"),
+        mp.MagusAgent(graph, scores, factors=edge_factors(graph, features_of(graph), form), name="magus"),
+    )
+    left, right = (mp.simulate(agent, sessions, rounds=4, list_length=2) for agent in agents)
+    assert left.equals(right)
+    assert (left["queries_shown"] > 0).any()
+
+
 @pytest.mark.parametrize("negative", ["zero", "signed", "signed_both"])
 def test_implied_inhibition_equals_explicit_edges_with_learned_weights(apple, negative, monkeypatch):
     graph = mp.build_relational_graph(apple, APPLE_FIELDS)
@@ -166,12 +181,13 @@ def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     sessions = mp.Sessions(torch.zeros(1, dtype=torch.int64), torch.arange(4).view(1, 4), torch.eye(4)[1:2] > 0)
     judge = Judge(mp.prepare_sessions(graph, sessions, scores), rounds=(2,), list_length=1)
     form, table = choose_weight_form(graph, scores, features_of(graph), MagusOptions(), judge, scales=(0.5,))
-    assert len(table) == len(weight_forms()) + 2
+    assert len(table) == len(weight_forms()) + 2 * (3 + 1)
     assert table["objective"].is_monotonic_decreasing
-    unit = table[(table["shrink"] == 0) & (table["shrink_minus"] == 0) & (table["minus_scale"] == 1) & ~table["raw"]]
+    fields = ["shrink", "shrink_minus", "refusal", "raw"]
+    unit = table[(table[fields] == 0).all(axis=1) & (table["minus_scale"] == 1)]
     assert len(unit) == 1
-    if float(unit["objective"].iloc[0]) == table["objective"].max():  # of equals unit weights, which are tried first
-        assert form.is_unit
+    best = table[table["objective"] == table["objective"].max()]
+    assert form.is_unit == (unit.index[0] in best.index)  # of equals unit weights, which are tried first
 
 
 class TestBadInput:

@@ -14,6 +14,9 @@ from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_
 
 _SHRINKAGES = ((0.0, 0.3), (0.0, 1.0), (0.02, 0.0), (0.02, 1.0), (0.1, 0.0), (0.1, 0.3), (0.5, 0.5), (1.0, 1.0))
 
+_BEST = 2
+"""Forms that go on to the next stage of the search."""
+
 __all__ = ["Judge", "choose_weight_form", "weight_forms"]
 
 
@@ -69,44 +72,47 @@ def choose_weight_form(
     features: Tensor,
     options: MagusOptions,
     judge: Judge,
-    scales: Sequence[float] = (0.5, 0.7, 0.85, 1.2, 1.5, 2.0),
+    refusals: Sequence[float] = (0.1, 0.3, 1.0),
+    scales: Sequence[float] = (0.5, 0.7, 0.85, 1.2, 1.5),
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[WeightForm, pd.DataFrame]:
     """Try the forms of learned weights on validation sessions and choose the best.
 
-    First every form of `weight_forms`, then the best two with every `minus_scale`. Unit weights take part, so a form
-    is chosen only if it does better on validation.
+    First every form of `weight_forms`, then the best two with every weight of a refusal, then the best two so far with
+    every `minus_scale`. Unit weights take part, so a form is chosen only if it does better on validation.
 
     Args:
         graph, scorer: as for the agent.
         features: [N, d], from `train_node_features`.
         options: the switches of MAGUS.
         judge: on validation sessions.
+        refusals: values of `refusal` beside 0; not tried where the options let refused nodes send anyway.
         scales: values of `minus_scale` beside 1.
         progress: called with (forms tried, forms in all).
 
     Returns:
         The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
     """
+    refusals = refusals if options.negative == "zero" else ()
     forms = weight_forms()
-    n_best = 2
-    total = len(forms) + n_best * len(scales)
+    total = len(forms) + _BEST * (len(refusals) + len(scales))
+    tried: list[tuple[float, int, WeightForm]] = []
     rows: list[dict[str, object]] = []
 
-    def judged(form: WeightForm) -> float:
-        agent = MagusAgent(graph, scorer, options, edge_factors(graph, features, form))
-        values = judge(agent)
-        rows.append({**asdict(form), **values})
-        if progress is not None:
-            progress(len(rows), total)
-        return values["objective"]
+    def judge_all(chosen: Sequence[WeightForm]) -> None:
+        for form in chosen:
+            values = judge(MagusAgent(graph, scorer, options, edge_factors(graph, features, form)))
+            tried.append((values["objective"], -len(tried), form))
+            rows.append({**asdict(form), **values})
+            if progress is not None:
+                progress(len(rows), total)
 
-    scored = [(judged(form), -place, form) for place, form in enumerate(forms)]
-    best = [form for _, _, form in sorted(scored, key=lambda entry: entry[:2], reverse=True)[:n_best]]
-    for form in best:
-        for scale in scales:
-            scaled = replace(form, minus_scale=scale)
-            scored.append((judged(scaled), -len(scored), scaled))
-    chosen = max(scored, key=lambda entry: entry[:2])[2]  # of equals the one tried first
+    def best(count: int) -> list[WeightForm]:
+        """The best so far; of equals those tried first."""
+        return [form for _, _, form in sorted(tried, key=lambda entry: entry[:2], reverse=True)[:count]]
+
+    judge_all(forms)
+    judge_all([replace(form, refusal=value) for form in best(_BEST) for value in refusals])
+    judge_all([replace(form, minus_scale=value) for form in best(_BEST) for value in scales])
     table = pd.DataFrame(rows).sort_values("objective", ascending=False, kind="stable", ignore_index=True)
-    return chosen, table
+    return best(1)[0], table

@@ -26,11 +26,14 @@ class EdgeFactors:
         positive: [N, r]; the weight of an R+ pair is positive[u]·positive[v].
         negative: [N, r'] likewise for R-.
         minus_scale: factor on the R- weights of the first guess (Eq. 4), beside that of the options.
+        refusal: weight of a refused node in Eq. (9): it sends -refusal along R+ where the options let it send nothing,
+            and the queries below a click then say nothing.
     """
 
     positive: Tensor
     negative: Tensor
     minus_scale: float = 1.0
+    refusal: float = 0.0
 
 
 class MagusAgent:
@@ -94,6 +97,9 @@ class _MagusPlay:
                 self.graphs, options.relations, options.scope == "catalogue"  # type: ignore[arg-type]
             )  # fmt: skip
         self.positive, self.negative = self._slot_factors(factors)
+        self.refusal = 1.0 if options.negative != "zero" else 0.0 if factors is None else factors.refusal
+        learned_refusal = options.negative == "zero" and self.refusal > 0.0
+        self.unknown_below = options.unclicked == "unknown" or learned_refusal
         self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
         self.y = self._guess()
 
@@ -155,7 +161,7 @@ class _MagusPlay:
         answered = (shown >= 0) & ~feedback.not_care & feedback.active.unsqueeze(1)
         is_clicked = answered & (place == clicked.unsqueeze(1))
         refused = answered & ~is_clicked
-        if self.options.unclicked == "unknown":
+        if self.unknown_below:
             below = (clicked >= 0).unsqueeze(1) & (place > clicked.unsqueeze(1))
             refused &= ~(below & ~self.graphs.is_item[shown.clamp(min=0)])
         offset = torch.arange(shown.shape[0], device=shown.device).unsqueeze(1) * self.graphs.n_slots
@@ -178,9 +184,9 @@ class _MagusPlay:
             source[no] = -1.0
             return self._send(source, y, torch.cat([yes, no]), receivers)
         y = self._send(source, y, yes, receivers)
-        if self.options.negative == "signed":
+        if self.refusal > 0.0:
             source = torch.zeros_like(y)
-            source[no] = -1.0
+            source[no] = -self.refusal
             y = self._send(source, y, no, receivers, only_positive=True)
         return y
 

@@ -170,7 +170,7 @@ def _log_loss(features: Tensor, users: Tensor, data: tuple[Tensor, Tensor, Tenso
 
 @dataclass
 class WeightForm:
-    """How node features become edge weights; the unit weights of Eq. (3) are `shrink` 0 and `minus_scale` 1.
+    """How node features become edge weights; the unit weights of Eq. (3) are the defaults.
 
     Attributes:
         feature: "dot": the dot product of Eq. (14), divided by its mean; "cosine": of vectors of length 1, divided by
@@ -178,6 +178,7 @@ class WeightForm:
         shrink: s of R+ in w = 1 + s (w' - 1), w' the feature's weight; in [0, 1].
         shrink_minus: s of R-.
         minus_scale: factor on the R- weights of the first guess (Eq. 4).
+        refusal: weight of a refused node in Eq. (9); 0 as printed, where it sends nothing.
         raw: the printed form: the dot product itself, neither scaled nor shrunk.
     """
 
@@ -185,6 +186,7 @@ class WeightForm:
     shrink: float = 0.0
     shrink_minus: float = 0.0
     minus_scale: float = 1.0
+    refusal: float = 0.0
     raw: bool = False
 
     def __post_init__(self) -> None:
@@ -193,13 +195,15 @@ class WeightForm:
         for name in ("shrink", "shrink_minus"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if not 0.0 <= self.minus_scale < float("inf"):
-            raise ConfigError(f"minus_scale must be at least 0 and finite, got {self.minus_scale}")
+        for name in ("minus_scale", "refusal"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
 
     @property
     def is_unit(self) -> bool:
         """Whether this is Eq. (3)."""
-        return not self.raw and self.shrink == self.shrink_minus == 0.0 and self.minus_scale == 1.0
+        unit = self.shrink == self.shrink_minus == self.refusal == 0.0 and self.minus_scale == 1.0
+        return unit and not self.raw
 
 
 def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeFactors:
@@ -222,13 +226,13 @@ def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeF
     if not bool(torch.isfinite(x).all()):
         raise ModelError("the node features are not all finite")
     if form.raw:
-        return EdgeFactors(x, x, form.minus_scale)
+        return EdgeFactors(x, x, form.minus_scale, form.refusal)
     constant = x.new_ones((x.shape[0], 1))
     if form.feature == "centred":
         centred = F.normalize(x - x.mean(0), dim=1)  # 1 + s·cos
         positive = torch.cat([constant, form.shrink**0.5 * centred], 1)
         negative = torch.cat([constant, form.shrink_minus**0.5 * centred], 1)
-        return EdgeFactors(positive, negative, form.minus_scale)
+        return EdgeFactors(positive, negative, form.minus_scale, form.refusal)
     if form.feature == "cosine":
         x = F.normalize(x, dim=1)
     plus_mean, minus_mean = _mean_weights(graph, x)
@@ -238,7 +242,7 @@ def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeF
             raise ModelError("the node features give no positive weight: MAGUS+ has learned nothing from this data")
         scale = (shrink / mean) ** 0.5 if shrink else 0.0
         sides.append(torch.cat([(1.0 - shrink) ** 0.5 * constant, scale * x], 1))
-    return EdgeFactors(sides[0], sides[1], form.minus_scale)
+    return EdgeFactors(sides[0], sides[1], form.minus_scale, form.refusal)
 
 
 def _mean_weights(graph: HeteroData, x: Tensor) -> tuple[float, float]:

@@ -139,12 +139,13 @@ def fit_plus(context: AgentContext) -> AgentState:
         "positive": factors.positive.to(torch.float32),
         "negative": factors.negative.to(torch.float32),
         "minus_scale": torch.tensor(factors.minus_scale, dtype=torch.float64),
+        "refusal": torch.tensor(factors.refusal, dtype=torch.float64),
     }
 
 
 def plus_factors(state: AgentState) -> EdgeFactors:
     """The factors that `fit_plus` stored."""
-    return EdgeFactors(state["positive"], state["negative"], float(state["minus_scale"]))
+    return EdgeFactors(state["positive"], state["negative"], float(state["minus_scale"]), float(state["refusal"]))
 
 
 def build_plus(context: AgentContext, state: AgentState) -> Agent:
