@@ -7,7 +7,7 @@ The layers are in `magus_pyg.nn`, the base recommenders in `magus_pyg.models`, t
 from typing import TYPE_CHECKING
 
 from magus_pyg._version import __version__
-from magus_pyg.agents import EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
+from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.errors import (
     ConfigError,
@@ -29,12 +29,23 @@ from magus_pyg.graph import (
     words_of,
 )
 from magus_pyg.session import MagusSession, Recommendation
-from magus_pyg.simulation import TruthfulUser, User, prepare_sessions, session_metrics, simulate, summarize
+from magus_pyg.simulation import (
+    NoisyUser,
+    NotCareUser,
+    TruthfulUser,
+    User,
+    prepare_sessions,
+    session_metrics,
+    simulate,
+    summarize,
+)
 
 if TYPE_CHECKING:
     from magus_pyg.experiment import Run, load_run
 
 __all__ = [
+    "BayesAgent",
+    "BayesState",
     "ConfigError",
     "DataError",
     "EdgeFactors",
@@ -45,6 +56,8 @@ __all__ = [
     "MagusOptions",
     "MagusSession",
     "ModelError",
+    "NoisyUser",
+    "NotCareUser",
     "Recommendation",
     "Run",
     "RunError",

@@ -7,7 +7,16 @@ from magus_pyg.data import PARTS, DatasetOptions, SessionOptions
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import ModelOptions, TrainOptions
 
-__all__ = ["BaseVariant", "Config", "NoneVariant", "PathOptions", "SimulationOptions", "UserOptions", "VariantOptions"]
+__all__ = [
+    "BaseVariant",
+    "Config",
+    "NoisyOptions",
+    "NoneVariant",
+    "PathOptions",
+    "SimulationOptions",
+    "UserOptions",
+    "VariantOptions",
+]
 
 
 @dataclass
@@ -44,6 +53,21 @@ class UserOptions:
     """
 
     name: str = "truthful"
+
+
+@dataclass
+class NoisyOptions(UserOptions):
+    """A user who errs.
+
+    Attributes:
+        name: "noisy".
+        p: share of shown queries that are misjudged, in [0, 0.5).
+        p_item: share of shown items that are misjudged, in [0, 1].
+    """
+
+    name: str = "noisy"
+    p: float = 0.1
+    p_item: float = 0.0
 
 
 @dataclass

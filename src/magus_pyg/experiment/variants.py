@@ -144,7 +144,14 @@ def fit_plus(context: AgentContext) -> AgentState:
 
 
 def plus_factors(state: AgentState) -> EdgeFactors:
-    """The factors that `fit_plus` stored."""
+    """The factors that `fit_plus` stored.
+
+    Raises:
+        RunError: what is stored is not what this version stores.
+    """
+    missing = {"positive", "negative", "minus_scale", "refusal"} - set(state)
+    if missing:
+        raise RunError(f"the learned weights of the run lack {', '.join(sorted(missing))}: train with magus=plus again")
     return EdgeFactors(state["positive"], state["negative"], float(state["minus_scale"]), float(state["refusal"]))
 
 
