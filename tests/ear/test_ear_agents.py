@@ -1,5 +1,6 @@
 """The agents of EAR's protocol on dialogues worked by hand."""
 
+import logging
 import math
 
 import pandas as pd
@@ -172,17 +173,19 @@ def test_bayes_weighs_what_was_given() -> None:
 
 
 @pytest.mark.parametrize("agent", [EarBayesAgent(), EarMagusAgent(), MaxEntropyAgent(), EarItemsAgent()], ids=repr)
-def test_contradictory_answers(agent: EarAgent) -> None:
+def test_contradictory_answers(agent: EarAgent, caplog: pytest.LogCaptureFixture) -> None:
     # No candidate is left that has attributes 1 and 2 (item 4 is known here).
     view = next(iter(dialogue_views(dialogues(target=1, known=4), SCORES, 5, 2)))[1]
     play = agent.start(view)
     nothing = torch.full((1, 2), -1)
-    for word in (1, 2):
-        play.update(Reply(torch.tensor([word]), nothing, torch.tensor([True])))
+    with caplog.at_level(logging.INFO):
+        for word in (1, 2):
+            play.update(Reply(torch.tensor([word]), nothing, torch.tensor([True])))
     action = play.act(3)
     assert action.ask.tolist() == [-1]
     assert action.show.tolist() == [[0, 1]]  # one contradiction each; item 2 and item 5 have two
     if isinstance(agent, EarBayesAgent):
+        assert caplog.text.count("contradict each other") == 1
         belief = torch.softmax(play.logit, 1)  # type: ignore[attr-defined]
         assert belief.tolist() == [pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.e), 0, 0, 0], abs=1e-6)]
 

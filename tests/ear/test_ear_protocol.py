@@ -18,6 +18,7 @@ from magus_pyg.ear import (
     build_dialogues,
     latest_dialogues,
     play_dialogues,
+    summarize_dialogues,
 )
 from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.graph import build_word_table
@@ -142,6 +143,7 @@ def test_no_dialogues_give_an_empty_table() -> None:
     log = play_dialogues(EarItemsAgent(), dialogues(target=1).take(torch.tensor([], dtype=torch.int64)), SCORES)
     assert list(log.columns) == list(DIALOGUE_COLUMNS)
     assert len(log) == 0
+    assert summarize_dialogues(log)["dialogues"].tolist() == [0]
 
 
 def test_dialogues_of_a_data_set() -> None:

@@ -1,5 +1,6 @@
 """The Bayesian agent of EAR's protocol: asks or shows, whichever is worth more for the turns left."""
 
+import logging
 import math
 
 import torch
@@ -10,6 +11,11 @@ from magus_pyg.ear.plan import PlanValue
 from magus_pyg.ear.protocol import Action, DialoguePlay, DialogueView, Reply, take_out
 
 __all__ = ["EarBayesAgent"]
+
+logger = logging.getLogger(__name__)
+
+# An answer that leaves less than this share of the belief contradicts the answers before it.
+_CONTRADICTION = 1e-6
 
 
 class EarBayesAgent:
@@ -33,6 +39,7 @@ class EarBayesAgent:
     def __init__(self, state: EarBayesState | None = None, refusals: bool = True) -> None:
         self.state = (state or EarBayesState()).check()
         self.refusals = refusals
+        self.warned = False
         self._plans: dict[tuple[int, int, int], PlanValue] = {}
 
     def __repr__(self) -> str:
@@ -55,7 +62,7 @@ class _BayesPlay:
     """`belief` float64 [B, C] sums to 1 (0 where nothing is left); `logit` is its unnormalised logarithm."""
 
     def __init__(self, agent: EarBayesAgent, view: DialogueView) -> None:
-        self.state, self.refusals, self.view = agent.state, agent.refusals, view
+        self.agent, self.state, self.refusals, self.view = agent, agent.state, agent.refusals, view
         self.plan = agent.plan(view)
         self.sums = SumsByGroup(view)
         self.error = max(self.state.error_rate, LEAST_ERROR)
@@ -108,11 +115,22 @@ class _BayesPlay:
         word = reply.ask[row]
         self.asked[row, word] = True
         fits = self.view.has.T[word] == reply.yes[row].unsqueeze(1)
-        evidence = torch.where(fits, math.log(1.0 - self.error), math.log(self.error)).to(torch.float64)
+        right, wrong = (self.logit.new_tensor(math.log(p)) for p in (1.0 - self.error, self.error))
+        evidence = torch.where(fits, right, wrong)
         if not self.refusals:
             evidence = torch.where(reply.yes[row].unsqueeze(1), evidence, 0.0)
-        self.logit[row] += evidence
+        updated = self.logit[row] + evidence
+        if not self.agent.warned and _rule_out(self.logit[row], updated):
+            logger.info("answers of a dialogue contradict each other: its belief goes by the error rate")
+            self.agent.warned = True
+        self.logit[row] = updated
         self.logit = torch.where(self.left, self.logit, -torch.inf)
 
     def keep(self, rows: Tensor) -> None:
         self.logit, self.left, self.asked = self.logit[rows], self.left[rows], self.asked[rows]
+
+
+def _rule_out(before: Tensor, after: Tensor) -> bool:
+    """Whether an answer takes nearly all belief of a dialogue in which something was left: logits [K, C]."""
+    lost = torch.logsumexp(after, 1) < torch.logsumexp(before, 1) + math.log(_CONTRADICTION)
+    return bool(lost.any())

@@ -1,5 +1,6 @@
 """Belief over the candidates of a dialogue, and sums of it that say how far an answer would narrow it down."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -68,7 +69,7 @@ def prior_logits(view: DialogueView, state: EarBayesState) -> Tensor:
     words = view.has.sum(1).to(torch.float64).clamp(min=1.0)
     popularity = view.popularity.to(torch.float64)
     shared = state.popularity * torch.log1p(popularity) - state.given_power * words.log()
-    shared = shared + state.unknown * (popularity == 0) - 1e-12 * torch.arange(len(words))
+    shared = shared + state.unknown * (popularity == 0) - 1e-12 * torch.arange(len(words), device=words.device)
     logit = view.scores / state.temperature + shared
     return torch.where(view.allowed, logit, -torch.inf)
 
@@ -95,17 +96,16 @@ class BeliefSums:
 
     def times(self, factor: float) -> "BeliefSums":
         """The sums of factor · u: sum of c u ln(c u) = c (sum of u ln u + ln c · sum of u)."""
-        log = torch.log(torch.tensor(factor, dtype=torch.float64))
-        scaled = (factor * (sums + log * self.mass) for sums in (self.item, self.group))
-        return BeliefSums(factor * self.mass, *scaled)
+        log = math.log(factor)
+        item, group = (factor * (sums + log * self.mass) for sums in (self.item, self.group))
+        return BeliefSums(factor * self.mass, item, group)
 
     def entropies(self) -> tuple[Tensor, Tensor]:
         """Entropy in bits of the normalised belief over groups, and what is left of it within groups; at least 0."""
         mass = self.mass.clamp(min=1e-300)
         of_items = mass.log() - self.item / mass
         of_groups = mass.log() - self.group / mass
-        ln2 = 0.6931471805599453
-        return of_groups.clamp(min=0.0) / ln2, (of_items - of_groups).clamp(min=0.0) / ln2
+        return of_groups.clamp(min=0.0) / math.log(2.0), (of_items - of_groups).clamp(min=0.0) / math.log(2.0)
 
 
 class SumsByGroup:
