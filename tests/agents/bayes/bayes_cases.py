@@ -1,9 +1,14 @@
 """Small cases for the tests of `magus=bayes`."""
 
-import torch
+import random
 
-from catalogues import APPLE_FIELDS, apple_table
+import pandas as pd
+import torch
+from hypothesis import strategies as st
+
+from catalogues import APPLE_FIELDS, Catalogue, apple_table
 from magus_pyg.agents import BayesAgent
+from magus_pyg.data import Sessions
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
 from magus_pyg.simulation import SessionView, score_candidates
 from playing import Case
@@ -29,3 +34,26 @@ def apple_view(rounds: int = 3, length: int = 2, scores: list[float] | None = No
     user = torch.zeros(1, dtype=torch.int64)
     values = score_candidates(matrix, user, graphs.node[:, :3])
     return BayesAgent(graph, matrix), SessionView(graph, builder, graphs, user, values, None, rounds, length, user)
+
+
+@st.composite
+def busy_cases(draw: st.DrawFn, max_sessions: int = 3) -> Case:
+    """Sessions of 7 to 14 candidates of many words, too many to be shown in the few rounds: questions pay."""
+    rng = random.Random(draw(st.integers(0, 10**6)))
+    n_sessions = draw(st.integers(1, max_sessions))
+    count, fields = rng.randint(9, 14), ["a", "b", "c"][: rng.randint(2, 3)]
+    rows = [[rng.choice("xyz") for _ in fields] for _ in range(count)]
+    table = pd.DataFrame(rows, columns=fields, dtype=object)
+    table.insert(0, "item_id", [f"i{number}" for number in range(count)])
+    catalogue = Catalogue(table, fields, {}, max_words=2, max_share=1.0, queries=[])
+    candidates, targets = [], []
+    for _ in range(n_sessions):
+        chosen = rng.sample(range(count), rng.randint(7, count))
+        wanted = rng.sample(chosen, rng.randint(1, 3))
+        candidates.append(chosen + [-1] * (count - len(chosen)))
+        targets.append([item in wanted for item in candidates[-1]])
+    sharp = rng.choice([0.0, 0.3, 1.0, 3.0])
+    scores = [[sharp * rng.gauss(0.0, 1.0) for _ in range(count)] for _ in range(n_sessions)]
+    sessions = Sessions(torch.arange(n_sessions), torch.tensor(candidates), torch.tensor(targets))
+    matrix = torch.tensor(scores, dtype=torch.float64)
+    return Case(catalogue, sessions, matrix, draw(st.integers(2, 4)), draw(st.integers(1, 2)))

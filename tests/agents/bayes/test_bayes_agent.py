@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from bayes_cases import apple_view, queries_of
+from bayes_cases import apple_view, busy_cases, queries_of
 from bayes_reference import Player
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +36,7 @@ def rows_of(log: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=60)
-@given(cases(max_items=6), STATES, st.sampled_from([1, 4]))
+@given(st.one_of(cases(max_items=6), busy_cases(), busy_cases()), STATES, st.sampled_from([1, 4]))
 def test_plays_like_the_literal_player(case: Case, state: BayesState, beam: int) -> None:
     if case.sessions.searched is not None:
         case.sessions = Sessions(case.sessions.user, case.sessions.candidates, case.sessions.targets)
@@ -64,7 +64,7 @@ def test_plays_like_the_literal_player(case: Case, state: BayesState, beam: int)
             player.update(row["shown"], None if row["clicked"] < 0 else row["clicked"])
 
 
-@given(cases(max_sessions=4), STATES, st.integers(1, 5), st.booleans(), st.data())
+@given(st.one_of(cases(max_sessions=4), busy_cases(4)), STATES, st.integers(1, 5), st.booleans(), st.data())
 def test_any_batch_size_order_and_shard(
     case: Case, state: BayesState, batch: int, noisy: bool, data: st.DataObject
 ) -> None:
@@ -83,7 +83,8 @@ def test_any_batch_size_order_and_shard(
     assert rows_of(pd.concat(shards, ignore_index=True)) == expected
 
 
-@given(cases(max_sessions=4), STATES, st.integers(1, 6))
+@settings(max_examples=15)
+@given(st.one_of(cases(max_sessions=4), busy_cases()), STATES, st.integers(1, 6))
 def test_lists_are_full_and_repeat_nothing(case: Case, state: BayesState, length: int) -> None:
     # `simulate` itself refuses a node shown twice.
     log = simulate(BayesAgent(case.graph, case.matrix, state), case.sessions, NoisyUser(0.4), 4, length)
@@ -95,7 +96,7 @@ def test_lists_are_full_and_repeat_nothing(case: Case, state: BayesState, length
             left -= len(shown)
 
 
-@given(cases(max_sessions=3), STATES)
+@given(busy_cases(), STATES)
 def test_dense_plans_play_the_same(case: Case, state: BayesState) -> None:
     fast = simulate(BayesAgent(case.graph, case.matrix, state), case.sessions, None, case.rounds, case.list_length)
     slow = simulate(

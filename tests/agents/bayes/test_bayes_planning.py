@@ -39,9 +39,9 @@ def beliefs(n: int) -> st.SearchStrategy[list[float]]:
 
 @st.composite
 def problems(
-    draw: st.DrawFn, max_items: int = 7, max_choices: int = 6
+    draw: st.DrawFn, max_items: int = 10, max_choices: int = 8, min_items: int = 1
 ) -> tuple[list[list[float]], list[list[frozenset[int]]]]:
-    n = draw(st.integers(1, max_items))
+    n = draw(st.integers(min_items, max_items))
     n_sessions = draw(st.integers(1, 3))
     item_set = st.frozensets(st.integers(0, n - 1), min_size=1)
     sets = [draw(st.lists(item_set, max_size=max_choices, unique=True)) for _ in range(n_sessions)]
@@ -162,8 +162,8 @@ def test_nothing_is_asked_where_all_items_can_be_shown() -> None:
 
 @settings(max_examples=60)
 @given(
-    problems(), st.integers(1, 3), st.integers(1, 4), st.sampled_from([0.0, 0.1, 0.3]), st.sampled_from([0.0, 0.6]),
-    st.sampled_from([1, 2, 8]),
+    problems(min_items=5), st.integers(1, 3), st.integers(1, 3), st.sampled_from([0.0, 0.1, 0.3]),
+    st.sampled_from([0.0, 0.6]), st.sampled_from([1, 2, 8]),
 )  # fmt: skip
 def test_plans_are_those_of_the_literal_planner(
     problem: tuple[list[list[float]], list[list[frozenset[int]]]],
@@ -194,7 +194,7 @@ def test_plans_are_those_of_the_literal_planner(
 
 
 @settings(max_examples=40)
-@given(problems(max_items=6, max_choices=4), st.integers(1, 2), st.integers(1, 3))
+@given(problems(7, 4, min_items=4), st.integers(1, 2), st.integers(1, 3))
 def test_lists_of_two_are_the_best_of_all_lists(
     problem: tuple[list[list[float]], list[list[frozenset[int]]]], n: int, m: int
 ) -> None:
