@@ -74,7 +74,7 @@ def test_every_key_of_a_group_is_written_out_with_a_comment(group: str, option: 
         ("rounds=3", ["'rounds'", "simulation.rounds"]),
         ("dataset=ml100k", ["dataset", "did you mean 'ml-100k'", "amazon-beauty, amazon-hin"]),
         ("magus=basic", ["'basic'", "did you mean 'base'"]),
-        ("train=fast", ["'fast'", "default, paper"]),
+        ("train=fast", ["'fast'", "default, ", "paper"]),
         ("dataset.users=many", ["dataset.users", "'many'", "int"]),
         ("dataset.users=null", ["dataset.users", "int"]),
         ("dataset.word_fields=brand", ["list[str]"]),
