@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.errors import ConfigError, ModelError, SessionError
+from magus_pyg.explanation import Reason, explain
 from magus_pyg.graph import SessionGraphBuilder, Word, find_query, item_id_of, item_node, n_items, words_of
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.loop import check_list
@@ -107,7 +108,7 @@ class MagusSession:
         matrix = torch.zeros((1, n_items(graph)), dtype=torch.float64)
         matrix[0, nodes] = values
         user = torch.zeros(1, dtype=torch.int64)
-        self._view = SessionView(
+        self.view = SessionView(
             graph=graph,
             builder=builder,
             graphs=self._graphs,
@@ -119,8 +120,8 @@ class MagusSession:
             key=hash_keys(0, user),
         )
         self.variant = variant
-        self._agent = _make_agent(graph, matrix, variant, state, options)
-        self._play = self._agent.start(self._view)
+        self.agent = _make_agent(graph, matrix, variant, state, options)
+        self._play = self.agent.start(self.view)
         self._seen = torch.zeros_like(self._graphs.valid)
         self._shown: Tensor | None = None
         self.round = 0
@@ -186,7 +187,7 @@ class MagusSession:
         if self._shown is None:
             self._shown = self._play.recommend()
             active = torch.ones(1, dtype=torch.bool)
-            check_list(self._agent.name, self._graphs, self._shown, self._seen, active, self.list_length)
+            check_list(self.agent.name, self._graphs, self._shown, self._seen, active, self.list_length)
             self.round += 1
         scores = self._play.node_scores()[0]
         slots = [slot for slot in self._shown[0].tolist() if slot >= 0]
@@ -238,6 +239,14 @@ class MagusSession:
         """The present score of every node of the session, by node."""
         nodes, scores = self._graphs.node[0], self._play.node_scores()[0]
         return {int(node): float(score) for node, score in zip(nodes, scores, strict=True) if node >= 0}
+
+    def explain(self, node: int) -> list[Reason]:
+        """Which answers moved a node since the base scores, in order; their changes sum to the whole change.
+
+        Raises:
+            SessionError: a node that the session does not have.
+        """
+        return explain(self, node)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The session's state as tensors, to go on in another process after the same construction."""

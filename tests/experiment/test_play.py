@@ -23,7 +23,7 @@ def test_a_transcript(tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert f"user {user}, base, 5 rounds" in shown
     assert "round 3 of 5" in shown
     assert "round 4 of 5" not in shown
-    assert "'x' is none of 1 to 3, Enter or q" in shown
+    assert "'x' is none of 1 to 3, ?1 to ?3, Enter or q" in shown
     assert "'7' is none of 1 to 3" in shown
     assert "rose from" in shown
     assert shown.rstrip().endswith("stopped")

@@ -1,7 +1,7 @@
 """A person answers in the terminal: lists as numbered words, a click by number, and what the answer moved."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -39,14 +39,14 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
         list_length=config.simulation.list_length,
         rounds=config.simulation.rounds,
         searched=searched,
-        state=run.edge_factors,
+        state=run.state_for(config.magus.name),
         options=config.magus_options,
     )
     console.print(f"user {escape(user_id)}, {config.magus.name}, {config.simulation.rounds} rounds")
     if searched:
         texts = "; ".join(" ".join(str(word) for word in words) for words in searched)
         console.print(f"searched before: {escape(texts)}")
-    console.print("a number clicks, Enter means none of these, q stops")
+    console.print("a number clicks, Enter means none of these, ?number says why it is listed, q stops")
     seen: set[int] = set()
     while not session.done:
         shown = session.recommend()
@@ -57,7 +57,7 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
         console.print(f"\nround {session.round} of {session.rounds}", style="bold")
         for place, entry in enumerate(shown, start=1):
             console.print(f"  {place}  {_label(entry)}")
-        answer = _ask(console, len(shown))
+        answer = _ask(console, session, shown)
         if answer is None:
             console.print("stopped")
             return session
@@ -72,8 +72,9 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
     return session
 
 
-def _ask(console: Console, count: int) -> int | None:
-    """The number that was typed, 0 for none of these, None for the end."""
+def _ask(console: Console, session: MagusSession, shown: Sequence[Recommendation]) -> int | None:
+    """The number that was typed, 0 for none of these, None for the end; a question is answered on the way."""
+    count = len(shown)
     while True:
         console.print("click> ", end="")
         try:
@@ -89,7 +90,19 @@ def _ask(console: Console, count: int) -> int | None:
             return 0
         if typed.isdecimal() and 1 <= int(typed) <= count:
             return int(typed)
-        console.print(f"{escape(typed)!r} is none of 1 to {count}, Enter or q")
+        if typed[:1] == "?" and typed[1:].isdecimal() and 1 <= int(typed[1:]) <= count:
+            _show_reasons(session, shown[int(typed[1:]) - 1], console)
+            continue
+        console.print(f"{escape(typed)!r} is none of 1 to {count}, ?1 to ?{count}, Enter or q")
+
+
+def _show_reasons(session: MagusSession, entry: Recommendation, console: Console) -> None:
+    """What the answers so far did to a listed node."""
+    reasons = session.explain(entry.node)
+    for reason in reasons:
+        console.print(f"  {escape(str(reason))}", style="dim")
+    if not reasons:
+        console.print("  by the base scores alone: there is no answer yet", style="dim")
 
 
 def _label(entry: Recommendation) -> str:

@@ -82,7 +82,11 @@ class Run:
     @property
     def session_state(self) -> EdgeFactors | BayesState | None:
         """What a `MagusSession` of the run's variant takes as its `state`."""
-        return {"plus": self.edge_factors, "bayes": self.bayes_state}.get(self.variant)
+        return self.state_for(self.variant)
+
+    def state_for(self, variant: str) -> EdgeFactors | BayesState | None:
+        """What a `MagusSession` of another variant takes as its `state`, as far as this run has learned it."""
+        return {"plus": self.edge_factors, "bayes": self.bayes_state}.get(variant)
 
     @property
     def fingerprint(self) -> str:
