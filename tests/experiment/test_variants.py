@@ -1,0 +1,140 @@
+"""MAGUS+ and the Bayesian variant through the pipeline: fitted, stored, read back, played again."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import magus_pyg as mp
+from magus_pyg.experiment import load_run
+from magus_pyg.experiment.cli import main_simulate
+from magus_pyg.experiment.variants import BayesVariant, PlusVariant
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, trainer: Callable[..., Path]) -> Path:
+    """MAGUS+ and bayes in one run."""
+    runs = tmp_path_factory.mktemp("variants")
+    return trainer(runs, "magus=plus", "agents=[items,magus,magus+,bayes]", "magus.training.epochs=1")
+
+
+def test_all_agents_play_the_same_sessions(run_folder: Path) -> None:
+    run = load_run(run_folder)
+    assert run.results["method"].tolist() == ["items", "magus", "magus+", "bayes"]
+    assert run.variant == "plus"
+    sessions = [set(rows["session"]) for _, rows in run.records.groupby("agent")]
+    assert all(entry == sessions[0] for entry in sessions)
+    horizons = run.records.groupby("agent")["horizon"].unique()
+    assert sorted(horizons["bayes"]) == [3, 5]  # it plans, so it plays a run of K rounds for every K
+    assert list(horizons["magus+"]) == [5]
+
+
+def test_what_was_fitted_is_read_back(run_folder: Path) -> None:
+    run = load_run(run_folder)
+    factors, state = run.edge_factors, run.bayes_state
+    assert factors is not None
+    assert factors.positive.shape[0] == run.graph["node"].num_nodes
+    assert state is not None
+    assert state.temperature > 0
+    assert run.state_for("base") is None
+    forms = pd.read_csv(run_folder / "magus+-tried.csv")
+    assert len(forms) > 20
+    assert forms["objective"].is_monotonic_decreasing
+
+
+def test_simulating_again_gives_the_same_rows(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    main_simulate([f"run={copy}"])
+    again = pd.read_parquet(copy / "simulations" / "1" / "records.parquet")
+    pd.testing.assert_frame_equal(again, load_run(run_folder).records)
+
+
+@pytest.mark.parametrize("variant", ["plus", "bayes"])
+def test_a_session_of_the_run_lists_what_the_simulation_listed(run_folder: Path, variant: str) -> None:
+    run = load_run(run_folder)
+    agent = {"plus": "magus+", "bayes": "bayes"}[variant]
+    row = run.records[(run.records["agent"] == agent) & (run.records["horizon"] == 5)].iloc[0]
+    data = run.dataset()
+    sessions = mp.data.build_sessions(data, "test", run.config.sessions, run.config.seed)
+    place = int((sessions.id == row["session"]).nonzero()[0])
+    items = [data.item_ids[item] for item in sessions.candidates[place].tolist() if item >= 0]
+    user_id = data.user_ids[row["user"]]
+    session = mp.MagusSession(
+        run.graph,
+        run.user_scores(user_id, items),
+        variant,
+        searched=run.searched_queries(user_id),
+        state=run.state_for(variant),
+        options=run.magus_options,
+    )
+    assert [entry.node for entry in session.recommend()] == list(row["shown"])
+
+
+def test_from_run_takes_the_runs_variant(run_folder: Path) -> None:
+    run = load_run(run_folder)
+    session = mp.MagusSession.from_run(run_folder, run.user_ids[0])
+    assert session.variant == "plus"
+    assert len(session.recommend()) == 3
+
+
+def test_noisy_and_careless_users_by_name(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    main_simulate([f"run={copy}", "user=noisy", "user.p=0.2", "agents=[bayes]"])
+    noisy = pd.read_parquet(copy / "simulations" / "1" / "records.parquet")
+    truthful = load_run(run_folder).records
+    assert not noisy["clicked"].equals(truthful[truthful["agent"] == "bayes"]["clicked"].reset_index(drop=True))
+    main_simulate([f"run={copy}", "user=not_care", "sessions.min_targets=2", "agents=[items,magus]"])
+    with pytest.raises(mp.SessionError, match=r"Not Care with single-target sessions.*sessions\.min_targets=2"):
+        main_simulate([f"run={copy}", "user=not_care", "agents=[items]"])
+
+
+def test_no_validation_sessions_is_said(
+    tmp_path: Path, trainer: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No part has so many positives of a user: the fit says what it plays with, the test sessions are an error."""
+    with pytest.raises(SystemExit) as stop:
+        trainer(tmp_path, "magus=bayes", "sessions.min_targets=29", "sessions.max_targets=29")
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert "no validation sessions to fit magus=bayes on; it plays with BayesState(" in printed.out
+    assert "no user gets a test session" in printed.err
+
+
+def test_weights_of_another_graph(run_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    path = copy / "agents" / "magus+.safetensors"
+    state = load_file(path)
+    save_file({**state, "positive": state["positive"][:-1].contiguous()}, path, {"agent": "magus+"})
+    with pytest.raises(mp.MagusError):
+        main_simulate([f"run={copy}", "agents=[magus+]"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        (BayesVariant(error_rate=0.5), r"error_rate must be in \[0, 0.5\)"),
+        (BayesVariant(temperature=0.0), "temperature must be positive"),
+        (PlusVariant(weights="learned"), "weights must be one of"),
+        (PlusVariant(negative="no"), "negative must be one of"),
+    ],
+)
+def test_options_out_of_range(variant: BayesVariant | PlusVariant, message: str) -> None:
+    with pytest.raises(mp.ConfigError, match=message):
+        variant.check()
+
+
+def test_a_matrix_of_scores_needs_no_model() -> None:
+    items = pd.DataFrame({"item_id": ["a", "b", "c"], "kind": ["x", "x", "y"]})
+    graph = mp.build_relational_graph(items, ["kind"])
+    session = mp.MagusSession(graph, torch.tensor([0.1, 0.2, 0.3]), "bayes", list_length=1, rounds=3)
+    assert not session.done
+    with pytest.raises(mp.ConfigError, match="takes no state of the kind BayesState"):
+        mp.MagusSession(graph, torch.tensor([0.1, 0.2, 0.3]), "base", state=mp.BayesState())
