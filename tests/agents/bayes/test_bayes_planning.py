@@ -152,6 +152,16 @@ def test_a_list_by_hand() -> None:
     assert found.value.item() == pytest.approx(0.4)
 
 
+def test_as_many_first_queries_as_sessions() -> None:
+    # One session of three is planned, with three first queries: not to be taken for all sessions once.
+    sets = [[], [], [frozenset({0}), frozenset({0, 2}), frozenset({0, 1, 3})]]
+    belief = torch.tensor([[0.0] * 6, [0.0] * 6, [1 / 6] * 6], dtype=torch.float64)
+    choices = choices_of(sets)
+    found = plan_lists(belief, choices, choices.slot >= 0, n=2, m=2, beam=8)
+    assert found.queries.tolist() == [[-1, -1], [-1, -1], [1, 2]]
+    assert found.value[2].item() == pytest.approx(1.0)
+
+
 def test_nothing_is_asked_where_all_items_can_be_shown() -> None:
     belief = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
     choices = choices_of([[frozenset({0})]])

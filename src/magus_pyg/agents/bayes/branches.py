@@ -98,20 +98,22 @@ def _sums_of_best(value: Tensor, member: Tensor, rank: Tensor, m: int) -> Tensor
 class BranchOrder:
     """The pairs (choice, item) of R sessions by choice, then by falling mass of the item.
 
+    Only the F choices that hold an item with mass are there.
+
     Attributes:
-        items: int64 [R, C], the item slots by falling mass; items without mass come last.
         n_choices: G.
-        choice: int64 [E], the flat choice (r * G + g) of each pair, ascending.
-        position: int64 [E], where the pair's item stands in `items`, ascending within a choice.
-        start: int64 [R * G + 1], where the pairs of each choice begin.
+        choice: int64 [F], the flat choices (r * G + g), ascending.
+        owner: int64 [E], which of the F choices each pair is of, ascending.
+        position: int64 [E], where the pair's item stands among those of its session, ascending within a choice.
+        start: int64 [F + 1], where the pairs of each choice begin.
         before: int64 [E + 1], units of the pairs before each.
         above: int64 [R, C + 1], units of the items before each position.
         n_live: int64 [R], items with mass.
     """
 
-    items: Tensor
     n_choices: int
     choice: Tensor
+    owner: Tensor
     position: Tensor
     start: Tensor
     before: Tensor
@@ -129,8 +131,7 @@ class BranchOrder:
             n_choices: G.
         """
         n_rows, size = units.shape
-        flat_units = units.view(-1)
-        kept = torch.nonzero(flat_units.index_select(0, item)).flatten()
+        kept = torch.nonzero(units.view(-1).index_select(0, item)).flatten()
         if kept.numel() < item.numel():
             choice, item = choice.index_select(0, kept), item.index_select(0, kept)
         place = torch.empty_like(items)
@@ -139,64 +140,77 @@ class BranchOrder:
         if n_rows * n_choices * size < 2**31:
             key = key.to(torch.int32)  # sorted twice as fast
         position = torch.sort(key).values - choice * size
-        start = torch.zeros(n_rows * n_choices + 1, dtype=torch.int64, device=items.device)
-        torch.cumsum(torch.bincount(choice, minlength=n_rows * n_choices), 0, out=start[1:])
+        counts = torch.bincount(choice, minlength=n_rows * n_choices)
+        present = torch.nonzero(counts).flatten()
+        counts = counts.index_select(0, present)
+        start = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        owner = torch.repeat_interleave(counts, output_size=choice.numel())
         ordered = units.gather(1, items)
         above = torch.cat([ordered.new_zeros((n_rows, 1)), ordered.cumsum(1)], 1)
         before = torch.zeros(choice.numel() + 1, dtype=torch.int64, device=items.device)
-        row = torch.div(choice, max(n_choices, 1), rounding_mode="floor")
-        torch.cumsum(ordered.view(-1).index_select(0, row * size + position), 0, out=before[1:])
-        return cls(items, n_choices, choice, position, start, before, above, (ordered > 0).sum(1))
+        shift = torch.div(present, max(n_choices, 1), rounding_mode="floor") * size
+        at = shift.index_select(0, owner) + position
+        torch.cumsum(ordered.view(-1).index_select(0, at), 0, out=before[1:])
+        return cls(n_choices, present, owner, position, start, before, above, (ordered > 0).sum(1))
 
     @cached_property
     def outside(self) -> Tensor:
         """int64 [E]: how many items that the choice does not hold stand before the pair's item."""
-        index = torch.arange(self.choice.numel(), device=self.choice.device)
-        return self.position - index + self.start.index_select(0, self.choice)
+        index = torch.arange(self.owner.numel(), device=self.owner.device)
+        return self.position - index + self.start.index_select(0, self.owner)
 
     @cached_property
-    def offset(self) -> Tensor:
-        """int64 [R * G]: where the session of each choice begins in the flattened `above`."""
-        n_rows, size = self.above.shape
-        return (torch.arange(n_rows, device=self.items.device) * size).repeat_interleave(self.n_choices)
+    def row(self) -> Tensor:
+        """int64 [F]: the session of each choice."""
+        return torch.div(self.choice, max(self.n_choices, 1), rounding_mode="floor")
 
     @cached_property
     def live_of_choice(self) -> Tensor:
-        """int64 [R * G]: `n_live` of the session of each choice."""
-        return self.n_live.repeat_interleave(self.n_choices)
+        """int64 [F]: `n_live` of the session of each choice."""
+        return self.n_live.index_select(0, self.row)
 
-    def best_inside(self, count: Tensor) -> tuple[Tensor, Tensor]:
-        """The `count` best items of every choice, int64 [R * G].
+    @cached_property
+    def first(self) -> Tensor:
+        """int64 [F]: units of the pairs before each choice."""
+        return self.before.index_select(0, self.start[:-1])
 
-        Returns:
-            Their units, and the units of the next one (0 if there is none), int64 [R * G] each.
-        """
+    def best_inside(self, count: Tensor) -> Tensor:
+        """int64 [F]: units of the `count` best items of every choice, int64 [F]."""
         last = torch.minimum(self.start[:-1] + count, self.start[1:])
-        reached = self.before.index_select(0, last)
-        following = self.before.index_select(0, torch.minimum(last + 1, self.start[1:])) - reached
-        return reached - self.before.index_select(0, self.start[:-1]), following
+        return self.before.index_select(0, last) - self.first
 
-    def best_outside(self, count: Tensor) -> tuple[Tensor, Tensor]:
-        """The `count` best items outside every choice, int64 [R * G].
+    def next_inside(self, count: Tensor) -> Tensor:
+        """int64 [F]: units of the item after the `count` best of every choice; 0 if there is none."""
+        last = torch.minimum(self.start[:-1] + count, self.start[1:])
+        after = torch.minimum(last + 1, self.start[1:])
+        return self.before.index_select(0, after) - self.before.index_select(0, last)
 
-        They are the first items of the order up to the `count`-th outside, less those of the choice among them: the
-        items of the choice before which fewer than `count` outside stand.
+    def best_outside(self, count: Tensor) -> Tensor:
+        """int64 [F]: units of the `count` best items outside every choice, int64 [F].
 
-        Returns:
-            Their units, and the units of the last of them (0 if there are fewer), int64 [R * G] each.
+        They are the items up to the `count`-th outside, less those of the choice among them.
         """
-        reached = self.outside < count.index_select(0, self.choice)
+        taken = self._taken(count)
+        inside = self.before.index_select(0, self.start[:-1] + taken) - self.first
+        return self._reach(torch.minimum(count + taken, self.live_of_choice)) - inside
+
+    def last_outside(self, count: Tensor) -> Tensor:
+        """int64 [F]: units of the `count`-th best item outside every choice; 0 if there are fewer, or for 0."""
+        end = count + self._taken(count)
+        last = self._reach(end.minimum(self.live_of_choice)) - self._reach((end - 1).minimum(self.live_of_choice))
+        return torch.where((count > 0) & (end <= self.live_of_choice), last, 0)
+
+    def _taken(self, count: Tensor) -> Tensor:
+        """int64 [F]: the items of every choice before which fewer than `count` outside stand."""
+        reached = self.outside < count.index_select(0, self.owner)
         running = torch.zeros_like(self.before)
         torch.cumsum(reached, 0, out=running[1:])
-        taken = running[self.start[1:]] - running[self.start[:-1]]
-        end = count + taken
-        reach = torch.minimum(end, self.live_of_choice) + self.offset
-        above = self.above.view(-1)
-        whole = above.index_select(0, reach)
-        first = self.start[:-1]
-        inside = self.before.index_select(0, first + taken) - self.before.index_select(0, first)
-        last = whole - above.index_select(0, (reach - 1).clamp(min=0))
-        return whole - inside, torch.where((count > 0) & (end <= self.live_of_choice), last, 0)
+        ends = running.index_select(0, self.start)
+        return ends[1:] - ends[:-1]
+
+    def _reach(self, end: Tensor) -> Tensor:
+        """int64 [F]: units of the first `end` items of the session of every choice."""
+        return self.above.view(-1).index_select(0, self.row * self.above.shape[1] + end.clamp(min=0))
 
 
 def branch_values_sparse(order: BranchOrder, m: int, answers: Answers) -> tuple[Tensor, Tensor]:
@@ -213,29 +227,33 @@ def branch_values_sparse(order: BranchOrder, m: int, answers: Answers) -> tuple[
     Returns:
         `(clicked, refused)`, [R, G] units each: int64 where answers are certain, else float64.
     """
-    shape = (order.items.shape[0], order.n_choices)
-    full = torch.full_like(order.offset, m)
+    # A choice without an item with mass: nothing within.
+    shape = (order.n_live.numel(), order.n_choices)
+    everything = order.above[:, min(m, order.above.shape[1] - 1)].unsqueeze(1).expand(shape)
+    full = torch.full_like(order.choice, m)
     if answers.outside is None:
-        return order.best_inside(full)[0].view(shape), order.best_outside(full)[0].view(shape)
-    e, f = answers.error_rate, answers.outside.reshape(-1)
-    clicked = _best_split(order, m, 1.0 - e, f)
+        clicked, refused = torch.zeros_like(everything), everything.contiguous()
+        clicked.view(-1)[order.choice] = order.best_inside(full)
+        refused.view(-1)[order.choice] = order.best_outside(full)
+        return clicked, refused
+    e, f = answers.error_rate, answers.outside
+    clicked, refused = f * everything, (1.0 - f) * everything
+    f = f.reshape(-1).index_select(0, order.choice)
+    clicked.view(-1)[order.choice] = _best_split(order, m, 1.0 - e, f)
     if e == 0.0:
-        refused = (1.0 - f) * order.best_outside(full)[0].to(torch.float64)
+        refused.view(-1)[order.choice] = (1.0 - f) * order.best_outside(full)
     else:
-        refused = _best_split(order, m, e, 1.0 - f)
-    return clicked.view(shape), refused.view(shape)
+        refused.view(-1)[order.choice] = _best_split(order, m, e, 1.0 - f)
+    return clicked, refused
 
 
 def _best_split(order: BranchOrder, m: int, within: float, without: Tensor) -> Tensor:
-    """V_m where the mass is within·u within each choice and without·u outside, float64 [R * G] units."""
+    """V_m where the mass is within·u within each choice and without·u outside, float64 [F] units."""
     high = (order.start[1:] - order.start[:-1]).clamp(max=m)
     low = torch.zeros_like(high)
     for _ in range(int(high.max() if high.numel() else 0).bit_length()):
         middle = (low + high) // 2
-        _, gained = order.best_inside(middle)
-        _, lost = order.best_outside(m - middle)
-        rises = (within * gained.to(torch.float64) > without * lost.to(torch.float64)) & (low < high)
+        gained = within * order.next_inside(middle).to(torch.float64)
+        rises = (gained > without * order.last_outside(m - middle)) & (low < high)
         low, high = torch.where(rises, middle + 1, low), torch.where(rises, high, middle)
-    inside, _ = order.best_inside(low)
-    outside, _ = order.best_outside(m - low)
-    return within * inside.to(torch.float64) + without * outside.to(torch.float64)
+    return within * order.best_inside(low).to(torch.float64) + without * order.best_outside(m - low)

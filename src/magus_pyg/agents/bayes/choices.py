@@ -43,14 +43,15 @@ class QueryChoices:
         """The pairs of chosen sessions, numbered anew.
 
         Args:
-            rows: int64 [R], ascending.
+            rows: int64 [R], ascending, repeats allowed.
             n_items: C.
 
         Returns:
             `(choice, item)`, int64 [E'] each: flat choices r * G + g, ascending, and flat item slots r * C + slot.
         """
         size = self.slot.shape[1]
-        if rows.numel() == self.slot.shape[0]:
+        every = torch.arange(self.slot.shape[0], device=rows.device)
+        if rows.shape == every.shape and bool((rows == every).all()):
             return self.query, self.query // max(size, 1) * n_items + self.item
         length = self.lengths[rows]
         owner = torch.arange(rows.numel(), device=rows.device).repeat_interleave(length)
