@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before torch is loaded: threads that wait must not spin, or tests crawl where other processes share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pandas as pd
 import pytest
 import torch

@@ -158,7 +158,7 @@ def _prepare(config: Config, watch: Stopwatch, console: Console) -> _Inputs:
         f"{len(graph.vocabulary.words):,} words, {graph['node', 'improves', 'node'].edge_index.shape[1]:,} R+ edges"
     )
     population = _population(data, graph, config)
-    rows = training_data(data)
+    rows = training_data(data, config.train)
     features = features_of(graph, population.profiles, population.n_profiles)
     return _Inputs(data, graph, population, rows, build_model(config.model, features, graph, rows.train, config.seed))
 

@@ -56,7 +56,7 @@ def fit_agents(
         return made[part]
 
     states = {}
-    context = AgentContext(config, graph, model, sessions, lambda: training_data(data), console.print)
+    context = AgentContext(config, graph, model, sessions, lambda: training_data(data, config.train), console.print)
     for name in agent_names(config):
         fit = AGENTS[name].fit
         if fit is not None:

@@ -1,5 +1,6 @@
 """From a data set to what the base recommenders take."""
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -8,21 +9,43 @@ from magus_pyg.data import RecDataset
 from magus_pyg.errors import ModelError
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.interactions import Interactions, TrainingData
+from magus_pyg.models.options import TrainOptions
 from magus_pyg.ragged import Ragged
 
 __all__ = ["feature_space", "part_interactions", "profile_values", "training_data"]
 
 
-def part_interactions(data: RecDataset, part: str) -> Interactions:
-    """The rows of a part ("train", "validation" or "test") of a data set."""
+def part_interactions(data: RecDataset, part: str, users: np.ndarray | None = None) -> Interactions:
+    """The rows of a part ("train", "validation" or "test") of a data set; only of the users of the bool mask [U]."""
     rows = data.rows(part)
+    if users is not None:
+        rows = rows[users[data.user[rows]]]
     user, item, label = (torch.from_numpy(column[rows]) for column in (data.user, data.item, data.label))
     return Interactions(user, item, label)
 
 
-def training_data(data: RecDataset) -> TrainingData:
-    """The training and validation rows of a data set, with its fingerprint."""
-    return TrainingData(part_interactions(data, "train"), part_interactions(data, "validation"), data.fingerprint)
+def training_data(data: RecDataset, options: TrainOptions | None = None) -> TrainingData:
+    """The training and validation rows of a data set, with its fingerprint.
+
+    Args:
+        data: the data set.
+        options: their `filter` says whose rows; those of all users if None.
+
+    Raises:
+        ModelError: if the filter leaves no training row.
+    """
+    if options is None or options.filter == "all":
+        return TrainingData(part_interactions(data, "train"), part_interactions(data, "validation"), data.fingerprint)
+    rows = np.bincount(data.user, minlength=data.n_users)
+    liked = np.bincount(data.user, weights=data.label == 1, minlength=data.n_users)
+    users = (rows >= options.min_interactions) & (liked > 0)
+    train = part_interactions(data, "train", users)
+    if not len(train):
+        raise ModelError(
+            f"train.filter=paper leaves no user of {data.name!r}: none has {options.min_interactions} rows and a "
+            "positive one; lower train.min_interactions or set train.filter=all"
+        )
+    return TrainingData(train, part_interactions(data, "validation", users), data.fingerprint)
 
 
 def profile_values(data: RecDataset) -> tuple[list[tuple[str, str]], Ragged]:

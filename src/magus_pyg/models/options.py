@@ -164,6 +164,9 @@ class TrainOptions:
             negative; "auto": 1 where the training part has positives only, else 0. The validation part gets as many,
             drawn once. Also where the log has negatives of its own, a model that never saw an untouched item ranks
             the untouched items of a session badly.
+        filter: "all": every user trains; "paper": users with fewer than `min_interactions` rows in the whole log, or
+            without a positive one, are left out (Sec. 4.1).
+        min_interactions: see `filter`.
         accelerator: "auto", "cpu", "gpu" or another of Lightning's accelerators.
         devices: number of devices.
         strategy: Lightning's strategy, for example "ddp" for several devices.
@@ -180,6 +183,8 @@ class TrainOptions:
     stop_on: str = "auc"
     weight_decay: float = 2e-2
     negatives: int | str = 1
+    filter: str = "all"
+    min_interactions: int = 30
     accelerator: str = "auto"
     devices: int = 1
     strategy: str = "auto"
@@ -188,13 +193,15 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "devices"):
             check_range(self, name, 1)
-        for name in ("min_lr", "lr_patience", "weight_decay"):
+        for name in ("min_lr", "lr_patience", "weight_decay", "min_interactions"):
             check_range(self, name, 0)
         check_range(self, "lr_factor", 0, 1, below=True)
         if not self.lr > 0 or self.min_lr > self.lr:
             raise ConfigError(f"TrainOptions.lr must be positive and at least min_lr (got {self.lr}, {self.min_lr})")
         if self.stop_on not in ("auc", "loss"):
             raise ConfigError(f'TrainOptions.stop_on must be "auc" or "loss" (got {self.stop_on!r})')
+        if self.filter not in ("all", "paper"):
+            raise ConfigError(f'TrainOptions.filter must be "all" or "paper" (got {self.filter!r})')
         if self.negatives != "auto" and not (isinstance(self.negatives, int) and self.negatives >= 0):
             raise ConfigError(f'TrainOptions.negatives must be "auto" or at least 0 (got {self.negatives!r})')
 
