@@ -63,7 +63,7 @@ def fit_bayes(
     sessions: PreparedSessions,
     judge: Judge,
     error_rates: Sequence[float] = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3),
-    depths: Sequence[int] = (0, 1, 2),
+    depths: Sequence[int] = (0, 1),
     shares_of_others: Sequence[float] = (0.5, 1.0),
 ) -> BayesState:
     """Fit the state of a `BayesAgent`.
