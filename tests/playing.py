@@ -108,8 +108,9 @@ class Case:
         return self.sessions.candidates[session][self.sessions.targets[session]].tolist()
 
 
-# Few distinct scores make ties; many make none but those of equal item sets.
-_SCORE = st.one_of(st.integers(0, 4).map(float), st.floats(-10, 10, width=32))
+# Few distinct scores make ties; many make none but those of equal item sets. Differences stay above what the exact
+# fractions of the reference keep and float64 rounds away in Eq. (2).
+_SCORE = st.one_of(st.integers(0, 4).map(float), st.floats(-10, 10, width=16, allow_subnormal=False))
 
 
 @st.composite

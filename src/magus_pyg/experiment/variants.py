@@ -1,6 +1,7 @@
 """How MAGUS+ and the Bayesian variant learn what they add to a base recommender, for the pipeline."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 import pandas as pd
 import torch
@@ -66,14 +67,16 @@ class BayesVariant(VariantOptions):
         temperature: the base scores are divided by it; positive.
         error_rate: share of answers to queries taken to be wrong, in [0, 0.5).
         searched_error: share of searched queries that the item in mind does not contain, in (0, 0.5].
+        others: how many targets a session has beside the one in mind, on average; at least 0.
         depth: how many answers ahead a list is planned, at least 0.
-        exact: plan exactly (True) or in near-linear time (False); None decides by the number of candidates.
+        exact: plan densely, for comparison (True), or in near-linear time (False or None); the lists are the same.
     """
 
     name: str = "bayes"
     temperature: float | None = None
     error_rate: float | None = None
     searched_error: float | None = None
+    others: float | None = None
     depth: int | None = None
     exact: bool | None = None
 
@@ -84,12 +87,8 @@ class BayesVariant(VariantOptions):
 
     def over(self, state: BayesState) -> BayesState:
         """`state` with what is set here in its place."""
-        return BayesState(
-            temperature=state.temperature if self.temperature is None else self.temperature,
-            error_rate=state.error_rate if self.error_rate is None else self.error_rate,
-            searched_error=state.searched_error if self.searched_error is None else self.searched_error,
-            depth=state.depth if self.depth is None else self.depth,
-        )
+        chosen = {entry.name: getattr(self, entry.name) for entry in fields(BayesState)}
+        return replace(state, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def _judge(context: AgentContext, plans: bool) -> Judge:
@@ -173,34 +172,32 @@ def fit_bayes_state(context: AgentContext) -> AgentState:
     """Fit the state of the Bayesian variant on validation sessions; what the configuration sets stays."""
     variant = context.config.magus if isinstance(context.config.magus, BayesVariant) else BayesVariant()
     judge = _judge(context, plans=True)
-    fitted = fit_bayes(
-        context.graph,
-        context.model,
-        judge.sessions,
-        judge,
-        error_rates=(0.0, 0.01, 0.03, 0.1, 0.2, 0.3) if variant.error_rate is None else (variant.error_rate,),
-        depths=(0, 1, 2) if variant.depth is None else (variant.depth,),
-    )
+    limits: dict[str, Any] = {}
+    if variant.error_rate is not None:
+        limits["error_rates"] = (variant.error_rate,)
+    if variant.depth is not None:
+        limits["depths"] = (variant.depth,)
+    if variant.others is not None:
+        limits["shares_of_others"] = ()
+    fitted = fit_bayes(context.graph, context.model, judge.sessions, judge, **limits)
     state = variant.over(fitted).check()
     context.say(f"bayes: {state}")
-    return {
-        name: torch.tensor(float(value), dtype=torch.float64)
-        for name, value in (
-            ("temperature", state.temperature),
-            ("error_rate", state.error_rate),
-            ("searched_error", state.searched_error),
-            ("depth", state.depth),
-        )
-    }
+    return {name: torch.tensor(float(value), dtype=torch.float64) for name, value in asdict(state).items()}
 
 
 def bayes_state(state: AgentState) -> BayesState:
-    """The state that `fit_bayes_state` stored; the defaults where nothing was."""
+    """The state that `fit_bayes_state` stored; the defaults where nothing was.
+
+    Raises:
+        RunError: what is stored is not what this version stores.
+    """
     if not state:
         return BayesState()
-    return BayesState(
-        float(state["temperature"]), float(state["error_rate"]), float(state["searched_error"]), int(state["depth"])
-    )
+    missing = {entry.name for entry in fields(BayesState)} - set(state)
+    if missing:
+        raise RunError(f"what bayes fitted in the run lacks {', '.join(sorted(missing))}: train with magus=bayes again")
+    values: dict[str, Any] = {name: float(state[name]) for name in asdict(BayesState())}
+    return BayesState(**{**values, "depth": int(values["depth"])})
 
 
 def build_bayes(context: AgentContext, state: AgentState) -> Agent:
