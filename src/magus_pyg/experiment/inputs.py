@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -19,13 +20,17 @@ logger = logging.getLogger(__name__)
 
 
 def build_graph(data: RecDataset) -> HeteroData:
-    """The relational graph of the catalogue, with the searched queries of the log among its nodes."""
+    """The relational graph of the catalogue, with the queries searched before the test part among its nodes."""
+    first_test = np.full(data.n_users, np.iinfo(np.int64).max)
+    rows = data.rows("test")
+    np.minimum.at(first_test, data.user[rows], data.time[rows])
+    known = data.searched["time"].to_numpy() < first_test[data.searched["user"].to_numpy(dtype=np.int64)]
     return build_relational_graph(
         data.items,
         list(data.word_fields),
         max_words=data.max_words,
         max_share=data.max_share,
-        queries=data.searched["words"].tolist(),
+        queries=data.searched["words"][known].tolist(),
         merge_fields=data.merge_fields,
     )
 
