@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-import pandas as pd
 import torch
 
 from magus_pyg.agents import (
@@ -206,8 +205,3 @@ def build_bayes(context: AgentContext, state: AgentState) -> Agent:
     if not state:
         context.say(f"bayes was not fitted in this run; it plays with {variant.over(BayesState())}")
     return BayesAgent(context.graph, context.model, variant.over(bayes_state(state)), exact=variant.exact)
-
-
-def forms_text(table: pd.DataFrame, rows: int = 8) -> str:
-    """The best forms of a `choose_weight_form` table as text."""
-    return table.head(rows).round(3).to_string(index=False)
