@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import SessionError
-from magus_pyg.simulation import bootstrap_interval
+from magus_pyg.simulation.metrics import means_with_intervals
 
 __all__ = ["dialogue_metrics", "summarize_dialogues"]
 
@@ -74,14 +74,10 @@ def summarize_dialogues(
     """
     table = dialogue_metrics(log, at)
     names = [*(f"SR@{t}" for t in at), "AT", "hDCG", "asks"]
-    values = table[names].to_numpy(dtype=np.float64)
-    low, high = bootstrap_interval(values, table["user"].to_numpy(), level, resamples, seed)
     row: dict[str, object] = {
         "agent": log["agent"].iloc[0] if len(log) else "",
         "dialogues": len(table),
         "users": table["user"].nunique(),
     }
-    for column, name in enumerate(names):
-        row[name] = values[:, column].mean() if len(values) else np.nan
-        row[f"{name}_low"], row[f"{name}_high"] = low[column], high[column]
+    row.update(means_with_intervals(table, names, level, resamples, seed))
     return pd.DataFrame([row])

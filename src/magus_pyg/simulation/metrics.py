@@ -7,7 +7,7 @@ import pandas as pd
 
 from magus_pyg.errors import SessionError
 
-__all__ = ["bootstrap_interval", "session_metrics", "summarize"]
+__all__ = ["bootstrap_interval", "means_with_intervals", "session_metrics", "summarize"]
 
 
 def session_metrics(log: pd.DataFrame, rounds: Sequence[int] = (3, 5)) -> pd.DataFrame:
@@ -96,6 +96,28 @@ def bootstrap_interval(
     return low, high
 
 
+def means_with_intervals(
+    table: pd.DataFrame, names: Sequence[str], level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """Means of columns, each followed by `<name>_low` and `<name>_high`, the bounds of its interval.
+
+    Args:
+        table: a row a session (or dialogue), with the column `user` and those of `names`.
+        names: the columns.
+        level, resamples, seed: see `bootstrap_interval`.
+
+    Returns:
+        {column: value}; NaN where the table is empty.
+    """
+    values = table[list(names)].to_numpy(dtype=np.float64)
+    low, high = bootstrap_interval(values, table["user"].to_numpy(), level, resamples, seed)
+    row: dict[str, float] = {}
+    for column, name in enumerate(names):
+        row[name] = float(values[:, column].mean()) if len(values) else float("nan")
+        row[f"{name}_low"], row[f"{name}_high"] = float(low[column]), float(high[column])
+    return row
+
+
 def summarize(
     log: pd.DataFrame, rounds: Sequence[int] = (3, 5), level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
@@ -118,15 +140,11 @@ def summarize(
     """
     sessions = session_metrics(log, rounds)
     names = ["SAC", *(f"{metric}@{k}" for k in rounds for metric in ("RA", "SA"))]
-    values = sessions[names].to_numpy(dtype=np.float64)
-    low, high = bootstrap_interval(values, sessions["user"].to_numpy(), level, resamples, seed)
     row: dict[str, object] = {
         "agent": log["agent"].iloc[0] if len(log) else "",
         "sessions": len(sessions),
         "users": sessions["user"].nunique(),
     }
-    for column, name in enumerate(names):
-        row[name] = values[:, column].mean() if len(values) else np.nan
-        row[f"{name}_low"], row[f"{name}_high"] = low[column], high[column]
+    row.update(means_with_intervals(sessions, names, level, resamples, seed))
     row["query_rounds"] = float((log["queries_shown"] > 0).mean()) if len(log) else np.nan
     return pd.DataFrame([row])
