@@ -7,6 +7,7 @@ import torch
 
 from magus_pyg.errors import ModelError, RunError
 from magus_pyg.models import (
+    Candidates,
     FeatureSpace,
     Interactions,
     ModelOptions,
@@ -17,6 +18,7 @@ from magus_pyg.models import (
     load_model,
     save_model,
 )
+from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
 
 # Users 6 and 7 have no training row and equal profiles, items 8 and 9 none and equal words. Item 4 has no words.
@@ -151,8 +153,8 @@ class ModelContract:
         model.observe(interactions(TRAIN))
         columns = interactions(TRAIN)
         torch.manual_seed(0)
-        logits, penalty = model.training_terms(columns.user, columns.item)
-        (logits.square().sum() + logits.sum() + penalty).backward()
+        logits, penalty, further = model.training_terms(whole_batch(columns))
+        (logits.square().sum() + logits.sum() + penalty + further).backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert bool(torch.isfinite(parameter.grad).all()), name
@@ -246,6 +248,24 @@ class ModelContract:
             torch.testing.assert_close(rows_again, fresh, rtol=1e-4, atol=1e-4)
             scores = model.score(self.all_users, self.all_items)
             torch.testing.assert_close(scores, fresh.view(8, 10).float(), rtol=1e-4, atol=1e-4)
+
+    def test_features_of_nodes(self, model: Any) -> None:
+        candidates = Candidates.of_items(self.all_items, model.item_words)
+        if not model.has_features:
+            with pytest.raises(ModelError, match="no candidate features"):
+                model.candidate_features(candidates)
+            return
+        features = model.candidate_features(candidates)
+        users = model.user_features(self.all_users)
+        assert len(users) == 8
+        assert len(features) == 10
+        assert features.dtype == users.dtype == torch.float32
+        assert not features.requires_grad
+        assert not users.requires_grad
+        words = Candidates.of_words(COMBINATIONS, len(ITEM_WORDS))
+        assert model.candidate_features(words).shape == (4, features.shape[1])
+        torch.testing.assert_close(features[8], features[9])
+        torch.testing.assert_close(users[6], users[7])
 
     @pytest.mark.cuda
     def test_scores_on_cuda_follow_the_inputs(self, model: Any) -> None:

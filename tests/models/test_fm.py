@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from contracts.model import ITEM_WORDS, TRAIN, USER_PROFILES, ModelContract, interactions, small_features
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, FeatureSpace, FMOptions
+from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
 
 
@@ -72,7 +73,7 @@ def test_penalty_is_the_mean_squared_length_in_use():
     with torch.no_grad():
         for table, row in ((model.user, [1.0, 2.0]), (model.item, [3.0, 0.0]), (model.word, [2.0, 4.0])):
             table.copy_(torch.tensor([row, row]))
-    _, penalty = model.train().training_terms(torch.tensor([0, 1]), torch.tensor([0, 1]))
+    _, penalty, _ = model.train().training_terms(whole_batch(interactions([(0, 0, 1), (1, 1, 1)])))
     # A row: 1 + 4 for the user, 9 for the item; the first row also half of 20 for each of its two words.
     assert float(penalty) == pytest.approx((14 + 20 + 14) / 2)
 

@@ -9,6 +9,7 @@ from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.graph import build_relational_graph, improves_edges, node_words
 from magus_pyg.models import FMOptions, RGATOptions, RGCNOptions, TrainOptions, build_model, fit
 from magus_pyg.models.graph_inputs import INHIBITS, GraphInputs, QueryIndex, sample_neighbours
+from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
 
 TABLE = pd.DataFrame(
@@ -130,7 +131,7 @@ def test_a_row_is_predicted_without_its_own_edges(options):
     model = build_model(options, small_features(), small_graph(), rows).train()
     others = build_model(options, small_features(), small_graph(), interactions(TRAIN[1:])).eval()
     others.load_state_dict(model.state_dict())
-    logits, _ = model.training_terms(rows.user[:1], rows.item[:1])
+    logits = model.training_terms(whole_batch(rows.take(torch.arange(1)))).logits
     with torch.no_grad():
         torch.testing.assert_close(logits, others(rows.user[:1], rows.item[:1]))
     assert not torch.allclose(logits, model.eval()(rows.user[:1], rows.item[:1]))
@@ -144,8 +145,8 @@ def test_sampling_everything_equals_the_whole_graph():
         replace(whole, sampling="neighbours", fanouts=[99, 99]), small_features(), small_graph(), rows
     )
     sampled.load_state_dict(model.state_dict())
-    expected = model.training_terms(rows.user[:3], rows.item[:3])
-    torch.testing.assert_close(sampled.train().training_terms(rows.user[:3], rows.item[:3]), expected)
+    batch = whole_batch(rows.take(torch.arange(3)))
+    torch.testing.assert_close(sampled.train().training_terms(batch), model.training_terms(batch))
 
 
 def test_inhibits_of_rgcn_is_the_mean_over_all_items_of_r_minus():

@@ -40,11 +40,15 @@ def test_negatives_depend_on_their_keys_alone():
 
 def test_negatives_follow_the_positive_rows():
     rows = interactions([(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 1), (1, 2, 1)])
-    batch = flatten_batch(draw_batch(rows, torch.tensor([1, 0, 2]), known_items(rows, 2, 3), 0, 0, 2))
+    batch = flatten_batch(
+        draw_batch(rows, rows.earlier_positives(), torch.tensor([1, 0, 2]), known_items(rows, 2, 3), 0, 0, 2)
+    )
     # User 1 has a row with every item, so none can be drawn.
     assert batch.user.tolist() == [0, 0, 0, 0, 1]
     assert batch.item.tolist() == [1, 0, 2, 2, 0]
     assert batch.label.tolist() == [0, 1, 0, 0, 1]
+    assert batch.past.tolist() == [1, 0, 0, 0, 0]
+    assert batch.action.tolist() == [-1, -1, -1, -1, -1]
 
 
 def test_auto_negatives():

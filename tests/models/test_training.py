@@ -184,10 +184,10 @@ class Breaking(FM):
 
     steps = 0
 
-    def training_terms(self, user, item):
-        logits, penalty = super().training_terms(user, item)
+    def training_terms(self, batch):
+        terms = super().training_terms(batch)
         self.steps += 1
-        return logits * (float("nan") if self.steps == 2 * 10 + 2 else 1), penalty
+        return terms._replace(logits=terms.logits * (float("nan") if self.steps == 2 * 10 + 2 else 1))
 
 
 def test_a_broken_loss_is_named_and_the_last_good_epoch_kept(tmp_path):
@@ -289,3 +289,15 @@ def test_killed_at_any_moment_the_last_whole_epoch_survives(tmp_path):
     assert len(kills) >= 20
     assert "equal" in run.stdout.splitlines()[-1]
     assert signal.SIGKILL == 9
+
+
+def test_small_gains_do_not_renew_the_patience():
+    stopping = EarlyStopping(2, True, min_delta=0.1)
+    taken = [stopping.update(epoch, value) for epoch, value in enumerate([0.5, 0.55, 0.65, 0.7])]
+    assert taken == [True, True, True, True]  # the best weights are kept all the same
+    assert (stopping.best_epoch, stopping.waited, stopping.stopped) == (3, 1, False)
+    assert not stopping.update(4, 0.69)
+    assert stopping.stopped
+    stopping = EarlyStopping(1, False, min_delta=0.1)
+    assert [stopping.update(epoch, value) for epoch, value in enumerate([0.5, 0.3, 0.45])] == [True, True, False]
+    assert stopping.stopped

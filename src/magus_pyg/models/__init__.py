@@ -1,11 +1,13 @@
 """Base recommenders: what scores users against items and word combinations, and how it is trained."""
 
 from magus_pyg.models.adapters import feature_space, part_interactions, profile_values, training_data
-from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.base import BaseRecommender, TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.fm import FM
+from magus_pyg.models.history import History, Window
 from magus_pyg.models.interactions import Interactions, TrainingData
+from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import FMOptions, GraphModelOptions, ModelOptions, RGATOptions, RGCNOptions, TrainOptions
 from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
 from magus_pyg.models.rgat import RGAT
@@ -19,11 +21,13 @@ __all__ = [
     "RGAT",
     "RGCN",
     "BaseRecommender",
+    "Batch",
     "Candidates",
     "DotProductRecommender",
     "FMOptions",
     "FeatureSpace",
     "GraphModelOptions",
+    "History",
     "Interactions",
     "ModelEntry",
     "ModelOptions",
@@ -33,6 +37,8 @@ __all__ = [
     "TrainOptions",
     "TrainResult",
     "TrainingData",
+    "TrainingTerms",
+    "Window",
     "build_model",
     "feature_space",
     "fit",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,29 @@ from torch import Tensor, nn
 from magus_pyg.errors import ModelError
 from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import ModelOptions
 from magus_pyg.ragged import Ragged
 
-__all__ = ["BaseRecommender"]
+__all__ = ["BaseRecommender", "TrainingTerms"]
 
 # Pairs (user, candidate) scored at once.
 _PAIRS = 1 << 18
+
+
+class TrainingTerms(NamedTuple):
+    """What a model gives a training step.
+
+    Attributes:
+        logits: [n], differentiable; their binary cross-entropy is the loss.
+        penalty: a scalar, the mean over the rows of the squared length of the embeddings the row uses; weighted by
+            `TrainOptions.weight_decay`.
+        further: a scalar added to the loss as it is, such as the losses of further tasks.
+    """
+
+    logits: Tensor
+    penalty: Tensor
+    further: Tensor
 
 
 class BaseRecommender(nn.Module, ABC):
@@ -41,6 +57,8 @@ class BaseRecommender(nn.Module, ABC):
     needs_history: ClassVar[bool] = False
     #: True where `user_embedding`, `item_embedding` and `query_embedding` exist.
     has_embeddings: ClassVar[bool] = True
+    #: True where `user_features` and `candidate_features` exist.
+    has_features: ClassVar[bool] = True
 
     user_known: Tensor
     item_known: Tensor
@@ -109,12 +127,10 @@ class BaseRecommender(nn.Module, ABC):
         """
         return self.logits(user, Candidates.of_items(item, self.item_words))
 
-    def training_terms(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
-        """What a training step needs: the logits [n] and the L2 penalty, a scalar.
-
-        The penalty is the mean over the rows of the squared length of the embeddings the row uses.
-        """
-        return self(user, item), self.user_known.new_zeros(())
+    def training_terms(self, batch: Batch) -> TrainingTerms:
+        """What a training step needs of some rows; a model with a penalty, a history or further tasks overrides it."""
+        zero = self.user_known.new_zeros(())
+        return TrainingTerms(self(batch.user, batch.item), zero, zero)
 
     def score(self, users: Tensor, items: Tensor) -> Tensor:
         """Score users against items, in evaluation mode and without gradients.
@@ -173,6 +189,17 @@ class BaseRecommender(nn.Module, ABC):
     def query_embedding(self, words: Ragged) -> Tensor:
         """float32 [n, d] for `words`, n rows of word ids."""
         raise ModelError(f"the model {self.options.name!r} has no embeddings; choose a model that has")
+
+    def user_features(self, users: Tensor) -> Tensor:
+        """float32 [n, k]: what the model knows of `users` int64 [n], without gradients, for learners on top of it."""
+        raise ModelError(f"the model {self.options.name!r} has no user features; choose a model that has")
+
+    def candidate_features(self, candidates: Candidates) -> Tensor:
+        """float32 [n, k]: what the model knows of n items or word combinations, without gradients.
+
+        k may differ from that of `user_features`. Candidates are on the model's device.
+        """
+        raise ModelError(f"the model {self.options.name!r} has no candidate features; choose a model that has")
 
     def _combinations(self, words: Ragged) -> Candidates:
         words = Ragged(words.ptr.to(self.device), words.index.to(self.device, torch.int64))

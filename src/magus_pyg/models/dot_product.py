@@ -67,6 +67,15 @@ class DotProductRecommender(BaseRecommender):
         with self._scoring():
             return self.embed_candidates(self._combinations(words)).to(words.ptr.device, torch.float32)
 
+    def user_features(self, users: Tensor) -> Tensor:
+        """The embeddings of `users`, float32 [n, d]."""
+        return self.user_embedding(users)
+
+    def candidate_features(self, candidates: Candidates) -> Tensor:
+        """The embeddings of candidates, float32 [n, d], in evaluation mode and without gradients."""
+        with self._scoring():
+            return self.embed_candidates(candidates).to(torch.float32)
+
     def train(self, mode: bool = True) -> "DotProductRecommender":
         """Switch between training and evaluation mode; training drops what is kept between scorings."""
         if mode:

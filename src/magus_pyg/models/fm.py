@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import FMOptions
 from magus_pyg.ragged import Ragged
 
@@ -62,11 +64,12 @@ class FM(DotProductRecommender):
         """[V, 1, side_v], float [n, dim + 2], for n candidates."""
         return self._candidate_side(candidates)[0]
 
-    def training_terms(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+    def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, and the mean squared length of the embeddings (and weights) a row uses."""
-        left, left_norm = self._user_side(user)
-        right, right_norm = self._candidate_side(Candidates.of_items(item, self.item_words))
-        return (left * right).sum(1), (left_norm + right_norm) / max(1, len(user))
+        left, left_norm = self._user_side(batch.user)
+        right, right_norm = self._candidate_side(Candidates.of_items(batch.item, self.item_words))
+        penalty = (left_norm + right_norm) / max(1, len(batch.user))
+        return TrainingTerms((left * right).sum(1), penalty, penalty.new_zeros(()))
 
     def _user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
         total, side, norm = self._side(self.user, user, self.user_known[user], self.profile, self.user_profiles, user)

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
+from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import GraphModelOptions
 from magus_pyg.ragged import Ragged
 
@@ -102,8 +104,9 @@ class GraphRecommender(DotProductRecommender):
         """[N] rows of word ids of the item and query nodes."""
         return Ragged(self._node_words_ptr, self._node_words_index)
 
-    def training_terms(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+    def training_terms(self, batch: Batch) -> TrainingTerms:
         """Logits [n] of rows, whose own edges are not used, and the mean squared length of the embeddings they use."""
+        user, item = batch.user, batch.item
         kept = ~torch.isin(self.edge_row, user * self.features.n_items + item)
         users, items = user + self.n_nodes, item
         if self.sampled:
@@ -119,7 +122,8 @@ class GraphRecommender(DotProductRecommender):
             hidden = self._propagate(nodes, self.edge_index[:, kept], self.edge_type[kept], whole=True)
         left, right = self._user_start(user), self._node_start(item)
         norm = (left.square().sum() + right.square().sum()) / max(1, len(user))
-        return (hidden[users] * hidden[items]).sum(1) + left[:, -1] + right[:, -1] + self.bias, norm
+        logits = (hidden[users] * hidden[items]).sum(1) + left[:, -1] + right[:, -1] + self.bias
+        return TrainingTerms(logits, norm, norm.new_zeros(()))
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The dot products of the pairs, [n]; the graph is propagated once."""

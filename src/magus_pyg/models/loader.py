@@ -22,6 +22,7 @@ __all__ = [
     "draw_negatives",
     "flatten_batch",
     "resolve_negatives",
+    "whole_batch",
 ]
 
 _ORDER, _NEGATIVES = 1, 2  # what a random number is for
@@ -31,11 +32,22 @@ _BATCHES = 32
 
 
 class Batch(NamedTuple):
-    """Rows of a step: `user`, `item` int64 [n], `label` float32 [n]."""
+    """Rows of a step.
+
+    Attributes:
+        user: int64 [n].
+        item: int64 [n].
+        label: float32 [n].
+        past: int64 [n], how many of the user's positive training rows stand before the row; a sampled negative has
+            the past of the positive row it was drawn for.
+        action: int64 [n], the kind of action; -1 for a sampled negative, and where the log has one kind.
+    """
 
     user: Tensor
     item: Tensor
     label: Tensor
+    past: Tensor
+    action: Tensor
 
 
 def draw_negatives(known: ItemSets, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
@@ -67,17 +79,30 @@ def resolve_negatives(negatives: int | str, train: Interactions) -> int:
     return int(bool((train.label == 1).all()))
 
 
-def draw_batch(rows: Interactions, row: Tensor, known: ItemSets, seed: int, epoch: int, k: int) -> Batch:
+def draw_batch(rows: Interactions, past: Tensor, row: Tensor, known: ItemSets, seed: int, epoch: int, k: int) -> Batch:
     """The rows `row` (int64 [n]) of a log as columns [n, 1 + k]: the row itself, and `k` negatives if it is positive.
+
+    `past` is that of all rows of the log.
 
     The label is NaN where there is none: in negative rows, and for users who have a row with every item.
     """
-    user, item, label = (column[row].unsqueeze(1) for column in (rows.user, rows.item, rows.label))
+    user, item, label, before = (column[row].unsqueeze(1) for column in (rows.user, rows.item, rows.label, past))
+    action = torch.full_like(user, -1) if rows.action is None else rows.action[row].unsqueeze(1)
     if k == 0:
-        return Batch(user, item, label)
+        return Batch(user, item, label, before, action)
     drawn = draw_negatives(known, user.squeeze(1), row, seed, epoch, k)
     other = torch.zeros_like(drawn, dtype=label.dtype).masked_fill_((drawn < 0) | (label != 1), float("nan"))
-    return Batch(user.expand(-1, 1 + k), torch.cat([item, drawn], 1), torch.cat([label, other], 1))
+    wide = (-1, 1 + k)
+    action = torch.cat([action, torch.full_like(drawn, -1)], 1)
+    return Batch(
+        user.expand(wide), torch.cat([item, drawn], 1), torch.cat([label, other], 1), before.expand(wide), action
+    )
+
+
+def whole_batch(rows: Interactions) -> Batch:
+    """All rows of a log as one batch, without sampled negatives."""
+    action = torch.full_like(rows.user, -1) if rows.action is None else rows.action
+    return Batch(rows.user, rows.item, rows.label, rows.earlier_positives(), action)
 
 
 def flatten_batch(batch: Batch) -> Batch:
@@ -120,6 +145,7 @@ class TrainLoader:
         self.rank = rank
         self.world = world
         self.epoch = 0
+        self._past = rows.earlier_positives()
 
     def __len__(self) -> int:
         step = self.batch_size * self.world
@@ -136,7 +162,7 @@ class TrainLoader:
         epoch = self.epoch
         # Random numbers for many batches at once: a step's own would cost as much as the step.
         for rows in torch.split(self.order(epoch), self.batch_size * _BATCHES):
-            block = draw_batch(self.rows, rows, self.known, self.seed, epoch, self.negatives)
+            block = draw_batch(self.rows, self._past, rows, self.known, self.seed, epoch, self.negatives)
             for start in range(0, len(rows), self.batch_size):
                 yield flatten_batch(Batch(*(column[start : start + self.batch_size] for column in block)))
 
@@ -148,7 +174,8 @@ class ValidationLoader:
         self, rows: Interactions, known: ItemSets, negatives: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
         row = torch.arange(len(rows))
-        whole = flatten_batch(draw_batch(rows, row, known, seed, _VALIDATION_EPOCH, negatives))
+        # The past of a validation row is the whole training part, which models take where none is given.
+        whole = flatten_batch(draw_batch(rows, torch.zeros_like(row), row, known, seed, _VALIDATION_EPOCH, negatives))
         self.label = whole.label
         # All devices get as many rows; the rows beyond the end are dropped again after gathering.
         n = len(whole.label)
@@ -160,5 +187,5 @@ class ValidationLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         columns = (torch.split(column, _VALIDATION_ROWS) for column in self.shard)
-        for user, item, label in zip(*columns, strict=True):
-            yield Batch(user, item, label)
+        for slices in zip(*columns, strict=True):
+            yield Batch(*slices)

@@ -44,6 +44,11 @@ class RecommenderData(lightning.LightningDataModule):
         self._n_users, self._n_items = features.n_users, features.n_items
         for part in (data.train, data.validation):
             part.check(features)
+        if model.needs_history and not data.train.ordered:
+            raise ModelError(
+                f"the model {model.options.name!r} reads the order of a user's interactions, and this log has none; "
+                "choose a model without a history, or give the log a column of times"
+            )
         if len(data.train) == 0:
             raise ModelError("the training part holds no rows; check the split and its filters")
         self.data, self.options, self.seed = data, options, seed
@@ -108,7 +113,7 @@ class RecommenderModule(lightning.LightningModule):
         self.model = model
         self.train_options = options
         self.seed = seed
-        self.stopping = EarlyStopping(options.patience, options.stop_on == "auc")
+        self.stopping = EarlyStopping(options.patience, options.stop_on == "auc", options.min_delta)
         self.history: list[dict[str, float]] = []
         self.best_weights: dict[str, Tensor] = {}
         self._write = write
@@ -153,12 +158,12 @@ class RecommenderModule(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one step; the dropout's random numbers are those of (seed, epoch, step, device)."""
         with self._seeded(self._step_seeds[batch_idx]):
-            logits, penalty = self.model.training_terms(batch.user, batch.item)
+            logits, penalty, further = self.model.training_terms(batch)
         loss = F.binary_cross_entropy_with_logits(logits, batch.label.to(logits.dtype))
         self._losses.append(loss.detach())
         if self.device.type == "cpu" or len(self._losses) % _CHECK_EVERY == 0:
             self._check_losses()
-        return loss + self.train_options.weight_decay * penalty
+        return loss + further + self.train_options.weight_decay * penalty
 
     @contextmanager
     def _seeded(self, seed: int) -> Iterator[None]:

@@ -157,6 +157,8 @@ class TrainOptions:
         lr_factor: the learning rate is multiplied by this when the validation loss stops falling.
         lr_patience: epochs without a lower validation loss that are borne before the learning rate drops.
         patience: training stops after this many epochs in a row without a better `stop_on`.
+        min_delta: an epoch must be better by more than this to renew the patience; the best epoch's weights are kept
+            all the same.
         stop_on: "auc" or "loss" of the validation part: decides the best epoch and early stopping.
         weight_decay: weight of the L2 penalty on the embeddings in use (the mean over the rows of a step of their
             squared length).
@@ -180,6 +182,7 @@ class TrainOptions:
     lr_factor: float = 0.3
     lr_patience: int = 1
     patience: int = 5
+    min_delta: float = 2e-4
     stop_on: str = "auc"
     weight_decay: float = 2e-2
     negatives: int | str = 1
@@ -193,7 +196,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "devices"):
             check_range(self, name, 1)
-        for name in ("min_lr", "lr_patience", "weight_decay", "min_interactions"):
+        for name in ("min_lr", "lr_patience", "weight_decay", "min_interactions", "min_delta"):
             check_range(self, name, 0)
         check_range(self, "lr_factor", 0, 1, below=True)
         if not self.lr > 0 or self.min_lr > self.lr:

@@ -28,11 +28,13 @@ class ModelEntry:
         options: its options class.
         build: makes it from (options, features, graph, interactions, seed).
         needs_graph: True where it cannot be built without the relational graph and the training rows.
+        needs_rows: True where it cannot be built without the training rows, such as models of a user's history.
     """
 
     options: type[ModelOptions]
     build: Callable[[Any, FeatureSpace, Any, Interactions | None, int], BaseRecommender]
     needs_graph: bool = False
+    needs_rows: bool = False
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -76,4 +78,6 @@ def build_model(
         )
     if entry.needs_graph and (graph is None or interactions is None):
         raise ConfigError(f"the model {options.name!r} needs graph=... and interactions=... (the training rows)")
+    if entry.needs_rows and interactions is None:
+        raise ConfigError(f"the model {options.name!r} needs interactions=... (the training rows)")
     return entry.build(options, features, graph, interactions, seed)

@@ -14,22 +14,29 @@ class EarlyStopping:
     Attributes:
         patience: epochs in a row without a better value that end the training.
         maximise: True where a larger value is better.
+        min_delta: a value that is better by no more than this does not renew the patience; at least 0.
         best: the best value yet.
         best_epoch: its epoch, -1 before the first.
+        mark: the value that last renewed the patience.
         waited: epochs since.
     """
 
     patience: int
     maximise: bool
+    min_delta: float = 0.0
     best: float = math.nan
     best_epoch: int = -1
+    mark: float = math.nan
     waited: int = 0
 
     def update(self, epoch: int, value: float) -> bool:
         """Take in an epoch's value; True where it is the best yet."""
-        better = self.best_epoch < 0 or (value > self.best if self.maximise else value < self.best)
+        sign = 1 if self.maximise else -1
+        better = self.best_epoch < 0 or sign * value > sign * self.best
         if better:
-            self.best, self.best_epoch, self.waited = value, epoch, 0
+            self.best, self.best_epoch = value, epoch
+        if math.isnan(self.mark) or sign * (value - self.mark) > self.min_delta:
+            self.mark, self.waited = value, 0
         else:
             self.waited += 1
         return better
