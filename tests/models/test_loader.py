@@ -66,7 +66,9 @@ def test_every_epoch_holds_every_row_once_in_its_own_order():
         batches = list(loader)
         assert [len(batch.user) for batch in batches] == [4, 4, 4, 2]
         assert len(loader) == 4
-        seen.append(list(zip(*(torch.cat(column).tolist() for column in zip(*batches, strict=True)), strict=True)))
+        seen.append(
+            list(zip(*(torch.cat(column).tolist() for column in list(zip(*batches, strict=True))[:3]), strict=True))
+        )
         assert sorted(seen[-1]) == sorted(TRAIN)
     assert seen[0] == seen[2] != seen[1]
 
