@@ -1,8 +1,9 @@
 """Layers: signed label propagation, feature propagation, and relational convolutions."""
 
 from magus_pyg.nn.feature_propagation import FeaturePropagation
+from magus_pyg.nn.gipa_conv import GIPAConv
 from magus_pyg.nn.rgat_conv import RGATConv
 from magus_pyg.nn.rgcn_conv import RGCNConv
 from magus_pyg.nn.signed_label_propagation import SignedLabelPropagation
 
-__all__ = ["FeaturePropagation", "RGATConv", "RGCNConv", "SignedLabelPropagation"]
+__all__ = ["FeaturePropagation", "GIPAConv", "RGATConv", "RGCNConv", "SignedLabelPropagation"]

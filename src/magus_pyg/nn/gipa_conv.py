@@ -1,0 +1,184 @@
+"""Graph attention whose weights and messages both read edge features, one weight a head or one a feature."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.nn import MessagePassing
+from torch_geometric.nn.inits import glorot, zeros
+from torch_geometric.typing import OptTensor
+from torch_geometric.utils import softmax
+
+from magus_pyg.errors import GraphError, ModelError
+from magus_pyg.nn._inputs import EdgesLike, check_features, read_edges
+
+
+class GIPAConv(MessagePassing):  # type: ignore[misc]
+    r"""The layer of `"GIPA: General Information Propagation Algorithm for Graph Learning"
+    <https://arxiv.org/abs/2105.06035>`_ (Zheng et al. 2021, the first version): attention, propagation, aggregation.
+
+    With :math:`\phi` the LeakyReLU, and for each head h:
+
+    .. math::
+        a_{vu} &= \phi(\mathrm{MLP}_{dst}(x_v) + \mathrm{MLP}_{src}(x_u) + \mathrm{MLP}_{edge}(e_{uv}))
+        \in \mathbb{R}^H, \qquad \alpha^h_{vu} = \mathrm{softmax}_{u \in N(v)}(a^h_{vu})
+
+        p_{vu} &= x_u W_x + e_{uv} W_e
+        \qquad \text{or} \quad \phi(x_u W_x + e_{uv} W_e) \, W_p \quad \text{(`prop\_channels` > 0)}
+
+        x'_v &= x_v W_0 + b + \big\Vert_h \sum_{u \in N(v)} \alpha^h_{vu} \, p^h_{vu}
+
+    The MLPs of the attention have one hidden layer of `att_channels`, or none. A head weighs out/H features of the
+    message: one head is attention node by node, H = out is attention bit by bit, a weight for each feature. The
+    softmax runs over all edges into v.
+
+    The paper propagates edge features with those of the nodes; its released code lets them enter the attention alone
+    (`edge_propagation=False`). As in that code, the MLPs of the attention add up, so that a node is projected once and
+    an edge gathers H numbers; unlike there, dropout takes attention weights instead of edges. Memory
+    grows as N·(H + out) + E·(H + out), and by E·`prop_channels` where that is set.
+
+    Args:
+        in_channels: channels of the nodes; a pair (source, target) for two node sets.
+        out_channels: channels of the output, all heads together.
+        edge_channels: channels of the edges.
+        heads: H, must divide `out_channels`.
+        att_channels: hidden units of the attention's MLPs; 0 makes them linear.
+        prop_channels: hidden units of the propagation; 0 makes it linear.
+        edge_propagation: let messages read edge features.
+        negative_slope: of the LeakyReLU; 0 is the ReLU of the released code.
+        dropout: probability to drop an attention weight in training.
+        bias: add b.
+        **kwargs: arguments of `torch_geometric.nn.MessagePassing`, without `aggr` and `node_dim`.
+
+    Shapes:
+        - input: x [N, in], or a pair (x_src [N_src, in_src], x_dst [N_dst, in_dst]); edges [2, E], edge_attr
+          [E, edge_channels].
+        - output: [N, out] or [N_dst, out]; attention weights [E, H] where asked for.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        edge_channels: int,
+        heads: int = 1,
+        att_channels: int = 0,
+        prop_channels: int = 0,
+        edge_propagation: bool = True,
+        negative_slope: float = 0.0,
+        dropout: float = 0.0,
+        bias: bool = True,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(aggr="add", node_dim=0, **kwargs)
+        in_src, in_dst = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
+        sizes = {"in_channels": min(in_src, in_dst), "out_channels": out_channels, "edge_channels": edge_channels}
+        for name, size in (sizes | {"heads": heads}).items():
+            if size < 1:
+                raise ModelError(f"{name} must be at least 1, got {size}")
+        for name, size in {"att_channels": att_channels, "prop_channels": prop_channels}.items():
+            if size < 0:
+                raise ModelError(f"{name} must be at least 0, got {size}")
+        if out_channels % heads:
+            raise ModelError(f"heads must divide out_channels={out_channels}, got {heads}")
+        if not 0.0 <= dropout < 1.0:
+            raise ModelError(f"dropout must be in [0, 1), got {dropout}")
+        self.in_channels = in_channels
+        self.in_channels_pair = (in_src, in_dst)
+        self.out_channels = out_channels
+        self.edge_channels = edge_channels
+        self.heads = heads
+        self.negative_slope = negative_slope
+        self.dropout = dropout
+        self.att_src = _attention_mlp(in_src, att_channels, heads, negative_slope)
+        self.att_dst = _attention_mlp(in_dst, att_channels, heads, negative_slope)
+        self.att_edge = _attention_mlp(edge_channels, att_channels, heads, negative_slope)
+        hidden = prop_channels or out_channels
+        self.prop_src = nn.Linear(in_src, hidden, bias=False)
+        self.prop_edge = nn.Linear(edge_channels, hidden, bias=False) if edge_propagation else None
+        self.prop_out = nn.Linear(prop_channels, out_channels, bias=False) if prop_channels else None
+        self.root = nn.Linear(in_dst, out_channels, bias=False)
+        self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew (Glorot) and set the bias to zero."""
+        super().reset_parameters()
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                glorot(module.weight)
+        zeros(self.bias)
+
+    def forward(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        edge_index: EdgesLike,
+        edge_attr: Tensor | None = None,
+        return_attention_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Run the layer.
+
+        Args:
+            x: floating [N, in], or a pair (x_src, x_dst).
+            edge_index: plain [2, E], `EdgeIndex`, or `SparseTensor` as adj_t whose values are the edge features.
+            edge_attr: floating [E, edge_channels].
+            return_attention_weights: also return the weights after the softmax, before dropout, [E, H] (in the
+                row-major order of a SparseTensor).
+
+        Raises:
+            GraphError: node ids out of range, edges or edge features of the wrong shape or type.
+            ModelError: node features of the wrong shape or type.
+        """
+        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+        check_features(x_src, "x" if x_src is x_dst else "x_src", self.in_channels_pair[0])
+        check_features(x_dst, "x_dst", self.in_channels_pair[1])
+        num_src, num_dst = x_src.size(0), x_dst.size(0)
+        edges = read_edges(edge_index, "edge_index", num_src, num_dst)
+        edge_attr = self._check_edge_attr(edges.value if edge_attr is None else edge_attr, edges.ends.size(1))
+
+        source, target = edges.ends
+        logit = self.att_src(x_src).index_select(0, source) + self.att_dst(x_dst).index_select(0, target)
+        logit = F.leaky_relu(logit + self.att_edge(edge_attr), self.negative_slope)
+        alpha = softmax(logit, target, num_nodes=num_dst)
+
+        out = self.propagate(
+            edges.ends,
+            p=(self.prop_src(x_src), None),
+            edge=None if self.prop_edge is None else self.prop_edge(edge_attr),
+            alpha=F.dropout(alpha, self.dropout, self.training),
+            size=(num_src, num_dst),
+        )
+        # The residual connection is the aggregation's last step.
+        out = out.flatten(1) + self.root(x_dst)
+        if self.bias is not None:
+            out = out + self.bias
+        return (out, alpha) if return_attention_weights else out
+
+    def message(self, p_j: Tensor, edge: OptTensor, alpha: Tensor) -> Tensor:
+        """The message of each edge, weighted head by head, [E, H, out / H]."""
+        message = p_j if edge is None else p_j + edge
+        if self.prop_out is not None:
+            message = self.prop_out(F.leaky_relu(message, self.negative_slope))
+        return message.view(-1, self.heads, self.out_channels // self.heads) * alpha.unsqueeze(-1)
+
+    def _check_edge_attr(self, edge_attr: Tensor | None, num_edges: int) -> Tensor:
+        """The edge features; raises a `GraphError` unless they are floating [num_edges, edge_channels]."""
+        wanted = [num_edges, self.edge_channels]
+        if edge_attr is None:
+            raise GraphError(f"edge_attr is missing: give floating {wanted}, or a SparseTensor whose values they are")
+        if not edge_attr.is_floating_point() or list(edge_attr.shape) != wanted:
+            raise GraphError(f"edge_attr must be floating {wanted}, got {edge_attr.dtype} {list(edge_attr.shape)}")
+        return edge_attr
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
+            f"edge_channels={self.edge_channels}, heads={self.heads})"
+        )
+
+
+def _attention_mlp(in_channels: int, hidden: int, heads: int, negative_slope: float) -> nn.Module:
+    """From one side's features to a term of the logits, without biases, as in the released code."""
+    if not hidden:
+        return nn.Linear(in_channels, heads, bias=False)
+    first, second = nn.Linear(in_channels, hidden, bias=False), nn.Linear(hidden, heads, bias=False)
+    return nn.Sequential(first, nn.LeakyReLU(negative_slope), second)
