@@ -42,6 +42,7 @@ from magus_pyg.graph import build_word_table
 from magus_pyg.models import FM, FMOptions, TrainingData, TrainOptions, fit
 from magus_pyg.models.adapters import feature_space, training_data
 from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
 
 LASTFM = TabularOptions(
@@ -181,9 +182,11 @@ def fit_bpr(model: FM, rows: Interactions, known: ItemSets, epochs: int, seed: i
         for batch in torch.split(torch.randperm(len(rows.user), generator=generator), 1024):
             user, item = rows.user[batch], rows.item[batch]
             rank = (torch.rand(len(user), generator=generator) * known.n_outside[user]).long()
-            positive, size = model.training_terms(user, item)
-            negative, other = model.training_terms(user, known.outside(user, rank))
-            loss = F.softplus(negative - positive).mean() + 1e-3 * (size + other)
+            seen, sampled = (
+                model.training_terms(whole_batch(Interactions(user, items, torch.ones(len(user)))))
+                for items in (item, known.outside(user, rank))
+            )
+            loss = F.softplus(sampled.logits - seen.logits).mean() + 1e-3 * (seen.penalty + sampled.penalty)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
