@@ -73,9 +73,31 @@ def test_searches_and_parts_are_content():
         ({"time": np.array([5, 2, 1])}, "must be sorted by user, then by time"),
         ({"user": np.array([0, 2, 0])}, "must be sorted by user, then by time"),
         ({"item_ids": np.array(["a"], dtype=object)}, r"items must have 1 rows \(got 2\)"),
+        ({"actions": ("buy",)}, r"RecDataset.actions needs RecDataset.action: the codes"),
+        ({"action": np.zeros(3, np.int8)}, r"RecDataset.action needs RecDataset.actions"),
+        ({"action": np.zeros(2, np.int8), "actions": ("a", "b")}, r"action must be int8 \[3\] \(got int8 \[2\]\)"),
+        ({"action": np.zeros(3, np.int64), "actions": ("a", "b")}, r"action must be int8 \[3\] \(got int64 \[3\]\)"),
+        ({"action": np.array([0, 2, 0], np.int8), "actions": ("a", "b")}, r"action must be in \[0, 2\) \(got 0 to 2"),
+        ({"action": np.zeros(3, np.int8), "actions": ("a", "a")}, r"at most 127 different names \(got \['a', 'a'\]"),
     ],
 )
 def test_contradictions(change, message):
     data = make_dataset([(0, 1, 1, 5), (2, 0, 0, 1), (0, 0, 1, 2)], 3, 2)
     with pytest.raises(DataError, match=message):
         replace(data, **change)
+
+
+def test_actions_and_the_lack_of_order_are_content():
+    data = make_dataset([(0, 1, 1, 5), (2, 0, 0, 1), (0, 0, 1, 2)], 3, 2)
+    assert (data.ordered, data.action, data.actions) == (True, None, ())
+    # As it was before there were actions: runs on logs without them stay valid.
+    assert data.fingerprint == "0716e8885e22bece6db596490a2b31f7961135e002a6fe30e4f249c4c36ca782"
+    codes = np.array([0, 1, 0], np.int8)
+    acted = replace(data, action=codes, actions=("buy", "click"))
+    others = [
+        acted,
+        replace(acted, actions=("buy", "view")),
+        replace(acted, action=1 - codes),
+        replace(data, ordered=False),
+    ]
+    assert len({data.fingerprint} | {other.fingerprint for other in others}) == 5

@@ -31,6 +31,7 @@ def write(folder: Path, **changes: str) -> Path:
 @pytest.fixture(autouse=True)
 def _no_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MAGUS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MAGUS_DATA", raising=False)
 
 
 def options(**changes: object) -> MovieLens100kOptions:

@@ -75,6 +75,8 @@ def test_names_of_columns_actions_and_iso_times(write):
     data = load_dataset(options)
     assert data.item.tolist() == [1, 0, 0]
     assert data.label.tolist() == [0, 1, 0]
+    assert data.actions == ("buy", "click")
+    assert data.action.tolist() == [1, 0, 1]
     assert data.time.tolist() == [1393459200, 1393545600, 1393632010]
     assert list(data.items.columns) == ["item_id", "brand", "tag"]
 
@@ -92,6 +94,25 @@ def test_without_ratings_and_times_the_order_of_the_file_counts(write):
     assert data.item.tolist() == [2, 0, 1]
     assert data.time.tolist() == [0, 1, 0]
     assert not data.has_negatives
+    assert data.ordered
+    assert data.action is None
+
+
+def test_without_an_order_and_with_one_kind_of_action(write):
+    log = "user_id,item_id,rating\n1,8,buy\n2,7,buy\n"
+    options = tabular(write({"interactions.csv": log}), timestamp="", ordered=False, positive="action")
+    options.positive_actions = ["buy"]
+    data = load_dataset(options)
+    assert not data.ordered
+    assert (data.action, data.actions) == (None, ())
+
+
+def test_too_many_actions(write):
+    log = "user_id,item_id,rating,timestamp\n" + "".join(f"1,8,act{number},{number}\n" for number in range(128))
+    with pytest.raises(
+        DataError, match=r"interactions.csv: 128 different actions, such as \['act0', 'act1',.*at most 1"
+    ):
+        load_dataset(tabular(write({"interactions.csv": log}), positive="action", positive_actions=["act5"]))
 
 
 def test_times_in_nanoseconds_are_not_rounded(write):

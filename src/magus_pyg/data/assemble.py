@@ -27,6 +27,9 @@ class Log:
         time: int64 [n]; None where there is only the order of the file.
         part: int8 [n] where the source brings its own split; None for the split by time.
         value: int64 [n], codes of the rating or action, to tell exact copies; None where there is none.
+        action: int8 [n], index into `actions`; None where there are no several actions.
+        actions: names of the actions.
+        ordered: whether the order of a user's rows is that of events.
     """
 
     user: np.ndarray
@@ -35,6 +38,9 @@ class Log:
     time: np.ndarray | None = None
     part: np.ndarray | None = None
     value: np.ndarray | None = None
+    action: np.ndarray | None = None
+    actions: tuple[str, ...] = ()
+    ordered: bool = True
 
     def take(self, index: np.ndarray) -> "Log":
         """The chosen rows, in the order of `index`."""
@@ -44,7 +50,7 @@ class Log:
 
         return Log(
             self.user[index], self.item[index], self.label[index], chosen(self.time), chosen(self.part),
-            chosen(self.value),
+            chosen(self.value), chosen(self.action), self.actions, self.ordered,
         )  # fmt: skip
 
 
@@ -121,6 +127,9 @@ def assemble(options: DatasetOptions, tables: Tables, log: Log, drop_repeats: bo
         max_share=options.max_share,
         searched=tables.searched,
         notes=notes,
+        ordered=log.ordered,
+        action=log.action,
+        actions=log.actions,
     )
 
 

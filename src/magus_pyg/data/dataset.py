@@ -48,6 +48,10 @@ class RecDataset:
         max_share: words on a larger share of the items are left out.
         searched: searched queries: user (int64 index), time (int64), words (text, joined by "|"); may be empty.
         notes: what was counted and carried on with, for example {"items without words": 3} (reading 20).
+        ordered: whether the order of a user's rows is that of events; False where the log has neither times nor an
+            order within a user, so that `time` only numbers the rows.
+        action: int8 [n], index into `actions`; None where the log has no actions or all are alike.
+        actions: names of the log's action types where it has several, such as click and buy; else empty.
 
     Raises:
         DataError: if the arrays contradict each other.
@@ -70,6 +74,9 @@ class RecDataset:
     max_share: float = 0.95
     searched: pd.DataFrame = field(default_factory=lambda: empty_searched())
     notes: dict[str, int] = field(default_factory=dict)
+    ordered: bool = True
+    action: np.ndarray | None = None
+    actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = self.user.size
@@ -91,6 +98,23 @@ class RecDataset:
         same_user = self.user[1:] == self.user[:-1]
         if (self.user[1:] < self.user[:-1]).any() or (same_user & (self.time[1:] < self.time[:-1])).any():
             raise DataError("the rows of a RecDataset must be sorted by user, then by time")
+        self._check_actions()
+
+    def _check_actions(self) -> None:
+        if len(set(self.actions)) != len(self.actions) or len(self.actions) > np.iinfo(np.int8).max:
+            raise DataError(f"RecDataset.actions must be at most 127 different names (got {list(self.actions)})")
+        if (self.action is None) != (not self.actions):
+            given, missing = ("action", "actions") if self.action is not None else ("actions", "action")
+            raise DataError(f"RecDataset.{given} needs RecDataset.{missing}: the codes of the rows and their names")
+        if self.action is None:
+            return
+        n, limit = self.user.size, len(self.actions)
+        if self.action.shape != (n,) or self.action.dtype != np.int8:
+            raise DataError(f"RecDataset.action must be int8 [{n}] (got {self.action.dtype} {list(self.action.shape)})")
+        if n and (self.action.min() < 0 or self.action.max() >= limit):
+            raise DataError(
+                f"RecDataset.action must be in [0, {limit}) (got {self.action.min()} to {self.action.max()})"
+            )
 
     def __repr__(self) -> str:
         return (
@@ -129,7 +153,7 @@ class RecDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the content, as 64 hex digits: ids, words, profiles, searched queries, log and parts.
+        """SHA-256 of the content, as 64 hex digits: ids, words, profiles, searched queries, log, parts and actions.
 
         Two data sets have the same fingerprint exactly if models, graphs and records made from one fit the other. The
         name, the notes, item columns that are no words, and max_words and max_share are not content.
@@ -156,6 +180,11 @@ class RecDataset:
         for name in ("user", "time"):
             digest.update(f"searched {name};".encode() + self.searched[name].to_numpy(dtype="<i8").tobytes())
         add_texts("searched", self.searched["words"])
+        if self.action is not None:
+            add_texts("actions", self.actions)
+            digest.update(b"action;" + self.action.tobytes())
+        if not self.ordered:
+            digest.update(b"unordered;")
         return digest.hexdigest()
 
 

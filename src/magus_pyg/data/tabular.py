@@ -1,6 +1,6 @@
 """A folder of one's own: a log and an item table as CSV or Parquet, with names of columns to choose."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ class TabularOptions(DatasetOptions):
         item_id: column of the item ids (interactions, items).
         rating: column of ratings or actions; "" where there is none.
         timestamp: column of times; "" where the order of the file is the order of time.
+        ordered: whether the order of a user's rows is that of events. Say false where there are neither times nor such
+            an order, so that no model reads a sequence into it.
         timestamp_format: "number" (seconds, or a position), "iso", or a pattern such as "%Y%m%d".
         positive: what makes a row positive: "rating" (above `positive_above`), "action" (one of `positive_actions`)
             or "all".
@@ -49,6 +51,7 @@ class TabularOptions(DatasetOptions):
     item_id: str = "item_id"
     rating: str = "rating"
     timestamp: str = "timestamp"
+    ordered: bool = True
     timestamp_format: str = "number"
     positive: str = "rating"
     positive_above: float = 3.0
@@ -94,7 +97,10 @@ def load_tabular(options: TabularOptions, data_root: Path | None = None) -> RecD
         time=checks.seconds(log_file, options.timestamp, options.timestamp_format) if options.timestamp else None,
         part=_parts(options, log_file) if options.split else None,
         value=_codes(log_file.texts(options.rating)) if options.rating else None,
+        ordered=options.ordered,
     )
+    if options.positive == "action":
+        log = _with_actions(log, log_file.texts(options.rating), log_file.path)
     searched = _searched(options, folder, users["user_id"].to_numpy(dtype=object), notes)
     return assemble(options, Tables(items, users, searched, notes), log, drop_repeats=options.repeats == "drop")
 
@@ -201,6 +207,17 @@ def _labels(options: TabularOptions, log: Table) -> np.ndarray:
             f"{options.positive_actions}; the actions are {pc.unique(actions).to_pylist()[:10]}"
         )
     return np.asarray(positive, dtype=np.int8)
+
+
+def _with_actions(log: Log, actions: pa.ChunkedArray, path: Path) -> Log:
+    """The log with its action types, in alphabetical order, where it has several."""
+    names = sorted(pc.unique(actions).to_pylist())
+    if len(names) > np.iinfo(np.int8).max:
+        raise DataError(f"{path}: {len(names)} different actions, such as {names[:5]}; at most 127 can be told apart")
+    if len(names) < 2:
+        return log
+    codes = pc.index_in(actions, value_set=pa.array(names, pa.string())).to_numpy()
+    return replace(log, action=np.asarray(codes, dtype=np.int8), actions=tuple(names))
 
 
 def _parts(options: TabularOptions, log: Table) -> np.ndarray:
