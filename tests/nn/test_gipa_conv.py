@@ -188,6 +188,13 @@ def test_large_logits_stay_finite():
     assert layer(x, EDGES, ATTR).isfinite().all()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_types_of_edges_give_the_same(form):
+    layer, x = randomize(GIPAConv(2, 4, 3, **form)), torch.randn(4, 2).double()
+    table, types = ATTR[:3].double(), torch.tensor([2, 0, 0, 1, 2, 1])
+    assert torch.allclose(layer(x, EDGES, table, types), layer(x, EDGES, table[types]))
+
+
 def test_edge_index_gives_the_same():
     layer, x = GIPAConv(2, 4, 3, heads=2), torch.randn(4, 2)
     assert torch.equal(layer(x, EdgeIndex(EDGES, sparse_size=(4, 4)), ATTR), layer(x, EDGES, ATTR))
@@ -206,6 +213,8 @@ def test_compile_fullgraph(form):
     layer, x = GIPAConv(2, 4, 3, **form), torch.randn(4, 2)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     assert torch.allclose(compiled(x, EDGES, ATTR), layer(x, EDGES, ATTR), atol=1e-6)
+    types = torch.tensor([2, 0, 0, 1, 2, 1])
+    assert torch.allclose(compiled(x, EDGES, ATTR[:3], types), layer(x, EDGES, ATTR[:3], types), atol=1e-6)
     assert torch._dynamo.explain(layer)(x, EDGES, ATTR).graph_break_count == 0
 
 
@@ -245,6 +254,8 @@ BAD = [
     pytest.param({"edge_index": EDGES - 1}, GraphError, "holds -1", id="id"),
     pytest.param({"edge_attr": None}, GraphError, r"edge_attr is missing.*\[6, 3\]", id="no features"),
     pytest.param({"edge_attr": ATTR[:5]}, GraphError, r"edge_attr must be floating \[6, 3\].*\[5, 3\]", id="edges"),
+    pytest.param({"edge_type": EDGES[0], "edge_attr": ATTR[:3]}, GraphError, "edge_type holds 3.*0 to 2", id="types"),
+    pytest.param({"edge_type": EDGES[0], "edge_attr": X}, GraphError, r"floating \[T, 3\].*\[4, 2\]", id="table"),
     pytest.param({"edge_attr": ATTR.long()}, GraphError, r"edge_attr.*int64", id="type"),
 ]
 

@@ -5,10 +5,19 @@ from magus_pyg.models.base import BaseRecommender, TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.fm import FM
+from magus_pyg.models.gipa import GIPA
 from magus_pyg.models.history import History, Window
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.loader import Batch
-from magus_pyg.models.options import FMOptions, GraphModelOptions, ModelOptions, RGATOptions, RGCNOptions, TrainOptions
+from magus_pyg.models.options import (
+    FMOptions,
+    GIPAOptions,
+    GraphModelOptions,
+    ModelOptions,
+    RGATOptions,
+    RGCNOptions,
+    TrainOptions,
+)
 from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
@@ -17,6 +26,7 @@ from magus_pyg.models.training import TrainResult, fit
 
 __all__ = [
     "FM",
+    "GIPA",
     "MODELS",
     "RGAT",
     "RGCN",
@@ -26,6 +36,7 @@ __all__ = [
     "DotProductRecommender",
     "FMOptions",
     "FeatureSpace",
+    "GIPAOptions",
     "GraphModelOptions",
     "History",
     "Interactions",

@@ -10,6 +10,7 @@ from magus_pyg.errors import ConfigError
 
 __all__ = [
     "FMOptions",
+    "GIPAOptions",
     "GraphModelOptions",
     "ModelOptions",
     "RGATOptions",
@@ -143,6 +144,31 @@ class RGATOptions(GraphModelOptions):
         check_range(self, "heads", 1)
         if self.dim % self.heads:
             raise ConfigError(f"RGATOptions.heads must divide dim={self.dim} (got {self.heads})")
+
+
+@dataclass
+class GIPAOptions(GraphModelOptions):
+    """Options of GIPA, beside those of all graph models.
+
+    Attributes:
+        name: "gipa".
+        heads: attention heads; must divide `dim`. 1: a weight for each edge; `dim`: one for each edge and feature.
+        attention_dim: hidden units of the MLPs of the attention; 0 makes them linear.
+        edge_dim: length of the vectors of relation and direction.
+    """
+
+    name: str = "gipa"
+    heads: int = 8
+    attention_dim: int = 64
+    edge_dim: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("heads", "edge_dim"):
+            check_range(self, name, 1)
+        check_range(self, "attention_dim", 0)
+        if self.dim % self.heads:
+            raise ConfigError(f"GIPAOptions.heads must divide dim={self.dim} (got {self.heads})")
 
 
 @dataclass

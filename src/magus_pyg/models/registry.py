@@ -12,8 +12,9 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.fm import FM
+from magus_pyg.models.gipa import GIPA
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.options import FMOptions, ModelOptions, RGATOptions, RGCNOptions
+from magus_pyg.models.options import FMOptions, GIPAOptions, ModelOptions, RGATOptions, RGCNOptions
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
 
@@ -39,6 +40,7 @@ class ModelEntry:
 
 MODELS: dict[str, ModelEntry] = {
     "fm": ModelEntry(FMOptions, lambda options, features, graph, rows, seed: FM(options, features, seed)),
+    "gipa": ModelEntry(GIPAOptions, lambda *given: GIPA(*given), needs_graph=True),
     "rgat": ModelEntry(RGATOptions, lambda *given: RGAT(*given), needs_graph=True),
     "rgcn": ModelEntry(RGCNOptions, lambda *given: RGCN(*given), needs_graph=True),
 }

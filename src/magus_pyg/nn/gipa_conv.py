@@ -9,7 +9,7 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
 from magus_pyg.errors import GraphError, ModelError
-from magus_pyg.nn._inputs import EdgesLike, check_features, read_edges
+from magus_pyg.nn._inputs import EdgesLike, check_edge_type, check_features, read_edges
 
 
 class GIPAConv(MessagePassing):  # type: ignore[misc]
@@ -113,6 +113,7 @@ class GIPAConv(MessagePassing):  # type: ignore[misc]
         x: Tensor | tuple[Tensor, Tensor],
         edge_index: EdgesLike,
         edge_attr: Tensor | None = None,
+        edge_type: Tensor | None = None,
         return_attention_weights: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Run the layer.
@@ -120,12 +121,14 @@ class GIPAConv(MessagePassing):  # type: ignore[misc]
         Args:
             x: floating [N, in], or a pair (x_src, x_dst).
             edge_index: plain [2, E], `EdgeIndex`, or `SparseTensor` as adj_t whose values are the edge features.
-            edge_attr: floating [E, edge_channels].
+            edge_attr: floating [E, edge_channels], or [T, edge_channels] with `edge_type`.
+            edge_type: int64 [E] in [0, T), the row of `edge_attr` of each edge, where many edges share their features:
+                these are then projected T times instead of E times.
             return_attention_weights: also return the weights after the softmax, before dropout, [E, H] (in the
                 row-major order of a SparseTensor).
 
         Raises:
-            GraphError: node ids out of range, edges or edge features of the wrong shape or type.
+            GraphError: node ids or edge types out of range, edges or edge features of the wrong shape or type.
             ModelError: node features of the wrong shape or type.
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
@@ -133,17 +136,22 @@ class GIPAConv(MessagePassing):  # type: ignore[misc]
         check_features(x_dst, "x_dst", self.in_channels_pair[1])
         num_src, num_dst = x_src.size(0), x_dst.size(0)
         edges = read_edges(edge_index, "edge_index", num_src, num_dst)
-        edge_attr = self._check_edge_attr(edges.value if edge_attr is None else edge_attr, edges.ends.size(1))
+        edge_attr = edges.value if edge_attr is None else edge_attr
+        if edge_type is None:
+            edge_attr = self._check_edge_attr(edge_attr, edges.ends.size(1))
+        else:
+            edge_attr = self._check_edge_attr(edge_attr, None)
+            edge_type = check_edge_type(edge_type, edges.ends.size(1), edge_attr.size(0))
 
         source, target = edges.ends
         logit = self.att_src(x_src).index_select(0, source) + self.att_dst(x_dst).index_select(0, target)
-        logit = F.leaky_relu(logit + self.att_edge(edge_attr), self.negative_slope)
+        logit = F.leaky_relu(logit + _of_edges(self.att_edge(edge_attr), edge_type), self.negative_slope)
         alpha = softmax(logit, target, num_nodes=num_dst)
 
         out = self.propagate(
             edges.ends,
             p=(self.prop_src(x_src), None),
-            edge=None if self.prop_edge is None else self.prop_edge(edge_attr),
+            edge=None if self.prop_edge is None else _of_edges(self.prop_edge(edge_attr), edge_type),
             alpha=F.dropout(alpha, self.dropout, self.training),
             size=(num_src, num_dst),
         )
@@ -160,14 +168,17 @@ class GIPAConv(MessagePassing):  # type: ignore[misc]
             message = self.prop_out(F.leaky_relu(message, self.negative_slope))
         return message.view(-1, self.heads, self.out_channels // self.heads) * alpha.unsqueeze(-1)
 
-    def _check_edge_attr(self, edge_attr: Tensor | None, num_edges: int) -> Tensor:
-        """The edge features; raises a `GraphError` unless they are floating [num_edges, edge_channels]."""
-        wanted = [num_edges, self.edge_channels]
+    def _check_edge_attr(self, edge_attr: Tensor | None, rows: int | None) -> Tensor:
+        """The features; raises a `GraphError` unless they are floating [rows, edge_channels] (any rows if None)."""
+        channels = self.edge_channels
+        if edge_attr is not None and edge_attr.is_floating_point() and edge_attr.dim() == 2:
+            rows_fit = rows is None or edge_attr.size(0) == rows
+            if rows_fit and edge_attr.size(1) == channels:
+                return edge_attr
+        wanted = f"floating [{'T' if rows is None else rows}, {channels}]"
         if edge_attr is None:
-            raise GraphError(f"edge_attr is missing: give floating {wanted}, or a SparseTensor whose values they are")
-        if not edge_attr.is_floating_point() or list(edge_attr.shape) != wanted:
-            raise GraphError(f"edge_attr must be floating {wanted}, got {edge_attr.dtype} {list(edge_attr.shape)}")
-        return edge_attr
+            raise GraphError(f"edge_attr is missing: give {wanted}, or a SparseTensor whose values they are")
+        raise GraphError(f"edge_attr must be {wanted}, got {edge_attr.dtype} {list(edge_attr.shape)}")
 
     def __repr__(self) -> str:
         return (
@@ -182,3 +193,8 @@ def _attention_mlp(in_channels: int, hidden: int, heads: int, negative_slope: fl
         return nn.Linear(in_channels, heads, bias=False)
     first, second = nn.Linear(in_channels, hidden, bias=False), nn.Linear(hidden, heads, bias=False)
     return nn.Sequential(first, nn.LeakyReLU(negative_slope), second)
+
+
+def _of_edges(value: Tensor, edge_type: Tensor | None) -> Tensor:
+    """[E, ...] from one row an edge, or from one row a type of edge."""
+    return value if edge_type is None else value.index_select(0, edge_type)
