@@ -4,13 +4,25 @@ from magus_pyg.simulation.loop import RECORD_COLUMNS, simulate
 from magus_pyg.simulation.metrics import bootstrap_interval, session_metrics, summarize
 from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates
 from magus_pyg.simulation.protocol import Agent, Feedback, Play, Scorer, SessionView
-from magus_pyg.simulation.users import Answer, NoisyUser, NotCareUser, ShownList, TruthfulUser, User, first_click
+from magus_pyg.simulation.users import (
+    Answer,
+    DriftingUser,
+    ImpatientUser,
+    NoisyUser,
+    NotCareUser,
+    ShownList,
+    TruthfulUser,
+    User,
+    first_click,
+)
 
 __all__ = [
     "RECORD_COLUMNS",
     "Agent",
     "Answer",
+    "DriftingUser",
     "Feedback",
+    "ImpatientUser",
     "NoisyUser",
     "NotCareUser",
     "Play",

@@ -50,11 +50,12 @@ def simulate(
         The record table, a row a (session, round) that was played, sorted by session as given, then round: `session`
         (its id), `user`, `agent`, `horizon` (= rounds), `round` (from 1), `shown` (list of nodes), `kinds` (list of
         "item" or "query"), `clicked` (node, -1 for none), `position` of the click (from 1, 0 for none),
-        `n_candidates`, `n_targets`, `queries_shown`, `target_clicked`, `done` (the session is over after this round).
+        `n_candidates`, `n_targets` (of the round), `queries_shown`, `target_clicked` (one of the round's targets),
+        `done` (the session is over after this round: with success, left by the user, or at its last round).
 
     Raises:
         SessionError: rounds or list_length below 1, candidates outside the graph, an agent that shows a node twice
-            or one that is not there.
+            or one that is not there, a user whose answers or targets do not fit what was shown.
         ModelError: scores that are NaN or infinite.
     """
     if rounds < 1:
@@ -91,8 +92,7 @@ def _play_batch(
         agent.graph, builder, graphs, sessions.user, batch.scores, batch.searched, rounds, list_length, key
     )
     play = agent.start(view)
-    targets = graphs.count_targets(sessions.targets)
-    n_targets = sessions.targets.sum(1)
+    wanted: Tensor | None = None
     seen = torch.zeros(graphs.node.shape, dtype=torch.bool, device=graphs.node.device)
     active = torch.ones(len(sessions), dtype=torch.bool, device=graphs.node.device)
     played: list[dict[str, Tensor]] = []
@@ -101,17 +101,22 @@ def _play_batch(
             break
         shown = play.recommend()
         present, is_item = check_list(agent.name, graphs, shown, seen, active, list_length)
+        now = user.wants(sessions.candidates, sessions.targets, number, key)
+        if now is not wanted:
+            wanted, targets = now, graphs.count_targets(_checked_targets(user, now, sessions))
+            n_targets = now.sum(1)
         matches = torch.where(present, targets.gather(1, shown.clamp(min=0)), 0)
         answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key))
-        clicked = _checked_click(user, answer, present, active)
+        clicked = _checked_click(user, answer, present, is_item, active)
         row = torch.arange(len(sessions), device=shown.device)
         hit = (clicked >= 0) & is_item[row, clicked.clamp(min=0)] & (matches[row, clicked.clamp(min=0)] > 0)
-        played.append(
-            {"active": active, "shown": shown, "clicked": clicked, "hit": hit, "is_item": is_item, "present": present}
-        )
+        turn = {"active": active, "shown": shown, "clicked": clicked, "hit": hit}
+        played.append({**turn, "is_item": is_item, "present": present, "n_targets": n_targets})
         play.update(Feedback(shown, clicked, answer.not_care, active))
         active = active & ~hit
-    return _records(agent.name, graphs, sessions, n_targets, played, rounds)
+        if answer.leaves is not None:
+            active = active & ~answer.leaves
+    return _records(agent.name, graphs, sessions, played, rounds)
 
 
 def check_list(
@@ -149,13 +154,37 @@ def check_list(
     return present, graphs.is_item[slot] & present
 
 
-def _checked_click(user: User, answer: Answer, present: Tensor, active: Tensor) -> Tensor:
-    clicked = answer.clicked
+def _checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
+    """The targets of a round, bool [B, C], if they are candidates."""
+    if targets.shape != sessions.candidates.shape or targets.dtype != torch.bool:
+        kind = f"{str(targets.dtype).removeprefix('torch.')} {list(targets.shape)}"
+        raise SessionError(f"{user!r} wants {kind}, expected bool {list(sessions.candidates.shape)}, like candidates")
+    if bool((targets & (sessions.candidates < 0)).any()):
+        raise SessionError(f"{user!r} wants a pad (-1)")
+    return targets
+
+
+def _checked_click(user: User, answer: Answer, present: Tensor, is_item: Tensor, active: Tensor) -> Tensor:
+    """The clicks, int64 [B], of the sessions that still go on, if all answers are to what was shown."""
+    clicked, not_care, leaves = answer.clicked, answer.not_care, answer.leaves
+    count = present.shape[0]
+    expected = {"clicked": (clicked, (count,), torch.int64), "not_care": (not_care, present.shape, torch.bool)}
+    if leaves is not None:
+        expected["leaves"] = (leaves, (count,), torch.bool)
+    for name, (value, shape, dtype) in expected.items():
+        if value.shape != shape or value.dtype != dtype:
+            raise SessionError(
+                f"{user!r} answers {name} {value.dtype} {list(value.shape)}, expected {dtype} {list(shape)}"
+            )
     outside = (clicked >= present.shape[1]) | (clicked < -1)
-    row = torch.arange(clicked.numel(), device=clicked.device)
-    wrong = active & (outside | ((clicked >= 0) & ~present[row, clicked.clamp(0, present.shape[1] - 1)]))
+    row = torch.arange(count, device=clicked.device)
+    place = clicked.clamp(0, present.shape[1] - 1)
+    wrong = active & (outside | ((clicked >= 0) & ~present[row, place]))
     if wrong.any():
         raise SessionError(f"{user!r} clicked position {int(clicked[wrong][0])}, where nothing was shown")
+    careless = not_care & active.unsqueeze(1)
+    if bool((careless & (~present | is_item)).any()) or bool((careless[row, place] & (clicked >= 0)).any()):
+        raise SessionError(f"{user!r} answers Not Care to what is no shown query, or to what it clicked")
     return torch.where(active, clicked, -1)
 
 
@@ -163,7 +192,6 @@ def _records(
     name: str,
     graphs: SessionGraphs,
     sessions: Sessions,
-    n_targets: Tensor,
     played: list[dict[str, Tensor]],
     rounds: int,
 ) -> pd.DataFrame:
@@ -197,7 +225,7 @@ def _records(
             "clicked": clicked_node.numpy(),
             "position": clicked.numpy() + 1,
             "n_candidates": n_candidates[session].numpy(),
-            "n_targets": n_targets.cpu()[session].numpy(),
+            "n_targets": stacked["n_targets"][session, turn].numpy(),
             "queries_shown": (present & ~is_item).sum(1).numpy(),
             "target_clicked": hit.numpy(),
             "done": last.numpy(),

@@ -1,4 +1,17 @@
-"""Simulated users: how a list is answered (Definition D.1)."""
+"""Simulated users: how a list is answered (Definition D.1), what is wanted, and when a session is left.
+
+A user of one's own is a subclass of `User`, ready for `simulate(..., user=...)`:
+
+    class Hurried(User):  # looks at the first node alone
+        def answer(self, shown: ShownList) -> Answer:
+            liked = shown.present & (shown.matches > 0)
+            liked[:, 1:] = False
+            return Answer(first_click(shown.is_item, liked), torch.zeros_like(liked))
+
+Lists of many sessions are answered at once. What is random has to be a function of `shown.key` (`magus_pyg.random`),
+so that an answer does not depend on which sessions are played together. `tests/contracts/user.py` holds the tests that
+every user has to pass.
+"""
 
 from dataclasses import dataclass
 
@@ -6,11 +19,21 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import ConfigError, SessionError
-from magus_pyg.random import uniform
+from magus_pyg.random import integers, uniform
 
-__all__ = ["Answer", "NoisyUser", "NotCareUser", "ShownList", "TruthfulUser", "User", "first_click"]
+__all__ = [
+    "Answer",
+    "DriftingUser",
+    "ImpatientUser",
+    "NoisyUser",
+    "NotCareUser",
+    "ShownList",
+    "TruthfulUser",
+    "User",
+    "first_click",
+]
 
-_NOISE = 0x21  # what a random number is for
+_NOISE, _LEAVING, _DRIFT_ROUND, _DRIFT_ITEM = 0x21, 0x22, 0x23, 0x24  # what a random number is for
 
 
 @dataclass(frozen=True)
@@ -20,8 +43,8 @@ class ShownList:
     Attributes:
         present: bool [B, N], False where a list is shorter.
         is_item: bool [B, N].
-        matches: int64 [B, N], how many of the session's targets contain the shown node (1 for a target itself).
-        n_targets: int64 [B].
+        matches: int64 [B, N], how many of the present targets contain the shown node (1 for a target itself).
+        n_targets: int64 [B], the number of present targets.
         round: the round, from 1.
         key: int64 [B], the random key of each session.
     """
@@ -41,10 +64,13 @@ class Answer:
     Attributes:
         clicked: int64 [B], the position of the click (from 0), -1 for none.
         not_care: bool [B, N], queries answered Not Care; never the clicked one.
+        leaves: bool [B], the sessions that are left after this answer; None for none. A session in which a target was
+            clicked is over anyway.
     """
 
     clicked: Tensor
     not_care: Tensor
+    leaves: Tensor | None = None
 
 
 def first_click(is_item: Tensor, liked: Tensor) -> Tensor:
@@ -65,11 +91,28 @@ def first_click(is_item: Tensor, liked: Tensor) -> Tensor:
 
 
 class User:
-    """Base class of simulated users; a subclass says what is answered to a list."""
+    """Base class of simulated users: a subclass says what is answered to a list, and may say what is wanted.
+
+    Neither may depend on how sessions are batched, nor on the order of the candidates.
+    """
 
     def answer(self, shown: ShownList) -> Answer:
-        """The answers to the lists of one round; must not depend on how sessions are batched."""
+        """The answers to the lists of one round."""
         raise NotImplementedError(f"{type(self).__name__} must define answer(shown)")
+
+    def wants(self, candidates: Tensor, targets: Tensor, round_number: int, key: Tensor) -> Tensor:
+        """The targets in a round; asked for before its lists are answered. Success is a click on one of them.
+
+        Args:
+            candidates: int64 [B, C], item nodes, -1 pads.
+            targets: bool [B, C], the sessions' targets.
+            round_number: the round, from 1.
+            key: int64 [B], the random key of each session.
+
+        Returns:
+            bool [B, C], False for pads; `targets` itself where nothing has changed.
+        """
+        return targets
 
 
 class TruthfulUser(User):
@@ -144,3 +187,86 @@ class NoisyUser(User):
         flipped = draw < torch.where(shown.is_item, self.p_item, self.p)
         liked = shown.present & ((shown.matches > 0) ^ flipped)
         return Answer(first_click(shown.is_item, liked), torch.zeros_like(shown.present))
+
+
+class ImpatientUser(User):
+    """Answers like another user, and leaves after a round with a chance that grows from round to round.
+
+    The chance after round r is p + growth·(r - 1), at most 1. A session that is left ends without success; its last
+    row in the record table is `done`, and rounds that were not played count in no metric.
+
+    Args:
+        p: chance after the first round, in [0, 1].
+        growth: what it gains with every round, in [0, 1].
+        answers: who answers; a `TruthfulUser` if None.
+
+    Raises:
+        ConfigError: a probability out of range.
+    """
+
+    def __init__(self, p: float = 0.05, growth: float = 0.1, answers: User | None = None) -> None:
+        for name, value in (("p", p), ("growth", growth)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"ImpatientUser.{name} is a probability and must be in [0, 1] (got {value!r})")
+        self.p, self.growth = p, growth
+        self.answers = TruthfulUser() if answers is None else answers
+
+    def __repr__(self) -> str:
+        return f"ImpatientUser(p={self.p}, growth={self.growth}, answers={self.answers!r})"
+
+    def wants(self, candidates: Tensor, targets: Tensor, round_number: int, key: Tensor) -> Tensor:
+        """What the user who answers wants."""
+        return self.answers.wants(candidates, targets, round_number, key)
+
+    def answer(self, shown: ShownList) -> Answer:
+        """The other user's answers, and who leaves after them."""
+        answer = self.answers.answer(shown)
+        chance = self.p + self.growth * (shown.round - 1)
+        leaves = uniform(shown.key, _LEAVING, shown.round) < chance
+        return Answer(answer.clicked, answer.not_care, leaves if answer.leaves is None else leaves | answer.leaves)
+
+
+class DriftingUser(User):
+    """Changes its mind once: from a round on, which is drawn for each session, other candidates are the targets.
+
+    The new targets are as many as the old ones, drawn evenly from the candidates that were none (fewer where there are
+    fewer; without any, nothing changes). Answers and success go by the targets of the round. Round and new targets are
+    functions of the session's key and the items alone, so every agent meets the same change; as no node is shown twice
+    in a session, a new target that was shown before the change is lost.
+
+    Args:
+        first: the earliest round that begins with new targets, at least 2.
+        last: the latest, at least `first`. In a session of fewer rounds the change may not be reached.
+        answers: who answers; a `TruthfulUser` if None.
+
+    Raises:
+        ConfigError: rounds out of range.
+    """
+
+    def __init__(self, first: int = 2, last: int = 3, answers: User | None = None) -> None:
+        if first < 2:
+            raise ConfigError(f"DriftingUser.first must be at least 2, so that something is shown before (got {first})")
+        if last < first:
+            raise ConfigError(f"DriftingUser.last must be at least first={first} (got {last})")
+        self.first, self.last = first, last
+        self.answers = TruthfulUser() if answers is None else answers
+
+    def __repr__(self) -> str:
+        return f"DriftingUser(first={self.first}, last={self.last}, answers={self.answers!r})"
+
+    def wants(self, candidates: Tensor, targets: Tensor, round_number: int, key: Tensor) -> Tensor:
+        """The targets of the round: see the class."""
+        targets = self.answers.wants(candidates, targets, round_number, key)
+        if round_number < self.first or not targets.shape[1]:
+            return targets
+        changes = self.first + integers(self.last - self.first + 1, key, _DRIFT_ROUND)
+        free = (candidates >= 0) & ~targets
+        draw = torch.where(free, uniform(key.unsqueeze(1), _DRIFT_ITEM, candidates), torch.inf)
+        rank = draw.argsort(1).argsort(1)
+        drawn = free & (rank < targets.sum(1, keepdim=True))
+        drifted = (round_number >= changes) & drawn.any(1)
+        return torch.where(drifted.unsqueeze(1), drawn, targets)
+
+    def answer(self, shown: ShownList) -> Answer:
+        """The other user's answers, by the present targets."""
+        return self.answers.answer(shown)
