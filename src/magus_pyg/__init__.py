@@ -30,6 +30,8 @@ from magus_pyg.graph import (
 )
 from magus_pyg.session import MagusSession, Recommendation
 from magus_pyg.simulation import (
+    DriftingUser,
+    ImpatientUser,
     NoisyUser,
     NotCareUser,
     TruthfulUser,
@@ -48,8 +50,10 @@ __all__ = [
     "BayesState",
     "ConfigError",
     "DataError",
+    "DriftingUser",
     "EdgeFactors",
     "GraphError",
+    "ImpatientUser",
     "ItemsAgent",
     "MagusAgent",
     "MagusError",

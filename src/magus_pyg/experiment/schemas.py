@@ -14,6 +14,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from magus_pyg.data import MovieLens100kOptions, SessionOptions, SyntheticOptions, TabularOptions
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import BaseVariant, Config, NoisyOptions, NoneVariant, SimulationOptions, UserOptions
+from magus_pyg.experiment.users import DriftingOptions, ImpatientOptions
 from magus_pyg.experiment.variants import BayesVariant, PlusVariant
 from magus_pyg.models import MODELS, TrainOptions
 
@@ -24,7 +25,12 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "dataset": {"synthetic": SyntheticOptions, "movielens-100k": MovieLens100kOptions, "tabular": TabularOptions},
     "model": {name: entry.options for name, entry in MODELS.items()},
     "magus": {"none": NoneVariant, "base": BaseVariant, "plus": PlusVariant, "bayes": BayesVariant},
-    "user": {"truthful": UserOptions, "noisy": NoisyOptions},
+    "user": {
+        "truthful": UserOptions,
+        "noisy": NoisyOptions,
+        "impatient": ImpatientOptions,
+        "drifting": DriftingOptions,
+    },
 }
 _SINGLE: dict[str, type] = {"train": TrainOptions, "simulation": SimulationOptions, "sessions": SessionOptions}
 

@@ -1,12 +1,43 @@
 """The simulated users by name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import NoisyOptions, UserOptions
-from magus_pyg.simulation import NoisyUser, NotCareUser, TruthfulUser, User
+from magus_pyg.simulation import DriftingUser, ImpatientUser, NoisyUser, NotCareUser, TruthfulUser, User
 
-__all__ = ["USERS", "build_user"]
+__all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "build_user"]
+
+
+@dataclass
+class ImpatientOptions(UserOptions):
+    """A truthful user who leaves with a chance that grows from round to round.
+
+    Attributes:
+        name: "impatient".
+        p: chance to leave after the first round, in [0, 1].
+        growth: what the chance gains with every round, in [0, 1].
+    """
+
+    name: str = "impatient"
+    p: float = 0.05
+    growth: float = 0.1
+
+
+@dataclass
+class DriftingOptions(UserOptions):
+    """A truthful user who comes to want other candidates, once in a session.
+
+    Attributes:
+        name: "drifting".
+        first: the earliest round that begins with new targets, at least 2.
+        last: the latest; the round is drawn evenly between the two.
+    """
+
+    name: str = "drifting"
+    first: int = 2
+    last: int = 3
 
 
 def _noisy(options: UserOptions) -> User:
@@ -14,10 +45,22 @@ def _noisy(options: UserOptions) -> User:
     return NoisyUser(noise.p, noise.p_item)
 
 
+def _impatient(options: UserOptions) -> User:
+    impatience = options if isinstance(options, ImpatientOptions) else ImpatientOptions()
+    return ImpatientUser(impatience.p, impatience.growth)
+
+
+def _drifting(options: UserOptions) -> User:
+    drift = options if isinstance(options, DriftingOptions) else DriftingOptions()
+    return DriftingUser(drift.first, drift.last)
+
+
 USERS: dict[str, Callable[[UserOptions], User]] = {
     "truthful": lambda options: TruthfulUser(),
     "not_care": lambda options: NotCareUser(),
     "noisy": _noisy,
+    "impatient": _impatient,
+    "drifting": _drifting,
 }
 
 

@@ -1,0 +1,39 @@
+"""The users that the configuration names."""
+
+import pytest
+
+from magus_pyg.errors import ConfigError
+from magus_pyg.experiment.overrides import compose_config
+from magus_pyg.experiment.schemas import group_options, typed
+from magus_pyg.experiment.users import USERS, build_user
+
+
+@pytest.mark.parametrize(
+    ("words", "user"),
+    [
+        (["user=truthful"], "TruthfulUser()"),
+        (["user=not_care"], "NotCareUser()"),
+        (["user=noisy", "user.p=0.2"], "NoisyUser(p=0.2, p_item=0.0)"),
+        (["user=impatient", "user.growth=0.3"], "ImpatientUser(p=0.05, growth=0.3, answers=TruthfulUser())"),
+        (["user=drifting", "user.last=4"], "DriftingUser(first=2, last=4, answers=TruthfulUser())"),
+    ],
+)
+def test_users_and_their_keys(words: list[str], user: str) -> None:
+    assert repr(build_user(typed(compose_config(words)).user)) == user
+
+
+def test_every_user_has_a_file() -> None:
+    assert group_options("user") == sorted(USERS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["user=impatient", "user.p=1.2"], r"ImpatientUser\.p is a probability and must be in \[0, 1\] \(got 1\.2\)"),
+        (["user=drifting", "user.first=1"], r"DriftingUser\.first must be at least 2"),
+        (["user=noisy", "user.p=0.7"], r"NoisyUser\.p must be in"),
+    ],
+)
+def test_keys_out_of_range(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_user(typed(compose_config(words)).user)
