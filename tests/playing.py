@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import pandas as pd
 import torch
@@ -152,23 +153,35 @@ def cases(draw: st.DrawFn, max_sessions: int = 3, max_items: int = 5) -> Case:
 
 
 def any_options() -> st.SearchStrategy[MagusOptions]:
-    """Every switch in every combination."""
+    """Every switch in every combination that is allowed."""
+    paper = st.fixed_dictionaries(
+        {"clamp": st.booleans(), "negative": st.sampled_from(["zero", "signed", "signed_both"])}
+    )
+    normalised = st.fixed_dictionaries(
+        {"propagation": st.just("normalised"), "mixing": st.sampled_from([None, 0.0, 0.25, 0.9])}
+    )
+    return st.one_of(paper, paper, normalised).flatmap(_with_shared_switches)
+
+
+def _with_shared_switches(own: dict[str, Any]) -> st.SearchStrategy[MagusOptions]:
     return st.builds(
         MagusOptions,
         relations=st.sampled_from(["definition", "definition", "swapped", "fields"]),
         scope=st.sampled_from(["session", "catalogue"]),
         hops=st.sampled_from([1, 1, 2, 3]),
         searched=st.sampled_from(["lift", "literal"]),
-        clamp=st.booleans(),
-        negative=st.sampled_from(["zero", "signed", "signed_both"]),
         unclicked=st.sampled_from(["zero", "unknown"]),
         minus_scale=st.sampled_from([1.0, 0.0, 0.3, 0.1, 2.0]),
+        **{name: st.just(value) for name, value in own.items()},
     )
 
 
 def literal(options: MagusOptions) -> Options:
     """The same switches for the reference."""
-    return Options(**vars(options))
+    switches = {name: value for name, value in vars(options).items() if name != "learn"}
+    if options.mixing is None:
+        switches["mixing"] = Fraction(1, 2)
+    return Options(**switches)
 
 
 def assert_plays_like(

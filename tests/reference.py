@@ -125,6 +125,8 @@ class Options:
     negative: str = "zero"
     unclicked: str = "zero"
     minus_scale: Fraction | float = 1
+    propagation: str = "paper"
+    mixing: Fraction | float = Fraction(1, 2)
 
 
 @dataclass
@@ -172,6 +174,8 @@ class Session:
         self.searched = [query for query in searched if query in self.members]
         self.shown: set[int] = set()
         self.y = self._guess()
+        self.first = normalise(self.y)
+        self.labels: dict[int, Fraction] = {}  # of all answered nodes, for the normalised propagation
 
     def is_item(self, node: int) -> bool:
         return self.catalogue[node].is_item
@@ -224,6 +228,10 @@ class Session:
         if clicked is not None:
             message[clicked] = Fraction(1)
             settled.add(clicked)
+        if options.propagation == "normalised":
+            self.labels |= {v: Fraction(int(v == clicked)) for v in settled}
+            self.y = self._mixed()
+            return
 
         y = dict(self.y)
         for v in settled:  # Eq. 8
@@ -240,6 +248,19 @@ class Session:
             if options.clamp:
                 y[receiver] = max(Fraction(0), min(Fraction(1), y[receiver]))
         self.y = y
+
+    def _mixed(self) -> dict[int, Fraction]:
+        """λSY + (1 - λ)Y(0) of App. B.3, answered nodes held at their labels; square roots are rounded to floats."""
+        sign = {pair: {IMPROVES: 1, INHIBITS: -1}.get(kind, 0) for pair, kind in self.relation.items()}
+        degree = {v: sum(abs(sign[v, u]) for u in self.members if u != v) for v in self.members}
+        before = self.y | self.labels
+        mixing = Fraction(self.options.mixing)
+        y = {}
+        for v in self.members:
+            joined = [u for u in self.members if u != v and sign[v, u]]
+            spread = sum(sign[v, u] * before[u] * Fraction(1 / math.sqrt(degree[v] * degree[u])) for u in joined)
+            y[v] = mixing * spread + (1 - mixing) * self.first[v]
+        return y | self.labels
 
 
 def normalise(values: dict[int, Fraction]) -> dict[int, Fraction]:

@@ -1,10 +1,11 @@
-"""The ways to recommend: the items floor, MAGUS, MAGUS+ and the Bayesian variant."""
+"""The ways to recommend: the items floor, the static ranking, MAGUS, MAGUS+ and the Bayesian variant."""
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, fit_bayes
 from magus_pyg.agents.fitting import Judge, choose_weight_form
 from magus_pyg.agents.items import ItemsAgent
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
 from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.static import StaticAgent
 from magus_pyg.agents.weights import WeightForm, WeightTrainOptions, edge_factors, train_node_features
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Judge",
     "MagusAgent",
     "MagusOptions",
+    "StaticAgent",
     "WeightForm",
     "WeightTrainOptions",
     "choose_weight_form",

@@ -1,4 +1,7 @@
-"""MAGUS (Algorithm 1): guess by Eqs. (2), (4) and (5), list by Eqs. (6) and (7), update by Eqs. (8) and (9)."""
+"""MAGUS (Algorithm 1): guess by Eqs. (2), (4) and (5), list by Eqs. (6) and (7), update by Eqs. (8) and (9).
+
+With `propagation: normalised` the formula of App. B.1 and B.3 takes the place of Eq. (9).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +11,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.items import mark_shown
-from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.normalised import NormalisedSpread
+from magus_pyg.agents.options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import n_nodes
@@ -80,7 +84,11 @@ class MagusAgent:
 
 
 class _MagusPlay:
-    """The state of B sessions: `y` float64 [B, M], the score of every slot, and `left` bool [B, M], not yet shown."""
+    """The state of B sessions.
+
+    `y` float64 [B, M], the score of every slot; `left` bool [B, M], not yet shown; with the normalised propagation also
+    `label` float64 [B, M], the 1 or 0 of the answered slots, -1 for the others.
+    """
 
     def __init__(self, options: MagusOptions, factors: EdgeFactors | None, view: SessionView) -> None:
         self.options, self.view, self.graphs = options, view, view.graphs
@@ -98,10 +106,17 @@ class _MagusPlay:
             )  # fmt: skip
         self.positive, self.negative = self._slot_factors(factors)
         self.refusal = 1.0 if options.negative != "zero" else 0.0 if factors is None else factors.refusal
-        learned_refusal = options.negative == "zero" and self.refusal > 0.0
+        learned_refusal = options.negative == "zero" and options.propagation == "paper" and self.refusal > 0.0
         self.unknown_below = options.unclicked == "unknown" or learned_refusal
         self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
         self.y = self._guess()
+        self.spread: NormalisedSpread | None = None
+        if options.propagation == "normalised":
+            catalogue = options.scope == "catalogue"
+            factors_of_slots = (self.positive, self.negative)
+            self.spread = NormalisedSpread(self.graphs, view.builder, self.inhibits, factors_of_slots, catalogue)
+            self.first = scale_to_unit(self.y, self.graphs.valid)  # Y(0) of App. B.3
+            self.label = torch.full_like(self.y, -1.0)
 
     def _slot_factors(self, factors: EdgeFactors | None) -> tuple[Tensor | None, Tensor | None]:
         if factors is None:
@@ -167,6 +182,9 @@ class _MagusPlay:
         offset = torch.arange(shown.shape[0], device=shown.device).unsqueeze(1) * self.graphs.n_slots
         flat = shown + offset
         yes, no = flat[is_clicked], flat[refused]
+        if self.spread is not None:
+            self._mix(self.spread, yes, no)
+            return
         y = self.y.clone().view(-1)
         y[yes], y[no] = 1.0, 0.0  # Eq. (8)
         receivers = self.graphs.valid.view(-1).clone()
@@ -175,6 +193,19 @@ class _MagusPlay:
         if self.options.clamp:
             y = y.clamp(0.0, 1.0)  # the bounds of Eq. (9) as printed
         self.y = y.view(self.graphs.node.shape)
+
+    def _mix(self, spread: NormalisedSpread, yes: Tensor, no: Tensor) -> None:
+        """App. B.3: Y(k+1) = λSY(k) + (1 - λ)Y(0), with Eq. (8) holding before and after for all answers so far.
+
+        Θ of App. B.1 is λ / (1 - λ), since Eq. (6) takes any common factor away; its weights are the factors.
+        """
+        mixing = DEFAULT_MIXING if self.options.mixing is None else self.options.mixing
+        label = self.label.clone().view(-1)
+        label[yes], label[no] = 1.0, 0.0  # Eq. (8)
+        self.label = label.view(self.y.shape)
+        held = self.label >= 0
+        y = mixing * spread(torch.where(held, self.label, self.y)) + (1.0 - mixing) * self.first
+        self.y = torch.where(held, self.label, torch.where(self.graphs.valid, y, 0.0))
 
     def _spread(self, y: Tensor, yes: Tensor, no: Tensor, receivers: Tensor) -> Tensor:
         """Eq. (9): from the answered nodes towards the items along R+, and to what they inhibit along R-."""
@@ -219,7 +250,10 @@ class _MagusPlay:
         return self.y
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"y": self.y, "left": self.left}
+        state = {"y": self.y, "left": self.left}
+        return state if self.spread is None else {**state, "label": self.label}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self.y, self.left = state["y"].clone(), state["left"].clone()
+        if self.spread is not None:
+            self.label = state["label"].clone()

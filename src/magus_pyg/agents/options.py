@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError
 
-__all__ = ["MagusOptions"]
+__all__ = ["DEFAULT_MIXING", "MagusOptions"]
 
 _CHOICES = {
     "relations": ("definition", "swapped", "fields"),
@@ -12,7 +12,12 @@ _CHOICES = {
     "searched": ("lift", "literal"),
     "negative": ("zero", "signed", "signed_both"),
     "unclicked": ("zero", "unknown"),
+    "propagation": ("paper", "normalised"),
+    "learn": ("none", "per_session"),
 }
+
+#: λ where the options leave it open and nothing has chosen it.
+DEFAULT_MIXING = 0.5
 
 
 @dataclass
@@ -32,6 +37,14 @@ class MagusOptions:
         unclicked: what a click says of the other nodes in the list. "zero": all are refused (F.2); "unknown": the
             queries below the clicked node say nothing.
         minus_scale: factor on the R- weights of Eq. (4), the first guess; 1 as printed.
+        propagation: how answers spread. "paper": by Eq. (9); "normalised": by the formula of App. B.1 and B.3,
+            Y(k+1) = λSY(k) + (1 - λ)Y(0), S the normalised adjacency matrix of R+ and R-, Y(0) the first guess, and all
+            answers so far held at the 1 or 0 of Eq. (8).
+        mixing: the λ of "normalised", in [0, 1); None: chosen on validation sessions by the agent `normalised`, else
+            1/2.
+        learn: what the base recommender learns between a user's sessions. "none": nothing; "per_session": what the
+            user answered in each finished session (Algorithm 1, lines 14 and 16; `experiment.learning`). An agent or
+            session by itself does not look at it.
     """
 
     relations: str = "definition"
@@ -42,6 +55,9 @@ class MagusOptions:
     negative: str = "zero"
     unclicked: str = "zero"
     minus_scale: float = 1.0
+    propagation: str = "paper"
+    mixing: float | None = None
+    learn: str = "none"
 
     def check(self) -> "MagusOptions":
         """The options themselves, if all are in range.
@@ -56,6 +72,14 @@ class MagusOptions:
             raise ConfigError(f"magus.hops must be at least 1, got {self.hops}")
         if not 0.0 <= self.minus_scale < float("inf"):
             raise ConfigError(f"magus.minus_scale must be at least 0 and finite, got {self.minus_scale}")
+        if self.mixing is not None and not 0.0 <= self.mixing < 1.0:
+            raise ConfigError(f"magus.mixing must be in [0, 1), got {self.mixing}")
+        if self.propagation == "normalised" and (self.clamp or self.negative != "zero"):
+            name = "clamp" if self.clamp else "negative"
+            raise ConfigError(
+                f"magus.{name} is a switch of Eq. (9), which magus.propagation=normalised replaces: leave it at its "
+                f"default (got {getattr(self, name)!r})"
+            )
         return self
 
     @property
