@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from magus_pyg.agents import ItemsAgent, MagusAgent
+from magus_pyg.agents import ItemsAgent, MagusAgent, StaticAgent
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.context import AgentContext, AgentState
+from magus_pyg.experiment.normalised import build_normalised, fit_normalised
 from magus_pyg.experiment.variants import build_bayes, build_plus, fit_bayes_state, fit_plus
 from magus_pyg.simulation import Agent
 
@@ -35,7 +36,11 @@ class AgentEntry:
 
 AGENTS: dict[str, AgentEntry] = {
     "items": AgentEntry(lambda context, state: ItemsAgent(context.graph, context.model)),
+    "static": AgentEntry(
+        lambda context, state: StaticAgent(context.graph, context.model, context.config.magus_options)
+    ),
     "magus": AgentEntry(lambda context, state: MagusAgent(context.graph, context.model, context.config.magus_options)),
+    "normalised": AgentEntry(build_normalised, fit_normalised),
     "magus+": AgentEntry(build_plus, fit_plus),
     "bayes": AgentEntry(build_bayes, fit_bayes_state, plans=True),
 }

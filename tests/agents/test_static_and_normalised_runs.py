@@ -1,0 +1,90 @@
+"""`static` and `normalised` by name: λ chosen on validation sessions, kept with the run, or set."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from contracts.agent import small_graph, small_scores, small_sessions
+from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
+from magus_pyg.errors import RunError
+from magus_pyg.experiment.agents import AGENTS
+from magus_pyg.experiment.config import BaseVariant, Config
+from magus_pyg.experiment.context import AgentContext
+from magus_pyg.experiment.normalised import MIXINGS
+from magus_pyg.simulation import session_metrics, simulate
+
+
+def context_of(said: list[str] | None = None, sessions: bool = True, **switches: object) -> AgentContext:
+    """Of the small catalogue; its "validation" sessions are the small sessions."""
+    chosen = small_sessions() if sessions else small_sessions().take(torch.zeros(0, dtype=torch.int64))
+    config = Config(magus=BaseVariant(**switches))  # type: ignore[arg-type]
+    say = (said if said is not None else []).append
+    return AgentContext(config, small_graph(), small_scores(), lambda part: chosen, say=say)  # type: ignore[arg-type]
+
+
+def agent_of(name: str, context: AgentContext, state: dict[str, torch.Tensor]) -> MagusAgent:
+    agent = AGENTS[name].build(context, state)
+    assert isinstance(agent, MagusAgent)
+    return agent
+
+
+def test_lambda_is_the_best_on_validation_sessions() -> None:
+    said: list[str] = []
+    context = context_of(said)
+    fit = AGENTS["normalised"].fit
+    assert fit is not None
+    state = fit(context)
+    best = {}
+    for value in MIXINGS:
+        options = MagusOptions(propagation="normalised", mixing=value)
+        log = simulate(MagusAgent(context.graph, small_scores(), options), small_sessions(), rounds=5)
+        metrics = session_metrics(log).mean(numeric_only=True)
+        best[value] = (metrics["SA@3"] + metrics["SA@5"]) / 2 + 1e-4 * (metrics["RA@3"] + metrics["RA@5"]) / 2
+    chosen = float(state["mixing"])
+    assert best[chosen] == pytest.approx(max(best.values()))
+    assert sorted(context.tables["normalised"]["mixing"]) == sorted(MIXINGS)
+    assert said == [f"normalised: λ = {chosen:g}"]
+    agent = agent_of("normalised", context, state)
+    assert agent.options.mixing == chosen
+    assert agent.options.propagation == "normalised"
+    assert agent.name == "normalised"
+
+
+def test_lambda_that_is_set_stays() -> None:
+    said: list[str] = []
+    context = context_of(said, mixing=0.25, negative="signed", clamp=True, hops=2)
+    fit = AGENTS["normalised"].fit
+    assert fit is not None
+    assert float(fit(context)["mixing"]) == 0.25
+    assert not context.tables
+    options = agent_of("normalised", context, {"mixing": torch.tensor(0.9)}).options
+    assert options == MagusOptions(hops=2, propagation="normalised", mixing=0.25)
+
+
+def test_without_validation_sessions_and_without_a_fit() -> None:
+    said: list[str] = []
+    context = context_of(said, sessions=False)
+    fit = AGENTS["normalised"].fit
+    assert fit is not None
+    assert float(fit(context)["mixing"]) == 0.5
+    assert said[0] == "there are no validation sessions to choose λ on: normalised plays with 0.5"
+    assert agent_of("normalised", context, {}).options.mixing == 0.5
+    with pytest.raises(RunError, match="lacks its mixing"):
+        AGENTS["normalised"].build(context, {"lambda": torch.tensor(0.5)})
+
+
+def test_static_by_name() -> None:
+    context = context_of(relations="swapped")
+    agent = AGENTS["static"].build(context, {})
+    assert isinstance(agent, StaticAgent)
+    assert agent.guess.options == replace(MagusOptions(), relations="swapped")
+
+
+def test_magus_with_the_switch_plays_as_the_agent() -> None:
+    context = context_of(propagation="normalised", mixing=0.7)
+    first, second = (
+        simulate(AGENTS[name].build(context, {}), small_sessions(), rounds=4)["shown"].tolist()
+        for name in ("magus", "normalised")
+    )
+    assert first == second
