@@ -121,12 +121,15 @@ def test_bootstrap_agrees_with_a_literal_one() -> None:
     assert found.p == pytest.approx(2 * np.mean(np.array(means) <= 0), abs=0.02)
 
 
-def test_bootstrap_does_not_depend_on_how_draws_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bootstrap_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
-    columns = rng.random(60), rng.random(60), np.arange(60)
-    whole = paired_bootstrap(*columns, resamples=500)
-    monkeypatch.setattr("magus_pyg.report.significance._DRAWS", 100)
-    assert paired_bootstrap(*columns, resamples=500) == whole
+    columns = rng.random(60) + 0.1, rng.random(60), np.arange(60)
+    whole = paired_bootstrap(*columns, resamples=2000)
+    monkeypatch.setattr("magus_pyg.report.significance._DRAWS", 6000)  # 100 resamples at once
+    pieces = paired_bootstrap(*columns, resamples=2000)
+    assert pieces.value == whole.value
+    assert [pieces.low, pieces.high] == pytest.approx([whole.low, whole.high], abs=0.02)
+    assert pieces == paired_bootstrap(*columns, resamples=2000)
 
 
 def test_what_compare_chooses() -> None:

@@ -1,6 +1,9 @@
 """Tables, tests of significance and figures, from records and results."""
 
 from magus_pyg.report.console import environment_text, make_console, results_table, stages_text
+from magus_pyg.report.formats import FORMATS
+from magus_pyg.report.plays import MethodPlay, read_plays
+from magus_pyg.report.pools import Pool, compare_pools, pool_plays, select_plays
 from magus_pyg.report.significance import (
     Difference,
     McNemar,
@@ -11,18 +14,28 @@ from magus_pyg.report.significance import (
     paired_bootstrap,
     wilcoxon_by_user,
 )
+from magus_pyg.report.tables import ReportTable, build_table
 
 __all__ = [
+    "FORMATS",
     "Difference",
     "McNemar",
+    "MethodPlay",
+    "Pool",
+    "ReportTable",
     "Wilcoxon",
+    "build_table",
     "compare",
+    "compare_pools",
     "environment_text",
     "holm",
     "make_console",
     "mcnemar",
     "paired_bootstrap",
+    "pool_plays",
+    "read_plays",
     "results_table",
+    "select_plays",
     "stages_text",
     "wilcoxon_by_user",
 ]

@@ -7,6 +7,7 @@ resampled or ranked. McNemar's test alone takes pairs as they are, and refuses t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -23,6 +24,7 @@ __all__ = [
     "holm",
     "mcnemar",
     "paired_bootstrap",
+    "resampled_means",
     "wilcoxon_by_user",
 ]
 
@@ -31,7 +33,7 @@ FEWEST_USERS = 30
 
 TESTS = ("auto", "mcnemar", "wilcoxon", "bootstrap")
 
-_DRAWS = 20_000_000
+_DRAWS = 8_000_000
 """Numbers drawn at once by the bootstrap; bounds its memory."""
 
 
@@ -174,13 +176,7 @@ def paired_bootstrap(
     if not first.size:
         return Difference(np.nan, np.nan, np.nan, np.nan, "", 0, 0)
     sums, size = _by_user(first - second, users)
-    rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _DRAWS // sums.size)
-    even = np.full(sums.size, 1.0 / sums.size)
-    for start in range(0, resamples, step):
-        count = rng.multinomial(sums.size, even, size=min(step, resamples - start))
-        means[start : start + step] = (count @ sums) / (count @ size)
+    means = resampled_means(sums[:, None], size, resamples, seed)[:, 0]
     means = np.round(means, 12)  # a difference of 0 must lie on both sides
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
@@ -230,6 +226,33 @@ def compare(
     else:
         p = found.p
     return replace(found, p=p, test=test)
+
+
+def resampled_means(sums: np.ndarray, size: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Means over all pairs in bootstrap samples of users.
+
+    Args:
+        sums: float [users, m], the sums of m columns over the pairs of each user.
+        size: float [users], the numbers of pairs.
+        resamples: number of bootstrap samples.
+        seed: of the resampling; columns with as many users are resampled alike.
+
+    Returns:
+        float [resamples, m].
+    """
+    step = max(1, _DRAWS // size.size)
+    means = np.empty((resamples, sums.shape[1]))
+    for start in range(0, resamples, step):
+        count = _draws(size.size, min(step, resamples - start), seed, start)
+        means[start : start + step] = (count @ sums) / (count @ size)[:, None]
+    return means
+
+
+@lru_cache(maxsize=4)
+def _draws(users: int, resamples: int, seed: int, start: int) -> np.ndarray:
+    """How often each user is drawn, float [resamples, users]: the tests of a table are on the same users again."""
+    rng = np.random.default_rng((seed, start) if start else seed)
+    return rng.multinomial(users, np.full(users, 1.0 / users), size=resamples).astype(np.float64)
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -1,0 +1,281 @@
+"""Reading what run folders hold of the methods that were played there: records, settings, times.
+
+Nothing of the model, the graph or the data set is needed. A run folder holds the plays of its training and those of
+every simulation that followed (`simulations/<number>/`).
+"""
+
+import glob
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from magus_pyg.errors import RunError
+from magus_pyg.report.methods import variation_of
+
+__all__ = ["MethodPlay", "check_log", "read_plays"]
+
+_COLUMNS = (
+    "session", "user", "agent", "horizon", "round", "position", "n_candidates", "n_targets", "queries_shown",
+    "target_clicked", "done",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class MethodPlay:
+    """One method on the sessions of one seed.
+
+    Attributes:
+        run: the run folder.
+        folder: where the records lie: the run folder, or one of its simulations.
+        method: the agent.
+        settings: the configuration of the play, flat ("simulation.rounds": 5).
+        data: what run.json says of the data set: name, fingerprint, users, items.
+        environment: what run.json or simulation.json says of the machine.
+        log: its rows of the record table, without the lists.
+        training_seconds: of the base recommender.
+        fit_seconds: of what the method learned beside it.
+        play_seconds: of playing all sessions.
+        speed: sessions a second, 0 where it is not known.
+    """
+
+    run: Path
+    folder: Path
+    method: str
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    log: pd.DataFrame = field(repr=False)
+    training_seconds: float = 0.0
+    fit_seconds: float = 0.0
+    play_seconds: float = 0.0
+    speed: float = 0.0
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.settings["dataset.name"])
+
+    @property
+    def model(self) -> str:
+        """Name of the base recommender."""
+        return str(self.settings["model.name"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the play, of which its sessions are drawn."""
+        return int(self.settings["seed"])
+
+    @property
+    def variation(self) -> str:
+        """What of the method's own settings is unlike its defaults."""
+        return variation_of(self.method, self.settings)
+
+
+def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
+    """Read all plays of run folders.
+
+    Args:
+        runs: run folders: paths or patterns such as "runs/*-ml-100k-*", in one text parted by commas, or several. What
+            a pattern finds beside run folders is passed over.
+
+    Returns:
+        The plays, folder by folder: those of the run itself, then those of its simulations by number.
+
+    Raises:
+        RunError: nothing found, a folder that is no run, is cut off or damaged, or records that mix sessions.
+    """
+    plays: list[MethodPlay] = []
+    for path in _folders(runs):
+        info = _read_info(path)
+        training = float(info["seconds"].get("training", 0.0))
+        fits = {name.removeprefix("fit "): value for name, value in info["seconds"].items() if name.startswith("fit ")}
+        for folder, values in _places(path, info):
+            settings = _read_settings(folder)
+            for method, log in _read_logs(folder):
+                plays.append(
+                    MethodPlay(
+                        run=path,
+                        folder=folder,
+                        method=method,
+                        settings=settings,
+                        data=info["data"],
+                        environment=values.get("environment", {}),
+                        log=log,
+                        training_seconds=training,
+                        fit_seconds=float(fits.get(method, 0.0)),
+                        play_seconds=float(values["seconds"].get(method, 0.0)),
+                        speed=float(values.get("sessions_per_second", {}).get(method, 0.0)),
+                    )
+                )
+    return plays
+
+
+def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The run folders that are meant, each once, in the order given; those of a pattern by name."""
+    given = runs.split(",") if isinstance(runs, str) else [runs] if isinstance(runs, Path) else list(runs)
+    words = [word for word in (str(part).strip() for part in given) if word]
+    if not words:
+        raise RunError("no run folders are named: runs=FOLDER,FOLDER or runs='runs/*'")
+    found: dict[Path, None] = {}
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir() and (path / "run.json").is_file():
+            found[path] = None
+            continue
+        if path.is_dir() and not any((place / "config.yaml").is_file() for place in [path, *_children(path)]):
+            raise RunError(f"{path} is no run folder, and holds none: it has no run.json")
+        inside = _children(path) if path.is_dir() and not (path / "config.yaml").is_file() else None
+        matches = inside if inside is not None else sorted(map(Path, glob.glob(str(path))))
+        # A folder that was cut off before run.json was written has a config.yaml already: that is worth an error.
+        kept = [match for match in matches if (match / "run.json").is_file() or (match / "config.yaml").is_file()]
+        if not kept:
+            raise RunError(f"runs={word}: there is no such run folder; train.py prints the path of a run at its end")
+        found.update(dict.fromkeys(kept))
+    return list(found)
+
+
+def _children(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if entry.is_dir())
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    """run.json of a whole run; the sizes of the files it lists are checked."""
+    info = _read_json(path / "run.json", f"{path} was cut off before its training began: delete it, or train again")
+    if info.get("state") != "complete":
+        raise RunError(
+            f"{path} is cut off: its training or simulation did not end. Go on with train.py resume={path}, or leave "
+            "it out of runs=..."
+        )
+    try:
+        sizes = {name: int(info["files"][name]) for name in ("config.yaml", "records.parquet", "results.csv")}
+        str(info["data"]["fingerprint"]), dict(info["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path / 'run.json'} is damaged (it lacks {error}); train again") from error
+    for name, size in sizes.items():
+        file = path / name
+        held = file.stat().st_size if file.is_file() else 0
+        if held != size:
+            raise RunError(f"{file} has {held} bytes instead of {size}: it is cut off or changed; copy the run again")
+    return info
+
+
+def _places(path: Path, info: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The run itself and its simulations, with what is noted of each."""
+    yield path, info
+    simulations = path / "simulations"
+    folders = _children(simulations) if simulations.is_dir() else []
+    for folder in sorted(folders, key=lambda entry: (len(entry.name), entry.name)):
+        advice = f"{folder} is cut off: its simulation did not end. Delete it, or simulate again"
+        values = _read_json(folder / "simulation.json", advice)
+        if not isinstance(values.get("seconds"), dict):
+            raise RunError(f"{folder / 'simulation.json'} is damaged (it lacks 'seconds'); simulate again")
+        yield folder, values
+
+
+def _read_json(path: Path, missing: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise RunError(missing)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is cut off or damaged ({error}); train or simulate again") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path} is damaged: it holds no keys")
+    return values
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """config.yaml, flat; lists as texts, so that settings can be compared and printed."""
+    path = folder / "config.yaml"
+    try:
+        values = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
+    except (OSError, YAMLError, OmegaConfBaseException) as error:
+        raise RunError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
+    flat = dict(_flatten(values))
+    for key in ("dataset.name", "model.name", "user.name", "seed", "simulation.rounds", "simulation.list_length"):
+        if key not in flat:
+            raise RunError(f"{path} is damaged: it has no {key}")
+    return flat
+
+
+def _flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(values, dict) and (values or not prefix):
+        for key, value in values.items():
+            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, str(values) if isinstance(values, list | dict) else values
+
+
+def _read_logs(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The checked record table of each method, in the order of results.csv."""
+    path = folder / "records.parquet"
+    try:
+        records = pd.read_parquet(path, columns=list(_COLUMNS))
+        path = folder / "results.csv"
+        results = pd.read_csv(path)
+        methods, sessions = results["method"].astype(str).tolist(), results["sessions"].astype(int).tolist()
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise RunError(
+            f"{path} is cut off or damaged ({str(error).splitlines()[0]}); simulate or train again"
+        ) from error
+    agents = sorted(set(records["agent"].astype(str)))
+    if sorted(methods) != agents:
+        raise RunError(
+            f"{folder}: results.csv is of {', '.join(sorted(methods))} and records.parquet of {', '.join(agents)}: "
+            "they are of different plays"
+        )
+    for method, expected in zip(methods, sessions, strict=True):
+        log = records[records["agent"] == method].reset_index(drop=True)
+        check_log(log, f"{folder}, {method}")
+        if log["session"].nunique() != expected:
+            raise RunError(
+                f"{folder}, {method}: {log['session'].nunique()} sessions in records.parquet and {expected} in "
+                "results.csv: they are of different plays"
+            )
+        yield method, log
+
+
+def check_log(log: pd.DataFrame, where: str) -> None:
+    """Check that the rows of one method are whole sessions of one play.
+
+    Args:
+        log: a record table of one agent.
+        where: names it in messages.
+
+    Raises:
+        RunError: a session with two users, numbers of candidates or of targets, a round twice or missing, or no end.
+    """
+    ordered = log.sort_values(["horizon", "session", "round"], kind="stable")
+    horizon, session, turn = (ordered[name].to_numpy() for name in ("horizon", "session", "round"))
+    starts = np.ones(len(ordered), dtype=bool)
+    starts[1:] = (session[1:] != session[:-1]) | (horizon[1:] != horizon[:-1])
+    place = np.arange(len(ordered)) - np.maximum.accumulate(np.where(starts, np.arange(len(ordered)), 0)) + 1
+    odd = turn != place
+    if odd.any():
+        first = int(odd.argmax())
+        raise RunError(
+            f"{where}: session {session[first]} has round {turn[first]} where round {place[first]} should be: records "
+            "of different sessions or plays were merged, or rows are missing"
+        )
+    ends = np.append(starts[1:], True)[: len(ordered)]
+    odd = ordered["done"].to_numpy() != ends
+    if odd.any():
+        first = int(odd.argmax())
+        raise RunError(
+            f"{where}: session {session[first]} does not end where its records do: they are cut off or merged"
+        )
+    for name in ("user", "n_candidates", "n_targets"):
+        values = log.groupby("session", sort=False)[name].agg(["min", "max"])
+        several = values["min"] != values["max"]
+        if several.any():
+            raise RunError(f"{where}: session {several.idxmax()} has several values of {name}: records of different "
+                           "sessions were merged")  # fmt: skip

@@ -1,0 +1,276 @@
+"""Plays of several seeds as one, and the checks that only like is compared with like."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from magus_pyg.errors import ConfigError, RunError, SessionError
+from magus_pyg.report.methods import base_label, base_rank, method_of, method_rank
+from magus_pyg.report.plays import MethodPlay
+from magus_pyg.report.significance import Difference, compare, resampled_means
+from magus_pyg.simulation import session_metrics
+
+__all__ = ["SELECTORS", "Pool", "align", "compare_pools", "judged", "pool_plays", "select_plays"]
+
+#: What the plays of a report are chosen by: option -> key of the configuration.
+SELECTORS = {
+    "user": "user.name",
+    "rounds": "simulation.rounds",
+    "list_length": "simulation.list_length",
+    "candidates": "sessions.candidates",
+    "min_targets": "sessions.min_targets",
+    "part": "simulation.part",
+}
+
+# What does not change what is played, or is told apart in another way.
+_FREE = ("dataset.download", "dataset.verify", "dataset.path", "simulation.batch_size", "simulation.resamples",
+         "simulation.at", "train.accelerator", "train.devices", "train.strategy")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """One method on one base recommender and data set, over all seeds.
+
+    Attributes:
+        dataset, model, method, variation: which.
+        at: the values of the settings that the report is over, such as the length of lists.
+        plays: seed -> play.
+    """
+
+    dataset: str
+    model: str
+    method: str
+    variation: str
+    at: tuple[Any, ...]
+    plays: Mapping[int, MethodPlay]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, ascending."""
+        return tuple(self.plays)
+
+    @property
+    def name(self) -> str:
+        """For lines and bars of one base: the method, and what is unlike its defaults."""
+        return method_of(self.method).short + (f" ({self.variation})" if self.variation else "")
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.dataset}, {base_label(self.model)}, {self.name}"
+
+    @property
+    def base(self) -> tuple[str, str]:
+        """Data set and base recommender."""
+        return self.dataset, self.model
+
+    def rank(self) -> tuple[Any, ...]:
+        """Sorts pools as tables list them, within a data set."""
+        return (*base_rank(self.model), *method_rank(self.method), self.variation)
+
+    def mean(self, name: str) -> float:
+        """Mean over the seeds of a number of the plays, such as "play_seconds"."""
+        return float(np.mean([getattr(play, name) for play in self.plays.values()]))
+
+    def sessions(self, rounds: Sequence[int]) -> pd.DataFrame:
+        """RA@K and SA@K of every session, and SAC (of `items` alone), indexed by (seed, session), with its `user`."""
+        tables = {seed: judged(play, tuple(rounds)) for seed, play in self.plays.items()}
+        return pd.concat(tables, names=["seed", "session"]).sort_index()
+
+    def means(self, rounds: Sequence[int], resamples: int = 2000, seed: int = 0) -> dict[str, float]:
+        """Means over all sessions of all seeds with their intervals, by resampling users.
+
+        Returns:
+            {"RA@K": mean, "RA@K_low": ..., "RA@K_high": ...} and so on for SA@K and SAC (NaN but for `items`).
+
+        Raises:
+            SessionError: a K beyond the rounds that were played.
+        """
+        names = ["SAC", *(f"{metric}@{k}" for k in rounds for metric in ("RA", "SA"))]
+        table = self.sessions(rounds)
+        by_user = table.groupby("user")[names]
+        sums, size = by_user.sum(min_count=1).to_numpy(), by_user.size().to_numpy(dtype=np.float64)
+        if not size.size:
+            return {f"{name}{bound}": np.nan for name in names for bound in ("", "_low", "_high")}
+        low, high = np.quantile(resampled_means(sums, size, resamples, seed), [0.025, 0.975], axis=0)
+        found = dict(zip(names, table[names].mean(), strict=True))
+        for name, *bounds in zip(names, low, high, strict=True):
+            found[f"{name}_low"], found[f"{name}_high"] = map(float, bounds)
+        return found
+
+
+@lru_cache(maxsize=512)
+def judged(play: MethodPlay, rounds: tuple[int, ...]) -> pd.DataFrame:
+    """`session_metrics` of a play; a table is asked for the same sessions again and again."""
+    try:
+        return session_metrics(play.log, rounds)
+    except SessionError as error:
+        raise SessionError(f"{play.folder}, {play.method}: {error}") from error
+
+
+def select_plays(
+    plays: Iterable[MethodPlay],
+    wanted: Mapping[str, Any],
+    methods: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+) -> list[MethodPlay]:
+    """The plays with certain settings.
+
+    Args:
+        plays: all.
+        wanted: option of `SELECTORS` -> value; None where any will do.
+        methods, models, datasets: names; None for all.
+
+    Raises:
+        ConfigError: none is left, with what there is.
+    """
+    kept = list(plays)
+    lists = {"methods": ("method", methods), "models": ("model", models), "datasets": ("dataset", datasets)}
+    for option, (attribute, names) in lists.items():
+        if names is not None:
+            there = sorted({getattr(play, attribute) for play in kept})
+            unknown = [name for name in names if name not in there]
+            if unknown:
+                raise ConfigError(f"{option}: no play has {unknown[0]!r}; there are {', '.join(there)}")
+            kept = [play for play in kept if getattr(play, attribute) in names]
+    for option, value in wanted.items():
+        if value is None:
+            continue
+        key = SELECTORS[option]
+        there = sorted({str(play.settings.get(key)) for play in kept})
+        kept = [play for play in kept if play.settings.get(key) == value]
+        if not kept:
+            raise ConfigError(f"no play has {option}={value}; there are {', '.join(there)}")
+    return kept
+
+
+def pool_plays(plays: Iterable[MethodPlay], by: Sequence[str] = ()) -> list[Pool]:
+    """Put the seeds of each method together.
+
+    Args:
+        plays: the plays of a report.
+        by: keys of the configuration that the report is over, such as "simulation.list_length"; plays may differ in
+            them, and each value makes a pool of its own.
+
+    Returns:
+        The pools, sorted by data set, base recommender, method, variation, then by the values of `by`.
+
+    Raises:
+        RunError: plays of a data set that differ in other settings, runs of a base recommender that were trained
+            differently, or two unlike plays of the same seed.
+        SessionError: methods whose sessions are not the same.
+    """
+    plays = list(plays)
+    _check_alike(plays, by)
+    grouped: dict[tuple[str, str, str, str, tuple[Any, ...]], dict[int, MethodPlay]] = {}
+    for play in plays:
+        at = tuple(play.settings.get(key) for key in by)
+        group = grouped.setdefault((play.dataset, play.model, play.method, play.variation, at), {})
+        if play.seed not in group:
+            group[play.seed] = play
+        elif not group[play.seed].log.equals(play.log):
+            raise RunError(
+                f"{group[play.seed].folder} and {play.folder} both hold {play.method} on {play.dataset} with "
+                f"{play.model} and seed {play.seed}, and differ: name one of the runs in runs=..."
+            )
+    pools = [Pool(*key, plays=dict(sorted(group.items()))) for key, group in grouped.items()]
+    for pool in pools:
+        first = next(other for other in pools if other.base == pool.base and other.at == pool.at)
+        align(first, pool)
+    return sorted(pools, key=lambda pool: (pool.dataset, *pool.rank(), *map(_sortable, pool.at)))
+
+
+def align(first: Pool, second: Pool) -> list[int]:
+    """The seeds that two methods share, after a check that their sessions are the same.
+
+    Raises:
+        SessionError: other sessions, or sessions of other users, candidates or targets.
+    """
+    shared = [seed for seed in first.seeds if seed in second.plays]
+    for seed in shared:
+        a, b = (_sessions_of(pool.plays[seed]) for pool in (first, second))
+        names = f"{first.plays[seed].folder} ({first.method}) and {second.plays[seed].folder} ({second.method})"
+        if not a.index.equals(b.index):
+            odd = a.index.symmetric_difference(b.index)
+            raise SessionError(
+                f"the records of {names} are of different sessions: {len(a)} and {len(b)}, session {odd[0]} is in one "
+                "of them only; name runs of the same sessions"
+            )
+        for column in a.columns:
+            unlike = a[column] != b[column]
+            if unlike.any():
+                at = int(a.index[int(unlike.to_numpy().argmax())])
+                raise SessionError(
+                    f"the records of {names} are of different sessions: session {at} has {column} "
+                    f"{a[column][at]} in one and {b[column][at]} in the other; name runs of the same sessions"
+                )
+    return shared
+
+
+def compare_pools(
+    first: Pool, second: Pool, metric: str, rounds: Sequence[int], test: str = "auto", resamples: int = 2000
+) -> Difference:
+    """How far a method is above another, on the (seed, session) pairs of the seeds that both have.
+
+    Args:
+        first, second: the methods.
+        metric: "RA@3", "SA@5", ...
+        rounds: the K that are judged, that of the metric among them.
+        test: see `significance.compare`; "auto" takes McNemar's for SA@K alone.
+        resamples: bootstrap samples.
+
+    Raises:
+        SessionError: see `align`; or no seed that both have.
+    """
+    if test == "auto" and not metric.startswith("SA@"):
+        test = "wilcoxon"  # gains that all happen to be 0 or 1 are still no successes
+    shared = align(first, second)
+    if not shared:
+        raise SessionError(f"{first.where} and {second.name} have no seed in common: name runs of the same seeds")
+    a, b = (pool.sessions(rounds).loc[shared] for pool in (first, second))
+    return compare(a[metric].to_numpy(), b[metric].to_numpy(), a["user"].to_numpy(), test, resamples=resamples)
+
+
+@lru_cache(maxsize=512)
+def _sessions_of(play: MethodPlay) -> pd.DataFrame:
+    """What identifies the sessions of a play: user, candidates, targets; indexed by session."""
+    columns = ["user", "n_candidates", "n_targets"]
+    return play.log.groupby("session", sort=True)[columns].first()
+
+
+def _check_alike(plays: Sequence[MethodPlay], by: Sequence[str]) -> None:
+    """Raise RunError where plays differ in what no column tells apart."""
+    groups: dict[tuple[str, ...], list[MethodPlay]] = {}
+    for play in plays:
+        groups.setdefault((play.dataset,), []).append(play)
+        groups.setdefault((play.dataset, play.model), []).append(play)
+    for names, group in groups.items():
+        heads = ("model.", "train.") if len(names) > 1 else ("dataset.", "sessions.", "user.", "simulation.")
+        first = group[0]
+        for play in group[1:]:
+            if play.data["fingerprint"] != first.data["fingerprint"]:
+                raise RunError(f"{names[0]}: {first.run} and {play.run} were trained on different data: name runs of "
+                               "the same data")  # fmt: skip
+            for key, value in first.settings.items():
+                # A key that only one of them has came with another version of the package.
+                counts = key.startswith(heads) and key not in by and key not in _FREE and key in play.settings
+                if counts and play.settings[key] != value:
+                    raise RunError(_unlike(", ".join(names), key, first, play))
+
+
+def _unlike(names: str, key: str, first: MethodPlay, second: MethodPlay) -> str:
+    a, b = first.settings[key], second.settings[key]
+    option = next((name for name, selected in SELECTORS.items() if selected == key), None)
+    advice = f"choose with {option}=..." if option else "name runs of one kind in runs=..."
+    return (
+        f"{names}: {key} is {a} in {first.folder} and {b} in {second.folder}; only like is compared with like: {advice}"
+    )
+
+
+def _sortable(value: Any) -> tuple[int, Any]:
+    return (0, value) if isinstance(value, int | float) else (1, str(value))
