@@ -59,6 +59,8 @@ class BaseRecommender(nn.Module, ABC):
     has_embeddings: ClassVar[bool] = True
     #: True where `user_features` and `candidate_features` exist.
     has_features: ClassVar[bool] = True
+    #: False where there is no weight to learn: `fit` lets the model `observe` the rows, validates it, and is done.
+    trainable: ClassVar[bool] = True
 
     user_known: Tensor
     item_known: Tensor

@@ -58,7 +58,10 @@ class MLP(nn.Module):
         self.dropout = dropout
         self.n_hidden = len(hidden)
         # Without torch's own filling, which would draw from its global generator.
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, before, after) for before, after in pairwise(sizes))
+        self.layers = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, before, after)  # type: ignore[no-untyped-call]
+            for before, after in pairwise(sizes)
+        )
         self.activations = nn.ModuleList(activation(size) if activation else nn.ReLU() for size in hidden)
         self.reset_parameters(generator)
 

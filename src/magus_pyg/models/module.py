@@ -71,18 +71,15 @@ class RecommenderData(lightning.LightningDataModule):
         """The loader of one device of `world`."""
         return ValidationLoader(self.data.validation, self._known_items, self.negatives, self.seed, rank, world)
 
+    def train_loader(self, rank: int, world: int) -> TrainLoader:
+        """The batches of one device of `world`, from the first epoch on."""
+        size = self.options.batch_size
+        return TrainLoader(self.data.train, self._train_items, size, self.negatives, self.seed, rank, world)
+
     def train_dataloader(self) -> TrainLoader:
         """Batches of this device; the module sets the epoch."""
         assert self.trainer is not None
-        return TrainLoader(
-            self.data.train,
-            self._train_items,
-            self.options.batch_size,
-            self.negatives,
-            self.seed,
-            self.trainer.global_rank,
-            self.trainer.world_size,
-        )
+        return self.train_loader(self.trainer.global_rank, self.trainer.world_size)
 
     def val_dataloader(self) -> ValidationLoader:
         """The validation rows of this device."""
@@ -233,15 +230,37 @@ class RecommenderModule(lightning.LightningModule):
         if self.stopping.stopped:
             self.trainer.should_stop = True
 
+    def look(self, data: RecommenderData) -> None:
+        """For a model without weights to learn, instead of epochs: one row of history, as of an epoch."""
+        self._started = time.perf_counter()
+        self.model.eval()
+        loader = data.validation_loader(0, 1)
+        with torch.no_grad():
+            losses = [
+                F.binary_cross_entropy_with_logits(self.model(batch.user, batch.item), batch.label)
+                for batch in data.train_loader(0, 1)
+            ]
+            logits = torch.cat([self.model(batch.user, batch.item).to(torch.float32) for batch in loader])
+        val_loss, val_auc = log_loss(logits, loader.label), auc(logits, loader.label)
+        train_loss = float(torch.stack(losses).mean(dtype=torch.float64))
+        self.stopping.update(0, val_auc if self.train_options.stop_on == "auc" else val_loss)
+        self.best_weights = _to_cpu(self.model.state_dict())
+        row = {"epoch": 0, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc, "lr": 0.0}
+        self.history.append({**row, "seconds": time.perf_counter() - self._started})
+        if self._write is not None:
+            self._write(self.state())
+
     def state(self) -> dict[str, Any]:
         """All that a later run needs to go on after this epoch, as tensors on the CPU and plain values."""
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
+        moments: dict[str, Any] = {"optimizer": {}, "scheduler": {}}
+        if self.model.trainable:
+            optimizer = self.optimizers()
+            assert not isinstance(optimizer, list)
+            moments = {"optimizer": _to_cpu(optimizer.state_dict()), "scheduler": self._scheduler.state_dict()}
         return {
             "weights": _to_cpu(self.model.state_dict()),
             "best_weights": self.best_weights,
-            "optimizer": _to_cpu(optimizer.state_dict()),
-            "scheduler": self._scheduler.state_dict(),
+            **moments,
             "stopping": self.stopping.state_dict(),
             "history": self.history,
         }

@@ -66,7 +66,8 @@ def fit(
 
     On a CPU all is a function of (model, data, options, seed): two trainings give equal weights, and so does one that
     was stopped, or killed, and resumed any number of times. The folder's checkpoint is always that of the last whole
-    epoch. A training that early stopping has ended stays ended, also when resumed with more epochs.
+    epoch. A training that early stopping has ended stays ended, also when resumed with more epochs. A model without
+    weights to learn only observes the rows; its history is one row, as of one epoch, with a learning rate of 0.
 
     Args:
         model: an untrained model; when resuming, one built with the same options and seed.
@@ -106,7 +107,10 @@ def fit(
             write_checkpoint(place, {"identity": identity, **epoch_state})
 
     module = RecommenderModule(model, options, seed, state, write)
-    if module.epoch < options.epochs and not module.stopping.stopped:
+    if not model.trainable:
+        if not module.history:
+            module.look(loaders)
+    elif module.epoch < options.epochs and not module.stopping.stopped:
         _run(module, loaders, options, place, progress)
     if module.best_weights:
         model.load_state_dict(module.best_weights)
