@@ -1,5 +1,6 @@
 """What every base recommender must do: a model's test class inherits `ModelContract` and names its options."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -64,9 +65,10 @@ class ModelContract:
         return None
 
     @classmethod
-    def build(cls, seed: int = 0) -> Any:
+    def build(cls, seed: int = 0, rows: Interactions | None = None) -> Any:
         """An untrained model over the small features."""
-        return build_model(cls.options, small_features(), cls.graph(), interactions(TRAIN), seed)
+        rows = interactions(TRAIN) if rows is None else rows
+        return build_model(cls.options, small_features(), cls.graph(), rows, seed)
 
     @classmethod
     def trained(cls, seed: int = 0) -> Any:
@@ -169,6 +171,44 @@ class ModelContract:
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert bool(torch.isfinite(parameter.grad).all()), name
+
+    def test_later_rows_do_not_change_earlier_logits(self) -> None:
+        if not self.build().needs_history:
+            pytest.skip("reads no history")
+        early = [(0, 0, 1), (1, 2, 1), (0, 1, 1), (0, 3, 0), (1, 3, 1), (2, 4, 1)]
+        logits, taken = [], torch.arange(len(early))
+        for late in ([(0, 5, 1), (1, 6, 1), (2, 7, 1)], [(2, 0, 0), (1, 3, 1), (0, 2, 1), (0, 7, 1), (3, 1, 1)]):
+            rows = interactions(early + late)
+            model = self.build(0, rows).eval()
+            batch = whole_batch(rows)
+            with torch.no_grad():
+                logits.append(model.training_terms(batch._replace(**{
+                    name: column[taken] for name, column in batch._asdict().items()
+                })).logits)  # fmt: skip
+            # All of the history counts where no row says otherwise.
+            assert not torch.allclose(model(batch.user[taken], batch.item[taken]), logits[-1])
+        torch.testing.assert_close(logits[0], logits[1])
+
+    def test_a_log_without_order(self) -> None:
+        model = self.build()
+        data = small_data()
+        unordered = replace(data.train, ordered=False)
+        if not model.needs_history:
+            fit(model, replace(data, train=unordered), self.train_options, progress=False)
+            return
+        with pytest.raises(ModelError, match="order"):
+            self.build(0, unordered)
+        with pytest.raises(ModelError, match="order"):
+            fit(model, replace(data, train=unordered), self.train_options, progress=False)
+        with pytest.raises(ModelError, match="other training rows"):
+            fit(model, replace(data, train=data.train.take(torch.arange(7))), self.train_options, progress=False)
+
+    def test_mixed_precision_trains(self) -> None:
+        model = self.build()
+        options = replace(self.train_options, precision="bf16-mixed")
+        result = fit(model, small_data(), options, progress=False)
+        assert result.history["train_loss"].between(0, 10).all()
+        assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
     def test_save_and_load(self, tmp_path: Any) -> None:
         model = self.trained(3)

@@ -6,9 +6,11 @@ from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.fm import FM
 from magus_pyg.models.gipa import GIPA
+from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.history import History, Window
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.loader import Batch
+from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.options import (
     FMOptions,
     GIPAOptions,
@@ -27,6 +29,8 @@ from magus_pyg.models.training import TrainResult, fit
 __all__ = [
     "FM",
     "GIPA",
+    "GRU",
+    "LSTM",
     "MODELS",
     "RGAT",
     "RGCN",
@@ -37,9 +41,11 @@ __all__ = [
     "FMOptions",
     "FeatureSpace",
     "GIPAOptions",
+    "GRUOptions",
     "GraphModelOptions",
     "History",
     "Interactions",
+    "LSTMOptions",
     "ModelEntry",
     "ModelOptions",
     "RGATOptions",

@@ -79,3 +79,29 @@ class History(nn.Module):
             return Window(torch.zeros_like(mask, dtype=torch.int64), mask)
         place = (start.unsqueeze(1) + step).clamp(max=len(self.item) - 1)
         return Window(torch.where(mask, self.item[place], 0), mask)
+
+    def shared_windows(self, user: Tensor, past: Tensor | None = None) -> tuple[Window, Tensor]:
+        """The windows of rows, once for those of one user with one past, such as a positive row and its negatives.
+
+        Args:
+            user: int64 [n].
+            past: int64 [n], see `window`.
+
+        Returns:
+            The distinct windows, and for each row which of them is its own, int64 [n].
+        """
+        if past is None:
+            distinct, place = torch.unique(user, return_inverse=True)
+            return self.window(distinct), place
+        most = len(self.item) + 1
+        distinct, place = torch.unique(user * most + past, return_inverse=True)
+        return self.window(distinct // most, distinct % most), place
+
+    def check(self, interactions: Interactions) -> None:
+        """Raise ModelError unless the history is that of these rows (a batch's past counts among them)."""
+        other = History(interactions, len(self.ptr) - 1, self.length)
+        if not (torch.equal(other.ptr, self.ptr.cpu()) and torch.equal(other.item, self.item.cpu())):
+            raise ModelError(
+                f"the model was built with other training rows ({len(self.item)} positive ones in its histories, "
+                f"{len(other.item)} here); build it with interactions=data.train"
+            )

@@ -13,7 +13,9 @@ from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.fm import FM
 from magus_pyg.models.gipa import GIPA
+from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.options import FMOptions, GIPAOptions, ModelOptions, RGATOptions, RGCNOptions
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
@@ -33,7 +35,7 @@ class ModelEntry:
     """
 
     options: type[ModelOptions]
-    build: Callable[[Any, FeatureSpace, Any, Interactions | None, int], BaseRecommender]
+    build: Callable[[Any, FeatureSpace, Any, Any, int], BaseRecommender]
     needs_graph: bool = False
     needs_rows: bool = False
 
@@ -41,6 +43,8 @@ class ModelEntry:
 MODELS: dict[str, ModelEntry] = {
     "fm": ModelEntry(FMOptions, lambda options, features, graph, rows, seed: FM(options, features, seed)),
     "gipa": ModelEntry(GIPAOptions, lambda *given: GIPA(*given), needs_graph=True),
+    "gru": ModelEntry(GRUOptions, lambda o, features, _, rows, seed: GRU(o, features, rows, seed), needs_rows=True),
+    "lstm": ModelEntry(LSTMOptions, lambda o, features, _, rows, seed: LSTM(o, features, rows, seed), needs_rows=True),
     "rgat": ModelEntry(RGATOptions, lambda *given: RGAT(*given), needs_graph=True),
     "rgcn": ModelEntry(RGCNOptions, lambda *given: RGCN(*given), needs_graph=True),
 }

@@ -181,7 +181,8 @@ class _SymmetricProduct(torch.autograd.Function):
         ctx.save_for_backward(ptr, source)
         size = (value.size(0), value.size(0))
         ones = value.new_ones(source.numel())
-        with warnings.catch_warnings():
+        # Sparse products exist in float32 and float64 alone, and autocast would take a lower precision.
+        with warnings.catch_warnings(), torch.autocast(value.device.type, enabled=False):
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
             matrix = torch.sparse_csr_tensor(ptr, source, ones, size, check_invariants=False)
             return matrix @ value
