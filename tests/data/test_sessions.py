@@ -241,3 +241,20 @@ def test_checks_of_sessions(change, message):
     }
     with pytest.raises(SessionError, match=message):
         Sessions(**{**whole, **change})
+
+
+def test_the_whole_catalogue_as_candidates():
+    data = random_log(3)
+    some = build_sessions(data, "test", SessionOptions(candidates=20, min_interactions=0), 1)
+    sessions = build_sessions(data, "test", SessionOptions(candidates="all", min_interactions=0), 1)
+    assert torch.equal(sessions.user, some.user)
+    for user, candidates, targets in zip(sessions.user.tolist(), sessions.candidates, sessions.targets, strict=True):
+        touched = set(data.item[data.user == user].tolist())
+        test = last_labels(data, user, 2)
+        aims = set(candidates[targets].tolist())
+        assert aims <= {item for item, label in test.items() if label}
+        disliked = {item for item, label in test.items() if not label}
+        assert set(candidates[candidates >= 0].tolist()) == (set(range(60)) - touched) | aims | disliked
+    assert int((sessions.candidates >= 0).sum(1).max()) == sessions.candidates.shape[1]
+    with pytest.raises(ConfigError, match="a number or \"all\" \\(got 'every'\\)"):
+        SessionOptions(candidates="every").check()

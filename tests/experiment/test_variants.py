@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import magus_pyg as mp
 from magus_pyg.experiment import load_run
@@ -138,3 +139,36 @@ def test_a_matrix_of_scores_needs_no_model() -> None:
     assert not session.done
     with pytest.raises(mp.ConfigError, match="takes no state of the kind BayesState"):
         mp.MagusSession(graph, torch.tensor([0.1, 0.2, 0.3]), "base", state=mp.BayesState())
+
+
+def test_simulate_fits_what_the_run_never_fitted(tiny_run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run, copy)
+    words = [f"run={copy}", "agents=[items,bayes]", "simulation.candidates=12"]
+    main_simulate(words)
+    first, second = copy / "simulations" / "1", copy / "simulations" / "2"
+    assert (first / "agents" / "bayes.safetensors").is_file()
+    records = pd.read_parquet(first / "records.parquet")
+    assert set(records["n_candidates"]) == {12}
+    main_simulate(words)
+    pd.testing.assert_frame_equal(records, pd.read_parquet(second / "records.parquet"))
+
+
+def test_refit_learns_for_the_user_at_hand(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    words = [f"run={copy}", "agents=[bayes]", "user=noisy", "user.p=0.3"]
+    main_simulate(words)
+    main_simulate([*words, "refit=true"])
+    assert not (copy / "simulations" / "1" / "agents").exists()
+    fitted = load_file(copy / "simulations" / "2" / "agents" / "bayes.safetensors")
+    stored = load_file(copy / "agents" / "bayes.safetensors")
+    assert float(fitted["error_rate"]) > float(stored["error_rate"])
+
+
+def test_the_whole_catalogue(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    main_simulate([f"run={copy}", "agents=[items,bayes]", "simulation.candidates=all", "simulation.rounds=8"])
+    records = pd.read_parquet(copy / "simulations" / "1" / "records.parquet")
+    assert int(records["n_candidates"].max()) > 100  # 160 items less those that the user touched in other ways

@@ -64,13 +64,16 @@ def build_sessions(
     number = torch.arange(options.per_user).repeat(users.numel())
     keys = (seed, which, user, number)
     if options.kind == "paper":
-        chosen, targets = _own_items(positive, disliked, user, options.candidates, keys)
+        chosen, targets = _own_items(positive, disliked, user, options.size(data.n_items), keys)
     else:
         touched = items_of_users(data, ("train", "validation", "test"))
         chosen, targets = _standard(positive, disliked, touched, user, options, keys)
     candidates, targets = _shuffle(chosen, targets, keys)
+    if options.candidates == "all":  # every item that the user touched in no other way: no session fills the width
+        width = int((candidates >= 0).sum(dim=1).max()) if len(user) else 0
+        candidates, targets = candidates[:, :width], targets[:, :width]
     short = int((candidates < 0).any(dim=1).sum())
-    if short:
+    if short and options.candidates != "all":
         # The user's own items of a part are seldom as many as asked for: with "paper" that is nothing to warn of.
         level = logging.WARNING if options.kind == "standard" else logging.INFO
         logger.log(
@@ -102,7 +105,7 @@ def _standard(
     keys: tuple[Tensor | int, ...],
 ) -> tuple[Tensor, Tensor]:
     """Targets, disliked and untouched items, in this order: candidates [B, C] with pads anywhere, targets [B, C]."""
-    size = options.candidates
+    size = options.size(touched.n_items)
     # The number of targets is uniform from min_targets to max_targets, then cut to what the user has.
     count = options.min_targets + integers(options.max_targets - options.min_targets + 1, *keys, _COUNT)
     targets = _draw(positive, user, count, options.max_targets, (*keys, _TARGET))

@@ -18,7 +18,7 @@ class SessionOptions:
         kind: "standard": some positives of the part are the targets, the rest are items the user disliked there and
             items the user never touched. "paper": the user's own items of the part, all positives are targets
             (Sec. 4.1).
-        candidates: items in a session, at least 1.
+        candidates: items in a session, at least 1; "all" for as many as there are (see `size`).
         min_targets: fewest targets of a standard session, at least 1. Users with fewer positives get no session.
         max_targets: most targets of a standard session; their number is uniform from `min_targets` on.
         min_interactions: users with fewer rows in the whole log get no session.
@@ -26,7 +26,7 @@ class SessionOptions:
     """
 
     kind: str = "standard"
-    candidates: int = 30
+    candidates: int | str = 30
     min_targets: int = 1
     max_targets: int = 3
     min_interactions: int = 30
@@ -40,16 +40,27 @@ class SessionOptions:
         """
         if self.kind not in ("standard", "paper"):
             raise ConfigError(f"sessions: kind must be standard or paper (got {self.kind!r})")
-        for name in ("candidates", "min_targets", "per_user"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"sessions: {name} must be at least 1 (got {getattr(self, name)})")
+        if isinstance(self.candidates, str) and self.candidates != "all":
+            raise ConfigError(f'sessions: candidates must be a number or "all" (got {self.candidates!r})')
+        for name, value in (
+            ("candidates", 1 if isinstance(self.candidates, str) else self.candidates),
+            ("min_targets", self.min_targets),
+            ("per_user", self.per_user),
+        ):
+            if value < 1:
+                raise ConfigError(f"sessions: {name} must be at least 1 (got {value})")
         if self.min_interactions < 0:
             raise ConfigError(f"sessions: min_interactions must be at least 0 (got {self.min_interactions})")
-        if not self.min_targets <= self.max_targets <= self.candidates:
+        most = float("inf") if isinstance(self.candidates, str) else self.candidates
+        if not self.min_targets <= self.max_targets <= most:
             raise ConfigError(
                 f"sessions: min_targets ({self.min_targets}) <= max_targets ({self.max_targets}) <= candidates "
                 f"({self.candidates}) must hold"
             )
+
+    def size(self, n_items: int) -> int:
+        """The most candidates of a session from a catalogue of `n_items` items."""
+        return n_items if isinstance(self.candidates, str) else self.candidates
 
 
 @dataclass(frozen=True, eq=False)

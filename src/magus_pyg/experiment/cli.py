@@ -30,7 +30,7 @@ _PLAY_HELP = """Answer the lists of a trained run yourself.
 Type the number of what you would click, Enter if there is nothing, q to stop.
 """
 #: What may differ from the run that is played again, and from one that is gone on with.
-_PLAYED = ("simulation", "sessions", "user", "magus", "agents", "seed", "paths")
+_PLAYED = ("simulation", "sessions", "user", "magus", "agents", "seed", "refit", "paths")
 _RESUMED = ("train", "simulation", "sessions", "user", "magus", "agents", "paths")
 
 

@@ -1,6 +1,6 @@
 """The typed configuration of a run: what every command reads, and what a run folder keeps."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from magus_pyg.agents import MagusOptions
 from magus_pyg.data import PARTS, DatasetOptions, SessionOptions
@@ -77,6 +77,7 @@ class SimulationOptions:
     Attributes:
         rounds: K, the most rounds of a session.
         list_length: N, the length of a list.
+        candidates: items of a session, or "all" for the whole catalogue; None: as `sessions.candidates` says.
         at: the K of RA@K and SA@K; those beyond `rounds` are left out, and if none is left, `rounds` itself is taken.
         part: the part of the log that sessions are made from.
         batch_size: sessions played at once; bounds the memory, changes no result.
@@ -86,6 +87,7 @@ class SimulationOptions:
 
     rounds: int = 5
     list_length: int = 3
+    candidates: int | str | None = None
     at: list[int] = field(default_factory=lambda: [3, 5])
     part: str = "test"
     batch_size: int = 256
@@ -99,6 +101,8 @@ class SimulationOptions:
                 raise ConfigError(f"simulation.{name} must be at least {low} (got {getattr(self, name)})")
         if any(k < 1 for k in self.at):
             raise ConfigError(f"simulation.at must hold numbers of rounds from 1 (got {self.at})")
+        if self.candidates is not None:
+            SessionOptions(candidates=self.candidates, min_targets=1, max_targets=1).check()
         if self.part not in PARTS:
             raise ConfigError(f"simulation.part must be one of {', '.join(PARTS)} (got {self.part!r})")
 
@@ -137,6 +141,8 @@ class Config:
         agents: the agents to play; those of the variant if None.
         seed: of all that is random.
         resume: a run folder to go on with.
+        refit: in a simulation of a trained run, let all agents that learn something learn it again, on validation
+            sessions and users like those to be played. What a run never fitted is fitted in any case.
     """
 
     dataset: DatasetOptions = field(default_factory=DatasetOptions)
@@ -150,6 +156,14 @@ class Config:
     agents: list[str] | None = None
     seed: int = 0
     resume: str | None = None
+    refit: bool = False
+
+    @property
+    def session_options(self) -> SessionOptions:
+        """How sessions are made, with the number of candidates that `simulation` asks for."""
+        if self.simulation.candidates is None:
+            return self.sessions
+        return replace(self.sessions, candidates=self.simulation.candidates)
 
     @property
     def magus_options(self) -> MagusOptions:

@@ -101,10 +101,12 @@ class RunFolder:
         """Write the graph."""
         write_whole(self.graph, lambda path: save_graph(graph, path))
 
-    def write_agent(self, name: str, state: Mapping[str, Tensor]) -> None:
-        """Write what an agent has learned."""
+    def write_agent(self, name: str, state: Mapping[str, Tensor], folder: Path | None = None) -> None:
+        """Write what an agent has learned, by default for the run itself."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-        write_whole(self.agents / f"{name}.safetensors", lambda path: save_file(tensors, path, {"agent": name}))
+        write_whole(
+            (folder or self.agents) / f"{name}.safetensors", lambda path: save_file(tensors, path, {"agent": name})
+        )
 
     def write_tables(self, records: pd.DataFrame, results: pd.DataFrame, folder: Path | None = None) -> None:
         """Write records.parquet and results.csv, by default those of the run itself."""

@@ -39,7 +39,7 @@ __all__ = ["check_config", "simulate_run", "train_run"]
 def check_config(config: Config) -> None:
     """Raise ConfigError for a value that is out of range, before anything is loaded or written."""
     config.simulation.check()
-    config.sessions.check()
+    config.session_options.check()
     config.magus_options.check()
     agent_names(config)
     build_user(config.user)
@@ -102,8 +102,8 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
         console: where progress and the table go.
 
     Returns:
-        The folder inside the run folder that holds the new config.yaml, records.parquet, results.csv and
-        simulation.json.
+        The folder inside the run folder that holds the new config.yaml, records.parquet, results.csv,
+        simulation.json, and what agents were fitted for it.
 
     Raises:
         MagusError: as `train_run`.
@@ -115,7 +115,9 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
         with watch("data"), console.status("data"):
             data = load_data(config)
             check_fingerprint(data, run.fingerprint, run.path)
-        states = dict(run.agent_states)
+        states = {} if config.refit else dict(run.agent_states)
+        fitted, tried = fit_agents(config, data, run.graph, run.model, watch, console, skip=states)
+        states |= fitted
         played = play_agents(config, data, run.graph, run.model, states, watch, console)
     memory = peak_memory()
     values = {"environment": environment, **_describe_play(played, None, watch, memory)}
@@ -124,6 +126,10 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
     try:
         run_folder.write_config(config, folder / "config.yaml")
         run_folder.write_tables(played.records, played.results, folder)
+        for name, state in fitted.items():
+            run_folder.write_agent(name, state, folder / "agents")
+        for name, table in tried.items():
+            write_text(folder / f"{name}-tried.csv", table.to_csv(index=False))
         write_json(folder / "simulation.json", values)
     except RunError:
         shutil.rmtree(folder, ignore_errors=True)  # a simulation is there whole or not at all

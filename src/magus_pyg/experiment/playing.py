@@ -1,6 +1,6 @@
 """Playing the sessions of a data set with several agents, and what comes out of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -40,9 +40,24 @@ class Played:
 
 
 def fit_agents(
-    config: Config, data: RecDataset, graph: HeteroData, model: BaseRecommender, watch: Stopwatch, console: Console
+    config: Config,
+    data: RecDataset,
+    graph: HeteroData,
+    model: BaseRecommender,
+    watch: Stopwatch,
+    console: Console,
+    skip: Collection[str] = (),
 ) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
     """Let the agents that learn something beyond the base recommender learn it, from training and validation sessions.
+
+    Args:
+        config: of the run.
+        data: the data set.
+        graph: its relational graph.
+        model: the trained base recommender.
+        watch: notes the wall time of each fitting.
+        console: shows what was fitted.
+        skip: agents that have learned already.
 
     Returns:
         agent -> its tensors, and agent -> the table of what it tried, for those that learn.
@@ -52,14 +67,14 @@ def fit_agents(
     def sessions(part: str) -> Sessions:
         if part not in made:
             searches = config.simulation.searches
-            made[part] = playable_sessions(data, graph, part, config.sessions, config.seed, searches)
+            made[part] = playable_sessions(data, graph, part, config.session_options, config.seed, searches)
         return made[part]
 
     states = {}
     context = AgentContext(config, graph, model, sessions, lambda: training_data(data, config.train), console.print)
     for name in agent_names(config):
         fit = AGENTS[name].fit
-        if fit is not None:
+        if fit is not None and name not in skip:
             with watch(f"fit {name}"), console.status(f"fitting {name} on validation sessions"):
                 states[name] = fit(context)
     return states, context.tables
@@ -91,7 +106,7 @@ def play_agents(
     options = config.simulation
     user = build_user(config.user)
     with watch("sessions"):
-        sessions = playable_sessions(data, graph, options.part, config.sessions, config.seed, options.searches)
+        sessions = playable_sessions(data, graph, options.part, config.session_options, config.seed, options.searches)
     console.print(
         f"{len(sessions):,} {options.part} sessions of at most {sessions.candidates.shape[1]} candidates, "
         f"{options.rounds} rounds, lists of {options.list_length}"

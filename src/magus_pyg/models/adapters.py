@@ -21,7 +21,8 @@ def part_interactions(data: RecDataset, part: str, users: np.ndarray | None = No
     if users is not None:
         rows = rows[users[data.user[rows]]]
     user, item, label = (torch.from_numpy(column[rows]) for column in (data.user, data.item, data.label))
-    return Interactions(user, item, label)
+    action = None if data.action is None else torch.from_numpy(data.action[rows])
+    return Interactions(user, item, label, data.ordered, action, data.actions)
 
 
 def training_data(data: RecDataset, options: TrainOptions | None = None) -> TrainingData:
