@@ -40,7 +40,9 @@ class NormalisedSpread:
         self.skip: Tensor | None = None
         valid = graphs.valid.view(-1)
         if inhibits is None:
-            self.skip = builder.compatible(graphs, torch.nonzero(valid).flatten(), catalogue)
+            queries = torch.nonzero((graphs.valid & ~graphs.is_item).view(-1)).flatten()
+            pairs = builder.compatible(graphs, queries, catalogue)
+            self.skip = pairs[:, pairs[0] < pairs[1]]  # once is enough, and items' pairs are R+
         ones = valid.to(torch.float64)
         plus = self._pass(ones, up[:, :0])
         degree = 2.0 * plus - self._pass(ones, inhibits)  # (R+) + (R-), as the pass gives (R+) - (R-)
