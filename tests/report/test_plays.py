@@ -156,7 +156,6 @@ def test_merged_records_are_refused() -> None:
         (first.iloc[:-2], "session 1 does not end"),
         (first.assign(user=range(len(first))), "session 0 has several values of user"),
         (first.assign(n_candidates=range(len(first))), "several values of n_candidates"),
-        (first.assign(n_targets=range(len(first))), "several values of n_targets"),
     ]:
         with pytest.raises(RunError, match=message):
             check_log(log, "here")

@@ -124,7 +124,7 @@ def test_what_a_report_is_over_may_differ(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", {"items": [1, 0, 3], "magus": [1, 0, 3]})
     write_simulation(run, 1, {"items": [1, 0, 2]}, simulation__list_length=2)
     pools = pool_plays(read_plays(tmp_path), by=["simulation.list_length"])
-    assert [(pool.method, pool.at) for pool in pools] == [("magus", (3,)), ("items", (2,)), ("items", (3,))]
+    assert [(pool.method, pool.setting) for pool in pools] == [("magus", (3,)), ("items", (2,)), ("items", (3,))]
 
 
 def test_selecting_plays(tmp_path: Path) -> None:

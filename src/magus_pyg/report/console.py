@@ -40,13 +40,16 @@ def results_table(results: pd.DataFrame, speeds: Mapping[str, float] | None = No
     table.add_column("sessions", justify="right")
     for name in metrics:
         table.add_column(name, justify="center")
-    table.add_column("rounds with\na query", justify="right")
+    asking = "query_rounds" in results.columns
+    if asking:
+        table.add_column("rounds with\na query", justify="right")
     if speeds:
         table.add_column("sessions\na second", justify="right")
     for row in results.to_dict("records"):
         cells = [str(row["method"]), f"{row['sessions']:,}"]
         cells += [_with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in metrics]
-        cells.append(f"{row['query_rounds']:.1%}")
+        if asking:
+            cells.append(f"{row['query_rounds']:.1%}")
         if speeds:
             speed = speeds.get(str(row["method"]))
             cells.append("" if speed is None else f"{speed:,.0f}")

@@ -46,6 +46,7 @@ METHODS: dict[str, Method] = {
     "crm": Method("{base}+CRM", "CRM", "rival"),
     "ear": Method("{base}+EAR", "EAR", "rival"),
     "magus": Method("{base}+MAGUS", "MAGUS", "own"),
+    "normalised": Method("{base}+MAGUS, normalised", "MAGUS, normalised", "own"),
     "magus+": Method("{base}+MAGUS+", "MAGUS+", "own"),
     "bayes": Method("{base}+bayes", "bayes", "own", plans=True),
     "items": Method("{base}, items", "items", "floor"),
@@ -116,7 +117,7 @@ def variation_of(method: str, settings: Mapping[str, Any]) -> str:
         settings: the configuration of the play, flat: "magus.negative" and so on.
     """
     defaults: dict[str, Any] = {}
-    if method in ("magus", "magus+"):
+    if method in ("magus", "normalised", "magus+"):
         defaults = {entry.name: entry.default for entry in fields(MagusOptions)}
     if method == "magus+":
         defaults["weights"] = "fitted"

@@ -97,8 +97,9 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
     for path in _folders(runs):
         info = _read_info(path)
         training = float(info["seconds"].get("training", 0.0))
-        fits = {name.removeprefix("fit "): value for name, value in info["seconds"].items() if name.startswith("fit ")}
         for folder, values in _places(path, info):
+            # A simulation fits what the run has not fitted, or all again.
+            seconds = {**info["seconds"], **values["seconds"]}
             settings = _read_settings(folder)
             for method, log in _read_logs(folder):
                 plays.append(
@@ -111,7 +112,7 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
                         environment=values.get("environment", {}),
                         log=log,
                         training_seconds=training,
-                        fit_seconds=float(fits.get(method, 0.0)),
+                        fit_seconds=float(seconds.get(f"fit {method}", 0.0)),
                         play_seconds=float(values["seconds"].get(method, 0.0)),
                         speed=float(values.get("sessions_per_second", {}).get(method, 0.0)),
                     )
@@ -201,6 +202,10 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     except (OSError, YAMLError, OmegaConfBaseException) as error:
         raise RunError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
     flat = dict(_flatten(values))
+    # Two keys for one thing: `simulation` can ask for another number of candidates than `sessions`.
+    candidates = flat.pop("simulation.candidates", None)
+    if candidates is not None:
+        flat["sessions.candidates"] = candidates
     for key in ("dataset.name", "model.name", "user.name", "seed", "simulation.rounds", "simulation.list_length"):
         if key not in flat:
             raise RunError(f"{path} is damaged: it has no {key}")
@@ -252,7 +257,7 @@ def check_log(log: pd.DataFrame, where: str) -> None:
         where: names it in messages.
 
     Raises:
-        RunError: a session with two users, numbers of candidates or of targets, a round twice or missing, or no end.
+        RunError: a session with two users or numbers of candidates, a round twice or missing, or no end.
     """
     ordered = log.sort_values(["horizon", "session", "round"], kind="stable")
     horizon, session, turn = (ordered[name].to_numpy() for name in ("horizon", "session", "round"))
@@ -273,7 +278,7 @@ def check_log(log: pd.DataFrame, where: str) -> None:
         raise RunError(
             f"{where}: session {session[first]} does not end where its records do: they are cut off or merged"
         )
-    for name in ("user", "n_candidates", "n_targets"):
+    for name in ("user", "n_candidates"):  # the number of targets may change with a user's mind
         values = log.groupby("session", sort=False)[name].agg(["min", "max"])
         several = values["min"] != values["max"]
         if several.any():

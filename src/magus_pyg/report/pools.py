@@ -1,6 +1,6 @@
 """Plays of several seeds as one, and the checks that only like is compared with like."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -37,7 +37,7 @@ class Pool:
 
     Attributes:
         dataset, model, method, variation: which.
-        at: the values of the settings that the report is over, such as the length of lists.
+        setting: the values of the settings that the report is over, such as the length of lists.
         plays: seed -> play.
     """
 
@@ -45,7 +45,7 @@ class Pool:
     model: str
     method: str
     variation: str
-    at: tuple[Any, ...]
+    setting: tuple[Any, ...]
     plays: Mapping[int, MethodPlay]
 
     @property
@@ -149,13 +149,17 @@ def select_plays(
     return kept
 
 
-def pool_plays(plays: Iterable[MethodPlay], by: Sequence[str] = ()) -> list[Pool]:
+def pool_plays(
+    plays: Iterable[MethodPlay], by: Sequence[str] = (), variation: Callable[[MethodPlay], str] | None = None
+) -> list[Pool]:
     """Put the seeds of each method together.
 
     Args:
         plays: the plays of a report.
         by: keys of the configuration that the report is over, such as "simulation.list_length"; plays may differ in
             them, and each value makes a pool of its own.
+        variation: names what of a method's own settings is unlike its defaults, where not `MethodPlay.variation`; plays
+            of the same name are the seeds of one pool.
 
     Returns:
         The pools, sorted by data set, base recommender, method, variation, then by the values of `by`.
@@ -170,7 +174,8 @@ def pool_plays(plays: Iterable[MethodPlay], by: Sequence[str] = ()) -> list[Pool
     grouped: dict[tuple[str, str, str, str, tuple[Any, ...]], dict[int, MethodPlay]] = {}
     for play in plays:
         at = tuple(play.settings.get(key) for key in by)
-        group = grouped.setdefault((play.dataset, play.model, play.method, play.variation, at), {})
+        name = play.variation if variation is None else variation(play)
+        group = grouped.setdefault((play.dataset, play.model, play.method, name, at), {})
         if play.seed not in group:
             group[play.seed] = play
         elif not group[play.seed].log.equals(play.log):
@@ -180,9 +185,9 @@ def pool_plays(plays: Iterable[MethodPlay], by: Sequence[str] = ()) -> list[Pool
             )
     pools = [Pool(*key, plays=dict(sorted(group.items()))) for key, group in grouped.items()]
     for pool in pools:
-        first = next(other for other in pools if other.base == pool.base and other.at == pool.at)
+        first = next(other for other in pools if other.base == pool.base and other.setting == pool.setting)
         align(first, pool)
-    return sorted(pools, key=lambda pool: (pool.dataset, *pool.rank(), *map(_sortable, pool.at)))
+    return sorted(pools, key=lambda pool: (pool.dataset, *pool.rank(), *map(_sortable, pool.setting)))
 
 
 def align(first: Pool, second: Pool) -> list[int]:
@@ -238,9 +243,9 @@ def compare_pools(
 
 @lru_cache(maxsize=512)
 def _sessions_of(play: MethodPlay) -> pd.DataFrame:
-    """What identifies the sessions of a play: user, candidates, targets; indexed by session."""
+    """What tells the sessions of a play: user, numbers of candidates and of targets; indexed by session."""
     columns = ["user", "n_candidates", "n_targets"]
-    return play.log.groupby("session", sort=True)[columns].first()
+    return play.log[play.log["round"] == 1].groupby("session", sort=True)[columns].first()
 
 
 def _check_alike(plays: Sequence[MethodPlay], by: Sequence[str]) -> None:

@@ -226,10 +226,12 @@ def _about_sessions(pools: Sequence[Pool]) -> str:
         count = [play.log["session"].nunique() for play in pool.plays.values()]
         number = f"{min(count):,}" if min(count) == max(count) else f"{min(count):,} to {max(count):,}"
         settings = play.settings
-        user = settings["user.name"] + (f" (p = {settings['user.p']:g})" if settings.get("user.p") else "")
+        user = str(settings["user.name"]).replace("_", " ")
+        how = [f"{key.removeprefix('user.')} = {value}" for key, value in settings.items()
+               if key.startswith("user.") and key != "user.name"]  # fmt: skip
         played = (
             f"{settings.get('sessions.candidates')} candidates, lists of {settings['simulation.list_length']}, "
-            f"{settings['simulation.rounds']} rounds, {user.replace('_', ' ')} user"
+            f"{settings['simulation.rounds']} rounds, {user} user{' with ' + ', '.join(how) if how else ''}"
         )
         parts.setdefault(played, {}).setdefault(pool.dataset, number)
     told = [
