@@ -1,10 +1,12 @@
 """How fast and how large are the layers against their message-an-edge forms?
 
     python benchmarks/convs.py                 # all, some minutes
-    python benchmarks/convs.py --only features # or: attention
+    python benchmarks/convs.py --only features # or: attention, gipa
 
 attention: `magus_pyg.nn.RGATConv` against `torch_geometric.nn.RGATConv`, 20,000 nodes, 200,000 edges, 4 relations,
 64 -> 64, one head, forward and backward.
+gipa: `GIPAConv`, 20,000 nodes, 64 -> 64, 7 kinds of edges with 16 features, hidden layer of 64, by the number of edges,
+against the same weights applied to every edge: nodes are gathered first and projected an edge at a time.
 features: `FeaturePropagation` (d = 64), whose R- is implied, against Eqs. (11) and (12) with a message an edge of the
 explicit R-, forward and backward, by the number of nodes. Each node has 10 edges of R+.
 Times are CPU time; memory is the peak beyond the inputs. Every case runs in a process of its own.
@@ -17,11 +19,13 @@ import torch
 import torch_geometric.nn as pyg
 from _common import Figures, machine, measure, run_in_process
 from torch import Tensor
+from torch_geometric.utils import softmax
 
-from magus_pyg.nn import FeaturePropagation, RGATConv
+from magus_pyg.nn import FeaturePropagation, GIPAConv, RGATConv
 
 NODES, EDGES, RELATIONS, CHANNELS = 20_000, 200_000, 4, 64
 FEATURE_NODES = {"edges": (100, 300, 1_000, 2_000), "collapsed": (100, 300, 1_000, 2_000, 10_000, 100_000)}
+GIPA_EDGES, GIPA_HEADS, KINDS, EDGE_CHANNELS = (20_000, 100_000, 200_000), (8, 64), 7, 16
 MECHANISMS = ("across-relation", "within-relation")
 
 
@@ -37,6 +41,32 @@ def attention(which: str, mechanism: str) -> Figures:
         torch.autograd.backward(conv(x, edge_index, edge_type).sum())
 
     return measure(step, repeats=5 if which == "magus_pyg" else 1)
+
+
+def gipa(form: str, heads: int, num_edges: int) -> Figures:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(NODES, CHANNELS, generator=generator, requires_grad=True)
+    edge_index = torch.randint(0, NODES, (2, num_edges), generator=generator)
+    kinds = torch.randint(0, KINDS, (num_edges,), generator=generator)
+    table = torch.randn(KINDS, EDGE_CHANNELS, generator=generator, requires_grad=True)
+    conv = GIPAConv(CHANNELS, CHANNELS, EDGE_CHANNELS, heads=heads, att_channels=CHANNELS)
+
+    def step() -> None:
+        out = conv(x, edge_index, table, kinds) if form == "nodes" else gipa_by_edge(conv, x, edge_index, table[kinds])
+        torch.autograd.backward(out.sum())
+
+    return measure(step, repeats=3)
+
+
+def gipa_by_edge(conv: GIPAConv, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+    """The formulas of `GIPAConv` with every projection made for every edge."""
+    assert conv.prop_edge is not None
+    x_u, x_v = x[edge_index[0]], x[edge_index[1]]
+    logit = torch.relu(conv.att_src(x_u) + conv.att_dst(x_v) + conv.att_edge(edge_attr))
+    alpha = softmax(logit, edge_index[1], num_nodes=x.size(0)).unsqueeze(-1)
+    message = (conv.prop_src(x_u) + conv.prop_edge(edge_attr)).view(len(alpha), conv.heads, -1) * alpha
+    out = x.new_zeros(x.size(0), *message.shape[1:]).index_add(0, edge_index[1], message)
+    return out.flatten(1) + conv.root(x) + conv.bias  # type: ignore[no-any-return]
 
 
 def features(form: str, num_nodes: int) -> Figures:
@@ -73,8 +103,10 @@ def message_edges(x: Tensor, pos: Tensor, neg: Tensor, w1: Tensor, w2: Tensor) -
 
 
 def run_case(case: str) -> Figures:
-    kind, which, size = case.split(",")
-    return attention(which, size) if kind == "attention" else features(which, int(size))
+    kind, which, *sizes = case.split(",")
+    if kind == "attention":
+        return attention(which, sizes[0])
+    return gipa(which, *map(int, sizes)) if kind == "gipa" else features(which, int(sizes[0]))
 
 
 def row(*cells: object) -> str:
@@ -97,7 +129,7 @@ def ratios(slow: Figures | None, fast: Figures | None) -> tuple[str, str]:
 
 def print_tables(only: str | None, threads: int) -> None:
     print(f"{machine()}, {threads} thread(s)\n")
-    if only != "features":
+    if only in (None, "attention"):
         print(f"RGATConv, {NODES:,} nodes, {EDGES:,} edges, {RELATIONS} relations, {CHANNELS} -> {CHANNELS}")
         print(row("softmax", "PyG ms", "PyG MB", "magus_pyg ms", "magus_pyg MB", "times faster", "times smaller"))
         print(row(*["---"] * 7))
@@ -107,7 +139,18 @@ def print_tables(only: str | None, threads: int) -> None:
             )
             print(row(mechanism, *cells(slow), *cells(fast), *ratios(slow, fast)), flush=True)
         print()
-    if only != "attention":
+    if only in (None, "gipa"):
+        print(f"GIPAConv, {NODES:,} nodes, {CHANNELS} -> {CHANNELS}, {KINDS} kinds of edges")
+        print(row("heads", "edges", "by edge ms", "MB", "magus_pyg ms", "MB", "times faster", "times smaller"))
+        print(row(*["---"] * 8))
+        for heads in GIPA_HEADS:
+            for edges in GIPA_EDGES:
+                slow, fast = (
+                    run_in_process(__file__, f"gipa,{form},{heads},{edges}", threads) for form in ("edges", "nodes")
+                )
+                print(row(heads, f"{edges:,}", *cells(slow), *cells(fast), *ratios(slow, fast)), flush=True)
+        print()
+    if only in (None, "features"):
         print(f"FeaturePropagation({CHANNELS}), R- of all other pairs")
         print(row("nodes", "edges ms", "edges MB", "collapsed ms", "collapsed MB", "times faster", "times smaller"))
         print(row(*["---"] * 7))
@@ -121,7 +164,7 @@ def print_tables(only: str | None, threads: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["attention", "features"], help="print one table")
+    parser.add_argument("--only", choices=["attention", "gipa", "features"], help="print one table")
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
     options = parser.parse_args()

@@ -1,0 +1,262 @@
+"""How fast do the base recommenders train, and does a step's cost grow with the catalogue?
+
+    python benchmarks/models.py                          # all models, many minutes
+    python benchmarks/models.py --models fm pnn          # some
+    python benchmarks/models.py --only growth            # or: training
+    python benchmarks/models.py --rows 5000              # a quick look
+
+training: rows a second at batch 1000 and dim 64 on 100,000 random rows in the shape of MovieLens 100K (943 users with
+three profile values, 1,682 items with up to three of 100 words), without dropout and sampled negatives, beside
+DeepCTR-Torch 0.3.0 with the same fields, layers and embeddings. "fit" is an epoch of the training as users call it,
+from the rows to the end of the epoch (the difference between three epochs and one, so that starting costs nothing);
+"step" is forward, backward and optimiser on batches made beforehand. DeepCTR's "pnn-6" has six fields, each profile
+value one of its own. Graph models take ten steps over the graph of all rows.
+growth: a step with 10,000 items and with a million; 100,000 rows, each item with two of 50 words; graph models sample
+neighbours.
+Times are CPU time; memory is the peak beyond the inputs. Every case runs in a process of its own.
+"""
+
+import argparse
+import contextlib
+import io
+import itertools
+import json
+import time
+from dataclasses import fields, replace
+from typing import Any
+
+import pandas as pd
+import torch
+from _common import Figures, machine, measure, peak_resident_mb, run_in_process
+from _deepctr import RIVALS, WHY_NOT, available, batches, rival, take_step
+
+from magus_pyg.graph import build_relational_graph, node_words
+from magus_pyg.models import (
+    MODELS,
+    BaseRecommender,
+    FeatureSpace,
+    GraphModelOptions,
+    Interactions,
+    ModelOptions,
+    TrainingData,
+    TrainOptions,
+    build_model,
+    fit,
+)
+from magus_pyg.models.loader import TrainLoader
+from magus_pyg.models.module import RecommenderData, RecommenderModule
+from magus_pyg.ragged import Ragged
+
+BATCH, DIM, ROWS = 1000, 64, 100_000
+USERS, ITEMS, WORDS, PROFILE_SIZES = 943, 1_682, 100, (7, 2, 21)
+GROWTH_ITEMS, GROWTH_WORDS = (10_000, 1_000_000), 50
+GRAPH_STEPS, STEPS, REPEATS = 10, 5, 3
+HIDDEN, HISTORY = [256, 128], 50  # of DeepCTR where our options do not say
+
+Problem = tuple[FeatureSpace, Interactions, Any]
+
+
+def make_problem(n_items: int, n_words: int, most_words: int, n_rows: int, with_graph: bool) -> Problem:
+    """Features, rows of a log, and the relational graph if wanted."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(high: int, *shape: int) -> torch.Tensor:
+        return torch.randint(0, high, shape, generator=generator)
+
+    words = draw(n_words, n_items, most_words)
+    item = torch.arange(n_items).repeat_interleave(most_words)
+    pairs = torch.unique(torch.stack([item, words.flatten()]), dim=1)
+    item_words, graph = Ragged.from_pairs(pairs[0], pairs[1], n_items), None
+    if with_graph:
+        names = [f"w{word}" for word in range(n_words)]
+        joined = ["|".join(names[word] for word in set(row)) for row in words.tolist()]
+        table = pd.DataFrame({"item_id": [f"i{number}" for number in range(n_items)], "word": joined})
+        graph = build_relational_graph(table, ["word"])
+        item_words = node_words(graph).select(torch.arange(n_items))
+        n_words = int(item_words.index.max()) + 1
+    starts = itertools.accumulate((0, *PROFILE_SIZES[:-1]))
+    profile = torch.stack([draw(size, USERS) + start for size, start in zip(PROFILE_SIZES, starts, strict=True)], 1)
+    user_profiles = Ragged(torch.arange(USERS + 1) * len(PROFILE_SIZES), profile.flatten())
+    features = FeatureSpace(USERS, n_items, n_words, sum(PROFILE_SIZES), item_words, user_profiles)
+    # Some users are far busier than others.
+    user = (torch.rand(n_rows, generator=generator).square() * USERS).long()
+    return features, Interactions(user, draw(n_items, n_rows), draw(2, n_rows)), graph
+
+
+def options_of(name: str) -> ModelOptions:
+    """The defaults of a model with dim 64, and without dropout, which DeepCTR-Torch has not by default."""
+    known = {field.name for field in fields(MODELS[name].options)}
+    chosen = {"name": name, "dim": DIM, "dropout": 0.0}
+    return MODELS[name].options(**{key: value for key, value in chosen.items() if key in known})  # type: ignore[arg-type]
+
+
+def make_model(options: ModelOptions, problem: Problem) -> BaseRecommender:
+    features, rows, graph = problem
+    model = build_model(options, features, graph, rows)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise SystemExit(f"{options.name} has nothing to train by gradients")
+    return model
+
+
+def train_options(epochs: int) -> TrainOptions:
+    return TrainOptions(epochs=epochs, batch_size=BATCH, negatives=0, patience=99, accelerator="cpu")
+
+
+def epoch_of(run: Any) -> Figures:
+    """The cost of an epoch of `run(epochs)`: two out of three, each the best of some runs."""
+    before, best = peak_resident_mb(), {1: float("inf"), 3: float("inf")}
+    run(1)
+    for epochs in (1, 3) * REPEATS:
+        start = time.process_time()
+        run(epochs)
+        best[epochs] = min(best[epochs], time.process_time() - start)
+    if best[3] <= best[1]:
+        raise SystemExit("an epoch takes too little time to be measured: give more --rows")
+    return Figures(seconds=(best[3] - best[1]) / 2, peak_mb=peak_resident_mb() - before)
+
+
+def our_fit(name: str, problem: Problem) -> Figures:
+    rows = problem[1]
+    timed = rows.take(torch.arange(min(len(rows), GRAPH_STEPS * BATCH))) if problem[2] is not None else rows
+    validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
+    data = TrainingData(timed, validation)
+
+    def run(epochs: int) -> None:
+        fit(make_model(options_of(name), problem), data, train_options(epochs), progress=False)
+
+    figures = epoch_of(run)
+    return Figures(seconds=figures["seconds"] * BATCH / len(timed), peak_mb=figures["peak_mb"])
+
+
+def our_step(options: ModelOptions, problem: Problem) -> Figures:
+    """A step as the Lightning module takes it, without Lightning's loop."""
+    rows, model = problem[1], make_model(options, problem).train()
+    model.observe(rows)
+    validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
+    module = RecommenderModule(model, train_options(1), 0)
+    optimizer: Any = module.configure_optimizers()
+    optimizers = optimizer if isinstance(optimizer, list | tuple) else [optimizer]
+    known = RecommenderData(TrainingData(rows, validation), model, train_options(1), 0)._train_items
+    ready = list(itertools.islice(TrainLoader(rows, known, BATCH, 0, 0), STEPS))
+    module._step_seeds = list(range(len(ready)))
+
+    def steps() -> None:
+        for number, batch in enumerate(ready):
+            loss = module.training_step(batch, number)
+            for each in optimizers:
+                each.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            for each in optimizers:
+                each.step()
+
+    figures = measure(steps, repeats=REPEATS)
+    return Figures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"])
+
+
+def their_model(name: str, problem: Problem) -> Any:
+    known = vars(options_of(RIVALS[name])) if RIVALS[name] in MODELS else {}
+    hidden, history = known.get("hidden", HIDDEN), known.get("history", HISTORY)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return rival(name, problem[0], problem[1], DIM, list(hidden), history)
+
+
+def their_fit(name: str, problem: Problem) -> Figures:
+    model, inputs, label = their_model(name, problem)
+
+    def run(epochs: int) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            model.fit(dict(inputs), label, batch_size=BATCH, epochs=epochs, verbose=0)
+
+    figures = epoch_of(run)
+    return Figures(seconds=figures["seconds"] * BATCH / len(label), peak_mb=figures["peak_mb"])
+
+
+def their_step(name: str, problem: Problem) -> Figures:
+    model, inputs, label = their_model(name, problem)
+    ready = batches(model.train(), inputs, label, BATCH)[:STEPS]
+
+    def steps() -> None:
+        for x, y in ready:
+            take_step(model, x, y)
+
+    figures = measure(steps, repeats=REPEATS)
+    return Figures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"])
+
+
+def run_case(case: str) -> Figures:
+    """Seconds of a step of `BATCH` rows."""
+    kind, whose, name, size = case.split(",")
+    with_graph = whose == "ours" and MODELS[name].needs_graph
+    if kind == "growth":
+        options = options_of(name)
+        if isinstance(options, GraphModelOptions):
+            options = replace(options, sampling="neighbours")
+        return our_step(options, make_problem(int(size), GROWTH_WORDS, 2, ROWS, with_graph))
+    problem = make_problem(ITEMS, WORDS, 3, int(size), with_graph)
+    if whose == "theirs":
+        return their_fit(name, problem) if kind == "fit" else their_step(name, problem)
+    return our_fit(name, problem) if kind == "fit" else our_step(options_of(name), problem)
+
+
+def row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def print_training(names: list[str], rows: int, threads: int) -> None:
+    if not available():
+        print(WHY_NOT + "\n")
+    print(f"training, {rows:,} rows, batch {BATCH:,}, dim {DIM}")
+    print(row("model", "fit rows/s", "step rows/s", "MB", "DeepCTR", "fit rows/s", "step rows/s", "MB", "times faster"))
+    print(row(*["---"] * 9))
+    for name in names:
+        ours, cells = speeds("ours", name, rows, threads)
+        rivals = [other for other, own in RIVALS.items() if own == name and available()]
+        for other in [*rivals] or [""]:
+            theirs, their_cells = speeds("theirs", other, rows, threads) if other else (None, ["-"] * 3)
+            ratio = f"{theirs / ours:,.1f}" if theirs and ours else "-"
+            print(row(name, *cells, other or "-", *their_cells, ratio), flush=True)
+    print()
+
+
+def speeds(whose: str, name: str, rows: int, threads: int) -> tuple[float | None, list[str]]:
+    """Seconds of a step within `fit`, and the cells: rows a second within it, alone, and the memory of `fit`."""
+    whole, alone = (run_in_process(__file__, f"{kind},{whose},{name},{rows}", threads) for kind in ("fit", "step"))
+    cells = [f"{BATCH / figures['seconds']:,.0f}" if figures else "-" for figures in (whole, alone)]
+    return (whole["seconds"] if whole else None), [*cells, f"{whole['peak_mb']:,.0f}" if whole else "-"]
+
+
+def print_growth(names: list[str], threads: int) -> None:
+    small, large = (f"{items:,} items" for items in GROWTH_ITEMS)
+    print("a step by the number of items")
+    print(row("model", f"{small} ms", "MB", f"{large} ms", "MB", "times slower"))
+    print(row(*["---"] * 6))
+    for name in names:
+        found = [run_in_process(__file__, f"growth,ours,{name},{items}", threads) for items in GROWTH_ITEMS]
+        cells: list[object] = []
+        for figures in found:
+            cells += [f"{figures['seconds'] * 1000:,.1f}", f"{figures['peak_mb']:,.0f}"] if figures else ["-", "-"]
+        ratio = f"{found[1]['seconds'] / found[0]['seconds']:,.1f}" if found[0] and found[1] else "-"
+        print(row(name, *cells, ratio), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["training", "growth"], help="print one table")
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS), help="the models to time")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of the log in the table of training")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
+    parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.case:
+        print(json.dumps(run_case(options.case)))
+        return
+    print(f"{machine()}, {options.threads} thread(s)\n")
+    if options.only != "growth":
+        print_training(options.models, options.rows, options.threads)
+    if options.only != "training":
+        print_growth(options.models, options.threads)
+
+
+if __name__ == "__main__":
+    main()
