@@ -8,9 +8,11 @@ from magus_pyg.models.fm import FM
 from magus_pyg.models.gipa import GIPA
 from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.history import History, Window
+from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.lstm import LSTM, LSTMOptions
+from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.options import (
     FMOptions,
     GIPAOptions,
@@ -32,6 +34,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "MODELS",
+    "MPS",
     "RGAT",
     "RGCN",
     "BaseRecommender",
@@ -44,8 +47,11 @@ __all__ = [
     "GRUOptions",
     "GraphModelOptions",
     "History",
+    "Hybrid",
+    "HybridOptions",
     "Interactions",
     "LSTMOptions",
+    "MPSOptions",
     "ModelEntry",
     "ModelOptions",
     "RGATOptions",

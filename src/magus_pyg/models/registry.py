@@ -14,8 +14,10 @@ from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.fm import FM
 from magus_pyg.models.gipa import GIPA
 from magus_pyg.models.gru import GRU, GRUOptions
+from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.lstm import LSTM, LSTMOptions
+from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.options import FMOptions, GIPAOptions, ModelOptions, RGATOptions, RGCNOptions
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
@@ -44,7 +46,11 @@ MODELS: dict[str, ModelEntry] = {
     "fm": ModelEntry(FMOptions, lambda options, features, graph, rows, seed: FM(options, features, seed)),
     "gipa": ModelEntry(GIPAOptions, lambda *given: GIPA(*given), needs_graph=True),
     "gru": ModelEntry(GRUOptions, lambda o, features, _, rows, seed: GRU(o, features, rows, seed), needs_rows=True),
+    "hybrid": ModelEntry(
+        HybridOptions, lambda o, features, graph, rows, seed: Hybrid(o, features, rows, seed), needs_rows=True
+    ),
     "lstm": ModelEntry(LSTMOptions, lambda o, features, _, rows, seed: LSTM(o, features, rows, seed), needs_rows=True),
+    "mps": ModelEntry(MPSOptions, lambda o, features, graph, rows, seed: MPS(o, features, rows, seed), needs_rows=True),
     "rgat": ModelEntry(RGATOptions, lambda *given: RGAT(*given), needs_graph=True),
     "rgcn": ModelEntry(RGCNOptions, lambda *given: RGCN(*given), needs_graph=True),
 }
