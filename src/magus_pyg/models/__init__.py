@@ -2,6 +2,7 @@
 
 from magus_pyg.models.adapters import feature_space, part_interactions, profile_values, training_data
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.fm import FM
@@ -29,6 +30,7 @@ from magus_pyg.models.storage import SavedModel, load_model, read_model_info, sa
 from magus_pyg.models.training import TrainResult, fit
 
 __all__ = [
+    "DIN",
     "FM",
     "GIPA",
     "GRU",
@@ -40,6 +42,7 @@ __all__ = [
     "BaseRecommender",
     "Batch",
     "Candidates",
+    "DINOptions",
     "DotProductRecommender",
     "FMOptions",
     "FeatureSpace",
