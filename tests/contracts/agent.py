@@ -21,6 +21,7 @@ from magus_pyg.simulation import (
     Agent,
     Answer,
     Feedback,
+    Learner,
     NoisyUser,
     Play,
     Scorer,
@@ -106,7 +107,7 @@ class Spy:
 
     def agent(self, agent: Agent) -> "_SpiedAgent":
         """The same agent, watched."""
-        return _SpiedAgent(self, agent)
+        return _SpiedLearner(self, agent) if isinstance(agent, Learner) else _SpiedAgent(self, agent)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -171,12 +172,27 @@ class _Reads(TorchFunctionMode):
 class _SpiedAgent:
     def __init__(self, spy: Spy, agent: Agent) -> None:
         self.spy, self.agent = spy, agent
-        self.name, self.graph, self.scorer = agent.name, agent.graph, agent.scorer
+        self.name, self.graph = agent.name, agent.graph
+
+    @property
+    def scorer(self) -> Scorer | Tensor:
+        return self.agent.scorer
 
     def start(self, view: SessionView) -> "_SpiedPlay":
         assert not _holds_sessions(view), "what agents are given holds the sessions"
         with self.spy.at_work():
             return _SpiedPlay(self.spy, self.agent.start(view))
+
+
+class _SpiedLearner(_SpiedAgent):
+    agent: Learner
+
+    def restart(self) -> None:
+        self.agent.restart()
+
+    def learn(self, answers: pd.DataFrame) -> None:
+        with self.spy.at_work():
+            self.agent.learn(answers)
 
 
 class _SpiedPlay:

@@ -1,9 +1,9 @@
 """Playing sessions: the agent protocol, users, the loop, records and metrics."""
 
-from magus_pyg.simulation.loop import RECORD_COLUMNS, simulate
+from magus_pyg.simulation.loop import ANSWER_COLUMNS, RECORD_COLUMNS, simulate
 from magus_pyg.simulation.metrics import bootstrap_interval, session_metrics, summarize
-from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates
-from magus_pyg.simulation.protocol import Agent, Feedback, Play, Scorer, SessionView
+from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates, session_numbers
+from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Play, Scorer, SessionView
 from magus_pyg.simulation.users import (
     Answer,
     DriftingUser,
@@ -17,12 +17,14 @@ from magus_pyg.simulation.users import (
 )
 
 __all__ = [
+    "ANSWER_COLUMNS",
     "RECORD_COLUMNS",
     "Agent",
     "Answer",
     "DriftingUser",
     "Feedback",
     "ImpatientUser",
+    "Learner",
     "NoisyUser",
     "NotCareUser",
     "Play",
@@ -37,6 +39,7 @@ __all__ = [
     "prepare_sessions",
     "score_candidates",
     "session_metrics",
+    "session_numbers",
     "simulate",
     "summarize",
 ]

@@ -11,16 +11,26 @@ from magus_pyg.data import Sessions
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
 from magus_pyg.random import hash_keys
-from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions, prepare_batches, session_ids
-from magus_pyg.simulation.protocol import Agent, Feedback, SessionView
+from magus_pyg.simulation.prepare import (
+    PreparedBatch,
+    PreparedSessions,
+    join_sessions,
+    prepare_batches,
+    session_ids,
+    session_numbers,
+)
+from magus_pyg.simulation.protocol import Agent, Feedback, Learner, SessionView
 from magus_pyg.simulation.users import Answer, ShownList, TruthfulUser, User
 
-__all__ = ["RECORD_COLUMNS", "check_list", "simulate"]
+__all__ = ["ANSWER_COLUMNS", "RECORD_COLUMNS", "check_list", "simulate"]
 
 RECORD_COLUMNS = (
     "session", "user", "agent", "horizon", "round", "shown", "kinds", "clicked", "position", "n_candidates",
     "n_targets", "queries_shown", "target_clicked", "done",
 )  # fmt: skip
+
+ANSWER_COLUMNS = ("session", "user", "round", "shown", "kinds", "clicked", "position")
+"""What of a record table is answers: all that an agent may learn from."""
 
 
 def simulate(
@@ -32,10 +42,11 @@ def simulate(
     seed: int = 0,
     batch_size: int = 256,
 ) -> pd.DataFrame:
-    """Play sessions: lists are shown and answered until a target item is clicked or the rounds are over.
+    """Play sessions: lists are shown and answered until a target item is clicked, the user leaves or rounds are over.
 
     Results do not depend on `batch_size`, nor on which other sessions are played or in which order: everything random
-    is a function of (seed, session id).
+    is a function of (seed, session id). Only a `Learner`, which learns from all users' earlier sessions, depends on
+    which sessions are played; those of a user are then played in the order given.
 
     Args:
         agent: recommends; it never sees targets.
@@ -71,10 +82,44 @@ def simulate(
     else:
         builder = SessionGraphBuilder(agent.graph)
         batches = prepare_batches(builder, sessions, agent.scorer, batch_size)
+    if isinstance(agent, Learner):
+        return _simulate_learning(agent, builder, sessions, user, rounds, list_length, seed, batch_size)
     tables = [_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches]
     if not tables:
         return _empty_table()
     return pd.concat(tables, ignore_index=True)
+
+
+def _simulate_learning(
+    agent: Learner,
+    builder: SessionGraphBuilder,
+    sessions: Sessions | PreparedSessions,
+    user: User,
+    rounds: int,
+    list_length: int,
+    seed: int,
+    batch_size: int,
+) -> pd.DataFrame:
+    """All users' first sessions, then their second ones with what was learned from the first, and so on."""
+    if isinstance(sessions, PreparedSessions):
+        batch_size = max((len(batch.sessions) for batch in sessions.batches), default=batch_size)
+        sessions = join_sessions([batch.sessions for batch in sessions.batches])
+    agent.restart()
+    number = session_numbers(sessions.user)
+    last = int(number.max()) if len(sessions) else -1
+    tables = []
+    for turn in range(last + 1):
+        batches = prepare_batches(builder, sessions.take(number == turn), agent.scorer, batch_size)
+        played = [_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches]
+        tables += played
+        if turn < last:
+            agent.learn(pd.concat(played, ignore_index=True)[list(ANSWER_COLUMNS)])  # line 14 of Algorithm 1
+    if not tables:
+        return _empty_table()
+    place = pd.Series(range(len(sessions)), index=session_ids(sessions).cpu().numpy())
+    log = pd.concat(tables, ignore_index=True)
+    order = np.argsort(place.loc[log["session"]].to_numpy(), kind="stable")
+    return log.iloc[order].reset_index(drop=True)
 
 
 def _play_batch(

@@ -12,7 +12,14 @@ from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, n_items
 from magus_pyg.simulation.protocol import Scorer
 
-__all__ = ["PreparedBatch", "PreparedSessions", "prepare_sessions", "score_candidates"]
+__all__ = [
+    "PreparedBatch",
+    "PreparedSessions",
+    "join_sessions",
+    "prepare_sessions",
+    "score_candidates",
+    "session_numbers",
+]
 
 
 @dataclass(frozen=True)
@@ -133,3 +140,25 @@ def prepare_sessions(
     """
     builder = SessionGraphBuilder(graph)
     return PreparedSessions(graph, builder, list(prepare_batches(builder, sessions, scorer, batch_size)))
+
+
+def session_numbers(user: Tensor) -> Tensor:
+    """The number (from 0) of each session among those of its user, in the order given: int64 [B] for users [B]."""
+    order = torch.argsort(user, stable=True)
+    count = torch.bincount(user) if len(user) else user
+    first = count.cumsum(0) - count
+    number = torch.arange(len(user), device=user.device) - first[user[order]]
+    return torch.empty_like(number).index_copy_(0, order, number)
+
+
+def join_sessions(parts: list[Sessions]) -> Sessions:
+    """Batches of sessions as one, in their order."""
+    if not parts:
+        none = torch.zeros((0, 1), dtype=torch.int64)
+        return Sessions(none[:, 0], none, none.bool())
+    searched = None
+    if parts[0].searched is not None:
+        searched = torch.cat([part.searched for part in parts if part.searched is not None])
+    user, candidates, targets = (torch.cat([getattr(part, name) for part in parts])
+                                 for name in ("user", "candidates", "targets"))  # fmt: skip
+    return Sessions(user, candidates, targets, searched, torch.cat([session_ids(part) for part in parts]))

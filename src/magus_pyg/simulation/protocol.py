@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import pandas as pd
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
 
-__all__ = ["Agent", "Feedback", "Play", "Scorer", "SessionView"]
+__all__ = ["Agent", "Feedback", "Learner", "Play", "Scorer", "SessionView"]
 
 
 class Scorer(Protocol):
@@ -104,4 +105,21 @@ class Agent(Protocol):
 
     def start(self, view: SessionView) -> Play:
         """Begin B sessions."""
+        ...
+
+
+@runtime_checkable
+class Learner(Agent, Protocol):
+    """An agent whose scorer learns between the sessions of a user (Algorithm 1, lines 14 and 16).
+
+    `simulate` plays the first session of every user, lets the agent learn from all answers, plays the second, and so
+    on. What is learned is forgotten before the next `simulate`.
+    """
+
+    def restart(self) -> None:
+        """Forget what was learned from sessions."""
+        ...
+
+    def learn(self, answers: pd.DataFrame) -> None:
+        """Take in the rows of finished sessions; of the record table only `loop.ANSWER_COLUMNS`, nothing of targets."""
         ...
