@@ -1,30 +1,31 @@
 """From checked tables to a `RecDataset`: the last steps are the same for every source."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from magus_pyg.data.dataset import RecDataset, empty_searched, word_columns
-from magus_pyg.data.options import DatasetOptions, check_options
+from magus_pyg.data.filters import Kept, kept_by_rules
+from magus_pyg.data.options import DatasetOptions, LogOptions, check_options
 from magus_pyg.data.split import temporal_split
 from magus_pyg.errors import ConfigError, DataError
 
-__all__ = ["Log", "assemble"]
+__all__ = ["Log", "Prepared", "Tables", "assemble", "finish", "prepare"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Log:
-    """The rows of a log in the order of their file, n rows.
+    """The rows of a log, n rows.
 
     Attributes:
-        user: int64 [n].
-        item: int64 [n].
+        user: integers [n].
+        item: integers [n].
         label: int8 [n].
-        time: int64 [n]; None where there is only the order of the file.
+        time: integers [n]; None where there is only the order of the file.
         part: int8 [n] where the source brings its own split; None for the split by time.
         value: int64 [n], codes of the rating or action, to tell exact copies; None where there is none.
         action: int8 [n], index into `actions`; None where there are no several actions.
@@ -43,7 +44,7 @@ class Log:
     ordered: bool = True
 
     def take(self, index: np.ndarray) -> "Log":
-        """The chosen rows, in the order of `index`."""
+        """The chosen rows, in the order of `index` (positions, or bool [n])."""
 
         def chosen(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[index]
@@ -64,23 +65,66 @@ class Tables:
     notes: dict[str, int] = field(default_factory=dict)
 
 
-def assemble(options: DatasetOptions, tables: Tables, log: Log, drop_repeats: bool = True) -> RecDataset:
-    """Sort and split the log, count what is odd, and put the data set together.
+@dataclass(frozen=True)
+class Prepared:
+    """Tables and a log that no rule changes any more: filtered, sorted and split.
+
+    Attributes:
+        tables: items and users.
+        log: rows by user, time and place in the file; `time` and `part` are there, `value` is not.
+    """
+
+    tables: Tables
+    log: Log
+
+
+def assemble(options: DatasetOptions, tables: Tables, log: Log) -> RecDataset:
+    """Filter, sort and split the log, count what is odd, and put the data set together: `finish` of `prepare`."""
+    return finish(options, prepare(options, tables, log))
+
+
+def prepare(options: DatasetOptions, tables: Tables, log: Log) -> Prepared:
+    """Filter, sort and split a log.
 
     Exact copies of a row (same user, item, time, and rating or action) are one event written twice. They are counted,
     and dropped by default: a copy could end up in the test while the other one is trained on.
 
     Args:
-        options: names of the fields.
+        options: the rules, if they are `LogOptions`; else copies are dropped and no user or item is.
         tables: items and users, indexed by the log.
-        log: the rows.
-        drop_repeats: whether exact copies are dropped.
+        log: the rows, in the order of their file.
+
+    Raises:
+        DataError: if a table or the log is empty, or the rules leave nothing.
+    """
+    if len(tables.items) == 0:
+        raise DataError(f"dataset {options.name!r}: the catalogue has no item")
+    if log.user.size == 0:
+        raise DataError(f"dataset {options.name!r}: the log has no row")
+    notes = dict(tables.notes)
+    log = _without_repeats(log, notes, not isinstance(options, LogOptions) or options.repeats == "drop")
+    if isinstance(options, LogOptions):
+        kept = kept_by_rules(log.user, log.item, log.label, len(tables.users), len(tables.items), options)
+        tables, log = _filtered(options, tables, log, kept, notes)
+    order, time = _order(log)
+    log = replace(log, time=None, value=None).take(order)
+    part = temporal_split(log.user) if log.part is None else log.part
+    if log.part is not None:
+        backwards = (log.user[1:] == log.user[:-1]) & (log.part[1:] < log.part[:-1])
+        _note(notes, "rows of an earlier part after a later one", int(backwards.sum()))
+    _note(notes, "items without history", int((np.bincount(log.item, minlength=len(tables.items)) == 0).sum()))
+    _note(notes, "users without history", int((np.bincount(log.user, minlength=len(tables.users)) == 0).sum()))
+    return Prepared(replace(tables, notes=notes), replace(log, time=time, part=part))
+
+
+def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
+    """Name the fields, and put the data set together.
 
     Raises:
         ConfigError: if options name fields that the tables do not have.
-        DataError: if a table or the log is empty.
     """
     check_options(options)
+    tables, log = prepared.tables, prepared.log
     merge_fields = {name: tuple(members) for name, members in options.merge_fields.items()}
     columns = word_columns(options.word_fields, merge_fields)
     for what, names, frame, key in (
@@ -91,35 +135,24 @@ def assemble(options: DatasetOptions, tables: Tables, log: Log, drop_repeats: bo
         unknown = [name for name in names if name not in fields]
         if unknown:
             raise ConfigError(f"dataset {options.name!r}: no {what} {unknown[0]!r}; there are {', '.join(fields)}")
-    if len(tables.items) == 0:
-        raise DataError(f"dataset {options.name!r}: the catalogue has no item")
-    if log.user.size == 0:
-        raise DataError(f"dataset {options.name!r}: the log has no row")
-    notes = dict(tables.notes)
-    log = _without_repeats(log, notes, drop_repeats)
-    order, time = _order(log)
-    log = log.take(order)
-    part = temporal_split(log.user) if log.part is None else log.part
-    if log.part is not None:
-        backwards = (log.user[1:] == log.user[:-1]) & (log.part[1:] < log.part[:-1])
-        _note(notes, "rows of an earlier part after a later one", int(backwards.sum()))
     wordless = (tables.items[list(columns)] == "").all(axis=1)
+    notes = dict(tables.notes)
     _note(notes, "items without words", int(wordless.sum()))
-    _note(notes, "items without history", int((np.bincount(log.item, minlength=len(tables.items)) == 0).sum()))
-    _note(notes, "users without history", int((np.bincount(log.user, minlength=len(tables.users)) == 0).sum()))
     if notes:
         logger.info("%s: %s", options.name, ", ".join(f"{count} {what}" for what, count in notes.items()))
+    assert log.time is not None, "a prepared log has times"
+    assert log.part is not None, "a prepared log has parts"
     return RecDataset(
         name=options.name,
         user_ids=tables.users["user_id"].to_numpy(dtype=object),
         item_ids=tables.items["item_id"].to_numpy(dtype=object),
         items=tables.items,
         users=tables.users,
-        user=log.user.astype(np.int64),
-        item=log.item.astype(np.int64),
-        label=log.label.astype(np.int8),
-        time=time,
-        part=part.astype(np.int8),
+        user=log.user.astype(np.int64, copy=False),
+        item=log.item.astype(np.int64, copy=False),
+        label=log.label.astype(np.int8, copy=False),
+        time=log.time.astype(np.int64, copy=False),
+        part=log.part.astype(np.int8, copy=False),
         word_fields=tuple(options.word_fields),
         merge_fields=merge_fields,
         profile_fields=tuple(options.profile_fields),
@@ -140,7 +173,7 @@ def _note(notes: dict[str, int], what: str, count: int) -> None:
 
 def _without_repeats(log: Log, notes: dict[str, int], drop: bool) -> Log:
     columns = {"user": log.user, "item": log.item, "time": log.time, "value": log.value, "part": log.part}
-    frame = pd.DataFrame({name: column for name, column in columns.items() if column is not None})
+    frame = pd.DataFrame({name: column for name, column in columns.items() if column is not None}, copy=False)
     repeated = np.zeros(len(frame), dtype=bool)
     # One hash a row first: only rows that share theirs with another have to be compared column by column.
     hashed = np.zeros(len(frame), dtype=np.uint64)
@@ -148,19 +181,67 @@ def _without_repeats(log: Log, notes: dict[str, int], drop: bool) -> Log:
         hashed = (hashed ^ frame[name].to_numpy().astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
         hashed ^= hashed >> np.uint64(29)
     alike = np.flatnonzero(pd.Series(hashed).duplicated(keep=False).to_numpy())
+    del hashed
     repeated[alike] = frame.iloc[alike].duplicated().to_numpy()
     _note(notes, f"exact copies of a row, {'dropped' if drop else 'kept'}", int(repeated.sum()))
-    return log.take(np.flatnonzero(~repeated)) if drop and repeated.any() else log
+    return log.take(~repeated) if drop and repeated.any() else log
+
+
+def _filtered(options: LogOptions, tables: Tables, log: Log, kept: Kept, notes: dict[str, int]) -> tuple[Tables, Log]:
+    """Take out what the rules leave out, and number users and items anew."""
+    if kept.all:
+        return tables, log
+    counts = {
+        "users left out by the filters": int((~kept.users).sum()),
+        "items left out by the filters": int((~kept.items).sum()),
+        "rows left out by the filters": int((~kept.rows).sum()),
+    }
+    for what, count in counts.items():
+        _note(notes, what, count)
+    if not kept.rows.any():
+        raise DataError(
+            f"dataset {options.name!r}: the filters leave no row; lower min_user_rows (now {options.min_user_rows}) or "
+            f"min_item_rows (now {options.min_item_rows})"
+            + (", or turn off need_positive" if options.need_positive else "")
+        )
+    user_of, item_of = np.cumsum(kept.users) - 1, np.cumsum(kept.items) - 1
+    log = log.take(kept.rows)
+    searched = tables.searched[kept.users[tables.searched["user"].to_numpy(dtype=np.int64)]]
+    searched = searched.assign(user=user_of[searched["user"].to_numpy(dtype=np.int64)]).reset_index(drop=True)
+    tables = replace(
+        tables,
+        items=tables.items[kept.items].reset_index(drop=True),
+        users=tables.users[kept.users].reset_index(drop=True),
+        searched=searched,
+    )
+    return tables, replace(log, user=user_of[log.user], item=item_of[log.item])
 
 
 def _order(log: Log) -> tuple[np.ndarray, np.ndarray]:
     """The order by user, time and position in the file, and the times in that order."""
     if log.time is not None:
-        order = np.lexsort((log.time, log.user))
-        return order, log.time[order].astype(np.int64)
+        order = _stable_order(log.user, log.time)
+        return order, log.time[order]
     # Only an order: that of the file, within the parts of a given split.
-    order = np.lexsort((log.user,)) if log.part is None else np.lexsort((log.part, log.user))
+    order = _stable_order(log.user, np.zeros(log.user.size, np.int8) if log.part is None else log.part)
     user = log.user[order]
     starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
     counts = np.diff(np.append(starts, user.size))
     return order, (np.arange(user.size) - np.repeat(starts, counts)).astype(np.int64)
+
+
+def _stable_order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The positions sorted by two columns of integers and then by position, int64 [n]; `first` is not negative."""
+    low = int(second.min())
+    bits = [int(span).bit_length() for span in (first.max(), int(second.max()) - low, first.size - 1)]
+    if sum(bits) > 63:
+        return np.lexsort((second, first))
+    # All three in one integer: numpy sorts integers several times faster than it sorts positions by columns.
+    key = first.astype(np.int64)
+    key <<= bits[1]
+    key += second.astype(np.int64) - low
+    key <<= bits[2]
+    key |= np.arange(first.size)
+    key.sort()
+    key &= (1 << bits[2]) - 1
+    return key

@@ -1,9 +1,10 @@
 """Checks of item tables and logs. What is wrong is a `DataError` that says where; what is odd is counted.
 
-Every function works on whole columns; a line is only looked for once something is known to be wrong.
+Every function works on whole columns; a line is only looked for once something is known to be wrong. Where problems are
+collected (`Findings`), the rows concerned are marked in `Table.rejected` and have values that stand for nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from magus_pyg.data.tables import Table
 from magus_pyg.errors import DataError
 
-__all__ = ["check_columns", "clean_values", "identifiers", "indices", "numbers", "seconds", "unique_identifiers"]
+__all__ = ["check_columns", "identifiers", "indices", "numbers", "seconds", "unique_identifiers"]
 
 
 def check_columns(table: Table, required: Iterable[str], option: str = "") -> None:
@@ -42,13 +43,23 @@ def check_columns(table: Table, required: Iterable[str], option: str = "") -> No
 def identifiers(table: Table, column: str) -> pa.ChunkedArray:
     """A column of ids as texts, [rows], as written: leading zeros and case are kept.
 
+    Whole numbers that Parquet holds as floats (pandas makes them of integers beside missing values) are written without
+    a point, as everywhere else.
+
     Raises:
         DataError: at an empty id.
     """
+    stored = table.data.column(column)
     values = table.texts(column)
+    if pa.types.is_floating(stored.type):
+        try:
+            values = pc.fill_null(pc.cast(pc.cast(stored, pa.int64()), pa.string()), "")
+        except pa.ArrowInvalid:
+            bad = ~np.isfinite(stored.to_numpy()) | (np.floor(stored.to_numpy()) != stored.to_numpy())
+            table.reject(bad, column, f"{values[int(bad.argmax())].as_py()!r} is no id ({int(bad.sum())} such rows)")
     empty = pc.equal(pc.utf8_trim_whitespace(values), "").to_numpy()
     if empty.any():
-        raise DataError(f"{table.where(int(empty.argmax()), column)}: the id is empty ({int(empty.sum())} such rows)")
+        table.reject(empty, column, f"the id is empty ({int(empty.sum())} such rows)")
     return values
 
 
@@ -59,15 +70,17 @@ def unique_identifiers(table: Table, column: str) -> np.ndarray:
         DataError: if the table has no row, at an empty id, and at an id that was there before.
     """
     if len(table) == 0:
-        raise DataError(f"{table.path} has a header but no row: there is nothing to recommend or to learn from")
+        table.findings.problem(f"{table.path} has a header but no row: there is nothing to recommend or to learn from")
     values: np.ndarray = identifiers(table, column).to_pandas().to_numpy(dtype=object)
-    repeated = pd.Series(values).duplicated().to_numpy()
+    repeated = pd.Series(values).duplicated().to_numpy() & ~table.rejected
     if repeated.any():
         row = int(repeated.argmax())
         first = int((values == values[row]).argmax())
-        raise DataError(
-            f"{table.where(row, column)}: the id {values[row]!r} is already on line {table.line(first)} "
-            f"({int(repeated.sum())} repeated rows); keep one row for each id"
+        table.reject(
+            repeated,
+            column,
+            f"the id {values[row]!r} is already on line {table.line(first)} "
+            f"({int(repeated.sum())} repeated rows); keep one row for each id",
         )
     return values
 
@@ -87,17 +100,19 @@ def indices(table: Table, column: str, known: np.ndarray, what: str) -> np.ndarr
     Raises:
         DataError: if some ids are not known, with their count and the first of them.
     """
-    found = pc.index_in(identifiers(table, column), value_set=pa.array(known, pa.string()))
-    if found.null_count:
-        unknown = found.is_null().to_numpy()
-        row = int(unknown.argmax())
-        value = table.texts(column)[row].as_py()
-        distinct = len(pc.unique(table.texts(column).filter(found.is_null())))
-        raise DataError(
-            f"{table.where(row, column)}: {value!r} is no {what} ({int(unknown.sum())} rows with {distinct} such ids); "
-            "add the missing rows or take these out of the log"
+    texts = identifiers(table, column)
+    found = pc.index_in(texts, value_set=pa.array(known, pa.string()))
+    unknown = found.is_null().to_numpy() & ~table.rejected
+    if unknown.any():
+        value = texts[int(unknown.argmax())].as_py()
+        distinct = len(pc.unique(texts.filter(pa.array(unknown))))
+        table.reject(
+            unknown,
+            column,
+            f"{value!r} is no {what} ({int(unknown.sum())} rows with {distinct} such ids); "
+            "add the missing rows or take these out of the log",
         )
-    return np.asarray(found.to_numpy(), dtype=np.int64)
+    return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64)
 
 
 def numbers(table: Table, column: str, what: str = "number") -> np.ndarray:
@@ -119,9 +134,9 @@ def numbers(table: Table, column: str, what: str = "number") -> np.ndarray:
     result = np.asarray(result, dtype=np.float64)
     bad = ~np.isfinite(result)
     if bad.any():
-        row = int(bad.argmax())
-        value = table.texts(column)[row].as_py()
-        raise DataError(f"{table.where(row, column)}: {value!r} is no {what} ({int(bad.sum())} such rows)")
+        value = table.texts(column)[int(bad.argmax())].as_py()
+        table.reject(bad, column, f"{value!r} is no {what} ({int(bad.sum())} such rows)")
+        result = np.where(bad, 0.0, result)
     return result
 
 
@@ -142,8 +157,8 @@ def seconds(table: Table, column: str, form: str = "number") -> np.ndarray:
         times = pc.cast(pc.cast(values, pa.timestamp("s"), safe=False), pa.int64())
         bad = pc.is_null(times).to_numpy()
         if bad.any():
-            raise DataError(f"{table.where(int(bad.argmax()), column)}: the time is empty ({int(bad.sum())} such rows)")
-        return np.asarray(times.to_numpy(), dtype=np.int64)
+            table.reject(bad, column, f"the time is empty ({int(bad.sum())} such rows)")
+        return np.asarray(times.fill_null(0).to_numpy(), dtype=np.int64)
     if form != "number":
         pattern = "ISO8601" if form == "iso" else form
         parsed = pd.to_datetime(
@@ -151,11 +166,8 @@ def seconds(table: Table, column: str, form: str = "number") -> np.ndarray:
         )
         bad = parsed.isna().to_numpy()
         if bad.any():
-            row = int(bad.argmax())
-            raise DataError(
-                f"{table.where(row, column)}: {table.texts(column)[row].as_py()!r} is no time of the form {form!r} "
-                f"({int(bad.sum())} such rows)"
-            )
+            value = table.texts(column)[int(bad.argmax())].as_py()
+            table.reject(bad, column, f"{value!r} is no time of the form {form!r} ({int(bad.sum())} such rows)")
         return np.asarray(parsed.dt.tz_localize(None).to_numpy(dtype="datetime64[s]").astype(np.int64))
     if values.null_count:
         return _whole(table, column)
@@ -170,48 +182,7 @@ def _whole(table: Table, column: str) -> np.ndarray:
     result = numbers(table, column, "time in seconds")
     bad = np.abs(result) >= 2.0**63
     if bad.any():
-        row = int(bad.argmax())
-        value = table.texts(column)[row].as_py()
-        raise DataError(f"{table.where(row, column)}: {value!r} is no time in seconds (too large)")
+        value = table.texts(column)[int(bad.argmax())].as_py()
+        table.reject(bad, column, f"{value!r} is no time in seconds (too large)")
+        result = np.where(bad, 0.0, result)
     return np.asarray(np.floor(result), dtype=np.int64)
-
-
-def clean_values(
-    texts: pa.ChunkedArray, separator: str, empty: Sequence[str], table: Table, column: str
-) -> tuple[np.ndarray, int]:
-    """Bring the values of a field into one form: joined by "|", without blanks around, empties and repeats.
-
-    Args:
-        texts: [rows].
-        separator: what stands between several values of a row.
-        empty: values that mean "no value" and are taken out.
-        table: where the texts come from, for messages.
-        column: likewise.
-
-    Returns:
-        The cleaned texts, object [rows], and how many values were taken out because they are in `empty`.
-
-    Raises:
-        DataError: if a value holds "|" although another separator is named.
-    """
-    if separator != "|":
-        bad = pc.match_substring(texts, "|").to_numpy()
-        if bad.any():
-            row = int(bad.argmax())
-            raise DataError(
-                f"{table.where(row, column)}: {texts[row].as_py()!r} holds '|', which joins values inside the package; "
-                f"replace it (the separator here is {separator!r})"
-            )
-    lists = pc.split_pattern(texts, separator).combine_chunks()
-    row_of = np.asarray(pc.list_parent_indices(lists).to_numpy())
-    values = pc.utf8_trim_whitespace(pc.list_flatten(lists))
-    filled = pc.not_equal(values, "").to_numpy(zero_copy_only=False)
-    removed = np.zeros(len(values), dtype=bool)
-    if empty:
-        removed = pc.is_in(values, value_set=pa.array(list(empty), pa.string())).to_numpy(zero_copy_only=False)
-    kept = np.flatnonzero(filled & ~removed)
-    codes = pc.dictionary_encode(values).indices.to_numpy()
-    kept = kept[~pd.DataFrame({"row": row_of[kept], "value": codes[kept]}).duplicated().to_numpy()]
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(row_of[kept], minlength=len(texts)))])
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(ptr, pa.int32()), values.take(pa.array(kept))), "|")
-    return joined.to_pandas().to_numpy(dtype=object), int((filled & removed).sum())

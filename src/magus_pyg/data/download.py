@@ -1,5 +1,6 @@
 """Fetching an archive once, in a way that a broken download never looks like a whole one."""
 
+import gzip
 import hashlib
 import os
 import shutil
@@ -7,11 +8,12 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 
 from magus_pyg.errors import DataError
 
-__all__ = ["cache_folder", "fetch_archive", "md5"]
+__all__ = ["cache_folder", "fetch_archive", "fetch_file", "md5"]
 
 
 def cache_folder() -> Path:
@@ -27,7 +29,7 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def fetch_archive(url: str, checksum: str, target: Path, timeout: float = 30.0) -> Path:
+def fetch_archive(url: str, checksum: str | None, target: Path, timeout: float = 30.0) -> Path:
     """Fetch a zip archive, check it, and unpack it into `target`, unless that is there already.
 
     The archive is unpacked beside the target under a temporary name that is then renamed, so that a target that exists
@@ -35,7 +37,8 @@ def fetch_archive(url: str, checksum: str, target: Path, timeout: float = 30.0) 
 
     Args:
         url: address of the archive.
-        checksum: its MD5, 32 hex digits.
+        checksum: its MD5, 32 hex digits; None where the archive changes now and then, so that only the checksums inside
+            it can be compared.
         target: the folder to make; the archive's files lie in it as in the archive.
         timeout: seconds to wait for an answer.
 
@@ -48,10 +51,9 @@ def fetch_archive(url: str, checksum: str, target: Path, timeout: float = 30.0) 
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
             archive = Path(name) / "archive.zip"
-            with urllib.request.urlopen(url, timeout=timeout) as source, open(archive, "wb") as sink:
-                shutil.copyfileobj(source, sink)
+            _fetch(url, archive, timeout)
             found = md5(archive)
-            if found != checksum:
+            if checksum is not None and found != checksum:
                 raise DataError(
                     f"{url} has the MD5 {found} instead of {checksum}: the download was cut off or the file has changed"
                 )
@@ -67,3 +69,35 @@ def fetch_archive(url: str, checksum: str, target: Path, timeout: float = 30.0) 
     except (urllib.error.URLError, OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{url} could not be fetched into {target}: {error}") from error
     return target
+
+
+def fetch_file(url: str, target: Path, timeout: float = 30.0) -> Path:
+    """Fetch one gzip file, and rename it to `target` once it was read through to its checksum.
+
+    Args:
+        url: address of the file.
+        target: its path; nothing is fetched where it exists.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        DataError: if the address does not answer, or what it gives is no whole gzip file.
+    """
+    if target.is_file():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
+            file = Path(name) / target.name
+            _fetch(url, file, timeout)
+            with gzip.open(file) as content:
+                while content.read(1 << 24):
+                    pass
+            file.replace(target)
+    except (urllib.error.URLError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{url} could not be fetched into {target}: {error}") from error
+    return target
+
+
+def _fetch(url: str, path: Path, timeout: float) -> None:
+    with urllib.request.urlopen(url, timeout=timeout) as source, open(path, "wb") as sink:
+        shutil.copyfileobj(source, sink)

@@ -5,19 +5,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from magus_pyg.data.alipay import Alipay
+from magus_pyg.data.amazon import Amazon
 from magus_pyg.data.dataset import RecDataset
-from magus_pyg.data.movielens import MovieLens100kOptions, load_movielens
+from magus_pyg.data.findings import Findings
+from magus_pyg.data.movielens import MovieLens1M, MovieLens100k, MovieLensLatestSmall
 from magus_pyg.data.options import DatasetOptions
+from magus_pyg.data.raw import RawDataset
 from magus_pyg.data.synthetic import SyntheticOptions, load_synthetic
 from magus_pyg.data.tabular import TabularOptions, load_tabular
+from magus_pyg.data.tmall import Tmall
 from magus_pyg.errors import ConfigError
 
 __all__ = ["load_dataset", "register_dataset"]
 
-_LOADERS: dict[type[DatasetOptions], Callable[[Any, Path | None], RecDataset]] = {
-    SyntheticOptions: load_synthetic,
-    MovieLens100kOptions: load_movielens,
+Loader = Callable[[Any, Path | None, Findings], RecDataset]
+
+
+def _raw(dataset: type[RawDataset[Any]]) -> Loader:
+    return lambda options, root, findings: dataset(root, options).load(findings)
+
+
+_RAW: tuple[type[RawDataset[Any]], ...] = (MovieLens100k, MovieLens1M, MovieLensLatestSmall, Tmall, Alipay, Amazon)
+_LOADERS: dict[type[DatasetOptions], Loader] = {
+    SyntheticOptions: lambda options, root, findings: load_synthetic(options, root),
     TabularOptions: load_tabular,
+    **{dataset.options_class: _raw(dataset) for dataset in _RAW},
 }
 
 
@@ -28,15 +41,18 @@ def register_dataset(options: type[DatasetOptions], loader: Callable[[Any, Path 
         options: its class of options, a subclass of `DatasetOptions`.
         loader: called with the options and the data root (None if none is known).
     """
-    _LOADERS[options] = loader
+    _LOADERS[options] = lambda options, root, findings: loader(options, root)
 
 
-def load_dataset(options: DatasetOptions, data_root: Path | str | None = None) -> RecDataset:
-    """Load, check and split a data set.
+def load_dataset(
+    options: DatasetOptions, data_root: Path | str | None = None, findings: Findings | None = None
+) -> RecDataset:
+    """Load, check, filter and split a data set.
 
     Args:
-        options: `SyntheticOptions`, `MovieLens100kOptions`, `TabularOptions` or a registered class.
+        options: `SyntheticOptions`, `TabularOptions`, those of a `RawDataset`, or a registered class.
         data_root: the folder of the data sets; None means the environment variable MAGUS_DATA, if it is set.
+        findings: where problems of the files go; the first is raised if None.
 
     Raises:
         ConfigError: at options that have no such value, or of an unknown class.
@@ -47,6 +63,6 @@ def load_dataset(options: DatasetOptions, data_root: Path | str | None = None) -
     root = Path(data_root).expanduser() if data_root is not None else None
     for kind in type(options).__mro__:
         if kind in _LOADERS:
-            return _LOADERS[kind](options, root)
+            return _LOADERS[kind](options, root, findings if findings is not None else Findings())
     known = ", ".join(kind.__name__ for kind in _LOADERS)
     raise ConfigError(f"no data set is read from {type(options).__name__}; there are {known}")

@@ -1,10 +1,13 @@
 """What every data set is configured by."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from magus_pyg.errors import ConfigError
 
-__all__ = ["DatasetOptions", "check_options"]
+__all__ = ["DatasetOptions", "LogOptions", "check_choice", "check_log_options", "check_options"]
+
+SPELLINGS: tuple[str, ...] = ("fold", "keep", "lower")
 
 
 @dataclass
@@ -30,6 +33,34 @@ class DatasetOptions:
     max_share: float = 0.95
 
 
+@dataclass
+class LogOptions(DatasetOptions):
+    """Options of the data sets that are read from files.
+
+    Attributes:
+        empty_values: field -> values that mean "no value"; the field "*" stands for all fields. Spellings that differ
+            in case alone are one value here, unless `spelling` is "keep".
+        bands: field -> number of bands. The field holds numbers, and its words are bands that hold about equally many
+            items each, such as "price 10 to 25".
+        spelling: "fold" makes values that differ in case or in the form of their characters alone one word, written as
+            most items have it; "lower" writes all words in lower case; "keep" tells any two spellings apart.
+        max_length: longer values, in characters, are no words but texts that got into the field; counted and left out.
+        repeats: "drop" or "keep" exact copies of a row of the log (same user, item, time and rating or action).
+        min_user_rows: users with fewer rows are left out, of rows and tables.
+        min_item_rows: likewise for items. Both rules are applied in turn until they leave out no more.
+        need_positive: users without a positive row are left out.
+    """
+
+    empty_values: dict[str, list[str]] = field(default_factory=dict)
+    bands: dict[str, int] = field(default_factory=dict)
+    spelling: str = "fold"
+    max_length: int = 100
+    repeats: str = "drop"
+    min_user_rows: int = 0
+    min_item_rows: int = 0
+    need_positive: bool = False
+
+
 def check_options(options: DatasetOptions) -> None:
     """Check the values that all data sets share.
 
@@ -42,3 +73,26 @@ def check_options(options: DatasetOptions) -> None:
         raise ConfigError(f"max_share must be above 0 and at most 1 (got {options.max_share})")
     if not options.word_fields:
         raise ConfigError(f"dataset {options.name!r} has no word_fields: name at least one field of the item table")
+
+
+def check_log_options(options: LogOptions) -> None:
+    """Check the values that data sets from files share.
+
+    Raises:
+        ConfigError: naming the option and its value.
+    """
+    check_options(options)
+    check_choice(options, "spelling", SPELLINGS)
+    check_choice(options, "repeats", ("drop", "keep"))
+    for name, low in (("max_length", 1), ("min_user_rows", 0), ("min_item_rows", 0)):
+        if getattr(options, name) < low:
+            raise ConfigError(f"{name} must be at least {low} (got {getattr(options, name)})")
+    for name, count in options.bands.items():
+        if count < 2:
+            raise ConfigError(f"bands: {name} must have at least 2 bands (got {count})")
+
+
+def check_choice(options: DatasetOptions, name: str, choices: Iterable[str]) -> None:
+    """Raise ConfigError unless an option has one of some values."""
+    if getattr(options, name) not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)} (got {getattr(options, name)!r})")

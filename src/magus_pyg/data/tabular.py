@@ -10,22 +10,29 @@ import pyarrow.compute as pc
 
 from magus_pyg.data import checks
 from magus_pyg.data.assemble import Log, Tables, assemble
-from magus_pyg.data.dataset import PARTS, RecDataset, empty_searched, word_columns
-from magus_pyg.data.options import DatasetOptions, check_options
-from magus_pyg.data.tables import SUFFIXES, Table, find_table, read_table
+from magus_pyg.data.dataset import PARTS, RecDataset
+from magus_pyg.data.findings import Findings
+from magus_pyg.data.options import LogOptions, check_choice, check_log_options
+from magus_pyg.data.tables import Table
+from magus_pyg.data.tabular_tables import Files, item_fields, read_files, searched_queries, user_fields
 from magus_pyg.errors import ConfigError, DataError
 
 __all__ = ["TabularOptions", "load_tabular"]
 
 
 @dataclass
-class TabularOptions(DatasetOptions):
+class TabularOptions(LogOptions):
     """Options of a folder with `interactions`, `items`, and perhaps `users` and `queries`.
 
-    Each is one file `<name>.csv.gz`, `<name>.csv` or `<name>.parquet`. Ids are texts: leading zeros are kept.
+    Each is one file `<name>.csv.gz`, `<name>.csv` or `<name>.parquet`, or a folder `<name>` of such files that are one
+    table. Ids are texts: leading zeros are kept.
 
     Attributes:
         path: the folder, inside the data root; an absolute path stands for itself. "" means the data root.
+        interactions: the log: its name without suffix, or a file or folder inside `path`, or an absolute path.
+        items: the item table, likewise.
+        users: the user table, likewise; none is needed.
+        queries: the searched queries, likewise; none are needed.
         user_id: column of the user ids (interactions, users, queries).
         item_id: column of the item ids (interactions, items).
         rating: column of ratings or actions; "" where there is none.
@@ -39,14 +46,21 @@ class TabularOptions(DatasetOptions):
         positive_actions: values of the rating column that are positive, for `positive: action`.
         split: column that says to which part a row belongs; "" for the split 6:2:2 by time.
         split_values: the values of that column for train, validation and test, in this order.
+        unknown_items: what becomes of rows whose item is not in the item table: "error", "drop" (counted), or "keep"
+            (the item is added without words; counted).
         separator: what stands between several values of an item or profile field.
-        empty_values: field -> values that mean "no value"; the field "*" stands for all fields.
         words: column of the searched words in queries.
-        repeats: "drop" or "keep" exact copies of a row of the log (same user, item, time and rating or action).
+        query_separator: what stands between the words of a searched query.
+        delimiter: what separates the columns of CSV files, one character.
+        encoding: of CSV files, such as "utf-8" or "latin-1".
     """
 
     name: str = "tabular"
     path: str = ""
+    interactions: str = "interactions"
+    items: str = "items"
+    users: str = "users"
+    queries: str = "queries"
     user_id: str = "user_id"
     item_id: str = "item_id"
     rating: str = "rating"
@@ -58,38 +72,39 @@ class TabularOptions(DatasetOptions):
     positive_actions: list[str] = field(default_factory=list)
     split: str = ""
     split_values: list[str] = field(default_factory=lambda: ["train", "valid", "test"])
+    unknown_items: str = "error"
     separator: str = "|"
-    empty_values: dict[str, list[str]] = field(default_factory=dict)
     words: str = "words"
-    repeats: str = "drop"
+    query_separator: str = "|"
+    delimiter: str = ","
+    encoding: str = "utf-8"
 
 
-def load_tabular(options: TabularOptions, data_root: Path | None = None) -> RecDataset:
-    """Read, check and split a folder.
+def load_tabular(
+    options: TabularOptions, data_root: Path | None = None, findings: Findings | None = None
+) -> RecDataset:
+    """Read, check, filter and split a folder.
 
     Args:
         options: names of the columns and the rules.
         data_root: the folder that `options.path` lies in; only an absolute folder goes without.
+        findings: where problems go; the first is raised if None.
 
     Raises:
         ConfigError: at an option that has no such value.
         DataError: at anything in the files that cannot be used, naming file, line, column and value.
     """
+    findings = findings if findings is not None else Findings()
     _check(options)
     folder = _folder(options, data_root)
-    items_file = _read(folder, "items")
-    log_file = _read(folder, "interactions")
+    files = read_files(options, folder, findings)
     notes: dict[str, int] = {}
-    items = _fields(options, items_file, options.item_id, "item_id", notes)
-    _check_empty_values(options, items, folder)
-    log_columns = [options.user_id, options.item_id, *filter(None, (options.rating, options.timestamp, options.split))]
-    checks.check_columns(log_file, log_columns)
+    items, spelling = item_fields(options, files, folder, notes)
+    log_file = files.interactions
     if len(log_file) == 0:
-        raise DataError(f"{log_file.path} has a header but no row: there is nothing to learn from")
-    item = checks.indices(
-        log_file, options.item_id, items["item_id"].to_numpy(dtype=object), f"item of {items_file.path.name}"
-    )
-    users, user = _users(options, folder, log_file, notes)
+        findings.problem(f"{log_file.path} has a header but no row: there is nothing to learn from")
+    item, items = _item_index(options, files, items, notes)
+    users, user = user_fields(options, files, folder, notes)
     log = Log(
         user=user,
         item=item,
@@ -101,30 +116,30 @@ def load_tabular(options: TabularOptions, data_root: Path | None = None) -> RecD
     )
     if options.positive == "action":
         log = _with_actions(log, log_file.texts(options.rating), log_file.path)
-    searched = _searched(options, folder, users["user_id"].to_numpy(dtype=object), notes)
-    return assemble(options, Tables(items, users, searched, notes), log, drop_repeats=options.repeats == "drop")
+    searched = searched_queries(options, files, users["user_id"].to_numpy(dtype=object), spelling, notes)
+    kept = ~log_file.rejected & (item >= 0)
+    return assemble(options, Tables(items, users, searched, notes), log if kept.all() else log.take(kept))
 
 
 def _check(options: TabularOptions) -> None:
-    check_options(options)
-    for name, choices in (("positive", ("rating", "action", "all")), ("repeats", ("drop", "keep"))):
-        if getattr(options, name) not in choices:
-            raise ConfigError(f"{name} must be one of {', '.join(choices)} (got {getattr(options, name)!r})")
+    check_log_options(options)
+    check_choice(options, "positive", ("rating", "action", "all"))
+    check_choice(options, "unknown_items", ("error", "drop", "keep"))
     if options.positive != "all" and not options.rating:
         raise ConfigError(f"positive: {options.positive} needs a column of ratings or actions, but `rating` is empty")
     if options.positive == "action" and not options.positive_actions:
         raise ConfigError("positive: action needs `positive_actions`, the actions that are positive")
     if options.split and len(set(options.split_values)) != len(PARTS):
         raise ConfigError(f"split_values must be three different values (got {options.split_values})")
-    if not options.separator:
-        raise ConfigError("separator must not be empty")
-
-
-def _check_empty_values(options: TabularOptions, items: pd.DataFrame, folder: Path) -> None:
-    known = ["*", *items.columns[1:], *options.profile_fields]
-    for name in options.empty_values:
-        if name not in known:
-            raise ConfigError(f"empty_values names {name!r}, no field of {folder}; choose from {', '.join(known)}")
+    for name in ("separator", "query_separator", "interactions", "items"):
+        if not getattr(options, name):
+            raise ConfigError(f"{name} must not be empty")
+    if len(options.delimiter) != 1 or options.delimiter in '"\r\n':
+        raise ConfigError(f"delimiter must be one character, such as ',' ';' or a tab (got {options.delimiter!r})")
+    try:
+        "".encode(options.encoding)
+    except LookupError as error:
+        raise ConfigError(f"encoding: {error}; choose for example utf-8, latin-1 or cp1252") from error
 
 
 def _folder(options: TabularOptions, data_root: Path | None) -> Path:
@@ -144,54 +159,27 @@ def _folder(options: TabularOptions, data_root: Path | None) -> Path:
     return folder
 
 
-def _read(folder: Path, name: str) -> Table:
-    path = find_table(folder, name)
-    if path is None:
-        held = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
-        raise DataError(f"{folder} holds no {' or '.join(name + suffix for suffix in SUFFIXES)}; it holds {held}")
-    return read_table(path)
-
-
-def _fields(options: TabularOptions, table: Table, key: str, name: str, notes: dict[str, int]) -> pd.DataFrame:
-    """The columns of an item or user table, the ids under one name and the fields with clean values."""
-    merged = {group: tuple(members) for group, members in options.merge_fields.items()}
-    asked = word_columns(options.word_fields, merged) if name == "item_id" else tuple(options.profile_fields)
-    checks.check_columns(table, [key])
-    checks.check_columns(table, asked, "word_fields" if name == "item_id" else "profile_fields")
-    columns: dict[str, np.ndarray] = {name: checks.unique_identifiers(table, key)}
-    everywhere = options.empty_values.get("*", [])
-    for column in table.columns:
-        if column == key:
-            continue
-        texts = table.texts(column)
-        if column in asked:
-            empty = [*everywhere, *options.empty_values.get(column, [])]
-            columns[column], removed = checks.clean_values(texts, options.separator, empty, table, column)
-            if removed:
-                notes[f"values of {column} that mean no value"] = removed
+def _item_index(
+    options: TabularOptions, files: Files, items: pd.DataFrame, notes: dict[str, int]
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """The item of each row of the log, int64 [n] (-1 in rows to be dropped), and the items with those added."""
+    log, known = files.interactions, items["item_id"].to_numpy(dtype=object)
+    if options.unknown_items == "error":
+        return checks.indices(log, options.item_id, known, f"item of {files.items.path.name}"), items
+    texts = checks.identifiers(log, options.item_id)
+    found = pc.index_in(texts, value_set=pa.array(known, pa.string()))
+    unknown = found.is_null().to_numpy() & ~log.rejected
+    if unknown.any():
+        new = pc.unique(texts.filter(pa.array(unknown)))
+        if options.unknown_items == "drop":
+            notes[f"rows of {len(new)} items without a row in the item table, dropped"] = int(unknown.sum())
         else:
-            columns[column] = texts.to_pandas().to_numpy(dtype=object)
-    return pd.DataFrame(columns)
-
-
-def _users(options: TabularOptions, folder: Path, log: Table, notes: dict[str, int]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Users in the order of their table, then of the log; and the user index of each row of the log, int64 [n]."""
-    ids = checks.identifiers(log, options.user_id)
-    in_log = pc.unique(ids).to_pandas().to_numpy(dtype=object)
-    if find_table(folder, "users") is None:
-        if options.profile_fields:
-            raise DataError(
-                f"profile_fields {options.profile_fields} need a file users.csv in {folder}; it is not there"
-            )
-        users = pd.DataFrame({"user_id": in_log})
-    else:
-        table = _fields(options, _read(folder, "users"), options.user_id, "user_id", notes)
-        new = in_log[~pd.Index(in_log).isin(table["user_id"])]
-        if new.size:
-            notes["users without a profile"] = int(new.size)
-        users = pd.concat([table, pd.DataFrame({"user_id": new})], ignore_index=True).fillna("")
-    known = pa.array(users["user_id"].to_numpy(dtype=object), pa.string())
-    return users, np.asarray(pc.index_in(ids, value_set=known).to_numpy(), dtype=np.int64)
+            notes["items without a row in the item table, kept without words"] = len(new)
+            added = pd.DataFrame({"item_id": new.to_pandas().to_numpy(dtype=object)})
+            items = pd.concat([items, added], ignore_index=True).fillna("")
+            known = items["item_id"].to_numpy(dtype=object)
+            found = pc.index_in(texts, value_set=pa.array(known, pa.string()))
+    return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64), items
 
 
 def _labels(options: TabularOptions, log: Table) -> np.ndarray:
@@ -202,7 +190,7 @@ def _labels(options: TabularOptions, log: Table) -> np.ndarray:
     actions = log.texts(options.rating)
     positive = pc.is_in(actions, value_set=pa.array(options.positive_actions, pa.string())).to_numpy()
     if not positive.any():
-        raise DataError(
+        log.findings.problem(
             f"{log.path}, column {options.rating!r}: no row has an action of positive_actions "
             f"{options.positive_actions}; the actions are {pc.unique(actions).to_pylist()[:10]}"
         )
@@ -221,42 +209,15 @@ def _with_actions(log: Log, actions: pa.ChunkedArray, path: Path) -> Log:
 
 
 def _parts(options: TabularOptions, log: Table) -> np.ndarray:
-    found = pc.index_in(log.texts(options.split), value_set=pa.array(options.split_values, pa.string()))
-    if found.null_count:
-        row = int(found.is_null().to_numpy().argmax())
-        raise DataError(
-            f"{log.where(row, options.split)}: {log.texts(options.split)[row].as_py()!r} is no part; split_values are "
-            f"{options.split_values} ({found.null_count} such rows)"
-        )
-    return np.asarray(found.to_numpy(), dtype=np.int8)
+    texts = log.texts(options.split)
+    found = pc.index_in(texts, value_set=pa.array(options.split_values, pa.string()))
+    unknown = found.is_null().to_numpy()
+    if unknown.any():
+        value = texts[int(unknown.argmax())].as_py()
+        what = f"{value!r} is no part; split_values are {options.split_values} ({int(unknown.sum())} such rows)"
+        log.reject(unknown, options.split, what)
+    return np.asarray(found.fill_null(0).to_numpy(), dtype=np.int8)
 
 
 def _codes(texts: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.index_in(texts, value_set=pc.unique(texts)).to_numpy(), dtype=np.int64)
-
-
-def _searched(options: TabularOptions, folder: Path, user_ids: np.ndarray, notes: dict[str, int]) -> pd.DataFrame:
-    """The searched queries of known users; those of others are counted and left out."""
-    if find_table(folder, "queries") is None:
-        return empty_searched()
-    table = _read(folder, "queries")
-    if not options.timestamp:
-        raise DataError(
-            f"{table.path}: searched queries need times, but `timestamp` is empty; name the column of times"
-        )
-    checks.check_columns(table, [options.user_id, options.timestamp, options.words])
-    if len(table) == 0:
-        return empty_searched()
-    known = pa.array(user_ids, pa.string())
-    user = pc.index_in(checks.identifiers(table, options.user_id), value_set=known)
-    time = checks.seconds(table, options.timestamp, options.timestamp_format)
-    words, _ = checks.clean_values(table.texts(options.words), options.separator, (), table, options.words)
-    stranger, wordless = user.is_null().to_numpy(), words == ""
-    if stranger.any():
-        notes["searched queries of unknown users, dropped"] = int(stranger.sum())
-    if (wordless & ~stranger).any():
-        notes["searched queries without words, dropped"] = int((wordless & ~stranger).sum())
-    kept = np.flatnonzero(~stranger & ~wordless)
-    index = np.asarray(user.fill_null(-1).to_numpy(), dtype=np.int64)
-    frame = pd.DataFrame({"user": index[kept], "time": time[kept], "words": words[kept]})
-    return frame.sort_values(["user", "time"], kind="stable", ignore_index=True)

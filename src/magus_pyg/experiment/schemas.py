@@ -11,7 +11,17 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from magus_pyg.data import MovieLens100kOptions, SessionOptions, SyntheticOptions, TabularOptions
+from magus_pyg.data import (
+    AlipayOptions,
+    AmazonOptions,
+    MovieLens1MOptions,
+    MovieLens100kOptions,
+    MovieLensLatestSmallOptions,
+    SessionOptions,
+    SyntheticOptions,
+    TabularOptions,
+    TmallOptions,
+)
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import BaseVariant, Config, NoisyOptions, NoneVariant, SimulationOptions, UserOptions
 from magus_pyg.experiment.users import DriftingOptions, ImpatientOptions
@@ -22,7 +32,16 @@ __all__ = ["SCHEMAS", "conf_folder", "from_container", "group_options", "groups"
 
 #: group -> name of the schema -> class. A model's schema is registered with the model.
 SCHEMAS: dict[str, dict[str, type]] = {
-    "dataset": {"synthetic": SyntheticOptions, "movielens-100k": MovieLens100kOptions, "tabular": TabularOptions},
+    "dataset": {
+        "synthetic": SyntheticOptions,
+        "movielens-100k": MovieLens100kOptions,
+        "movielens-1m": MovieLens1MOptions,
+        "movielens-latest-small": MovieLensLatestSmallOptions,
+        "amazon": AmazonOptions,
+        "alipay": AlipayOptions,
+        "tmall": TmallOptions,
+        "tabular": TabularOptions,
+    },
     "model": {name: entry.options for name, entry in MODELS.items()},
     "magus": {"none": NoneVariant, "base": BaseVariant, "plus": PlusVariant, "bayes": BayesVariant},
     "user": {
