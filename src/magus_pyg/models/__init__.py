@@ -1,6 +1,6 @@
 """Base recommenders: what scores users against items and word combinations, and how it is trained."""
 
-from magus_pyg.models.adapters import feature_space, part_interactions, profile_values, training_data
+from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values, training_data
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.dot_product import DotProductRecommender
@@ -57,6 +57,7 @@ __all__ = [
     "MPSOptions",
     "ModelEntry",
     "ModelOptions",
+    "PairScorer",
     "RGATOptions",
     "RGCNOptions",
     "SavedModel",
