@@ -47,8 +47,9 @@ class Dice(nn.Module):
         mean, var = self.mean, self.var
         if self.training:
             mean, var = self._batch_statistics(s.reshape(-1, s.shape[-1]).to(self.mean.dtype))
-        p = torch.sigmoid((s - mean) * torch.rsqrt(var + self.eps))
-        return p * s + (1 - p) * self.alpha * s
+        scale = torch.rsqrt(var + self.eps)
+        p = torch.sigmoid(torch.addcmul(-mean * scale, s, scale))
+        return s * torch.lerp(self.alpha, torch.ones_like(self.alpha), p)  # p s + (1 - p) α s
 
     def _batch_statistics(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance [size] of the rows [n, size] of all devices; if there are any, the averages move."""

@@ -158,9 +158,11 @@ class DIN(BaseRecommender):
         weight = self.unit(query, key, row, place)
         if self.options.softmax:
             weight = softmax(weight / self.size**0.5, row, num_nodes=len(user))
-        interest = key.new_zeros(len(user), self.size).index_add(0, row, weight.unsqueeze(1) * F.embedding(place, key))
+        lengths = mask.sum(1)
+        start = lengths.cumsum(0) - lengths
+        interest = F.embedding_bag(place, key, start, mode="sum", per_sample_weights=weight.to(key.dtype))  # Eq. 3
         linear = left.linear + right.linear + self.bias
-        liked = left.norm.new_zeros(len(user)).index_add(0, row, side.norm[place]) / mask.sum(1).clamp(min=1)
+        liked = left.norm.new_zeros(len(user)).index_add(0, row, side.norm[place]) / lengths.clamp(min=1)
         return self._top(self._vector(left), interest, query) + linear, left.norm + right.norm + liked
 
     def _score_items(self, user: Tensor, item: Tensor) -> Tensor:
