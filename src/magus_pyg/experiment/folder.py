@@ -164,7 +164,7 @@ class RunFolder:
         try:
             records = pd.read_parquet(self.records)
             # Parquet gives lists back as arrays.
-            for column in ("shown", "kinds"):
+            for column in [name for name in ("shown", "kinds") if name in records]:
                 records[column] = [list(row) for row in records[column]]
             path = self.results
             results = pd.read_csv(self.results)

@@ -4,12 +4,14 @@ import logging
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
+import pandas as pd
 import torch
 from rich.console import Console
 from rich.logging import RichHandler
@@ -19,6 +21,13 @@ from magus_pyg.data import RecDataset, Sessions, searched_words
 from magus_pyg.errors import RunError
 from magus_pyg.experiment.agents import agent_names
 from magus_pyg.experiment.config import Config
+from magus_pyg.experiment.context import AgentState
+from magus_pyg.experiment.dialogues import (
+    EarSimulation,
+    check_dialogues,
+    fit_dialogue_agents,
+    play_dialogue_agents,
+)
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
 from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
 from magus_pyg.experiment.folder import RunFolder
@@ -41,6 +50,9 @@ def check_config(config: Config) -> None:
     config.simulation.check()
     config.session_options.check()
     config.magus_options.check()
+    if isinstance(config.simulation, EarSimulation):
+        check_dialogues(config)
+        return
     agent_names(config)
     build_user(config.user)
 
@@ -75,8 +87,8 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
         model.to("cpu")
         _print_training(trained, console)
-        states, tried = fit_agents(config, data, graph, model, watch, console)
-        played = play_agents(config, data, graph, model, states, watch, console)
+        states, tried = _fit(config, data, graph, model, watch, console)
+        played = _play(config, data, graph, model, states, watch, console)
         with watch("writing"), console.status("writing"):
             write_whole(folder.model, lambda path: save_model(model, path, data.fingerprint))
             folder.write_graph(graph)
@@ -116,9 +128,9 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
             data = load_data(config)
             check_fingerprint(data, run.fingerprint, run.path)
         states = {} if config.refit else dict(run.agent_states)
-        fitted, tried = fit_agents(config, data, run.graph, run.model, watch, console, skip=states)
+        fitted, tried = _fit(config, data, run.graph, run.model, watch, console, states)
         states |= fitted
-        played = play_agents(config, data, run.graph, run.model, states, watch, console)
+        played = _play(config, data, run.graph, run.model, states, watch, console)
     memory = peak_memory()
     values = {"environment": environment, **_describe_play(played, None, watch, memory)}
     run_folder = RunFolder(run.path)
@@ -136,6 +148,35 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
         raise
     _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
     return folder
+
+
+def _fit(
+    config: Config,
+    data: RecDataset,
+    graph: HeteroData,
+    model: BaseRecommender,
+    watch: Stopwatch,
+    console: Console,
+    known: Mapping[str, AgentState] = MappingProxyType({}),
+) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
+    """What the agents of the protocol learn that is not among the known states, and the tables of what they tried."""
+    if isinstance(config.simulation, EarSimulation):
+        return fit_dialogue_agents(config, data, graph, model, watch, console, skip=known), {}
+    return fit_agents(config, data, graph, model, watch, console, skip=known)
+
+
+def _play(
+    config: Config,
+    data: RecDataset,
+    graph: HeteroData,
+    model: BaseRecommender,
+    states: Mapping[str, AgentState],
+    watch: Stopwatch,
+    console: Console,
+) -> Played:
+    """Play the protocol that the configuration chooses."""
+    play = play_dialogue_agents if isinstance(config.simulation, EarSimulation) else play_agents
+    return play(config, data, graph, model, states, watch, console)
 
 
 @dataclass(frozen=True)
@@ -271,12 +312,13 @@ def _print_end(
     user_id = user_ids[int(played.records["user"].iloc[0])]
     title = f"{config.dataset.name}, {config.model.name}, seed {config.seed}, {config.user.name} user"
     console.print(results_table(played.results, played.speeds, title))
-    console.print("SAC, RA@K, SA@K with 95 % intervals (bootstrap over users)", style="dim")
+    console.print("with 95 % intervals (bootstrap over users)", style="dim")
     console.print(stages_text(watch.seconds, memory))
     console.print(f"run folder: {run}" if simulation is None else f"simulation: {simulation}", soft_wrap=True)
     place = shlex.quote(f"run={run}")
     console.print(f"next: python scripts/play.py {place} {shlex.quote(f'user={user_id}')}", soft_wrap=True)
-    console.print(f"  or: python scripts/simulate.py {place} simulation.rounds=10", soft_wrap=True)
+    change = "simulation=default" if isinstance(config.simulation, EarSimulation) else "simulation.rounds=10"
+    console.print(f"  or: python scripts/simulate.py {place} {change}", soft_wrap=True)
 
 
 @contextmanager
