@@ -30,10 +30,6 @@ class TestGIPA(ModelContract):
         assert bool(torch.isfinite(scores).all())
         torch.testing.assert_close(scores[6], scores[7])
 
-    def test_features_of_nodes(self, model):
-        users = model.user_features(self.all_users)
-        torch.testing.assert_close(users[6], users[7])
-
 
 class TestGIPASampled(TestGIPA):
     options = GIPAOptions(dim=6, heads=6, attention_dim=0, sampling="neighbours", fanouts=[3, 2])
