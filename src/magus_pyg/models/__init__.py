@@ -2,6 +2,7 @@
 
 from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values, training_data
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
@@ -43,6 +44,8 @@ __all__ = [
     "Batch",
     "Candidates",
     "DINOptions",
+    "DeepFM",
+    "DeepFMOptions",
     "DotProductRecommender",
     "FMOptions",
     "FeatureSpace",

@@ -10,6 +10,7 @@ from typing import Any
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.fm import FM
@@ -44,6 +45,7 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
+    "deepfm": ModelEntry(DeepFMOptions, lambda options, features, graph, rows, seed: DeepFM(options, features, seed)),
     "din": ModelEntry(DINOptions, lambda o, features, _, rows, seed: DIN(o, features, rows, seed), needs_rows=True),
     "fm": ModelEntry(FMOptions, lambda options, features, graph, rows, seed: FM(options, features, seed)),
     "gipa": ModelEntry(GIPAOptions, lambda *given: GIPA(*given), needs_graph=True),
