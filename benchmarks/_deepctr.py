@@ -27,7 +27,13 @@ def available() -> bool:
 
 
 def rival(
-    name: str, features: FeatureSpace, rows: Interactions, dim: int, hidden: list[int], history: int
+    name: str,
+    features: FeatureSpace,
+    rows: Interactions,
+    dim: int,
+    layers: list[int],
+    attention: list[int],
+    history: int,
 ) -> tuple[Any, dict[str, np.ndarray], np.ndarray]:
     """A compiled model of DeepCTR-Torch with its inputs and labels.
 
@@ -37,7 +43,8 @@ def rival(
         features: profiles of equally many values each.
         rows: of the log.
         dim: length of the embeddings.
-        hidden: units of the deep network.
+        layers: units of the deep network.
+        attention: units of the attention ("din").
         history: most items of a history ("din").
     """
     with patch("threading.Thread.start"):  # on import it asks the network for its newest version
@@ -67,11 +74,11 @@ def rival(
         inputs["seq_length"] = window.mask.sum(1).numpy()
         own = SparseFeat("hist_item", features.n_items, dim, embedding_name="item")
         columns.append(VarLenSparseFeat(own, history, length_name="seq_length"))
-        model = DIN(columns, ["item"], dnn_hidden_units=hidden)
+        model = DIN(columns, ["item"], dnn_hidden_units=layers, att_hidden_size=attention)
     elif name in ("pnn", "pnn-6"):
-        model = PNN(columns, dnn_hidden_units=hidden)
+        model = PNN(columns, dnn_hidden_units=layers)
     else:
-        model = DeepFM(columns, columns, dnn_hidden_units=hidden if name == "deepfm" else [])
+        model = DeepFM(columns, columns, dnn_hidden_units=layers if name == "deepfm" else [])
     model.compile("adam", "binary_crossentropy", metrics=[])
     return model, inputs, rows.label.numpy()
 

@@ -51,7 +51,7 @@ BATCH, DIM, ROWS = 1000, 64, 100_000
 USERS, ITEMS, WORDS, PROFILE_SIZES = 943, 1_682, 100, (7, 2, 21)
 GROWTH_ITEMS, GROWTH_WORDS = (10_000, 1_000_000), 50
 GRAPH_STEPS, STEPS, REPEATS = 10, 5, 3
-HIDDEN, HISTORY = [256, 128], 50  # of DeepCTR where our options do not say
+SIZES: dict[str, Any] = {"layers": [256, 128], "attention": [36], "history": 30}  # where our options do not say
 
 Problem = tuple[FeatureSpace, Interactions, Any]
 
@@ -154,10 +154,11 @@ def our_step(options: ModelOptions, problem: Problem) -> Figures:
 
 
 def their_model(name: str, problem: Problem) -> Any:
+    """A model of DeepCTR-Torch with the layers of ours where there is one."""
     known = vars(options_of(RIVALS[name])) if RIVALS[name] in MODELS else {}
-    hidden, history = known.get("hidden", HIDDEN), known.get("history", HISTORY)
+    sizes = {key: known.get(key, value) for key, value in SIZES.items()}
     with contextlib.redirect_stdout(io.StringIO()):
-        return rival(name, problem[0], problem[1], DIM, list(hidden), history)
+        return rival(name, problem[0], problem[1], DIM, **sizes)
 
 
 def their_fit(name: str, problem: Problem) -> Figures:
