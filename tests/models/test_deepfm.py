@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from contracts.model import ITEM_WORDS, TRAIN, USER_PROFILES, ModelContract, interactions, small_features
+from contracts.fields import filled, literal_fields
+from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_features
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, Candidates, DeepFM, DeepFMOptions, FeatureSpace, FMOptions
 from magus_pyg.models import field_model as module
@@ -18,27 +19,6 @@ OPTIONS = DeepFMOptions(dim=5, hidden=[7, 3], init_std=1.0)
 
 class TestDeepFM(ModelContract):
     options = DeepFMOptions(dim=6, hidden=[8, 4])
-
-
-def filled(model, seed=0):
-    """The model with all weights drawn anew, linear terms and biases, too, and without what it has never seen."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
-    model.observe(interactions(TRAIN))
-    return model.eval()
-
-
-@torch.no_grad()
-def literal_fields(fields, model, user, item, words):
-    """The four vectors [dim + 1] with loops, the linear weight last."""
-    width = fields.dim + 1
-    profiles = USER_PROFILES[user]
-    own = fields.user[user] * model.user_known[user]
-    profile = sum((fields.profile[value] / len(profiles) for value in profiles), torch.zeros(width))
-    thing = torch.zeros(width) if item is None else fields.item[item] * model.item_known[item]
-    return [own, profile, thing, sum((fields.word[word] / len(words) for word in words), torch.zeros(width))]
 
 
 @torch.no_grad()

@@ -24,6 +24,7 @@ from magus_pyg.models.options import (
     RGCNOptions,
     TrainOptions,
 )
+from magus_pyg.models.pnn import PNN, PNNOptions
 from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
@@ -38,6 +39,7 @@ __all__ = [
     "LSTM",
     "MODELS",
     "MPS",
+    "PNN",
     "RGAT",
     "RGCN",
     "BaseRecommender",
@@ -60,6 +62,7 @@ __all__ = [
     "MPSOptions",
     "ModelEntry",
     "ModelOptions",
+    "PNNOptions",
     "PairScorer",
     "RGATOptions",
     "RGCNOptions",

@@ -21,6 +21,7 @@ from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.options import FMOptions, GIPAOptions, ModelOptions, RGATOptions, RGCNOptions
+from magus_pyg.models.pnn import PNN, PNNOptions
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
 
@@ -55,6 +56,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "lstm": ModelEntry(LSTMOptions, lambda o, features, _, rows, seed: LSTM(o, features, rows, seed), needs_rows=True),
     "mps": ModelEntry(MPSOptions, lambda o, features, graph, rows, seed: MPS(o, features, rows, seed), needs_rows=True),
+    "pnn": ModelEntry(PNNOptions, lambda options, features, graph, rows, seed: PNN(options, features, seed)),
     "rgat": ModelEntry(RGATOptions, lambda *given: RGAT(*given), needs_graph=True),
     "rgcn": ModelEntry(RGCNOptions, lambda *given: RGCN(*given), needs_graph=True),
 }

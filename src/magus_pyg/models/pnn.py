@@ -1,0 +1,163 @@
+"""Product-based neural networks: the products of the fields go into the first layer."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from magus_pyg.errors import ConfigError
+from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
+from magus_pyg.models.fields import Side
+from magus_pyg.models.mlp import MLP
+
+__all__ = ["PNN", "PNNOptions"]
+
+
+@dataclass
+class PNNOptions(FieldModelOptions):
+    """Options of the product-based network, beside those of all models of fields.
+
+    Attributes:
+        name: "pnn".
+        product: "inner" or "outer".
+    """
+
+    name: str = "pnn"
+    product: str = "inner"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.product not in ("inner", "outer"):
+            raise ConfigError(f'PNNOptions.product must be "inner" or "outer" (got {self.product!r})')
+
+
+class _Products(nn.Module):
+    """W_p times the products of the four fields, from the two vectors of either side."""
+
+    weight: Tensor
+
+    @abstractmethod
+    def rows(self, left: Tensor, right: Tensor) -> Tensor:
+        """[n, units] for left and right [n, 2, dim]."""
+
+    @abstractmethod
+    def pairs(self, left: Tensor, right: Tensor) -> Tensor:
+        """[n, m, units] for left [n, 2, dim] and right [m, 2, dim]."""
+
+
+class _Inner(_Products):
+    """Inner products of the pairs (user, profile), (item, words), (user, item), (user, words), (profile, item),
+    (profile, words).
+
+    Args:
+        units: of the first layer.
+        generator: of the weights before training.
+    """
+
+    def __init__(self, units: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(units, 6))
+        nn.init.xavier_uniform_(self.weight, generator=generator)
+
+    def rows(self, left: Tensor, right: Tensor) -> Tensor:
+        across = (left.unsqueeze(2) * right.unsqueeze(1)).sum(3).flatten(1)
+        own = torch.stack([left.prod(1).sum(1), right.prod(1).sum(1)], 1)
+        return F.linear(torch.cat([own, across], 1), self.weight)
+
+    def pairs(self, left: Tensor, right: Tensor) -> Tensor:
+        across = left.flatten(0, 1) @ right.flatten(0, 1).T
+        across = across.view(len(left), 2, len(right), 2).transpose(1, 2).reshape(len(left), len(right), 4)
+        own = left.prod(1).sum(1, keepdim=True) * self.weight[:, 0]
+        other = right.prod(1).sum(1, keepdim=True) * self.weight[:, 1]
+        return F.linear(across, self.weight[:, 2:]) + (own.unsqueeze(1) + other)
+
+
+class _Outer(_Products):
+    """The outer product of the sum of the fields with itself.
+
+    Args:
+        units: of the first layer.
+        dim: length of the vectors.
+        generator: of the weights before training.
+    """
+
+    def __init__(self, units: int, dim: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(units, dim, dim))
+        nn.init.xavier_uniform_(self.weight.view(units, dim * dim), generator=generator)
+
+    def rows(self, left: Tensor, right: Tensor) -> Tensor:
+        total = left.sum(1) + right.sum(1)
+        return self._squares(total)
+
+    def pairs(self, left: Tensor, right: Tensor) -> Tensor:
+        # The square of a sum: the squares of both sides, and 2 (symmetrised) across.
+        total, other = left.sum(1), right.sum(1)
+        both = self.weight + self.weight.transpose(1, 2)
+        across: Tensor = torch.einsum("nd,hde,me->nmh", total, both, other)
+        return across + self._squares(total).unsqueeze(1) + self._squares(other)
+
+    def _squares(self, total: Tensor) -> Tensor:
+        product = total.unsqueeze(2) * total.unsqueeze(1)
+        return F.linear(product.flatten(1), self.weight.flatten(1))
+
+
+class PNN(FieldRecommender):
+    r"""Product-based neural network (Qu et al. 2016, "Product-based Neural Networks for User Response Prediction").
+
+    .. math::
+        h_1 = \text{relu}(W_z z + W_p p + b_1), \qquad y = \text{MLP}(h_1)
+
+    z are the vectors of the fields user, profile, item and words side by side (the linear signals), p their products;
+    the sum is Eq. 3 of the paper. With `product: inner` p holds the inner products of the six pairs of different
+    fields (Sec. III-B); with `product: outer` it is the outer product of the sum of the vectors with itself
+    (Sec. III-C). A field of several values is the mean of their vectors; a cold id has a zero vector, and a word
+    combination has no item, so their products are 0.
+
+    Where the paper and the released code differ: the paper takes the products of all pairs, those of a field with
+    itself included, and factorises the weights of the inner products to save time; the released code takes
+    each pair of different fields once, with a weight of its own. Here it is as in the code: with four fields there is
+    nothing to save. Neither has linear terms beside the network, so there are none.
+
+    Args:
+        options: see `PNNOptions`.
+        features: what is known of users, items and words.
+        seed: of the weights before training.
+    """
+
+    options: PNNOptions
+
+    def __init__(self, options: PNNOptions, features: FeatureSpace, seed: int = 0) -> None:
+        super().__init__(options, features, seed)
+        generator, units = self.layers_generator(), options.hidden[0]
+        self.layers = MLP(4 * options.dim, options.hidden, 1, options.dropout, generator)
+        self.products: _Products = (
+            _Inner(units, generator) if options.product == "inner" else _Outer(units, options.dim, generator)
+        )
+
+    @property
+    def width(self) -> int:
+        """The widest layer."""
+        return max(self.options.hidden)
+
+    def user_terms(self, side: Side) -> Terms:
+        """The vectors [n, 2, dim], and the side's share of W_z z + b_1 [n, units]."""
+        first, size = self.layers.first, 2 * self.options.dim
+        return side.vectors, F.linear(side.vectors.flatten(1), first.weight[:, :size], first.bias)
+
+    def candidate_terms(self, side: Side) -> Terms:
+        """As `user_terms`, without the bias."""
+        first, size = self.layers.first, 2 * self.options.dim
+        return side.vectors, F.linear(side.vectors.flatten(1), first.weight[:, size:])
+
+    def combine(self, left: Terms, right: Terms, pairs: bool) -> Tensor:
+        """Logits, [n] or [n, m]."""
+        (vectors, first), (other, other_first) = left, right
+        if pairs:
+            total = first.unsqueeze(1) + other_first + self.products.pairs(vectors, other)
+        else:
+            total = first + other_first + self.products.rows(vectors, other)
+        return self.layers.rest(total).squeeze(-1)
