@@ -5,13 +5,14 @@ is fitted. What is fitted is a dict of tensors; it is saved in the run folder an
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from magus_pyg.agents import ItemsAgent, MagusAgent, StaticAgent
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.context import AgentContext, AgentState
+from magus_pyg.experiment.learning import with_learning
 from magus_pyg.experiment.normalised import build_normalised, fit_normalised
 from magus_pyg.experiment.variants import build_bayes, build_plus, fit_bayes_state, fit_plus
 from magus_pyg.simulation import Agent
@@ -44,6 +45,8 @@ AGENTS: dict[str, AgentEntry] = {
     "magus+": AgentEntry(build_plus, fit_plus),
     "bayes": AgentEntry(build_bayes, fit_bayes_state, plans=True),
 }
+# Every agent's base recommender can learn between sessions (magus.learn=per_session).
+AGENTS = {name: replace(entry, build=with_learning(entry.build)) for name, entry in AGENTS.items()}
 
 #: The agents of each variant (`magus=none|base|plus|bayes`), in the order of the table.
 VARIANTS: dict[str, tuple[str, ...]] = {
