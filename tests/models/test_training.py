@@ -268,9 +268,9 @@ def test_two_devices_train_as_one(tmp_path):
     path = os.pathsep.join([str(script.parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     run = [sys.executable, str(script), str(tmp_path)]
-    result = subprocess.run(run, env=env, capture_output=True, text=True, timeout=240, check=False)
+    result = subprocess.run(run, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "equal" in result.stdout
+    assert "all equal" in result.stdout
 
 
 def test_killed_at_any_moment_the_last_whole_epoch_survives(tmp_path):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.distributed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,6 +30,8 @@ class Dice(nn.Module):
     Shapes: [..., size] to the same; training takes the statistics over all but the last dimension.
     """
 
+    #: True while several devices train together; `fit` sees to it.
+    across_devices: bool = False
     mean: Tensor
     var: Tensor
 
@@ -53,24 +54,23 @@ class Dice(nn.Module):
 
     def _batch_statistics(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance [size] of the rows [n, size] of all devices; if there are any, the averages move."""
-        total = _over_devices(torch.cat([s.sum(0), s.new_full((1,), len(s))]))
+        total = self._over_devices(torch.cat([s.sum(0), s.new_full((1,), len(s))]))
         n = total[-1].clamp(min=1)
         mean = total[:-1] / n
-        var = _over_devices((s - mean).square().sum(0)) / n
+        var = self._over_devices((s - mean).square().sum(0)) / n
         with torch.no_grad():
             share = (total[-1] > 0) * self.momentum
             self.mean += share * (mean - self.mean)
             self.var += share * (var - self.var)
         return mean, var
 
+    def _over_devices(self, values: Tensor) -> Tensor:
+        """The sum over the devices of a training, differentiable."""
+        if self.across_devices:
+            from torch.distributed.nn.functional import all_reduce
 
-def _over_devices(values: Tensor) -> Tensor:
-    """The sum over the devices of a training, differentiable."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        from torch.distributed.nn.functional import all_reduce
-
-        values = all_reduce(values)  # type: ignore[no-untyped-call]
-    return values
+            values = all_reduce(values)  # type: ignore[no-untyped-call]
+        return values
 
 
 class ActivationUnit(nn.Module):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.tables import TABLES, look_up
 from magus_pyg.ragged import Ragged
 
 __all__ = ["FieldVectors", "Fields", "Side"]
@@ -51,15 +51,14 @@ class Fields(nn.Module):
         dim: length of the vectors.
         init_std: standard deviation of the vectors before training; the linear weights start at 0.
         generator: of the vectors before training.
-        sparse: give sparse gradients, so that a step does not touch rows that it does not use.
     """
 
-    def __init__(
-        self, features: FeatureSpace, dim: int, init_std: float, generator: torch.Generator, sparse: bool = False
-    ) -> None:
+    tables = TABLES
+    sparse: frozenset[str] = frozenset()
+
+    def __init__(self, features: FeatureSpace, dim: int, init_std: float, generator: torch.Generator) -> None:
         super().__init__()
         self.dim = dim
-        self.sparse = sparse
         self.n_items = features.n_items
         width = dim + 1  # the last column is the linear weight: one look-up reads both
         self.user = nn.Parameter(torch.empty(features.n_users, width))
@@ -79,7 +78,7 @@ class Fields(nn.Module):
             known: float [n], 1 where the user has a training row, else 0.
             profiles: [n] rows of profile values.
         """
-        return self._side(self.user, user, known, self.profile, profiles)
+        return self._side("user", user, known, "profile", profiles)
 
     def candidates(self, item: Tensor, known: Tensor, words: Ragged) -> Side:
         """The candidates' side of rows.
@@ -89,7 +88,7 @@ class Fields(nn.Module):
             known: float [n], 1 where the item has a training row, else 0 (also for "no item").
             words: [n] rows of words.
         """
-        return self._side(self.item, item.clamp(max=self.n_items - 1), known, self.word, words)
+        return self._side("item", item.clamp(max=self.n_items - 1), known, "word", words)
 
     @staticmethod
     def join(left: Side, right: Side) -> FieldVectors:
@@ -97,11 +96,11 @@ class Fields(nn.Module):
         vectors = torch.cat([left.vectors, right.vectors], 1)
         return FieldVectors(vectors, left.linear + right.linear, left.norm + right.norm)
 
-    def _side(self, ids: Tensor, index: Tensor, known: Tensor, values: Tensor, bags: Ragged) -> Side:
-        own = F.embedding(index, ids, sparse=self.sparse) * known.unsqueeze(1)
+    def _side(self, ids: str, index: Tensor, known: Tensor, values: str, bags: Ragged) -> Side:
+        own = look_up(self, ids, index) * known.unsqueeze(1)
         share = 1 / bags.lengths.clamp(min=1).to(own.dtype)
         row = bags.row
-        bag = F.embedding(bags.index, values, sparse=self.sparse)
+        bag = look_up(self, values, bags.index)
         mean = torch.zeros_like(own).index_add(0, row, bag) * share.unsqueeze(1)
         if self.training:
             norm = own.square().sum(1) + own.new_zeros(len(own)).index_add(0, row, bag.square().sum(1)) * share

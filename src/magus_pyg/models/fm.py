@@ -9,6 +9,7 @@ from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import FMOptions
+from magus_pyg.models.tables import TABLES, look_up
 from magus_pyg.ragged import Ragged
 
 __all__ = ["FM"]
@@ -35,6 +36,8 @@ class FM(DotProductRecommender):
         seed: of the embeddings before training.
     """
 
+    tables = TABLES
+    sparse: frozenset[str] = frozenset()
     options: FMOptions
 
     def __init__(self, options: FMOptions, features: FeatureSpace, seed: int = 0) -> None:
@@ -72,33 +75,33 @@ class FM(DotProductRecommender):
         return TrainingTerms((left * right).sum(1), penalty, penalty.new_zeros(()))
 
     def _user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
-        total, side, norm = self._side(self.user, user, self.user_known[user], self.profile, self.user_profiles, user)
+        total, side, norm = self._side("user", user, self.user_known[user], "profile", self.user_profiles, user)
         return torch.cat([total, (side + self.bias).unsqueeze(1), torch.ones_like(side).unsqueeze(1)], 1), norm
 
     def _candidate_side(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
         known = self.item_known[candidates.item]  # 0 at "no item"
         item = candidates.item.clamp(max=self.features.n_items - 1)
         rows = torch.arange(len(candidates), device=item.device)
-        total, side, norm = self._side(self.item, item, known, self.word, candidates.words, rows)
+        total, side, norm = self._side("item", item, known, "word", candidates.words, rows)
         return torch.cat([total, torch.ones_like(side).unsqueeze(1), side.unsqueeze(1)], 1), norm
 
     def _side(
-        self, ids: Tensor, index: Tensor, known: Tensor, values: Tensor, bags: Ragged, rows: Tensor
+        self, ids: str, index: Tensor, known: Tensor, values: str, bags: Ragged, rows: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One side of the machine: an id with its bag of values.
 
         Args:
-            ids: [m, dim + 1], the id table, read at `index` [n] and weighted by `known` [n].
-            values: [k, dim + 1], the table of the values, read at the rows `rows` [n] of `bags`.
+            ids: name of the id table, [m, dim + 1], read at `index` [n] and weighted by `known` [n].
+            values: name of the table of the values, [k, dim + 1], read at the rows `rows` [n] of `bags`.
 
         Returns:
             The sum of v_i x_i, [n, dim]; the side term, [n]; the sum of the squared lengths in use, a scalar.
         """
         self._forget()
-        own = F.embedding(index, ids) * known.unsqueeze(1)
+        own = look_up(self, ids, index) * known.unsqueeze(1)
         position, value = bags.gather(rows)
         share = (1 / bags.lengths[rows].clamp(min=1).to(own.dtype))[position].unsqueeze(1)
-        bag = F.embedding(value, values)
+        bag = look_up(self, values, value)
         norm = own.square().sum() + (bag.square() * share).sum() if self.training else own.new_zeros(())
         vectors, linear = self._drop(own[:, :-1]), own[:, -1]
         terms = self._drop(bag[:, :-1]) * share

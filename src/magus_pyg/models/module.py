@@ -17,12 +17,15 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
+from magus_pyg.models.activation_unit import Dice
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.loader import Batch, TrainLoader, ValidationLoader, resolve_negatives
 from magus_pyg.models.metrics import auc, log_loss
+from magus_pyg.models.optimizer import RowAdam, mean_over_devices
 from magus_pyg.models.options import TrainOptions
 from magus_pyg.models.stopping import EarlyStopping
+from magus_pyg.models.tables import choose_sparse
 from magus_pyg.random import hash_keys
 
 __all__ = ["RecommenderData", "RecommenderModule"]
@@ -113,6 +116,8 @@ class RecommenderModule(lightning.LightningModule):
         self.stopping = EarlyStopping(options.patience, options.stop_on == "auc", options.min_delta)
         self.history: list[dict[str, float]] = []
         self.best_weights: dict[str, Tensor] = {}
+        # What DistributedDataParallel leaves to `on_after_backward`: it takes dense gradients alone.
+        self._ddp_params_and_buffers_to_ignore = [f"model.{name}" for name in choose_sparse(model, options.sparse_over)]
         self._write = write
         self._resumed = state
         self._losses: list[Tensor] = []
@@ -132,9 +137,13 @@ class RecommenderModule(lightning.LightningModule):
         return len(self.history)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam; the scheduler is stepped here at the end of an epoch, before the checkpoint is written."""
+        """Adam, row by row where gradients are sparse.
+
+        The scheduler is stepped here at the end of an epoch, before the checkpoint is written.
+        """
         options = self.train_options
-        optimizer = torch.optim.Adam(self.model.parameters(), lr=options.lr, fused=self.device.type in ("cpu", "cuda"))
+        fused = self.device.type in ("cpu", "cuda")
+        optimizer = RowAdam(self.model.parameters(), lr=options.lr, fused=fused)
         self._scheduler = ReduceLROnPlateau(
             optimizer, factor=options.lr_factor, patience=options.lr_patience, min_lr=options.min_lr
         )
@@ -143,6 +152,12 @@ class RecommenderModule(lightning.LightningModule):
             self._scheduler.load_state_dict(self._resumed["scheduler"])
             self._resumed = None
         return optimizer
+
+    def on_fit_start(self) -> None:
+        """Tell layers whose batch lies on several devices."""
+        for module in self.model.modules():
+            if isinstance(module, Dice):
+                module.across_devices = self.trainer.world_size > 1
 
     def on_train_epoch_start(self) -> None:
         """Choose the epoch's order before its first batch is made."""
@@ -161,6 +176,13 @@ class RecommenderModule(lightning.LightningModule):
         if self.device.type == "cpu" or len(self._losses) % _CHECK_EVERY == 0:
             self._check_losses()
         return loss + further + self.train_options.weight_decay * penalty
+
+    def on_after_backward(self) -> None:
+        """Join the sparse gradients of all devices."""
+        if self.trainer.world_size > 1:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None and parameter.grad.is_sparse:
+                    parameter.grad = mean_over_devices(parameter.grad)
 
     @contextmanager
     def _seeded(self, seed: int) -> Iterator[None]:

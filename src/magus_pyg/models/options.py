@@ -19,6 +19,8 @@ __all__ = [
     "check_range",
 ]
 
+_SPARSE_ROWS = 100_000
+
 
 def check_range(owner: object, name: str, low: float, high: float = float("inf"), below: bool = False) -> None:
     """Raise ConfigError unless `low <= owner.name <= high` (`< high` with `below`)."""
@@ -199,6 +201,8 @@ class TrainOptions:
         devices: number of devices.
         strategy: Lightning's strategy, for example "ddp" for several devices.
         precision: Lightning's precision, for example "32-true" or "bf16-mixed".
+        sparse: which embedding tables are updated row by row, so that a step does not touch the rows that it does not
+            use: "auto", those with more than 100,000 rows; "always", all; "never", none. See `RowAdam`.
     """
 
     epochs: int = 50
@@ -218,6 +222,7 @@ class TrainOptions:
     devices: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
+    sparse: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "devices"):
@@ -227,12 +232,19 @@ class TrainOptions:
         check_range(self, "lr_factor", 0, 1, below=True)
         if not self.lr > 0 or self.min_lr > self.lr:
             raise ConfigError(f"TrainOptions.lr must be positive and at least min_lr (got {self.lr}, {self.min_lr})")
+        if self.sparse not in ("auto", "always", "never"):
+            raise ConfigError(f'TrainOptions.sparse must be "auto", "always" or "never" (got {self.sparse!r})')
         if self.stop_on not in ("auc", "loss"):
             raise ConfigError(f'TrainOptions.stop_on must be "auc" or "loss" (got {self.stop_on!r})')
         if self.filter not in ("all", "paper"):
             raise ConfigError(f'TrainOptions.filter must be "all" or "paper" (got {self.filter!r})')
         if self.negatives != "auto" and not (isinstance(self.negatives, int) and self.negatives >= 0):
             raise ConfigError(f'TrainOptions.negatives must be "auto" or at least 0 (got {self.negatives!r})')
+
+    @property
+    def sparse_over(self) -> float:
+        """The tables with more rows than this are updated row by row."""
+        return {"auto": _SPARSE_ROWS, "always": -1, "never": float("inf")}[self.sparse]
 
     @classmethod
     def paper(cls) -> "TrainOptions":

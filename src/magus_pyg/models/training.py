@@ -1,6 +1,7 @@
 """Training a base recommender, stopped and resumed at will."""
 
 import logging
+import math
 import resource
 import sys
 import time
@@ -25,6 +26,7 @@ from magus_pyg.models.checkpoint import (
 )
 from magus_pyg.models.interactions import TrainingData
 from magus_pyg.models.options import TrainOptions
+from magus_pyg.models.tables import choose_sparse
 
 __all__ = ["TrainResult", "fit"]
 
@@ -112,6 +114,7 @@ def fit(
             module.look(loaders)
     elif module.epoch < options.epochs and not module.stopping.stopped:
         _run(module, loaders, options, place, progress)
+    choose_sparse(model, math.inf)  # whoever trains it further may have another optimiser
     if module.best_weights:
         model.load_state_dict(module.best_weights)
     model.zero_grad()
