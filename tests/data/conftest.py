@@ -8,6 +8,12 @@ import pytest
 from small_data import ITEMS, LOG
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads what another one, or a person, keeps in the cache folder."""
+    monkeypatch.setenv("MAGUS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Writes files into a folder: `write(**{"items.csv": text})`; the items and the log above unless given."""

@@ -31,6 +31,7 @@ _META = {
     ),
     "2018": pa.schema([("asin", _TEXT), ("title", _TEXT), ("brand", _TEXT), ("category", _LIST), ("price", _TEXT)]),
 }
+_PRICE = r"^\s*\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(?:-.*)?$"
 # Reviews were collected from May 1996 on; the releases end in July 2014 and October 2018.
 _FIRST = int(pd.Timestamp("1995-01-01").timestamp())
 _LAST = {"2014": int(pd.Timestamp("2014-12-31").timestamp()), "2018": int(pd.Timestamp("2018-12-31").timestamp())}
@@ -186,23 +187,28 @@ class Amazon(RawDataset[AmazonOptions]):
             notes["items without a meta line, kept without words"] = int((place < 0).sum())
         # A missing line is a null in every column.
         meta = meta.take(pa.array(place, pa.int64(), mask=place < 0)).combine_chunks()
-        fields, title = self._fields(meta)
+        fields, title = self._fields(meta, notes)
         return field_table("item_id", every, fields, self.options, notes, {"title": title})
 
-    def _fields(self, meta: pa.Table) -> tuple[dict[str, Entries], np.ndarray]:
+    def _fields(self, meta: pa.Table, notes: dict[str, int]) -> tuple[dict[str, Entries], np.ndarray]:
         paths = _paths(meta, "categories" if self.options.release == "2014" else "category")
         titles = meta.column("title").fill_null("")
         fragment = pc.match_substring_regex(titles, r"<\s*/?\w|/>|\{")
         title = pc.if_else(fragment, "", titles).to_pandas().to_numpy(dtype=object)
         price = meta.column("price").cast(_TEXT).fill_null("")
-        # "$1,299.00", and of a range "$5.00 - $8.00" the first.
-        price = pc.replace_substring_regex(price, r"^\s*\$?\s*([0-9,]*\.?[0-9]+)\s*(-.*)?$", r"\1")
+        # "$1,299.00", and of a range "$5.00 - $8.00" the first; where a page was scraped, anything.
+        number = pc.match_substring_regex(price, _PRICE)
+        strange = pc.and_(pc.not_equal(price, ""), pc.invert(number))
+        if pc.any(strange).as_py():
+            notes["prices that are no number, left out"] = pc.sum(strange).as_py()
+        price = pc.replace_substring(pc.replace_substring_regex(price, _PRICE, r"\1"), ",", "")
+        price = pc.if_else(number, price, "")
         return {
             "brand": one_each(meta.column("brand").fill_null("").to_pandas().to_numpy(dtype=object)),
             "category": paths.entries(paths.level >= 1),
             "department": paths.entries(paths.level == 1),
             "leaf_category": paths.entries((paths.level >= 2) & paths.leaf),
-            "price": one_each(pc.replace_substring(price, ",", "").to_pandas().to_numpy(dtype=object)),
+            "price": one_each(price.to_pandas().to_numpy(dtype=object)),
         }, title
 
 

@@ -124,16 +124,16 @@ def read_delimited(source: Source, names: list[str] | None, findings: Findings) 
         return _read_what_can_be(source, names)
 
 
-def _read(source: Source, names: list[str] | None, file: Any = None, handler: Any = None) -> pa.Table:
+def _read(source: Source, names: list[str] | None, content: bytes | None = None, handler: Any = None) -> pa.Table:
     # The header comes first, since a type has to be given for each column: without it ids would become numbers.
     header = names or source.names()
     delimiter = source.delimiter
     if delimiter is not None and len(delimiter) > 1:
         # pyarrow knows delimiters of one character alone.
-        content = _content(source.path) if file is None else file.read().to_pybytes()
-        file, delimiter = pa.BufferReader(content.replace(delimiter.encode(), _UNIT.encode())), _UNIT
+        content = (_content(source.path) if content is None else content).replace(delimiter.encode(), _UNIT.encode())
+        delimiter = _UNIT
     return pacsv.read_csv(
-        source.path if file is None else file,
+        source.path if content is None else pa.BufferReader(content),
         read_options=pacsv.ReadOptions(column_names=names, encoding=source.encoding, use_threads=handler is None),
         parse_options=pacsv.ParseOptions(
             delimiter=delimiter,
@@ -204,6 +204,6 @@ def _read_what_can_be(source: Source, names: list[str] | None) -> tuple[pa.Table
     try:
         header = names or source.names()
         source = replace(source, width=len(header))
-        return _read(source, names, pa.BufferReader(whole), lambda row: "skip"), source
+        return _read(source, names, whole, lambda row: "skip"), source
     except (IndexError, *_UNREADABLE) as error:
         raise DataError(f"nothing of {source.path} can be read: {error}") from error

@@ -20,8 +20,11 @@ from magus_pyg.errors import DataError
 
 __all__ = ["parse_line", "read_objects"]
 
-# A string of either quote, or a name outside of strings that JSON writes in another way.
-_TOKEN = re.compile(r"""[uU]?'((?:[^'\\\n]|\\.)*)'|[uU]?"((?:[^"\\\n]|\\.)*)"|\b(True|False|None)\b""")
+# A list of ids in one piece (most of a line is such lists), a string of either quote, or a name outside of strings that
+# JSON writes in another way.
+_TOKEN = re.compile(
+    r"""(\[(?:'\w+'(?:, )?)+\])|[uU]?'((?:[^'\\\n]|\\.)*)'|[uU]?"((?:[^"\\\n]|\\.)*)"|\b(True|False|None)\b"""
+)
 _NAMES = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -87,7 +90,9 @@ def _fast(text: str, schema: pa.Schema) -> pa.Table | None:
 
 
 def _as_json(token: re.Match[str]) -> str:
-    single, double, name = token.groups()
+    ids, single, double, name = token.groups()
+    if ids is not None:
+        return str(ids).replace("'", '"')
     if name is not None:
         return _NAMES[name]
     body = single if single is not None else double

@@ -201,7 +201,8 @@ class RawDataset(ABC, Generic[Options]):
             missing = [name for name, path in held.items() if path is None]
             if not missing:
                 return [path for path in held.values() if path is not None]
-            if len(missing) < len(held):
+            # Where files may be fetched, a folder that lacks some is passed over.
+            if len(missing) < len(held) and not self.options.download:
                 names = ", ".join(path.name for path in held.values() if path is not None)
                 raise DataError(
                     f"{place} holds {names} but not {', '.join(missing)}; all of {', '.join(held)} are needed. Get "
