@@ -6,18 +6,16 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pandas as pd
-import torch
 from rich.console import Console
 from rich.logging import RichHandler
 from torch_geometric.data import HeteroData
 
-from magus_pyg.data import RecDataset, Sessions, searched_words
+from magus_pyg.data import RecDataset
 from magus_pyg.errors import RunError
 from magus_pyg.experiment.agents import agent_names
 from magus_pyg.experiment.config import Config
@@ -31,15 +29,13 @@ from magus_pyg.experiment.dialogues import (
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
 from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
 from magus_pyg.experiment.folder import RunFolder
-from magus_pyg.experiment.inputs import build_graph, features_of, searched_nodes
 from magus_pyg.experiment.loading import load_data
 from magus_pyg.experiment.playing import Played, fit_agents, play_agents
-from magus_pyg.experiment.population import Population, population_of, save_population
+from magus_pyg.experiment.population import save_population
+from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.experiment.run import Run, check_fingerprint
 from magus_pyg.experiment.users import build_user
-from magus_pyg.graph import n_items, n_nodes
-from magus_pyg.models import BaseRecommender, TrainingData, TrainResult, build_model, fit, save_model, training_data
-from magus_pyg.ragged import Ragged
+from magus_pyg.models import BaseRecommender, TrainResult, fit, save_model
 from magus_pyg.report import environment_text, results_table, stages_text
 
 __all__ = ["check_config", "simulate_run", "train_run"]
@@ -77,8 +73,9 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
     with _log_to(console):
-        inputs = _prepare(config, watch, console)
-        data, graph, model, population = inputs.data, inputs.graph, inputs.model, inputs.population
+        inputs = prepare_training(config, console, watch)
+        model = prepare_model(inputs, config)
+        data, graph, population = inputs.data, inputs.graph, inputs.population
         folder = RunFolder.create(config) if resume is None else _folder_of(resume, data)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         folder.write_config(config)
@@ -179,37 +176,6 @@ def _play(
     return play(config, data, graph, model, states, watch, console)
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """What a training starts from."""
-
-    data: RecDataset
-    graph: HeteroData
-    population: Population
-    rows: TrainingData
-    model: BaseRecommender
-
-
-def _prepare(config: Config, watch: Stopwatch, console: Console) -> _Inputs:
-    """Load the data, build the graph, and make the untrained model."""
-    with watch("data"), console.status("data"):
-        data = load_data(config)
-    console.print(
-        f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {data.user.size:,} rows "
-        f"({data.label.mean():.0%} positive)"
-    )
-    with watch("graph"), console.status("graph"):
-        graph = build_graph(data)
-    console.print(
-        f"graph: {n_items(graph):,} items, {n_nodes(graph) - n_items(graph):,} queries of "
-        f"{len(graph.vocabulary.words):,} words, {graph['node', 'improves', 'node'].edge_index.shape[1]:,} R+ edges"
-    )
-    population = _population(data, graph, config)
-    rows = training_data(data, config.train)
-    features = features_of(graph, population.profiles, population.n_profiles)
-    return _Inputs(data, graph, population, rows, build_model(config.model, features, graph, rows.train, config.seed))
-
-
 def _is_worker() -> bool:
     """Whether this process is one that Lightning has started beside the first, for another device."""
     return any(int(os.environ.get(name, "0") or 0) > 0 for name in ("LOCAL_RANK", "NODE_RANK"))
@@ -217,21 +183,11 @@ def _is_worker() -> bool:
 
 def _train_beside(config: Config, resume: Path | None) -> NoReturn:
     """Take part in the training that the first process has begun; it alone shows, plays and writes."""
-    inputs = _prepare(config, Stopwatch(), Console(quiet=True))
+    inputs = prepare_training(config, Console(quiet=True))
+    model = prepare_model(inputs, config)
     checkpoints = None if resume is None else RunFolder(resume).checkpoints
-    fit(inputs.model, inputs.rows, config.train, config.seed, checkpoints, resume=resume is not None, progress=False)
+    fit(model, inputs.rows, config.train, config.seed, checkpoints, resume=resume is not None, progress=False)
     raise SystemExit(0)
-
-
-def _population(data: RecDataset, graph: HeteroData, config: Config) -> Population:
-    """The users, with the nodes of their last searches before the test part."""
-    users = torch.arange(data.n_users)
-    one = torch.zeros((data.n_users, 1), dtype=torch.int64)
-    everyone = Sessions(users, one, torch.zeros_like(one, dtype=torch.bool))
-    rows, queries = searched_words(data, everyone, "test", config.simulation.searches)
-    node = searched_nodes(graph, queries)[rows.index] if queries else rows.index
-    kept = node >= 0
-    return population_of(data, Ragged.from_pairs(rows.row[kept], node[kept], data.n_users))
 
 
 def _folder_of(resume: Path, data: RecDataset) -> RunFolder:

@@ -1,0 +1,324 @@
+"""Choosing settings of a base recommender by search on the validation part (Optuna), written as an experiment file.
+
+Hydra's own plug-in for Optuna is tied to a version of Optuna that current Pythons cannot install, so configurations
+are composed here. Test rows and sessions are never looked at.
+"""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from magus_pyg.errors import ConfigError, ModelError
+from magus_pyg.experiment.cli import _guarded
+from magus_pyg.experiment.files import write_text
+from magus_pyg.experiment.overrides import apply_values, compose_config, parse
+from magus_pyg.experiment.preparing import prepare_model, prepare_training
+from magus_pyg.experiment.schemas import typed
+from magus_pyg.models import fit
+from magus_pyg.report import make_console
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = [
+    "HELP",
+    "SPACES",
+    "Choice",
+    "Range",
+    "TuneOptions",
+    "Tuned",
+    "command",
+    "main_tune",
+    "space_of",
+    "tune",
+    "write_experiment",
+]
+
+HELP = """Search settings of a base recommender by the AUC of its validation rows; writes them as an experiment file.
+
+  tune.py model=deepfm dataset=ml-100k [trials=20] [minutes=30] [vary=[train.lr,model.dropout]] [study=FILE.db]
+          [out=conf/experiment/deepfm-ml-100k.yaml] [key=value ...]
+
+The first trial has the configuration as it is. study= keeps the trials in a file, to go on with them later.
+"""
+_OWN = ("trials", "minutes", "vary", "study", "out")
+_DIGITS = 3  # significant digits of what is tried: finer differences are noise
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, evenly spread over their logarithms with `log`."""
+
+    low: float
+    high: float
+    log: bool = True
+
+    def suggest(self, trial: "optuna.Trial", key: str) -> float:
+        """The number of a trial, rounded to few digits."""
+        value = trial.suggest_float(key, self.low, self.high, log=self.log)
+        return float(f"{value:.{_DIGITS}g}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values."""
+
+    values: tuple[Any, ...]
+
+    def suggest(self, trial: "optuna.Trial", key: str) -> Any:
+        """The value of a trial."""
+        return self.values[trial.suggest_categorical(key, range(len(self.values)))]
+
+
+Space = Mapping[str, Range | Choice]
+
+_ALL: dict[str, Range | Choice] = {
+    "train.lr": Range(1e-3, 3e-2),
+    "train.weight_decay": Range(1e-4, 1e-1),
+    "train.batch_size": Choice((1024, 2048, 4096)),
+    "model.dropout": Range(0.0, 0.6, log=False),
+    "model.init_std": Choice((0.01, 0.03, 0.1)),
+}
+_NETWORK: dict[str, Range | Choice] = {**_ALL, "model.hidden": Choice(([64], [128, 64], [256, 128]))}
+_HISTORY: dict[str, Range | Choice] = {**_ALL, "model.history": Choice((10, 20, 40))}
+_GRAPH: dict[str, Range | Choice] = {
+    "train.lr": Range(1e-3, 1e-2),
+    "train.weight_decay": Range(1e-4, 1e-2),
+    "model.dropout": Range(0.0, 0.5, log=False),
+    "model.layers": Choice((1, 2)),
+    "model.inhibits": Choice((0, 10)),
+}
+
+#: What is searched for each base recommender; a model without an entry is searched over what all have.
+SPACES: dict[str, Space] = {
+    "mps": {},
+    "hybrid": {"model.popularity": Range(0.0, 1.0, log=False), "model.decay": Range(0.8, 1.0, log=False)},
+    "deepfm": _NETWORK,
+    "pnn": _NETWORK,
+    "mmoe": _NETWORK,
+    "din": _HISTORY,
+    "lstm": _HISTORY,
+    "gru": _HISTORY,
+    "rgcn": _GRAPH,
+    "rgat": _GRAPH,
+    "gipa": _GRAPH,
+}
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """A search.
+
+    Attributes:
+        trials: settings tried, the ones of the configuration first; at least 1.
+        minutes: no trial begins after this many; None for no limit.
+        vary: keys that are searched, out of those of the model's space; all if None.
+        study: a file that keeps the trials, to go on with them; None keeps nothing.
+    """
+
+    trials: int = 20
+    minutes: float | None = None
+    vary: tuple[str, ...] | None = None
+    study: Path | None = None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Attributes:
+        values: key -> value of the best trial.
+        auc: validation AUC of the best trial, and `default` that of the configuration as it was.
+        default: see `auc`.
+        trials: a row a trial, best first: its values, auc, loss, epochs, seconds.
+    """
+
+    values: dict[str, Any]
+    auc: float
+    default: float
+    trials: pd.DataFrame
+
+
+def space_of(config: DictConfig, vary: Sequence[str] | None = None) -> dict[str, Range | Choice]:
+    """What is searched for the model of a configuration.
+
+    Raises:
+        ConfigError: a model without settings, or a key in `vary` that is not in its space.
+    """
+    name = str(config.model.name)
+    space = {key: entry for key, entry in SPACES.get(name, _ALL).items() if _has(config, key)}
+    for key in vary or ():
+        if key not in space:
+            raise ConfigError(f"vary: {key!r} is not searched for {name}; there are {', '.join(space) or 'no keys'}")
+    if vary is not None:
+        space = {key: space[key] for key in vary}
+    if not space:
+        raise ConfigError(f"model={name} has no settings to search")
+    return space
+
+
+def _has(config: DictConfig, key: str) -> bool:
+    group, name = key.split(".")
+    return name in config[group]
+
+
+def tune(words: Sequence[str], options: TuneOptions, console: Console) -> Tuned:
+    """Search settings of a base recommender by the AUC of its validation rows.
+
+    Args:
+        words: the configuration, such as "model=deepfm" and "dataset=ml-100k"; `seed` also seeds the search.
+        options: how long and over what.
+        console: shows a line a trial.
+
+    Raises:
+        ConfigError: no trials, a model without settings, an unknown key, or Optuna is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError("searching needs optuna: pip install 'magus-pyg[tune]'") from error
+    if options.trials < 1:
+        raise ConfigError(f"trials must be at least 1 (got {options.trials})")
+    base = compose_config(words)
+    space = space_of(base, options.vary)
+    inputs = prepare_training(typed(base), console)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    sampler = optuna.samplers.TPESampler(seed=int(base.seed))
+    storage = None if options.study is None else f"sqlite:///{options.study}"
+    name = f"{base.dataset.name}-{base.model.name}"
+    study = optuna.create_study(
+        storage=storage, sampler=sampler, study_name=name, direction="maximize", load_if_exists=True
+    )
+    rows: list[dict[str, Any]] = []
+
+    def run(values: Mapping[str, Any]) -> float:
+        config = base.copy()
+        apply_values(config, parse([f"{key}={_word(value)}" for key, value in values.items()]))
+        chosen = typed(config)
+        start = time.perf_counter()
+        try:
+            result = fit(prepare_model(inputs, chosen), inputs.rows, chosen.train, chosen.seed, progress=False)
+        except ModelError as error:  # such as a loss that is no number: a setting that does not work
+            console.print(f"{values}: {error}", soft_wrap=True)
+            return 0.0
+        best = result.history[result.history["epoch"] == result.best_epoch].iloc[0]
+        seconds = time.perf_counter() - start
+        row = {"auc": float(best["val_auc"]), "loss": float(best["val_loss"]), "epochs": len(result.history)}
+        rows.append({**values, **row, "seconds": seconds})
+        shown = ", ".join(f"{key.split('.')[1]} {value}" for key, value in values.items())
+        console.print(f"AUC {row['auc']:.4f} in {seconds:.0f} s: {shown or 'as configured'}", soft_wrap=True)
+        return float(row["auc"])
+
+    default = run({})
+    study.optimize(
+        lambda trial: run({key: entry.suggest(trial, key) for key, entry in space.items()}),
+        n_trials=options.trials - 1,
+        timeout=None if options.minutes is None else options.minutes * 60,
+    )
+    return _best(study, space, default, pd.DataFrame(rows))
+
+
+def _best(study: "optuna.Study", space: Space, default: float, trials: pd.DataFrame) -> Tuned:
+    trials = trials.sort_values("auc", ascending=False, kind="stable").reset_index(drop=True)
+    done = [trial for trial in study.trials if trial.value is not None]
+    best = max(done, key=lambda trial: float(trial.value or 0.0), default=None)
+    if best is None or not float(best.value or 0.0) > default:
+        return Tuned({}, default, default, trials)
+    values = {
+        key: entry.values[best.params[key]] if isinstance(entry, Choice) else float(f"{best.params[key]:.{_DIGITS}g}")
+        for key, entry in space.items()
+        if key in best.params
+    }
+    return Tuned(values, float(best.value or 0.0), default, trials)
+
+
+def _word(value: Any) -> str:
+    return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
+
+
+def write_experiment(path: Path, words: Sequence[str], tuned: Tuned) -> None:
+    """Write what a search found as a file of `conf/experiment/`, whole or not at all.
+
+    Args:
+        path: of the file; an existing one is replaced.
+        words: the configuration that was searched from.
+        tuned: what was found.
+    """
+    config = compose_config(words)
+    tree: dict[str, Any] = {}
+    extra = [entry for entry in parse(words) if "." in entry.key_or_group]
+    for key, value in {**{entry.key_or_group: entry.value() for entry in extra}, **tuned.values}.items():
+        group, _, name = key.partition(".")
+        if group in ("paths", "dataset"):
+            continue
+        tree.setdefault(group, {})[name] = list(value) if isinstance(value, list | tuple) else value
+    gain = "" if not tuned.values else f"; {tuned.default:.4f} with the defaults"
+    dataset = next((str(entry.value()) for entry in parse(words) if entry.key_or_group == "dataset"), "synthetic")
+    lines = [
+        "# @package _global_",
+        f"# {config.model.name} on {config.dataset.name}: the best of {len(tuned.trials)} trials of scripts/tune.py by "
+        f"the AUC of the validation",
+        f"# part ({tuned.auc:.4f}{gain}).",
+        "defaults:",
+        f"  - override /dataset: {dataset}",
+        f"  - override /model: {config.model.name}",
+        "",
+        OmegaConf.to_yaml(OmegaConf.create(tree)).rstrip() if tree else "",
+    ]
+    write_text(path, "\n".join(lines).rstrip() + "\n")
+
+
+def command() -> None:
+    """Console command `magus-tune`, `scripts/tune.py`."""
+    sys.exit(_guarded(main_tune, sys.argv[1:]))
+
+
+def main_tune(words: Sequence[str]) -> None:
+    """The command `tune.py`: search, show the best trials, and write the experiment file.
+
+    Args:
+        words: trials=, minutes=, vary=, study= and out= as in `HELP`; all others are of the configuration.
+
+    Raises:
+        ConfigError: a word that is no number where one is needed, or as `tune`.
+    """
+    if any(word in ("-h", "--help") for word in words):
+        print(HELP)
+        return
+    own = dict(word.split("=", 1) for word in words if word.partition("=")[0] in _OWN and "=" in word)
+    others = [word for word in words if word.partition("=")[0] not in _OWN]
+    for name in ("trials", "minutes"):
+        if name in own and not _is_number(own[name]):
+            raise ConfigError(f"{name}={own[name]!r} is no number")
+    vary = tuple(key for key in own["vary"].strip("[]").split(",") if key) if "vary" in own else None
+    options = TuneOptions(
+        trials=int(float(own.get("trials", 20))),
+        minutes=float(own["minutes"]) if "minutes" in own else None,
+        vary=vary,
+        study=Path(own["study"]) if "study" in own else None,
+    )
+    console = make_console()
+    tuned = tune(others, options, console)
+    config = compose_config(others)
+    path = Path(own.get("out", f"{config.model.name}-{config.dataset.name}.yaml"))
+    write_experiment(path, others, tuned)
+    console.print(tuned.trials.head(10).to_string(index=False), soft_wrap=True)
+    console.print(f"best: {tuned.values or 'the configuration as it is'}, AUC {tuned.auc:.4f} ({tuned.default:.4f})")
+    console.print(f"wrote {path}: put it into conf/experiment/ and add experiment={path.stem} to train.py")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and float(text) >= 0
+    except ValueError:
+        return False
