@@ -5,13 +5,13 @@ import torch
 from contracts.model import TRAIN, USER_PROFILES, interactions
 
 
-def filled(model, seed=0):
+def filled(model, rows=None, seed=0):
     """The model with all weights drawn anew, linear terms and biases, too, and without what it has never seen."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
-    model.observe(interactions(TRAIN))
+    model.observe(interactions(TRAIN) if rows is None else rows)
     return model.eval()
 
 

@@ -14,6 +14,7 @@ from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.lstm import LSTM, LSTMOptions
+from magus_pyg.models.mmoe import MMoE, MMoEOptions
 from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.options import (
     FMOptions,
@@ -59,6 +60,8 @@ __all__ = [
     "HybridOptions",
     "Interactions",
     "LSTMOptions",
+    "MMoE",
+    "MMoEOptions",
     "MPSOptions",
     "ModelEntry",
     "ModelOptions",

@@ -19,6 +19,7 @@ from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.lstm import LSTM, LSTMOptions
+from magus_pyg.models.mmoe import MMoE, MMoEOptions
 from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.options import FMOptions, GIPAOptions, ModelOptions, RGATOptions, RGCNOptions
 from magus_pyg.models.pnn import PNN, PNNOptions
@@ -55,6 +56,9 @@ MODELS: dict[str, ModelEntry] = {
         HybridOptions, lambda o, features, graph, rows, seed: Hybrid(o, features, rows, seed), needs_rows=True
     ),
     "lstm": ModelEntry(LSTMOptions, lambda o, features, _, rows, seed: LSTM(o, features, rows, seed), needs_rows=True),
+    "mmoe": ModelEntry(
+        MMoEOptions, lambda o, features, graph, rows, seed: MMoE(o, features, rows, seed), needs_rows=True
+    ),
     "mps": ModelEntry(MPSOptions, lambda o, features, graph, rows, seed: MPS(o, features, rows, seed), needs_rows=True),
     "pnn": ModelEntry(PNNOptions, lambda options, features, graph, rows, seed: PNN(options, features, seed)),
     "rgat": ModelEntry(RGATOptions, lambda *given: RGAT(*given), needs_graph=True),
