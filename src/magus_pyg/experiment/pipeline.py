@@ -6,6 +6,10 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+<<<<<<< ours
+=======
+from dataclasses import asdict, dataclass
+>>>>>>> theirs
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -241,7 +245,11 @@ def _describe_play(played: Played, trained: TrainResult | None, watch: Stopwatch
         "peak_memory": memory,
     }
     if trained is not None:
-        values["training"] = {"best_epoch": trained.best_epoch, "stopped_early": trained.stopped_early}
+        values["training"] = {
+            "best_epoch": trained.best_epoch,
+            "stopped_early": trained.stopped_early,
+            "calibration": None if trained.calibration is None else asdict(trained.calibration),
+        }
     return values
 
 
@@ -253,6 +261,12 @@ def _print_training(trained: TrainResult, console: Console) -> None:
         f"trained {len(history)} epochs{early} in {trained.seconds:.1f} s; best is epoch {trained.best_epoch + 1}: "
         f"validation loss {best['val_loss']:.4f}, AUC {best['val_auc']:.4f}"
     )
+    found = trained.calibration
+    if found is not None:
+        console.print(
+            f"calibrated on validation: log-loss {found.loss_before:.4f} to {found.loss_after:.4f}, calibration "
+            f"error {found.error_before:.4f} to {found.error_after:.4f}"
+        )
 
 
 def _print_end(

@@ -2,6 +2,7 @@
 
 from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values, training_data
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.dot_product import DotProductRecommender
@@ -45,6 +46,7 @@ __all__ = [
     "RGCN",
     "BaseRecommender",
     "Batch",
+    "Calibration",
     "Candidates",
     "DINOptions",
     "DeepFM",

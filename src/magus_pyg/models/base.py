@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from magus_pyg.errors import ModelError
+from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.loader import Batch
@@ -64,6 +65,8 @@ class BaseRecommender(nn.Module, ABC):
 
     user_known: Tensor
     item_known: Tensor
+    #: float32 [2], scale and shift that turn a score into the logit of a probability; see `calibrate`.
+    calibration: Tensor
     _words_ptr: Tensor
     _words_index: Tensor
     _profiles_ptr: Tensor
@@ -77,6 +80,7 @@ class BaseRecommender(nn.Module, ABC):
         # Saved with the weights. The extra entry of items is "no item", which is never known.
         self.register_buffer("user_known", torch.ones(features.n_users))
         self.register_buffer("item_known", torch.ones(features.n_items + 1).index_fill_(0, torch.tensor([-1]), 0))
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
         # The features follow the model from device to device, but belong to the data and are not saved.
         self.register_buffer("_words_ptr", features.item_words.ptr, persistent=False)
         self.register_buffer("_words_index", features.item_words.index, persistent=False)
@@ -179,6 +183,42 @@ class BaseRecommender(nn.Module, ABC):
             scores = self._score_shared(user, combination).to(torch.float32)
         self._check_scores(scores, user, torch.arange(len(words), device=self.device))
         return scores.to(users.device)
+
+    def calibrate(self, logits: Tensor, labels: Tensor) -> Calibration:
+        """Fit the model's probabilities to rows it was not trained on; `fit` does so on the validation rows.
+
+        Scores stay as they are. What is kept is two numbers, `calibration`, saved with the weights.
+
+        Args:
+            logits: [n], the scores of the rows.
+            labels: [n], 1 positive, 0 negative.
+
+        Returns:
+            The two numbers, with the log-loss and the expected calibration error of the rows before and after.
+
+        Raises:
+            ModelError: no row, columns of different lengths, or a logit that is not finite.
+        """
+        found = Calibration.fit(logits, labels)
+        with torch.no_grad():
+            self.calibration.copy_(torch.tensor([found.scale, found.shift]))
+        return found
+
+    def probability(self, users: Tensor, items: Tensor) -> Tensor:
+        """The probability that users like items: of a positive row, among rows such as those of `calibrate`.
+
+        Args:
+            users, items: as for `score`.
+
+        Returns:
+            float32 [B, C] on the device of `users`, in the order of `score`; 0 at pads.
+
+        Raises:
+            ModelError: as `score`.
+        """
+        scale, shift = self.calibration.to(users.device)
+        scores = self.score(users, items)
+        return torch.where(scores == float("-inf"), 0, torch.sigmoid(scale * scores + shift))
 
     def user_embedding(self, users: Tensor) -> Tensor:
         """float32 [n, d] for `users` int64 [n]; with `item_embedding` e_v, sigmoid(e_u · e_v) is the model's score."""

@@ -9,7 +9,7 @@ from torch_geometric.utils import softmax
 
 from magus_pyg.models.activation_unit import ActivationUnit, Dice
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
-from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.fields import Fields, Side
 from magus_pyg.models.history import History
 from magus_pyg.models.interactions import Interactions
@@ -134,6 +134,7 @@ class DIN(BaseRecommender):
 
     def user_features(self, users: Tensor) -> Tensor:
         """[id, profile, mean of the history's items], float32 [n, 4 dim], for `users` int64 [n], without gradients."""
+        check_ids(users, self.features.n_users, "user")
         with self._scoring():
             user = users.to(self.device, torch.int64)
             keys, mask = self._keys(user)

@@ -7,6 +7,7 @@ early stopping, the best weights and the checkpoint are dealt with here, in one 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import lightning
@@ -19,6 +20,7 @@ from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
 from magus_pyg.models.activation_unit import Dice
 from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.loader import Batch, TrainLoader, ValidationLoader, resolve_negatives
 from magus_pyg.models.metrics import auc, log_loss
@@ -116,6 +118,7 @@ class RecommenderModule(lightning.LightningModule):
         self.stopping = EarlyStopping(options.patience, options.stop_on == "auc", options.min_delta)
         self.history: list[dict[str, float]] = []
         self.best_weights: dict[str, Tensor] = {}
+        self.calibration: Calibration | None = None
         # What DistributedDataParallel leaves to `on_after_backward`: it takes dense gradients alone.
         self._ddp_params_and_buffers_to_ignore = [f"model.{name}" for name in choose_sparse(model, options.sparse_over)]
         self._write = write
@@ -130,6 +133,7 @@ class RecommenderModule(lightning.LightningModule):
             self.history = list(state["history"])
             self.best_weights = state["best_weights"]
             self.stopping.load_state_dict(state["stopping"])
+            self.calibration = Calibration(**state["calibration"])
 
     @property
     def epoch(self) -> int:
@@ -232,6 +236,7 @@ class RecommenderModule(lightning.LightningModule):
                 f"the learning rate (now {self._lr()}); the checkpoint of the last whole epoch is kept"
             )
         self._validation = (log_loss(logits, label), auc(logits, label))
+        self._logits = [logits]
 
     def on_train_epoch_end(self) -> None:
         """Scheduler, early stopping, best weights, history, and last the checkpoint, which holds them all."""
@@ -244,13 +249,18 @@ class RecommenderModule(lightning.LightningModule):
         row["lr"] = self._lr()
         self._scheduler.step(val_loss)
         if self.stopping.update(self.epoch, val_auc if self.train_options.stop_on == "auc" else val_loss):
-            self.best_weights = _to_cpu(self.model.state_dict())
+            self._keep(self._logits[0], self.trainer.val_dataloaders.label)  # type: ignore[union-attr]
         row["seconds"] = time.perf_counter() - self._started
         self.history.append(row)
         if self._write is not None and self.trainer.is_global_zero:
             self._write(self.state())
         if self.stopping.stopped:
             self.trainer.should_stop = True
+
+    def _keep(self, logits: Tensor, labels: Tensor) -> None:
+        """Take this epoch's weights as the best, calibrated on the validation rows."""
+        self.calibration = self.model.calibrate(logits, labels)
+        self.best_weights = _to_cpu(self.model.state_dict())
 
     def look(self, data: RecommenderData) -> None:
         """For a model without weights to learn, instead of epochs: one row of history, as of an epoch."""
@@ -266,7 +276,7 @@ class RecommenderModule(lightning.LightningModule):
         val_loss, val_auc = log_loss(logits, loader.label), auc(logits, loader.label)
         train_loss = float(torch.stack(losses).mean(dtype=torch.float64))
         self.stopping.update(0, val_auc if self.train_options.stop_on == "auc" else val_loss)
-        self.best_weights = _to_cpu(self.model.state_dict())
+        self._keep(logits, loader.label)
         row = {"epoch": 0, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc, "lr": 0.0}
         self.history.append({**row, "seconds": time.perf_counter() - self._started})
         if self._write is not None:
@@ -274,6 +284,7 @@ class RecommenderModule(lightning.LightningModule):
 
     def state(self) -> dict[str, Any]:
         """All that a later run needs to go on after this epoch, as tensors on the CPU and plain values."""
+        assert self.calibration is not None, "an epoch has ended"
         moments: dict[str, Any] = {"optimizer": {}, "scheduler": {}}
         if self.model.trainable:
             optimizer = self.optimizers()
@@ -284,6 +295,7 @@ class RecommenderModule(lightning.LightningModule):
             "best_weights": self.best_weights,
             **moments,
             "stopping": self.stopping.state_dict(),
+            "calibration": asdict(self.calibration),
             "history": self.history,
         }
 

@@ -103,7 +103,8 @@ def load_model(
     try:
         options = MODELS[info.name].options(**info.options)
         model = build_model(options, features, graph, interactions, info.seed)
-        model.load_state_dict(tensors)
+        # Older files hold no calibration: that of a new model stays, which changes nothing.
+        model.load_state_dict({"calibration": model.calibration, **tensors})
     except (ConfigError, TypeError, RuntimeError) as error:
         raise RunError(f"{path} (written by version {info.version}) cannot be used: {error}") from error
     return model.eval()

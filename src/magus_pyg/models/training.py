@@ -17,6 +17,7 @@ import torch
 
 from magus_pyg.errors import RunError
 from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.checkpoint import (
     CHECKPOINT,
     check_matches,
@@ -46,6 +47,8 @@ class TrainResult:
         stopped_early: True where the patience was used up.
         seconds: wall time of this call.
         peak_memory: bytes: of the CUDA device where one was used, else of the process so far.
+        calibration: of the best epoch on the validation rows, which `BaseRecommender.probability` uses; its figures
+            are those of the rows that its two numbers were fitted to.
     """
 
     history: pd.DataFrame
@@ -53,6 +56,7 @@ class TrainResult:
     stopped_early: bool
     seconds: float
     peak_memory: int
+    calibration: Calibration | None = None
 
 
 def fit(
@@ -121,7 +125,8 @@ def fit(
     model.eval()
     history = pd.DataFrame(module.history, columns=_COLUMNS).astype({"epoch": "int64"})
     seconds = time.perf_counter() - began
-    return TrainResult(history, module.stopping.best_epoch, module.stopping.stopped, seconds, _peak_memory())
+    stopping = module.stopping
+    return TrainResult(history, stopping.best_epoch, stopping.stopped, seconds, _peak_memory(), module.calibration)
 
 
 def _run(module: Any, loaders: Any, options: TrainOptions, folder: Path | None, progress: bool) -> None:
