@@ -6,10 +6,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-<<<<<<< ours
-=======
-from dataclasses import asdict, dataclass
->>>>>>> theirs
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
