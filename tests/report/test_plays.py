@@ -9,6 +9,7 @@ import pytest
 from run_folders import records, write_run, write_simulation
 
 from magus_pyg.errors import RunError
+from magus_pyg.experiment.cli import main_simulate
 from magus_pyg.report import read_plays
 from magus_pyg.report.plays import check_log
 
@@ -161,19 +162,13 @@ def test_merged_records_are_refused() -> None:
             check_log(log, "here")
 
 
-def test_real_run_folders(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_real_run_folders(tiny_run: Path, tmp_path: Path) -> None:
     """What the commands write is what reports read."""
-    from magus_pyg.experiment.cli import main_simulate, main_train
-
-    words = ["dataset.users=60", "dataset.items=160", "dataset.brands=8", "train.epochs=1", "simulation.resamples=50"]
-    main_train([*words, f"paths.runs={tmp_path}", "magus=bayes"])
-    (path,) = tmp_path.iterdir()
-    main_simulate([f"run={path}", "agents=[items,bayes]", "user=noisy", "user.p=0.2", "magus.error_rate=0.1"])
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    main_simulate([f"run={run}", "agents=[magus]", "user=noisy", "user.p=0.2", "magus.negative=signed", "simulation.rounds=3"])
     plays = read_plays(tmp_path)
-    assert [play.method for play in plays] == ["items", "magus", "bayes", "items", "bayes"]
-    assert plays[2].fit_seconds > 0
+    assert [play.method for play in plays] == ["items", "magus", "magus"]
     assert all(play.play_seconds > 0 and play.speed > 0 and play.training_seconds > 0 for play in plays)
-    assert plays[3].settings["user.p"] == 0.2
-    assert plays[4].variation == "error_rate=0.1"
-    shutil.rmtree(path / "simulations")
-    assert len(read_plays(tmp_path)) == 3
+    assert all(play.environment["device"] and play.data["items"] == 160 for play in plays)
+    assert (plays[2].settings["user.p"], plays[2].settings["simulation.rounds"]) == (0.2, 3)
+    assert (plays[1].variation, plays[2].variation) == ("", "negative=signed")

@@ -1,10 +1,14 @@
-"""The commands: train, simulate, play. What is wrong with their words or their data ends in one message and code 2."""
+"""The commands: train, simulate, play, report.
+
+What is wrong with their words or their data ends in one message and code 2.
+"""
 
 import os
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -14,7 +18,19 @@ from magus_pyg.experiment.overrides import apply_values, check_overrides, compos
 from magus_pyg.experiment.schemas import conf_folder, from_container, register, schema_names, typed
 from magus_pyg.report import make_console
 
-__all__ = ["main_play", "main_simulate", "main_train", "play", "simulate", "train"]
+if TYPE_CHECKING:
+    from magus_pyg.report.command import ReportOptions
+
+__all__ = [
+    "main_play",
+    "main_report",
+    "main_simulate",
+    "main_train",
+    "play",
+    "report",
+    "simulate",
+    "train",
+]
 
 _SIMULATE_HELP = """Play the sessions of a trained run again, without training.
 
@@ -28,6 +44,15 @@ _PLAY_HELP = """Answer the lists of a trained run yourself.
   play.py run=RUN user=USER_ID [simulation.rounds=5] [simulation.list_length=3] [magus.negative=signed ...]
 
 Type the number of what you would click, Enter if there is nothing, q to stop.
+"""
+_REPORT_HELP = """Write a table or a figure from run folders.
+
+  report.py runs=RUNS table=1|3 [out=reports] [key=value ...]
+  report.py runs=RUNS figure=3|4|6|7|candidates|noise [out=reports] [key=value ...]
+
+RUNS are paths or patterns parted by commas, or a folder of run folders. Choose among their plays by methods=[...],
+models=[...], datasets=[...], user, rounds, list_length, candidates, min_targets, part; conf/report.yaml explains all
+keys. Tables are text, CSV, Markdown and LaTeX; figures PNG and SVG, and their points CSV.
 """
 #: What may differ from the run that is played again, and from one that is gone on with.
 _PLAYED = ("simulation", "sessions", "user", "magus", "agents", "seed", "refit", "paths")
@@ -47,6 +72,11 @@ def simulate() -> None:
 def play() -> None:
     """Console command `magus-play`, `scripts/play.py`."""
     sys.exit(_guarded(main_play, sys.argv[1:]))
+
+
+def report() -> None:
+    """Console command `magus-report`, `scripts/report.py`."""
+    sys.exit(_guarded(main_report, sys.argv[1:]))
 
 
 def main_train(words: Sequence[str]) -> None:
@@ -114,6 +144,45 @@ def main_play(words: Sequence[str]) -> None:
     user = _needed(own, "user", f"one of the run's {len(run.user_ids)} users, such as {some}")
     config = _changed(run.config, others, ("simulation", "magus"))
     play_session(run, config, user, make_console())
+
+
+def main_report(words: Sequence[str]) -> None:
+    """Write a table or a figure; `words` as in the help of the command.
+
+    Raises:
+        MagusError: see `report.command.write_report`.
+    """
+    from magus_pyg.report.command import write_report
+
+    if _wants_help(words, _REPORT_HELP):
+        return
+    write_report(_report_options(words))
+
+
+def _report_options(words: Sequence[str]) -> "ReportOptions":
+    """conf/report.yaml with the words of a command over it.
+
+    Raises:
+        ConfigError: a misspelt or ill-typed key, or several values.
+    """
+    from magus_pyg.report.command import ReportOptions
+
+    own, others = _take(words, ("runs", "out"))
+    config = OmegaConf.merge(OmegaConf.structured(ReportOptions), OmegaConf.load(conf_folder() / "report.yaml"), own)
+    assert isinstance(config, DictConfig)
+    names = [str(name) for name in config]
+    overrides = parse(others)
+    for override in overrides:
+        if override.key_or_group not in names:
+            close = get_close_matches(override.key_or_group, names, n=1, cutoff=0.5)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(f"there is no key {override.key_or_group!r}{hint}; the keys are {', '.join(names)}")
+        if override.is_sweep_override():
+            raise ConfigError(f"{override.input_line} has several values: report them one after the other")
+    apply_values(config, overrides)
+    options = OmegaConf.to_object(config)
+    assert isinstance(options, ReportOptions)
+    return options
 
 
 def _train_job(composed: DictConfig) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "round_series",
     "success_series",
     "time_series",
+    "unplanned_rounds",
 ]
 
 #: `panel` is what a panel of the figure is of, beside data set and metric; `planned` marks a point of its own play.
@@ -33,8 +34,8 @@ SERIES_COLUMNS = (
 def round_series(pools: Iterable[Pool], rounds: Sequence[int] = (2, 3, 4, 5), resamples: int = 2000) -> pd.DataFrame:
     """RA@K and SA@K over K (Fig. 3).
 
-    A method that plans for the rounds left is judged at K in a run of K rounds where there is one, else in the first K
-    rounds of the next longer one.
+    A method that plans for the rounds left has a point at K only where a run of K rounds was played: the first K rounds
+    of a longer run are spent on what pays later.
 
     Args:
         pools: of one base recommender and setting.
@@ -49,9 +50,18 @@ def round_series(pools: Iterable[Pool], rounds: Sequence[int] = (2, 3, 4, 5), re
     """
     rows = []
     for pool in pools:
-        means = pool.means(rounds, resamples)
-        rows += [_row(pool, f"{metric}@K", k, means, f"{metric}@{k}") for metric in ("RA", "SA") for k in rounds]
-    return pd.DataFrame(rows, columns=list(SERIES_COLUMNS))
+        judged = [k for k in rounds if k not in unplanned_rounds(pool, rounds)]
+        means = pool.means(judged, resamples)
+        rows += [_row(pool, f"{metric}@K", k, means, f"{metric}@{k}") for metric in ("RA", "SA") for k in judged]
+    return _sorted(rows)
+
+
+def unplanned_rounds(pool: Pool, rounds: Sequence[int]) -> list[int]:
+    """The K of `rounds` for which a method that plans has no run of K rounds; none for other methods."""
+    if not method_of(pool.method).plans:
+        return []
+    played = [set(play.log["horizon"].unique()) for play in pool.plays.values()]
+    return [k for k in rounds if not all(k in horizons for horizons in played)]
 
 
 def length_series(pools: Iterable[Pool], at: int = 3, resamples: int = 2000) -> pd.DataFrame:
@@ -153,7 +163,7 @@ def noise_series(plays: Iterable[MethodPlay], rounds: Sequence[int] = (3, 5), re
     return _sorted(rows)
 
 
-_HALF, _DOUBLE = "half the error rate", "double the error rate"
+_HALF, _DOUBLE = "½ error rate", "2× error rate"
 
 
 def _always(name: str) -> Callable[[MethodPlay], str]:
