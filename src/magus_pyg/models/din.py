@@ -9,6 +9,7 @@ from torch_geometric.utils import softmax
 
 from magus_pyg.models.activation_unit import ActivationUnit, Dice
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.dropout import drop
 from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.fields import Fields, Side
 from magus_pyg.models.history import History
@@ -227,4 +228,4 @@ class DIN(BaseRecommender):
 
     def _vector(self, side: Side) -> Tensor:
         """Both vectors of a side, one after the other, [n, size]."""
-        return F.dropout(side.vectors, self.options.dropout, self.training).flatten(1)
+        return drop(side.vectors, self.options.dropout, self.training).flatten(1)

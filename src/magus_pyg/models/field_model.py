@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.dropout import drop
 from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.fields import Fields, Side
 from magus_pyg.models.loader import Batch
@@ -132,7 +132,7 @@ class FieldRecommender(BaseRecommender):
         return self._drop(self.fields.candidates(item, self.item_known[item], candidates.words))
 
     def _drop(self, side: Side) -> Side:
-        return side._replace(vectors=F.dropout(side.vectors, self.options.dropout, self.training))
+        return side._replace(vectors=drop(side.vectors, self.options.dropout, self.training))
 
     def _penalty(self, left: Side, right: Side) -> Tensor:
         return (left.norm + right.norm).sum() / max(1, len(left.norm))

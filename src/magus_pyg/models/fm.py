@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
+from magus_pyg.models.dropout import drop
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import FMOptions
@@ -39,6 +39,7 @@ class FM(DotProductRecommender):
     tables = TABLES
     sparse: frozenset[str] = frozenset()
     options: FMOptions
+    _is_vector: Tensor
 
     def __init__(self, options: FMOptions, features: FeatureSpace, seed: int = 0) -> None:
         super().__init__(options, features, seed)
@@ -48,6 +49,7 @@ class FM(DotProductRecommender):
         self.item = nn.Parameter(torch.empty(features.n_items, width))
         self.word = nn.Parameter(torch.empty(features.n_words, width))
         self.bias = nn.Parameter(torch.empty(()))
+        self.register_buffer("_is_vector", (torch.arange(width) < options.dim).to(torch.float32), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -61,55 +63,56 @@ class FM(DotProductRecommender):
 
     def embed_users(self, user: Tensor) -> Tensor:
         """[U, side_u, 1], float [n, dim + 2], for `user` int64 [n]."""
-        return self._user_side(user)[0]
+        total, side, _ = self._user_side(user)
+        return torch.cat([total[:, :-1], side.unsqueeze(1), torch.ones_like(side).unsqueeze(1)], 1)
 
     def embed_candidates(self, candidates: Candidates) -> Tensor:
         """[V, 1, side_v], float [n, dim + 2], for n candidates."""
-        return self._candidate_side(candidates)[0]
+        total, side, _ = self._candidate_side(candidates)
+        return torch.cat([total[:, :-1], torch.ones_like(side).unsqueeze(1), side.unsqueeze(1)], 1)
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, and the mean squared length of the embeddings (and weights) a row uses."""
-        left, left_norm = self._user_side(batch.user)
-        right, right_norm = self._candidate_side(Candidates.of_items(batch.item, self.item_words))
+        left, user_side, left_norm = self._user_side(batch.user)
+        right, item_side, right_norm = self._candidate_side(Candidates.of_items(batch.item, self.item_words))
         penalty = (left_norm + right_norm) / max(1, len(batch.user))
-        return TrainingTerms((left * right).sum(1), penalty, penalty.new_zeros(()))
+        # U·V + side_u + side_v; the last columns are the linear weights.
+        return TrainingTerms((left * right) @ self._is_vector + user_side + item_side, penalty, penalty.new_zeros(()))
 
-    def _user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
+    def _user_side(self, user: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         total, side, norm = self._side("user", user, self.user_known[user], "profile", self.user_profiles, user)
-        return torch.cat([total, (side + self.bias).unsqueeze(1), torch.ones_like(side).unsqueeze(1)], 1), norm
+        return total, side + self.bias, norm
 
-    def _candidate_side(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
+    def _candidate_side(self, candidates: Candidates) -> tuple[Tensor, Tensor, Tensor]:
         known = self.item_known[candidates.item]  # 0 at "no item"
         item = candidates.item.clamp(max=self.features.n_items - 1)
         rows = torch.arange(len(candidates), device=item.device)
-        total, side, norm = self._side("item", item, known, "word", candidates.words, rows)
-        return torch.cat([total, torch.ones_like(side).unsqueeze(1), side.unsqueeze(1)], 1), norm
+        return self._side("item", item, known, "word", candidates.words, rows)
 
     def _side(
         self, ids: str, index: Tensor, known: Tensor, values: str, bags: Ragged, rows: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One side of the machine: an id with its bag of values.
 
+        Vectors and linear weights stay in one tensor throughout: every copy costs as much as the arithmetic.
+
         Args:
             ids: name of the id table, [m, dim + 1], read at `index` [n] and weighted by `known` [n].
             values: name of the table of the values, [k, dim + 1], read at the rows `rows` [n] of `bags`.
 
         Returns:
-            The sum of v_i x_i, [n, dim]; the side term, [n]; the sum of the squared lengths in use, a scalar.
+            The sum of v_i x_i and, in the last column, of w_i x_i, [n, dim + 1]; the side term, [n]; the sum of the
+            squared lengths in use, a scalar.
         """
         self._forget()
         own = look_up(self, ids, index) * known.unsqueeze(1)
         position, value = bags.gather(rows)
-        share = (1 / bags.lengths[rows].clamp(min=1).to(own.dtype))[position].unsqueeze(1)
+        share = (1 / bags.lengths[rows].clamp(min=1).to(own.dtype))[position]
         bag = look_up(self, values, value)
-        norm = own.square().sum() + (bag.square() * share).sum() if self.training else own.new_zeros(())
-        vectors, linear = self._drop(own[:, :-1]), own[:, -1]
-        terms = self._drop(bag[:, :-1]) * share
-        total = vectors.index_add(0, position, terms)
-        squares = vectors.square().sum(1).index_add(0, position, terms.square().sum(1))
-        linear = linear.index_add(0, position, bag[:, -1] * share.squeeze(1))
+        norm = own.square().sum() + bag.square().sum(1) @ share if self.training else own.new_zeros(())
+        own = drop(own, self.options.dropout, self.training, spare=1)
+        terms = drop(bag, self.options.dropout, self.training, spare=1) * share.unsqueeze(1)
+        total = own.index_add(0, position, terms)
+        squares = (own.square() @ self._is_vector).index_add(0, position, terms.square() @ self._is_vector)
         # Rendle 2010, lemma 3.1: the sum over pairs in linear time.
-        return total, linear + 0.5 * (total.square().sum(1) - squares), norm
-
-    def _drop(self, vectors: Tensor) -> Tensor:
-        return F.dropout(vectors, self.options.dropout, self.training)
+        return total, total[:, -1] + 0.5 * (total.square() @ self._is_vector - squares), norm

@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
+from magus_pyg.models.dropout import drop
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.interactions import Interactions
@@ -211,4 +212,4 @@ class GraphRecommender(DotProductRecommender):
         return values.new_zeros(len(bags), table.shape[1]).index_add(0, row, values)
 
     def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.options.dropout, self.training)
+        return drop(x, self.options.dropout, self.training)

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.models.dropout import drop
 
 __all__ = ["MLP", "check_sizes"]
 
@@ -92,5 +92,5 @@ class MLP(nn.Module):
             if number:
                 x = layer(x)
             if number < self.n_hidden:
-                x = F.dropout(self.activations[number](x), self.dropout, self.training)
+                x = drop(self.activations[number](x), self.dropout, self.training)
         return x

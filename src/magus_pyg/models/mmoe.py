@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.base import TrainingTerms
+from magus_pyg.models.dropout import drop
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
 from magus_pyg.models.fields import Side
@@ -220,4 +221,4 @@ class MMoE(FieldRecommender):
         return x
 
     def _activate(self, x: Tensor) -> Tensor:
-        return F.dropout(F.relu(x), self.options.dropout, self.training)
+        return drop(F.relu(x), self.options.dropout, self.training)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
+from magus_pyg.models.dropout import drop
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.fields import Fields
 from magus_pyg.models.history import History, Window
@@ -169,4 +170,4 @@ class RecurrentRecommender(DotProductRecommender):
         return state[back], norm[back]
 
     def _drop(self, vectors: Tensor) -> Tensor:
-        return F.dropout(vectors, self.options.dropout, self.training)
+        return drop(vectors, self.options.dropout, self.training)
