@@ -9,7 +9,7 @@ from raw_logs import write_tmall
 from small_data import tabular
 
 from magus_pyg.data import LogOptions, SessionOptions, TmallOptions, build_sessions, load_dataset
-from magus_pyg.data.assemble import Log, Tables, _stable_order, assemble
+from magus_pyg.data.assemble import Log, Tables, stable_order, assemble
 from magus_pyg.data.filters import kept_by_rules
 from magus_pyg.errors import ConfigError, DataError
 
@@ -89,7 +89,7 @@ def test_the_quick_order_is_the_slow_one(high):
     generator = np.random.default_rng(0)
     first, second = generator.integers(0, 9, 500), generator.integers(-high, high, 500)
     for one in (second, second * (2**20 if high > 5 else 1)):  # too wide for one integer: the slow way itself
-        assert np.array_equal(_stable_order(first, one), np.lexsort((one, first)))
+        assert np.array_equal(stable_order(first, one), np.lexsort((one, first)))
 
 
 def test_searches_and_tables_follow(write):

@@ -3,7 +3,7 @@
 from magus_pyg.data.alipay import Alipay, AlipayOptions
 from magus_pyg.data.amazon import Amazon, AmazonOptions
 from magus_pyg.data.dataset import PARTS, RecDataset
-from magus_pyg.data.findings import Findings
+from magus_pyg.data.findings import Findings, collecting
 from magus_pyg.data.itemsets import ItemSets, items_of_users
 from magus_pyg.data.load import load_dataset, register_dataset
 from magus_pyg.data.movielens import (
@@ -52,6 +52,7 @@ __all__ = [
     "Tmall",
     "TmallOptions",
     "build_sessions",
+    "collecting",
     "items_of_users",
     "load_dataset",
     "register_dataset",

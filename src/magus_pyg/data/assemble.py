@@ -12,7 +12,7 @@ from magus_pyg.data.options import DatasetOptions, LogOptions, check_options
 from magus_pyg.data.split import temporal_split
 from magus_pyg.errors import ConfigError, DataError
 
-__all__ = ["Log", "Prepared", "Tables", "assemble", "finish", "prepare"]
+__all__ = ["Log", "Prepared", "Tables", "assemble", "finish", "prepare", "stable_order"]
 
 logger = logging.getLogger(__name__)
 
@@ -220,17 +220,17 @@ def _filtered(options: LogOptions, tables: Tables, log: Log, kept: Kept, notes: 
 def _order(log: Log) -> tuple[np.ndarray, np.ndarray]:
     """The order by user, time and position in the file, and the times in that order."""
     if log.time is not None:
-        order = _stable_order(log.user, log.time)
+        order = stable_order(log.user, log.time)
         return order, log.time[order]
     # Only an order: that of the file, within the parts of a given split.
-    order = _stable_order(log.user, np.zeros(log.user.size, np.int8) if log.part is None else log.part)
+    order = stable_order(log.user, np.zeros(log.user.size, np.int8) if log.part is None else log.part)
     user = log.user[order]
     starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
     counts = np.diff(np.append(starts, user.size))
     return order, (np.arange(user.size) - np.repeat(starts, counts)).astype(np.int64)
 
 
-def _stable_order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def stable_order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The positions sorted by two columns of integers and then by position, int64 [n]; `first` is not negative."""
     low = int(second.min())
     bits = [int(span).bit_length() for span in (first.max(), int(second.max()) - low, first.size - 1)]

@@ -1,10 +1,12 @@
 """What is wrong with files: raised at the first, or collected so that a person reads all of it at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from magus_pyg.errors import DataError
 
-__all__ = ["Findings", "listed"]
+__all__ = ["Findings", "collecting", "current_findings", "listed"]
 
 _SHOWN = 5
 
@@ -36,6 +38,24 @@ class Findings:
         if not self.collect:
             raise DataError(message)
         self.problems.append(message)
+
+
+_CURRENT: ContextVar[Findings | None] = ContextVar("findings", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[Findings]:
+    """Collect the problems of all files that are read inside, where the loader is not told otherwise."""
+    token = _CURRENT.set(Findings(collect=True))
+    try:
+        yield current_findings()
+    finally:
+        _CURRENT.reset(token)
+
+
+def current_findings() -> Findings:
+    """Where problems go: those of the innermost `collecting`, else new ones that raise the first."""
+    return _CURRENT.get() or Findings()
 
 
 def listed(lines: Sequence[int], count: int | None = None) -> str:

@@ -234,7 +234,7 @@ class _Reader:
 
 
 def _fields(line: bytes) -> list[str]:
-    return [text.strip() for text in line.decode("latin-1").split(",")]
+    return [text.strip().strip('"') for text in line.decode("latin-1").split(",")]
 
 
 def _number(text: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 from magus_pyg.data.alipay import Alipay
 from magus_pyg.data.amazon import Amazon
 from magus_pyg.data.dataset import RecDataset
-from magus_pyg.data.findings import Findings
+from magus_pyg.data.findings import Findings, current_findings
 from magus_pyg.data.movielens import MovieLens1M, MovieLens100k, MovieLensLatestSmall
 from magus_pyg.data.options import DatasetOptions
 from magus_pyg.data.raw import RawDataset
@@ -52,7 +52,7 @@ def load_dataset(
     Args:
         options: `SyntheticOptions`, `TabularOptions`, those of a `RawDataset`, or a registered class.
         data_root: the folder of the data sets; None means the environment variable MAGUS_DATA, if it is set.
-        findings: where problems of the files go; the first is raised if None.
+        findings: where problems of the files go; `current_findings()` if None, which raises the first.
 
     Raises:
         ConfigError: at options that have no such value, or of an unknown class.
@@ -63,6 +63,6 @@ def load_dataset(
     root = Path(data_root).expanduser() if data_root is not None else None
     for kind in type(options).__mro__:
         if kind in _LOADERS:
-            return _LOADERS[kind](options, root, findings if findings is not None else Findings())
+            return _LOADERS[kind](options, root, findings if findings is not None else current_findings())
     known = ", ".join(kind.__name__ for kind in _LOADERS)
     raise ConfigError(f"no data set is read from {type(options).__name__}; there are {known}")

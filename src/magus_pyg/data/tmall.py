@@ -15,7 +15,7 @@ from magus_pyg.data.findings import Findings
 from magus_pyg.data.integers import EMPTY, Layout, Rule, read_integers
 from magus_pyg.data.raw import RawDataset
 
-__all__ = ["Tmall", "TmallOptions"]
+__all__ = ["Tmall", "TmallOptions", "log_layout"]
 
 ACTIONS = ("click", "cart", "purchase", "favourite")
 _START, _END = "2015-05-11", "2015-11-12"
@@ -79,7 +79,7 @@ class Tmall(RawDataset[TmallOptions]):
         users = pd.DataFrame(
             {"user": user, "age": _AGES[np.maximum(age, 0)], "gender": _GENDERS[np.where(gender == EMPTY, 2, gender)]}
         )
-        log = read_integers(log_path, _log_layout(self.options.out_of_range == "drop"), findings)
+        log = read_integers(log_path, log_layout(self.options.out_of_range == "drop"), findings)
         for what, count in log.notes.items():
             notes[what] = notes.get(what, 0) + count
         columns = log.columns
@@ -94,7 +94,8 @@ class Tmall(RawDataset[TmallOptions]):
         return prepare_actions(self.options, log_path, columns, ACTIONS, fields, notes, users)
 
 
-def _log_layout(drop: bool) -> Layout:
+def log_layout(drop: bool) -> Layout:
+    """The columns of the log; `drop` says whether rows with days that are none are dropped."""
     day = f"is no day (MMDD) from {_START} to {_END}{'' if drop else DROP_ADVICE}"
     action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(ACTIONS))}"
     return Layout(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from magus_pyg.report.command import ReportOptions
 
 __all__ = [
+    "describe",
     "main_play",
     "main_report",
     "main_simulate",
@@ -77,6 +78,13 @@ def play() -> None:
 def report() -> None:
     """Console command `magus-report`, `scripts/report.py`."""
     sys.exit(_guarded(main_report, sys.argv[1:]))
+
+
+def describe() -> None:
+    """Console command `magus-describe`, `scripts/describe.py`."""
+    from magus_pyg.experiment.describe import main_describe
+
+    sys.exit(_guarded(main_describe, sys.argv[1:]))
 
 
 def main_train(words: Sequence[str]) -> None:

@@ -1,0 +1,11 @@
+"""Describe a data set, and check its files: see --help."""
+
+import os
+
+# Read when torch is loaded: threads that wait for work then leave their core to other processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from magus_pyg.experiment.cli import describe
+
+if __name__ == "__main__":
+    describe()
