@@ -210,12 +210,33 @@ class ModelContract:
         assert result.history["train_loss"].between(0, 10).all()
         assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
+    def test_sparse_updates_take_the_same_first_step(self) -> None:
+        models = []
+        for sparse in ("always", "never"):
+            model = self.build()
+            options = replace(self.train_options, epochs=1, batch_size=100, sparse=sparse)
+            fit(model, small_data(), options, progress=False)
+            models.append(model)
+        for (name, first), second in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
+            torch.testing.assert_close(first, second, msg=lambda text, name=name: f"{name}: {text}")
+
+    def test_probabilities(self, model: Any) -> None:
+        items = self.all_items.expand(8, 10).clone()
+        items[2, 3] = -1
+        scores, probability = model.score(self.all_users, items), model.probability(self.all_users, items)
+        assert probability.shape == (8, 10)
+        scale, shift = model.calibration
+        there = items >= 0
+        torch.testing.assert_close(probability[there], (scale * scores[there] + shift).sigmoid())
+        assert probability[2, 3] == 0
+
     def test_save_and_load(self, tmp_path: Any) -> None:
         model = self.trained(3)
         path = tmp_path / "model.safetensors"
         save_model(model, path, "small")
         again = load_model(path, small_features(), self.graph(), interactions(TRAIN), data_fingerprint="small")
         assert again.options == model.options
+        assert torch.equal(again.calibration, model.calibration)
         assert torch.equal(again.score(self.all_users, self.all_items), model.score(self.all_users, self.all_items))
         path.write_bytes(path.read_bytes()[:-7])
         with pytest.raises(RunError, match="damaged"):

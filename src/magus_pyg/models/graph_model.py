@@ -15,6 +15,7 @@ from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighb
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import GraphModelOptions
+from magus_pyg.models.tables import TABLES, look_up
 from magus_pyg.ragged import Ragged
 
 __all__ = ["GraphRecommender"]
@@ -41,6 +42,8 @@ class GraphRecommender(DotProductRecommender):
         seed: of the weights before training and of the sample of R-.
     """
 
+    tables = TABLES
+    sparse: frozenset[str] = frozenset()
     options: GraphModelOptions
     edge_index: Tensor
     edge_type: Tensor
@@ -108,18 +111,18 @@ class GraphRecommender(DotProductRecommender):
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """Logits [n] of rows, whose own edges are not used, and the mean squared length of the embeddings they use."""
         user, item = batch.user, batch.item
-        kept = ~torch.isin(self.edge_row, user * self.features.n_items + item)
+        predicted = user * self.features.n_items + item
         users, items = user + self.n_nodes, item
         if self.sampled:
             key = int(torch.randint(1 << 62, ()))  # from the step's own generator
             seeds = torch.unique(torch.cat([users, items]))
             nodes, edges = sample_neighbours(self._edge_ptr, seeds, list(self.options.fanouts), self.edge_index[0], key)
-            edges = edges[kept[edges]]
+            edges = edges[~torch.isin(self.edge_row[edges], predicted)]
             ends = torch.searchsorted(nodes, self.edge_index[:, edges].contiguous())
             hidden = self._propagate(nodes, ends, self.edge_type[edges], whole=False)
             users, items = (torch.searchsorted(nodes, ids.contiguous()) for ids in (users, items))
         else:
-            nodes = self._all_nodes()
+            nodes, kept = self._all_nodes(), ~torch.isin(self.edge_row, predicted)
             hidden = self._propagate(nodes, self.edge_index[:, kept], self.edge_type[kept], whole=True)
         left, right = self._user_start(user), self._node_start(item)
         norm = (left.square().sum() + right.square().sum()) / max(1, len(user))
@@ -147,7 +150,7 @@ class GraphRecommender(DotProductRecommender):
         words, n_items = candidates.words, self.features.n_items
         node = candidates.item
         linear = (
-            self._mean(self.word, words)[:, -1]
+            self._mean("word", words)[:, -1]
             + self._own_items(node.clamp(max=n_items - 1))[:, -1] * (self.item_known[node])
         )
         pure = (node == n_items).nonzero().squeeze(1)
@@ -194,22 +197,20 @@ class GraphRecommender(DotProductRecommender):
         is_item = node < self.features.n_items
         known = self.item_known[node.clamp(max=self.features.n_items)] * is_item
         own = self._own_items(node.clamp(max=self.features.n_items - 1)) * known.unsqueeze(1)
-        return own + self._mean(self.word, self.node_words.select(node))
+        return own + self._mean("word", self.node_words.select(node))
 
     def _user_start(self, user: Tensor) -> Tensor:
         """[n, dim + 1] for users."""
-        own = F.embedding(user, self.user) * self.user_known[user].unsqueeze(1)
-        return own + self._mean(self.profile, self.user_profiles.select(user))
+        own = look_up(self, "user", user) * self.user_known[user].unsqueeze(1)
+        return own + self._mean("profile", self.user_profiles.select(user))
 
     def _own_items(self, item: Tensor) -> Tensor:
-        return F.embedding(item, self.item)
+        return look_up(self, "item", item)
 
-    @staticmethod
-    def _mean(table: Tensor, bags: Ragged) -> Tensor:
-        share = 1 / bags.lengths.clamp(min=1).to(table.dtype)
-        row = bags.row
-        values = F.embedding(bags.index, table) * share[row].unsqueeze(1)
-        return values.new_zeros(len(bags), table.shape[1]).index_add(0, row, values)
+    def _mean(self, table: str, bags: Ragged) -> Tensor:
+        values, row = look_up(self, table, bags.index), bags.row
+        share = 1 / bags.lengths.clamp(min=1).to(values.dtype)
+        return values.new_zeros(len(bags), values.shape[1]).index_add(0, row, values * share[row].unsqueeze(1))
 
     def _drop(self, x: Tensor) -> Tensor:
         return drop(x, self.options.dropout, self.training)
