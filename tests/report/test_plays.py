@@ -165,7 +165,9 @@ def test_merged_records_are_refused() -> None:
 def test_real_run_folders(tiny_run: Path, tmp_path: Path) -> None:
     """What the commands write is what reports read."""
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    main_simulate([f"run={run}", "agents=[magus]", "user=noisy", "user.p=0.2", "magus.negative=signed", "simulation.rounds=3"])
+    main_simulate(
+        [f"run={run}", "agents=[magus]", "user=noisy", "user.p=0.2", "magus.negative=signed", "simulation.rounds=3"]
+    )
     plays = read_plays(tmp_path)
     assert [play.method for play in plays] == ["items", "magus", "magus"]
     assert all(play.play_seconds > 0 and play.speed > 0 and play.training_seconds > 0 for play in plays)

@@ -113,6 +113,15 @@ def test_only_like_is_put_together(tmp_path: Path, changes: dict[str, object], m
         pool_plays(read_plays(tmp_path))
 
 
+def test_rivals_must_have_learned_alike(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", {"items": [1, 0, 3], "crm": [1, 0, 3]}, rivals={"crm": {"lr": 0.1}, "ear": {"lr": 0.1}})
+    write_run(tmp_path / "b", {"items": [1, 0, 3], "crm": [1, 0, 3]}, seed=1, rivals={"crm": {"lr": 0.1}, "ear": {}})
+    assert len(pool_plays(read_plays(tmp_path))) == 2
+    write_run(tmp_path / "c", {"crm": [1, 0, 3]}, seed=2, rivals={"crm": {"lr": 0.2}})
+    with pytest.raises(RunError, match=r"shop, fm, crm: rivals.crm.lr is 0.1 in .*a and 0.2 in .*c"):
+        pool_plays(read_plays(tmp_path))
+
+
 def test_other_models_may_be_trained_otherwise(tmp_path: Path) -> None:
     write_run(tmp_path / "a", {"items": [1, 0, 3]}, train__accelerator="cpu")
     write_run(tmp_path / "b", {"items": [1, 0, 3]}, seed=1, train__accelerator="gpu")

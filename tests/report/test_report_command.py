@@ -40,7 +40,7 @@ def names(folder: Path) -> list[str]:
 
 def test_table_1(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    main_report([f"runs={runs}", "table=1", f"out={out}", "list_length=3", "candidates=30"])
+    main_report([f"runs={runs}", "table=1", f"out={out}"])
     assert names(out) == ["table1.csv", "table1.md", "table1.tex", "table1.txt"]
     shown = capsys.readouterr().out
     text = (out / "table1.txt").read_text()
@@ -52,7 +52,7 @@ def test_table_1(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ]  # fmt: skip
     assert table["metric"].drop_duplicates().tolist() == ["SAC", "RA@3", "SA@3", "SA@5"]
     assert set(table.loc[table["model"] == "fm", "seeds"]) == {2}
-    main_report([f"runs={runs}", "table=1", f"out={out}", "list_length=3", "candidates=30", "variations=false",
+    main_report([f"runs={runs}", "table=1", f"out={out}", "variations=false",
                  "methods=[items,magus]", "models=[fm]", "formats=[csv]", "at=[2]", "against=floor"])  # fmt: skip
     table = pd.read_csv(out / "table1.csv")
     assert table["row"].drop_duplicates().tolist() == ["FM+MAGUS", "FM, items"]
@@ -70,11 +70,11 @@ def test_table_3_is_of_users_who_do_not_care(runs: Path, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("figure", "words", "stem"),
     [
-        ("3", ["list_length=3", "candidates=30"], "figure3"),
-        ("4", ["candidates=30"], "figure4"),
-        ("6", ["list_length=3", "candidates=30"], "figure6"),
+        ("3", [], "figure3"),
+        ("4", [], "figure4"),
+        ("6", [], "figure6"),
         ("candidates", [], "candidates"),
-        ("noise", ["candidates=30"], "noise"),
+        ("noise", ["at=[3]"], "noise"),
     ],
 )
 def test_figures(
@@ -118,7 +118,8 @@ def test_what_is_refused(runs: Path, tmp_path: Path) -> None:
     ]:
         with pytest.raises(ConfigError, match=message):
             main_report(words)
-    with pytest.raises(RunError, match=r"choose with (list_length|candidates)=..."):
+    write_simulation(runs / "fm-0", 6, {"items": [1] * N}, sessions__min_targets=3)
+    with pytest.raises(RunError, match=r"choose with min_targets=..."):
         main_report([f"runs={runs}", "table=1"])
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be made"):

@@ -11,7 +11,7 @@ from run_folders import write_run
 from magus_pyg.errors import ConfigError, SessionError
 from magus_pyg.report import FORMATS, ReportTable, build_table, mcnemar, pool_plays, read_plays
 from magus_pyg.report.formats import duration, to_csv, to_latex, to_markdown, to_text
-from magus_pyg.report.methods import row_label
+from magus_pyg.report.methods import METHODS, row_label, variation_of
 
 N = 40
 
@@ -223,6 +223,21 @@ def test_every_form_ends_with_one_line_break(plain: Path) -> None:
     for _, write in FORMATS.values():
         assert write(table).endswith("\n")
         assert not write(table).endswith("\n\n")
+
+
+def test_variations() -> None:
+    plain = {"magus.name": "base", "magus.negative": "zero", "magus.hops": 1}
+    for method in METHODS:
+        assert variation_of(method, plain) == ""
+        assert variation_of(method, plain | {"magus.learn": "per_session"}) == "learn=per_session"
+    signed = plain | {"magus.negative": "signed", "magus.hops": 2}
+    assert variation_of("magus", signed) == "hops=2, negative=signed"
+    assert variation_of("static", signed) == "hops=2"
+    assert variation_of("items", signed) == ""
+    assert variation_of("magus+", signed | {"magus.weights": "raw"}) == "hops=2, negative=signed, weights=raw"
+    fitted = {"magus.name": "bayes", "magus.error_rate": None, "magus.depth": 2, "magus.exact": True}
+    assert variation_of("bayes", fitted) == "depth=2"
+    assert variation_of("bayes", signed) == ""
 
 
 def test_labels() -> None:

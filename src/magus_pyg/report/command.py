@@ -40,7 +40,7 @@ class ReportOptions:
         figure: "3", "4", "6" or "7" of the paper, "candidates" or "noise".
         methods, models, datasets: names of those to report on; None for all.
         user, rounds, list_length, candidates, min_targets, part: of the plays to report on; None takes what the table
-            or figure is about, else whatever there is, as long as it is one.
+            or figure is about: 5 rounds, lists of 3, 30 candidates where there are such plays.
         variations: whether methods with other settings than their defaults have rows and lines of their own.
         at: the K of RA@K and SA@K of a table; those of figure 3; the first is that of figure 4, and figure noise has a
             row for each. None: what the paper has.
@@ -138,8 +138,7 @@ def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Calla
     assert options.table is not None
     title, user, metrics = TABLES[options.table]
     at = [3, 5] if options.at is None else options.at
-    wanted = options.wanted(user=user, part="test")
-    chosen = select_plays(plays, wanted, options.methods, options.models, options.datasets)
+    chosen = _chosen(options, plays, _USUAL, user=user, part="test")
     table = build_table(
         pool_plays(chosen),
         title,
@@ -182,7 +181,7 @@ def _figure_3(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
     rounds = [2, 3, 4, 5] if options.at is None else options.at
-    pools = pool_plays(_of_one_base(options, plays, user="truthful", part="test", list_length=3))
+    pools = pool_plays(_of_one_base(options, plays, _USUAL, user="truthful", part="test"))
     points = round_series(pools, rounds, options.resamples)
     missing = {pool.name: unplanned_rounds(pool, rounds) for pool in pools}
     notes = [
@@ -197,7 +196,9 @@ def _figure_3(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
 def _figure_4(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
-    pools = pool_plays(_of_one_base(options, plays, user="truthful", part="test"), by=["simulation.list_length"])
+    usual = {name: value for name, value in _USUAL.items() if name != "list_length"}
+    chosen = _of_one_base(options, plays, usual, user="truthful", part="test")
+    pools = pool_plays(chosen, by=["simulation.list_length"])
     (at, *_) = options.at or [3]
     points = length_series(pools, at, options.resamples)
     return line_panels(_lines(points), "N, length of the list"), points, _about(pools)
@@ -206,8 +207,7 @@ def _figure_4(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
 def _figure_6(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
     from magus_pyg.report.figures import time_bars
 
-    chosen = select_plays(plays, options.wanted(user="truthful", part="test"), options.methods, options.models,
-                          options.datasets)  # fmt: skip
+    chosen = _chosen(options, plays, _USUAL, user="truthful", part="test")
     times = time_series(pool_plays(chosen))
     return time_bars(times), times, [f"Wall times on {times['device'].iloc[0]}; means over seeds."]
 
@@ -234,7 +234,8 @@ def _figure_7(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
 def _figure_candidates(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
-    chosen = _of_one_base(options, plays, user="truthful", part="test", list_length=3)
+    usual = {"list_length": 3, "rounds": max(int(play.settings["simulation.rounds"]) for play in plays)}
+    chosen = _of_one_base(options, plays, usual, user="truthful", part="test")
     pools = pool_plays(chosen, by=["sessions.candidates"])
     points = success_series(pools, options.resamples)
     panels = sorted(
@@ -253,7 +254,7 @@ def _figure_noise(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn
 
     users = ["truthful", "noisy"] if options.user is None else [options.user]
     kept = [play for play in plays if play.settings["user.name"] in users]
-    chosen = _of_one_base(options, kept, user=None, part="test", list_length=3)
+    chosen = _of_one_base(options, kept, _USUAL, user=None, part="test")
     points = noise_series(chosen, [3, 5] if options.at is None else options.at, options.resamples)
     notes = _about(pool_plays(chosen, by=("user.name", "user.p")))
     return line_panels(_lines(points), "p, share of queries misjudged"), points, notes
@@ -270,9 +271,22 @@ FIGURES: dict[str, Callable[[ReportOptions, Sequence[MethodPlay]], _Drawn]] = {
 }
 
 
-def _of_one_base(options: ReportOptions, plays: Sequence[MethodPlay], **presets: Any) -> list[MethodPlay]:
+#: What the paper's tables and figures are of, taken where a choice is left.
+_USUAL = {"rounds": 5, "list_length": 3, "candidates": 30}
+
+
+def _chosen(
+    options: ReportOptions, plays: Sequence[MethodPlay], usual: dict[str, Any], **presets: Any
+) -> list[MethodPlay]:
+    wanted = options.wanted(**presets)
+    return select_plays(plays, wanted, options.methods, options.models, options.datasets, usual)
+
+
+def _of_one_base(
+    options: ReportOptions, plays: Sequence[MethodPlay], usual: dict[str, Any], **presets: Any
+) -> list[MethodPlay]:
     """The plays of a figure that is of one base recommender: FM, as in the paper, unless another is chosen."""
-    chosen = select_plays(plays, options.wanted(**presets), options.methods, options.models, options.datasets)
+    chosen = _chosen(options, plays, usual, **presets)
     models = sorted({play.model for play in chosen})
     if len(models) == 1:
         return chosen

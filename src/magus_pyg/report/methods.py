@@ -42,9 +42,9 @@ class Method:
 METHODS: dict[str, Method] = {
     "recurrent": Method("{base}, recurrent", "recurrent", "rival"),
     "static": Method("{base}, static", "static", "rival"),
-    "max_entropy": Method("{base}+ME", "ME", "rival"),
-    "crm": Method("{base}+CRM", "CRM", "rival"),
-    "ear": Method("{base}+EAR", "EAR", "rival"),
+    "max_entropy": Method("{base}+ME", "ME", "rival", plans=True),
+    "crm": Method("{base}+CRM", "CRM", "rival", plans=True),
+    "ear": Method("{base}+EAR", "EAR", "rival", plans=True),
     "magus": Method("{base}+MAGUS", "MAGUS", "own"),
     "normalised": Method("{base}+MAGUS, normalised", "MAGUS, normalised", "own"),
     "magus+": Method("{base}+MAGUS+", "MAGUS+", "own"),
@@ -67,6 +67,9 @@ BASES: dict[str, str] = {
     "rgat": "RGAT",
     "gipa": "GIPA",
 }
+
+_GUESS = ("learn", "relations", "scope", "hops", "searched", "minus_scale")
+"""The switches that the first guess depends on."""
 
 _PLAIN = ("recurrent", "static")
 """The rows that the paper calls X alone."""
@@ -116,12 +119,13 @@ def variation_of(method: str, settings: Mapping[str, Any]) -> str:
         method: the agent.
         settings: the configuration of the play, flat: "magus.negative" and so on.
     """
-    defaults: dict[str, Any] = {}
-    if method in ("magus", "normalised", "magus+"):
-        defaults = {entry.name: entry.default for entry in fields(MagusOptions)}
+    options = {entry.name: entry.default for entry in fields(MagusOptions)}
+    # The base recommender of any method can learn between sessions; the other switches are those of MAGUS.
+    own = options if method in ("magus", "normalised", "magus+") else _GUESS if method == "static" else ("learn",)
+    defaults: dict[str, Any] = {name: options[name] for name in own if name in options}
     if method == "magus+":
         defaults["weights"] = "fitted"
     if method == "bayes" and settings.get("magus.name") == "bayes":
-        defaults = {entry.name: None for entry in fields(BayesState)}
+        defaults |= dict.fromkeys(entry.name for entry in fields(BayesState))
     found = {name: settings.get(f"magus.{name}", default) for name, default in defaults.items()}
     return ", ".join(f"{name}={value}" for name, value in found.items() if value != defaults[name])

@@ -26,6 +26,9 @@ SELECTORS = {
     "part": "simulation.part",
 }
 
+# Which keys must be alike: of all plays of a data set, of those of a base recommender, of those of a rival there.
+_ALIKE = (("dataset.", "sessions.", "user.", "simulation."), ("model.", "train."), ("rivals.{method}.",))
+
 # What does not change what is played, or is told apart in another way.
 _FREE = ("dataset.download", "dataset.verify", "dataset.path", "simulation.batch_size", "simulation.resamples",
          "simulation.at", "train.accelerator", "train.devices", "train.strategy")  # fmt: skip
@@ -118,6 +121,7 @@ def select_plays(
     methods: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
+    usual: Mapping[str, Any] | None = None,
 ) -> list[MethodPlay]:
     """The plays with certain settings.
 
@@ -125,6 +129,7 @@ def select_plays(
         plays: all.
         wanted: option of `SELECTORS` -> value; None where any will do.
         methods, models, datasets: names; None for all.
+        usual: option -> value to take where there are plays with it and `wanted` has none.
 
     Raises:
         ConfigError: none is left, with what there is.
@@ -138,6 +143,10 @@ def select_plays(
             if unknown:
                 raise ConfigError(f"{option}: no play has {unknown[0]!r}; there are {', '.join(there)}")
             kept = [play for play in kept if getattr(play, attribute) in names]
+    for option, value in (usual or {}).items():
+        key = SELECTORS[option]
+        if wanted.get(option) is None and any(play.settings.get(key) == value for play in kept):
+            kept = [play for play in kept if play.settings.get(key) == value]
     for option, value in wanted.items():
         if value is None:
             continue
@@ -252,10 +261,10 @@ def _check_alike(plays: Sequence[MethodPlay], by: Sequence[str]) -> None:
     """Raise RunError where plays differ in what no column tells apart."""
     groups: dict[tuple[str, ...], list[MethodPlay]] = {}
     for play in plays:
-        groups.setdefault((play.dataset,), []).append(play)
-        groups.setdefault((play.dataset, play.model), []).append(play)
+        for depth in range(len(_ALIKE)):
+            groups.setdefault((play.dataset, play.model, play.method)[: depth + 1], []).append(play)
     for names, group in groups.items():
-        heads = ("model.", "train.") if len(names) > 1 else ("dataset.", "sessions.", "user.", "simulation.")
+        heads = tuple(head.format(method=names[-1]) for head in _ALIKE[len(names) - 1])
         first = group[0]
         for play in group[1:]:
             if play.data["fingerprint"] != first.data["fingerprint"]:
