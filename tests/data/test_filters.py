@@ -9,7 +9,7 @@ from raw_logs import write_tmall
 from small_data import tabular
 
 from magus_pyg.data import LogOptions, SessionOptions, TmallOptions, build_sessions, load_dataset
-from magus_pyg.data.assemble import Log, Tables, stable_order, assemble
+from magus_pyg.data.assemble import Log, Tables, assemble, stable_order
 from magus_pyg.data.filters import kept_by_rules
 from magus_pyg.errors import ConfigError, DataError
 

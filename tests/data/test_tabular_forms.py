@@ -65,7 +65,7 @@ def test_names_delimiters_and_encodings(write, tmp_path):
     shop.mkdir()
     (shop / "products.tsv").write_bytes(ITEMS.replace(",", "\t").replace("blue", "bl\u00fce").encode("cp1252"))
     (shop / "events.tsv").write_bytes(LOG.replace(",", "\t").encode("cp1252"))
-    options = tabular(shop, items="products.tsv", interactions="events.tsv", delimiter="\t", encoding="cp1252")
+    options = tabular(shop, items="products.tsv", interactions="events.tsv", delimiter="tab", encoding="cp1252")
     data = load_dataset(options)
     assert data.items["tag"].tolist() == ["red|small", "bl\u00fce", ""]
     (shop / "products.tsv").write_text(ITEMS.replace(",", "\t"))
@@ -77,11 +77,19 @@ def test_names_delimiters_and_encodings(write, tmp_path):
         load_dataset(tabular(shop, items="products.tsv", interactions="events.tsv", users="people", delimiter="\t"))
 
 
+def test_keys_with_other_names(write, tmp_path):
+    files = {"users.csv": "user_id,age\n01,3\n"}
+    expected = load_dataset(tabular(write(files), profile_fields=["age"])).fingerprint
+    write({"items.csv": ITEMS.replace("item_id", "sku"), "users.csv": "id,age\n01,3\n"})
+    options = tabular(tmp_path, item_key="sku", user_key="id", profile_fields=["age"])
+    assert load_dataset(options).fingerprint == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"delimiter": ""}, "delimiter must be one character"),
-        ({"delimiter": ";;"}, "delimiter must be one character, such as ',' ';' or a tab .got ';;'"),
+        ({"delimiter": ";;"}, "delimiter must be one character, or one of comma, semicolon, tab, bar .got ';;'"),
         ({"encoding": "utf-99"}, "encoding: unknown encoding: utf-99; choose for example utf-8"),
         ({"unknown_items": "skip"}, "unknown_items must be one of error, drop, keep"),
         ({"items": ""}, "items must not be empty"),

@@ -14,7 +14,7 @@ from magus_pyg.data.dataset import PARTS, RecDataset
 from magus_pyg.data.findings import Findings
 from magus_pyg.data.options import LogOptions, check_choice, check_log_options
 from magus_pyg.data.tables import Table
-from magus_pyg.data.tabular_tables import Files, item_fields, read_files, searched_queries, user_fields
+from magus_pyg.data.tabular_tables import DELIMITERS, Files, item_fields, read_files, searched_queries, user_fields
 from magus_pyg.errors import ConfigError, DataError
 
 __all__ = ["TabularOptions", "load_tabular"]
@@ -35,6 +35,8 @@ class TabularOptions(LogOptions):
         queries: the searched queries, likewise; none are needed.
         user_id: column of the user ids (interactions, users, queries).
         item_id: column of the item ids (interactions, items).
+        item_key: column of the item ids in the item table, where it has another name there than in the log; else "".
+        user_key: column of the user ids in the user table, likewise.
         rating: column of ratings or actions; "" where there is none.
         timestamp: column of times; "" where the order of the file is the order of time.
         ordered: whether the order of a user's rows is that of events. Say false where there are neither times nor such
@@ -51,7 +53,7 @@ class TabularOptions(LogOptions):
         separator: what stands between several values of an item or profile field.
         words: column of the searched words in queries.
         query_separator: what stands between the words of a searched query.
-        delimiter: what separates the columns of CSV files, one character.
+        delimiter: what separates the columns of CSV files: one character, or "comma", "semicolon", "tab" or "bar".
         encoding: of CSV files, such as "utf-8" or "latin-1".
     """
 
@@ -63,6 +65,8 @@ class TabularOptions(LogOptions):
     queries: str = "queries"
     user_id: str = "user_id"
     item_id: str = "item_id"
+    item_key: str = ""
+    user_key: str = ""
     rating: str = "rating"
     timestamp: str = "timestamp"
     ordered: bool = True
@@ -134,8 +138,10 @@ def _check(options: TabularOptions) -> None:
     for name in ("separator", "query_separator", "interactions", "items"):
         if not getattr(options, name):
             raise ConfigError(f"{name} must not be empty")
-    if len(options.delimiter) != 1 or options.delimiter in '"\r\n':
-        raise ConfigError(f"delimiter must be one character, such as ',' ';' or a tab (got {options.delimiter!r})")
+    delimiter = DELIMITERS.get(options.delimiter, options.delimiter)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        names = ", ".join(DELIMITERS)
+        raise ConfigError(f"delimiter must be one character, or one of {names} (got {options.delimiter!r})")
     try:
         "".encode(options.encoding)
     except LookupError as error:

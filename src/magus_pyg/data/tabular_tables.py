@@ -22,7 +22,11 @@ from magus_pyg.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from magus_pyg.data.tabular import TabularOptions
 
-__all__ = ["Files", "item_fields", "read_files", "searched_queries", "user_fields"]
+__all__ = ["DELIMITERS", "Files", "item_fields", "read_files", "searched_queries", "user_fields"]
+
+
+#: Names of delimiters that are awkward to type.
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fil
     log_columns = [options.user_id, options.item_id, *filter(None, (options.rating, options.timestamp, options.split))]
     asked = [*word_columns(options.word_fields, merged), *(name for name in options.bands if name in merged)]
     wanted: dict[str, list[tuple[Sequence[str], str]]] = {
-        "items": [([options.item_id], ""), (asked, "word_fields")],
+        "items": [([options.item_key or options.item_id], ""), (asked, "word_fields")],
         "interactions": [(log_columns, "")],
-        "users": [([options.user_id], ""), (options.profile_fields, "profile_fields")],
+        "users": [([options.user_key or options.user_id], ""), (options.profile_fields, "profile_fields")],
         "queries": [([options.user_id, *filter(None, [options.timestamp]), options.words], "")],
     }
     tables: dict[str, Table | None] = {}
@@ -86,7 +90,8 @@ def _read(options: TabularOptions, folder: Path, kind: str, findings: Findings) 
         held = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
         wanted = " or ".join(name + suffix for suffix in SUFFIXES) if name == kind else name
         raise DataError(f"{folder} holds no {wanted}; it holds {held}")
-    table = read_table(path, options.delimiter, encoding=options.encoding, findings=findings)
+    delimiter = DELIMITERS.get(options.delimiter, options.delimiter)
+    table = read_table(path, delimiter, encoding=options.encoding, findings=findings)
     if kind == "queries" and not options.timestamp:
         raise DataError(f"{path}: searched queries need times, but `timestamp` is empty; name the column of times")
     return table
@@ -99,13 +104,14 @@ def item_fields(
     merged = {group: tuple(members) for group, members in options.merge_fields.items()}
     asked = word_columns(options.word_fields, merged)
     table = files.items
-    known = ["*", *(name for name in table.columns if name != options.item_id), *options.profile_fields]
+    key = options.item_key or options.item_id
+    known = ["*", *(name for name in table.columns if name != key), *options.profile_fields]
     for option in ("empty_values", "bands"):
         for name in getattr(options, option):
             if name not in known[option == "bands" :]:
                 fields = ", ".join(known[option == "bands" :])
                 raise ConfigError(f"{option} names {name!r}, no field of {folder}; choose from {fields}")
-    return _fields(options, table, options.item_id, "item_id", asked, merged, notes)
+    return _fields(options, table, key, "item_id", asked, merged, notes)
 
 
 def user_fields(
@@ -120,7 +126,8 @@ def user_fields(
         users = pd.DataFrame({"user_id": texts})
     else:
         fields = tuple(options.profile_fields)
-        table, _ = _fields(options, files.users, options.user_id, "user_id", fields, {}, notes)
+        key = options.user_key or options.user_id
+        table, _ = _fields(options, files.users, key, "user_id", fields, {}, notes)
         new = texts[~pd.Index(texts).isin(table["user_id"])]
         if new.size:
             notes["users without a profile"] = int(new.size)
