@@ -199,7 +199,7 @@ def test_one_task_is_refused_by_the_model():
 
 
 def test_compiles_whole():
-    model = filled(new(replace(OPTIONS, dropout=0.0))).train()
+    model = filled(new(replace(OPTIONS, dropout=0.0, hidden_dropout=0.0))).train()
     batch = whole_batch(interactions(TRAIN))
 
     def loss(user, item, label, past, action):

@@ -1,6 +1,6 @@
 """DeepFM: a factorization machine and a deep network over the same embeddings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ class DeepFMOptions(FieldModelOptions):
     """Options of DeepFM; see `FieldModelOptions`."""
 
     name: str = "deepfm"
+    hidden: list[int] = field(default_factory=lambda: [64])
 
 
 class DeepFM(FieldRecommender):
@@ -33,8 +34,8 @@ class DeepFM(FieldRecommender):
     is the mean of their vectors, so that values of one field do not interact in the FM part (they do in `FM`). A
     cold id has a zero vector and no linear term, and a word combination has no item.
 
-    The paper drops hidden units; embeddings are dropped here, too, with the same share. It has three layers of 400;
-    smaller ones do as well on small logs and score many times faster.
+    The paper drops hidden units; entries of embeddings are dropped here, too. It has three layers of 400; smaller ones
+    do as well on small logs and score many times faster.
 
     Args:
         options: see `DeepFMOptions`.
@@ -46,7 +47,7 @@ class DeepFM(FieldRecommender):
 
     def __init__(self, options: DeepFMOptions, features: FeatureSpace, seed: int = 0) -> None:
         super().__init__(options, features, seed)
-        self.deep = MLP(4 * options.dim, options.hidden, 1, options.dropout, self.layers_generator())
+        self.deep = MLP(4 * options.dim, options.hidden, 1, options.hidden_dropout, self.layers_generator())
         self.bias = nn.Parameter(torch.zeros(()))
 
     @property

@@ -34,7 +34,8 @@ class FieldModelOptions(ModelOptions):
         name: key of the model in `MODELS`.
         dim: length of the embedding vectors.
         hidden: units of the hidden layers, in turn.
-        dropout: share of the embedding entries and of the hidden units set to 0 in a training step, in [0, 1).
+        dropout: share of the embedding entries set to 0 in a training step, in [0, 1).
+        hidden_dropout: share of the hidden units set to 0 in a training step, in [0, 1).
         init_std: standard deviation of the embeddings before training; linear weights start at 0.
     """
 
@@ -42,12 +43,14 @@ class FieldModelOptions(ModelOptions):
     dim: int = 64
     hidden: list[int] = field(default_factory=lambda: [128, 64])
     dropout: float = 0.2
+    hidden_dropout: float = 0.5
     init_std: float = 0.1
 
     def __post_init__(self) -> None:
         check_range(self, "dim", 1)
         check_sizes(self, "hidden")
         check_range(self, "dropout", 0, 1, below=True)
+        check_range(self, "hidden_dropout", 0, 1, below=True)
         check_range(self, "init_std", 0)
 
 

@@ -102,7 +102,7 @@ class MMoE(FieldRecommender):
         self.gates = nn.Parameter(torch.empty(len(self.tasks) * count, width))
         nn.init.xavier_uniform_(self.gates, generator=generator)
         self.towers = nn.ModuleList(
-            MLP(options.hidden[-1], options.tower, 1, options.dropout, generator) for _ in self.tasks
+            MLP(options.hidden[-1], options.tower, 1, options.hidden_dropout, generator) for _ in self.tasks
         )
         self._read(interactions)
 
@@ -221,4 +221,4 @@ class MMoE(FieldRecommender):
         return x
 
     def _activate(self, x: Tensor) -> Tensor:
-        return drop(F.relu(x), self.options.dropout, self.training)
+        return drop(F.relu(x), self.options.hidden_dropout, self.training)

@@ -133,7 +133,7 @@ class PNN(FieldRecommender):
     def __init__(self, options: PNNOptions, features: FeatureSpace, seed: int = 0) -> None:
         super().__init__(options, features, seed)
         generator, units = self.layers_generator(), options.hidden[0]
-        self.layers = MLP(4 * options.dim, options.hidden, 1, options.dropout, generator)
+        self.layers = MLP(4 * options.dim, options.hidden, 1, options.hidden_dropout, generator)
         self.products: _Products = (
             _Inner(units, generator) if options.product == "inner" else _Outer(units, options.dim, generator)
         )
