@@ -134,6 +134,17 @@ def test_a_damaged_configuration(run: Path) -> None:
         read_plays(run)
 
 
+def test_dialogues_are_passed_over(run: Path, tmp_path: Path) -> None:
+    ear = write_run(tmp_path / "ear", {"items": [1, 0]}, simulation={"rounds": 15, "list_length": 10, "refusals": True})
+    pd.DataFrame({"agent": ["items"]}).to_parquet(ear / "records.parquet")
+    info = json.loads((ear / "run.json").read_text())
+    info["files"]["records.parquet"] = (ear / "records.parquet").stat().st_size
+    (ear / "run.json").write_text(json.dumps(info))
+    assert {play.run for play in read_plays(tmp_path)} == {run}
+    with pytest.raises(RunError, match="hold dialogues of EAR's protocol alone"):
+        read_plays(ear)
+
+
 def test_results_and_records_of_different_plays(run: Path) -> None:
     folder = write_simulation(run, 1, {"items": [1, 0, 3]})
     (folder / "results.csv").write_text("method,sessions\nmagus,3\n")

@@ -88,7 +88,8 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
             a pattern finds beside run folders is passed over.
 
     Returns:
-        The plays, folder by folder: those of the run itself, then those of its simulations by number.
+        The plays, folder by folder: those of the run itself, then those of its simulations by number. Dialogues of
+        EAR's protocol are passed over.
 
     Raises:
         RunError: nothing found, a folder that is no run, is cut off or damaged, or records that mix sessions.
@@ -101,6 +102,8 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
             # A simulation fits what the run has not fitted, or all again.
             seconds = {**info["seconds"], **values["seconds"]}
             settings = _read_settings(folder)
+            if "simulation.refusals" in settings:
+                continue  # dialogues of EAR's protocol have measures of their own
             for method, log in _read_logs(folder):
                 plays.append(
                     MethodPlay(
@@ -117,6 +120,8 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
                         speed=float(values.get("sessions_per_second", {}).get(method, 0.0)),
                     )
                 )
+    if not plays:
+        raise RunError(f"runs={runs}: these runs hold dialogues of EAR's protocol alone; reports are of sessions")
     return plays
 
 
