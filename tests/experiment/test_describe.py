@@ -152,10 +152,10 @@ def test_train_on_a_tmall_log(tmp_path: Path) -> None:
         from raw_logs import write_tmall
     finally:
         sys.path.pop(0)
-    write_tmall(tmp_path / "data", 5_000, 60, 300)
-    words = ["dataset=tmall", "model=fm", "magus=base", "train.epochs=1", "simulation.resamples=20"]
+    write_tmall(tmp_path / "data", 100_000, 770, 2_000)
+    words = ["dataset=tmall", "model=din", "magus=base", "train.epochs=1", "simulation.resamples=20"]
     main_train([*words, f"paths.data={tmp_path / 'data'}", f"paths.runs={tmp_path / 'runs'}"])
     (run,) = (tmp_path / "runs").iterdir()
     results = pd.read_csv(run / "results.csv")
     assert results["method"].tolist() == ["items", "magus"]
-    assert run.name.endswith("-tmall-fm-base-s0")
+    assert run.name.endswith("-tmall-din-base-s0")

@@ -250,7 +250,7 @@ def print_description(description: Description, console: Console) -> None:
         what: "not counted: too many" if count is None else f"{count:,}" for what, count in description.graph.items()
     }
     console.print(_pairs("relational graph", graph))
-    sessions = {part: f"{count:,} of {users:,} users" for part, (count, users) in description.sessions.items()}
+    sessions = {part: f"{count:,} sessions of {users:,} users" for part, (count, users) in description.sessions.items()}
     console.print(_pairs("sessions possible", sessions))
     if description.notes:
         console.print(_pairs("counted and carried on with", {what: f"{n:,}" for what, n in description.notes.items()}))
