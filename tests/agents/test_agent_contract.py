@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from contracts.agent import AgentContract, Spy, small_graph, small_scores, small_sessions
+from contracts.agent import AgentContract, small_graph, small_scores, small_sessions
+from contracts.spy import Spy
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.graph import n_nodes

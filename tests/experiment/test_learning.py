@@ -10,12 +10,12 @@ from torch import Tensor
 from contracts.agent import (
     N_USERS,
     AsksOnly,
-    Spy,
     rows_of,
     small_graph,
     small_model,
     small_sessions,
 )
+from contracts.spy import Spy
 from magus_pyg.agents import ItemsAgent, MagusAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, ModelError

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from contracts.agent import Spy, rows_of, small_graph, small_scores, small_sessions
+from contracts.agent import rows_of, small_graph, small_scores, small_sessions
+from contracts.spy import Spy
 from magus_pyg.agents import ItemsAgent
 from magus_pyg.data import Sessions
 from magus_pyg.simulation import (

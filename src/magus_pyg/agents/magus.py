@@ -21,6 +21,9 @@ from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
 __all__ = ["EdgeFactors", "MagusAgent"]
 
+_DECIMALS = 12
+"""Digits kept of the normalised propagation's scores, which are of the order of 1."""
+
 
 @dataclass(frozen=True)
 class EdgeFactors:
@@ -205,6 +208,8 @@ class _MagusPlay:
         self.label = label.view(self.y.shape)
         held = self.label >= 0
         y = mixing * spread(torch.where(held, self.label, self.y)) + (1.0 - mixing) * self.first
+        # Equal values come from sums in different orders: without this the last bits would decide between them.
+        y = torch.round(y, decimals=_DECIMALS)
         self.y = torch.where(held, self.label, torch.where(self.graphs.valid, y, 0.0))
 
     def _spread(self, y: Tensor, yes: Tensor, no: Tensor, receivers: Tensor) -> Tensor:
