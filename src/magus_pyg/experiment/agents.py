@@ -14,6 +14,16 @@ from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.context import AgentContext, AgentState
 from magus_pyg.experiment.learning import with_learning
 from magus_pyg.experiment.normalised import build_normalised, fit_normalised
+from magus_pyg.experiment.rivals import (
+    build_crm,
+    build_ear,
+    build_max_entropy,
+    build_recurrent,
+    fit_crm_state,
+    fit_ear_state,
+    fit_max_entropy_state,
+    fit_recurrent_state,
+)
 from magus_pyg.experiment.variants import build_bayes, build_plus, fit_bayes_state, fit_plus
 from magus_pyg.simulation import Agent
 
@@ -44,6 +54,10 @@ AGENTS: dict[str, AgentEntry] = {
     "normalised": AgentEntry(build_normalised, fit_normalised),
     "magus+": AgentEntry(build_plus, fit_plus),
     "bayes": AgentEntry(build_bayes, fit_bayes_state, plans=True),
+    "recurrent": AgentEntry(build_recurrent, fit_recurrent_state),
+    "max_entropy": AgentEntry(build_max_entropy, fit_max_entropy_state, plans=True),
+    "crm": AgentEntry(build_crm, fit_crm_state, plans=True),
+    "ear": AgentEntry(build_ear, fit_ear_state, plans=True),
 }
 # Every agent's base recommender can learn between sessions (magus.learn=per_session).
 AGENTS = {name: replace(entry, build=with_learning(entry.build)) for name, entry in AGENTS.items()}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields, replace
 
 from magus_pyg.agents import MagusOptions
+from magus_pyg.agents.rivals import RivalOptions
 from magus_pyg.data import PARTS, DatasetOptions, SessionOptions
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import ModelOptions, TrainOptions
@@ -137,6 +138,7 @@ class Config:
         train: how the base recommender is trained.
         simulation: how sessions are played.
         sessions: how sessions are made.
+        rivals: how the rival agents learn.
         paths: where things lie.
         agents: the agents to play; those of the variant if None.
         seed: of all that is random.
@@ -152,6 +154,7 @@ class Config:
     train: TrainOptions = field(default_factory=TrainOptions)
     simulation: SimulationOptions = field(default_factory=SimulationOptions)
     sessions: SessionOptions = field(default_factory=SessionOptions)
+    rivals: RivalOptions = field(default_factory=RivalOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     agents: list[str] | None = None
     seed: int = 0

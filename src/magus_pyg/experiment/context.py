@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import pandas as pd
 from torch import Tensor
@@ -11,9 +12,17 @@ from magus_pyg.data import Sessions
 from magus_pyg.experiment.config import Config
 from magus_pyg.models import BaseRecommender, TrainingData
 
-__all__ = ["AgentContext", "AgentState"]
+__all__ = ["AgentContext", "AgentState", "SessionSource"]
 
 AgentState = dict[str, Tensor]
+
+
+class SessionSource(Protocol):
+    """Gives the sessions of a part of the log."""
+
+    def __call__(self, part: str, per_user: int | None = None) -> Sessions:
+        """Sessions of "train" or "validation", `per_user` of each user (as the configuration says if None)."""
+        ...
 
 
 def _silent(message: str) -> None:
@@ -28,17 +37,22 @@ class AgentContext:
         config: the whole configuration.
         graph: the relational graph.
         model: the trained base recommender.
-        sessions: from "train" or "validation" to the sessions of that part; None where only `build` is called, since
-            that needs no data.
+        sessions: from "train" or "validation" to the sessions of that part, or to as many of each user as asked for;
+            None where only `build` is called, since that needs no data.
         rows: the training and validation rows of the log; None likewise.
+        fold_sessions: from (fold, folds, sessions a user) to sessions whose targets and disliked items are of one fold
+            of the training rows (`models.folds`); None likewise.
         say: shows a line to the person who waits.
         tables: what an agent wants kept of its fitting, by its name; written into the run folder.
+        shared: what one fitting has made that others can use.
     """
 
     config: Config
     graph: HeteroData
     model: BaseRecommender
-    sessions: Callable[[str], Sessions] | None = None
+    sessions: SessionSource | None = None
     rows: Callable[[], TrainingData] | None = None
+    fold_sessions: Callable[[int, int, int], Sessions] | None = None
     say: Callable[[str], None] = _silent
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Playing the sessions of a data set with several agents, and what comes out of it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from rich.console import Console
@@ -16,6 +16,7 @@ from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.experiment.inputs import playable_sessions
 from magus_pyg.experiment.users import build_user
 from magus_pyg.models import BaseRecommender, training_data
+from magus_pyg.models.folds import fold_data
 from magus_pyg.simulation import prepare_sessions, simulate, summarize
 
 __all__ = ["Played", "fit_agents", "play_agents"]
@@ -62,16 +63,31 @@ def fit_agents(
     Returns:
         agent -> its tensors, and agent -> the table of what it tried, for those that learn.
     """
-    made: dict[str, Sessions] = {}
+    made: dict[tuple[str, int | None], Sessions] = {}
 
-    def sessions(part: str) -> Sessions:
-        if part not in made:
-            searches = config.simulation.searches
-            made[part] = playable_sessions(data, graph, part, config.session_options, config.seed, searches)
-        return made[part]
+    def sessions(part: str, per_user: int | None = None) -> Sessions:
+        key = (part, per_user)
+        if key not in made:
+            searches, options = config.simulation.searches, config.session_options
+            options = options if per_user is None else replace(options, per_user=per_user)
+            made[key] = playable_sessions(data, graph, part, options, config.seed, searches)
+        return made[key]
+
+    def fold_sessions(fold: int, folds: int, per_user: int) -> Sessions:
+        options = replace(config.session_options, per_user=per_user)
+        part = fold_data(data, fold, folds, config.seed)
+        return playable_sessions(part, graph, "train", options, config.seed, config.simulation.searches)
 
     states = {}
-    context = AgentContext(config, graph, model, sessions, lambda: training_data(data, config.train), console.print)
+    context = AgentContext(
+        config,
+        graph,
+        model,
+        sessions,
+        rows=lambda: training_data(data, config.train),
+        fold_sessions=fold_sessions,
+        say=console.print,
+    )
     for name in agent_names(config):
         fit = AGENTS[name].fit
         if fit is not None and name not in skip:

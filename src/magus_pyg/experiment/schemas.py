@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from magus_pyg.agents.rivals import RivalOptions
 from magus_pyg.data import (
     AlipayOptions,
     AmazonOptions,
@@ -53,7 +54,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
     },
     "simulation": {"default": SimulationOptions, "ear": EarSimulation},
 }
-_SINGLE: dict[str, type] = {"train": TrainOptions, "sessions": SessionOptions}
+_SINGLE: dict[str, type] = {"train": TrainOptions, "sessions": SessionOptions, "rivals": RivalOptions}
 
 _HELP = """Train a base recommender, play sessions with it, and print the table.
 

@@ -1,0 +1,245 @@
+"""What the asking rivals share: a belief over the candidates, and lists built one node after the other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from magus_pyg.agents.bayes.belief import answer_evidence, initial_logit, normalised, searched_evidence
+from magus_pyg.agents.items import mark_shown
+from magus_pyg.agents.rivals.nodes import SessionNodes
+from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.simulation.protocol import Feedback, SessionView
+
+__all__ = ["BeliefTracker", "Calibration", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
+
+
+@dataclass
+class Calibration:
+    """How base scores and answers become a belief; fitted on validation sessions.
+
+    Attributes:
+        temperature: base scores are divided by it before they become probabilities (softmax).
+        error_rate: the share of answers to queries taken to be wrong, in [0, 0.5).
+        searched_error: the share of searched queries that the item in mind does not contain, in (0, 0.5].
+        others: targets of a session beside the one in mind, on average.
+    """
+
+    temperature: float = 1.0
+    error_rate: float = 0.0
+    searched_error: float = 0.5
+    others: float = 0.0
+
+    def check(self) -> Self:
+        """The calibration itself, if all values are in range.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        if not 0.0 < self.temperature < float("inf"):
+            raise ConfigError(f"temperature must be positive and finite, got {self.temperature}")
+        if not 0.0 <= self.error_rate < 0.5:
+            raise ConfigError(f"error_rate must be in [0, 0.5), got {self.error_rate}: at 0.5 an answer says nothing")
+        if not 0.0 < self.searched_error <= 0.5:
+            raise ConfigError(f"searched_error must be in (0, 0.5], got {self.searched_error}")
+        if not 0.0 <= self.others < float("inf"):
+            raise ConfigError(f"others must be at least 0 and finite, got {self.others}")
+        return self
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The values as tensors, to be saved."""
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in asdict(self).items()}
+
+    @classmethod
+    def of_tensors(cls, state: Mapping[str, Tensor]) -> Self:
+        """What `tensors` gave.
+
+        Raises:
+            RunError: a value is missing.
+        """
+        missing = {entry.name for entry in fields(cls)} - set(state)
+        if missing:
+            raise RunError(f"what the run has fitted lacks {', '.join(sorted(missing))}: train again with this agent")
+        found = cls()
+        for entry in fields(cls):
+            kind = type(getattr(found, entry.name))
+            setattr(found, entry.name, kind(state[entry.name].item()))
+        return found.check()
+
+
+class BeliefTracker:
+    """A probability for each candidate to be the item in mind, in B sessions, and what has been shown.
+
+    The probabilities start from the base scores; an answer multiplies them by its likelihood, so a clicked query keeps
+    the items that contain it, and a refused query or item takes its items out (less where `error_rate` says that
+    answers can be wrong).
+
+    Attributes:
+        view: the sessions.
+        nodes: their nodes.
+        calibration: see there.
+        logit: float64 [B, C], the log of the belief up to a constant, -inf in empty slots.
+        left: bool [B, M], the slots not shown yet.
+        listed: bool [B, D], the places whose node was shown.
+        round: rounds played.
+        clicks: int64 [B], queries clicked so far.
+    """
+
+    def __init__(self, view: SessionView, calibration: Calibration) -> None:
+        self.view, self.calibration = view, calibration
+        self.nodes = SessionNodes(view.graphs)
+        self.present = view.graphs.valid[:, : self.nodes.n_items]
+        self.logit = initial_logit(view.scores, self.present, calibration.temperature)
+        self.logit = self.logit + searched_evidence(view.graphs, view.searched, calibration.searched_error).sum(1)
+        self.left = view.graphs.valid.clone()
+        self.listed = torch.zeros_like(self.nodes.valid)
+        self.clicks = torch.zeros_like(view.user)
+        self.round = 0
+
+    @property
+    def rounds_left(self) -> int:
+        """Rounds to come after the present one."""
+        return self.view.rounds - self.round - 1
+
+    def belief(self) -> Tensor:
+        """float64 [B, C]: the belief in the items not shown yet; zeros where none is left."""
+        return normalised(torch.where(self.left[:, : self.nodes.n_items], self.logit, -torch.inf))
+
+    def update(self, feedback: Feedback) -> None:
+        """Take in the answers to a list."""
+        graphs, state = self.view.graphs, self.calibration
+        self.round += 1
+        self.left = mark_shown(self.left, feedback.shown)
+        self.listed = self.listed | self.nodes.holds(feedback.shown)
+        self.clicks = self.clicks + self.clicked_query(feedback).to(torch.int64)
+        evidence = answer_evidence(graphs, feedback, state.error_rate, state.others, self.logit).sum(1)
+        self.logit = self.logit + torch.where(feedback.active.unsqueeze(1), evidence, 0.0)
+
+    def clicked_query(self, feedback: Feedback) -> Tensor:
+        """bool [B]: whether a query was clicked."""
+        if not feedback.shown.shape[1]:
+            return torch.zeros_like(feedback.active)
+        slot = feedback.shown.gather(1, feedback.clicked.clamp(min=0).unsqueeze(1)).squeeze(1)
+        return feedback.active & (feedback.clicked >= 0) & (slot >= self.nodes.n_items)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What changes during a session."""
+        return {
+            "logit": self.logit,
+            "left": self.left,
+            "listed": self.listed,
+            "clicks": self.clicks,
+            "round": torch.tensor(self.round),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` gave."""
+        for name in ("logit", "left", "listed", "clicks"):
+            setattr(self, name, state[name].clone())
+        self.round = int(state["round"])
+
+
+@dataclass
+class ListInMaking:
+    """Lists of B sessions of which the first `step` nodes are chosen.
+
+    Attributes:
+        nodes: the nodes of the sessions.
+        belief: float64 [B, C], before the list is shown.
+        mass: float64 [B, D], the belief in the items that contain each node.
+        rest: float64 [B, C], the belief in the items that no chosen node is part of; what is left if all are refused.
+        rest_mass: float64 [B, D], likewise for nodes.
+        free: bool [B, D], the nodes that can be chosen.
+        step: nodes chosen so far.
+        length: N.
+        rounds_left: rounds after this one.
+    """
+
+    nodes: SessionNodes
+    belief: Tensor
+    mass: Tensor
+    rest: Tensor
+    rest_mass: Tensor
+    free: Tensor
+    step: int
+    length: int
+    rounds_left: int
+
+    @property
+    def rest_total(self) -> Tensor:
+        """float64 [B, 1]: the probability that all chosen nodes are refused."""
+        return self.rest.sum(1, keepdim=True)
+
+    @property
+    def rest_share(self) -> Tensor:
+        """float64 [B, D]: the probability that a node is part of the item in mind, if the chosen ones are not."""
+        total = self.rest_total
+        return torch.where(total > 0, self.rest_mass / torch.where(total > 0, total, 1.0), 0.0).clamp(max=1.0)
+
+
+Choose = Callable[[ListInMaking], Tensor]
+"""The place of the next node of each list, int64 [B], -1 for none."""
+
+
+def binary_entropy(p: Tensor) -> Tensor:
+    """The entropy of a yes/no answer, in bits: 0 at p = 0 and 1, 1 at p = 1/2."""
+    q = 1.0 - p
+    return -(torch.xlogy(p, p) + torch.xlogy(q, q)) / torch.log(torch.tensor(2.0, dtype=p.dtype))
+
+
+def make_lists(tracker: BeliefTracker, choose: Choose) -> Tensor:
+    """Choose the nodes of the next lists one after the other.
+
+    An answer to a list is its first node that fits (an item before any query), so the next node is weighed on what is
+    left if those before it do not fit. Shown are items and queries by falling probability of a click; queries keep
+    the order in which they were chosen.
+
+    Args:
+        tracker: the sessions.
+        choose: chooses one node of every list.
+
+    Returns:
+        int64 [B, N] slots, -1 where no node is left.
+    """
+    nodes, belief = tracker.nodes, tracker.belief()
+    mass = nodes.mass(belief)
+    free = nodes.valid & ~tracker.listed
+    length = tracker.view.list_length
+    making = ListInMaking(nodes, belief, mass, belief, mass, free, 0, length, tracker.rounds_left)
+    chosen, clicks = [], []
+    for step in range(length):
+        making.step = step
+        place = choose(making)
+        chosen.append(place)
+        at = place.clamp(min=0).unsqueeze(1)
+        if nodes.slot.shape[1]:
+            # An item is clicked whatever stands above it, a query only if nothing above it fits.
+            click = torch.where(place < nodes.n_items, _at(mass, at), _at(making.rest_mass, at))
+        else:
+            click = belief.new_zeros(len(belief))
+        clicks.append(torch.where(place >= 0, click, -torch.inf))
+        making.rest = making.rest.masked_fill(nodes.covers(place), 0.0)
+        making.rest_mass = nodes.mass(making.rest)
+        making.free = making.free & ~_one_hot(place, making.free.shape[1])
+    if not chosen:
+        return torch.zeros((len(belief), 0), dtype=torch.int64)
+    places, value = torch.stack(chosen, 1), torch.stack(clicks, 1)
+    places = places.gather(1, _order(places >= nodes.n_items, value))
+    return nodes.fill(nodes.slots_of(places), tracker.left, tracker.logit)
+
+
+def _order(is_query: Tensor, click: Tensor) -> Tensor:
+    """The order by falling probability of a click, in which queries stay in theirs: int64 [B, N]."""
+    least = torch.cummin(torch.where(is_query, click, torch.inf), dim=1).values
+    return torch.argsort(torch.where(is_query, least, click), dim=1, descending=True, stable=True)
+
+
+def _at(value: Tensor, column: Tensor) -> Tensor:
+    return value.gather(1, column).squeeze(1)
+
+
+def _one_hot(place: Tensor, size: int) -> Tensor:
+    """bool [B, D], nothing where the place is -1."""
+    return torch.arange(size, device=place.device) == place.unsqueeze(1)

@@ -1,0 +1,208 @@
+"""`max_entropy`: ask what is least certain under the belief over the candidates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.bayes.fitting import fit_temperature, target_log_likelihood
+from magus_pyg.agents.fitting import Judge
+from magus_pyg.agents.ranking import rank_top
+from magus_pyg.agents.rivals.belief import (
+    BeliefTracker,
+    Calibration,
+    ListInMaking,
+    binary_entropy,
+    make_lists,
+)
+from magus_pyg.agents.rivals.nodes import steady
+from magus_pyg.errors import ConfigError
+from magus_pyg.simulation.prepare import PreparedSessions
+from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
+
+__all__ = ["EntropyRule", "MaxEntropyAgent", "MaxEntropyState", "RulePlay", "fit_calibration", "fit_max_entropy"]
+
+_SEARCHED_ERRORS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+_SHARES_OF_OTHERS = (0.5, 1.0)
+_ERROR_RATES = (0.01, 0.03, 0.1, 0.2, 0.3)
+
+
+@dataclass
+class MaxEntropyState(Calibration):
+    """What `max_entropy` fits on validation sessions.
+
+    Attributes:
+        items: places of a list kept for the best items; the others go to the nodes of the highest entropy.
+        ending: whether the last round lists the best items alone, since its answers are of no use.
+    """
+
+    items: int = 0
+    ending: bool = True
+
+    def check(self) -> Self:
+        """The state itself; ConfigError where a value is out of range."""
+        super().check()
+        if self.items < 0:
+            raise ConfigError(f"max_entropy.items must be at least 0, got {self.items}")
+        return self
+
+
+class EntropyRule:
+    """Chooses the node whose answer is least certain, given that those chosen before it are refused.
+
+    Args:
+        items: places of a list that go to the best items first.
+        ending: whether the last round's all do.
+    """
+
+    def __init__(self, items: int = 0, ending: bool = True) -> None:
+        self.items, self.ending = items, ending
+
+    def __call__(self, making: ListInMaking) -> Tensor:
+        """The place of the next node of each list, int64 [B], -1 where none is left."""
+        only_items = making.step < self.items or (self.ending and making.rounds_left == 0)
+        value = making.mass if only_items else binary_entropy(steady(making.rest_share))
+        allowed = making.free & making.nodes.is_item if only_items else making.free
+        # Of two nodes that split alike, the likelier is asked; without belief left, the best item by base score.
+        return rank_top(steady(value), steady(making.rest_mass), allowed, 1).squeeze(1)
+
+
+class MaxEntropyAgent:
+    """ME: ask the node with the highest entropy in terms of the candidate items (Sec. 4.1).
+
+    From the rule-based policy of conversational recommenders (Sun and Zhang 2018, "Conversational Recommender System";
+    Lei et al. 2020, "Estimation-Action-Reflection"): ask what splits the candidates most evenly, recommend once they
+    are few. What the shared action space changed:
+
+    * the entropy is that of the answer to a node under a belief over the session's candidates, the softmax of the base
+      scores over a temperature, so that two halves are halves of probability and not of counts;
+    * items are nodes like queries and compete with them by entropy; a number of places can be kept for the best items
+      (fitted), and the last round can list items alone (fitted), since its answers are of no use;
+    * a list of N nodes is chosen one after the other, each on what is left if those before it are refused;
+    * refusals rule out as clicks do, softened by an error rate (fitted) where users err.
+
+    Args:
+        graph: the relational graph.
+        scorer: a base recommender, or a matrix of scores [U, I].
+        state: what was fitted; the defaults if None.
+        name: how tables call it.
+
+    Raises:
+        ConfigError: a value of the state out of range.
+    """
+
+    def __init__(
+        self,
+        graph: HeteroData,
+        scorer: Scorer | Tensor,
+        state: MaxEntropyState | None = None,
+        name: str = "max_entropy",
+    ) -> None:
+        self.graph = graph
+        self.scorer = scorer
+        self.state = (state or MaxEntropyState()).check()
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"MaxEntropyAgent({self.state})"
+
+    def start(self, view: SessionView) -> Play:
+        """Begin B sessions."""
+        return RulePlay(BeliefTracker(view, self.state), EntropyRule(self.state.items, self.state.ending))
+
+
+class RulePlay:
+    """B running sessions whose lists a rule makes from a belief."""
+
+    def __init__(self, tracker: BeliefTracker, rule: EntropyRule) -> None:
+        self.tracker, self.rule = tracker, rule
+
+    def recommend(self) -> Tensor:
+        """The next lists, int64 [B, N] slots, best first, -1 where no node is left."""
+        return make_lists(self.tracker, self.rule)
+
+    def update(self, feedback: Feedback) -> None:
+        """Take in the answers to the last lists."""
+        self.tracker.update(feedback)
+
+    def node_scores(self) -> Tensor:
+        """The entropy of the answer to each node alone, in bits."""
+        nodes = self.tracker.nodes
+        return nodes.by_slot(binary_entropy(steady(nodes.mass(self.tracker.belief())).clamp(0.0, 1.0)))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What changes during a session."""
+        return self.tracker.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` gave."""
+        self.tracker.load_state_dict(state)
+
+
+def fit_calibration(sessions: PreparedSessions) -> Calibration:
+    """Temperature and error of searched queries by the likelihood of the targets; the defaults without sessions."""
+    if not len(sessions):
+        return Calibration()
+    temperature, error = fit_temperature(sessions), 0.5
+    if any(batch.searched is not None and bool((batch.searched >= 0).any()) for batch in sessions.batches):
+        likelihood = [target_log_likelihood(sessions, temperature, value) for value in _SEARCHED_ERRORS]
+        error = _SEARCHED_ERRORS[int(np.argmax(likelihood))]
+    return Calibration(temperature, 0.0, error)
+
+
+def fit_max_entropy(
+    graph: HeteroData,
+    scorer: Scorer | Tensor,
+    judge: Judge,
+    error_rates: Sequence[float] = _ERROR_RATES,
+) -> tuple[MaxEntropyState, pd.DataFrame]:
+    """Fit the state of a `MaxEntropyAgent` on validation sessions.
+
+    Temperature and searched error by likelihood; by play the places for items together with the ending, then the
+    number of other targets (where sessions have several), then the error rate.
+
+    Args:
+        graph, scorer: as for the agent.
+        judge: on validation sessions; it should play a run of its own for every K, since the agent knows its last
+            round.
+        error_rates: values tried beside 0.
+
+    Returns:
+        The state, and a table with a row for each state tried, best first; the defaults and an empty table without
+        sessions.
+    """
+    found = fit_calibration(judge.sessions)
+    best = MaxEntropyState(**asdict(found))
+    if not len(judge.sessions):
+        return best, pd.DataFrame(columns=[*(entry.name for entry in fields(best)), "objective"])
+    tried: dict[str, dict[str, object]] = {}
+
+    def value(trial: MaxEntropyState) -> float:
+        if repr(trial) not in tried:
+            tried[repr(trial)] = {**asdict(trial), **judge(MaxEntropyAgent(graph, scorer, trial))}
+        return float(str(tried[repr(trial)]["objective"]))
+
+    def choose(trials: Sequence[MaxEntropyState]) -> MaxEntropyState:
+        return trials[int(np.argmax([value(trial) for trial in trials]))]
+
+    best = choose(
+        [replace(best, items=items, ending=end) for items in range(judge.list_length) for end in (True, False)]
+    )
+    more = _mean_targets(judge.sessions) - 1.0
+    if more > 0.0:
+        best = choose([best, *(replace(best, others=share * more) for share in _SHARES_OF_OTHERS)])
+    best = choose([best, *(replace(best, error_rate=rate) for rate in error_rates)])
+    table = pd.DataFrame(tried.values()).sort_values("objective", ascending=False, kind="stable", ignore_index=True)
+    return best, table
+
+
+def _mean_targets(sessions: PreparedSessions) -> float:
+    """Mean number of targets of the sessions that have one."""
+    counts = torch.cat([batch.sessions.targets.sum(1) for batch in sessions.batches])
+    counts = counts[counts > 0].to(torch.float64)
+    return float(counts.mean()) if counts.numel() else 1.0

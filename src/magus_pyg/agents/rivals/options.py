@@ -1,0 +1,152 @@
+"""What the rivals can be set to: plain dataclasses with simple types."""
+
+from dataclasses import dataclass, field
+
+from magus_pyg.errors import ConfigError
+
+__all__ = ["EarOptions", "PolicyOptions", "RecurrentOptions", "RivalOptions"]
+
+
+def _check(owner: object, low: float, *names: str, strict: bool = False) -> None:
+    """Raise ConfigError unless the named values are at least `low` (above it with `strict`)."""
+    for name in names:
+        value = getattr(owner, name)
+        if not (value > low if strict else value >= low):
+            sign = "above" if strict else "at least"
+            raise ConfigError(f"{type(owner).__name__}.{name} must be {sign} {low:g} (got {value!r})")
+
+
+@dataclass
+class RecurrentOptions:
+    """`recurrent`.
+
+    Attributes:
+        hidden: length of the recurrent state.
+        feedback: length of the learned vectors for a positive and a negative answer.
+        rank: length of the vectors in which the state meets a node.
+        epochs: passes over the training sessions, at most.
+        batch_size: sessions in a training step.
+        steps: training steps in an epoch, at most.
+        lr: learning rate of Adam at the start; it falls to 0 in a line.
+        weight_decay: L2 penalty of Adam.
+        patience: epochs without a lower validation loss before training stops.
+        query_weight: weight of the queries' loss beside that of the items.
+    """
+
+    hidden: int = 64
+    feedback: int = 16
+    rank: int = 32
+    epochs: int = 25
+    batch_size: int = 64
+    steps: int = 150
+    lr: float = 3e-3
+    weight_decay: float = 1e-5
+    patience: int = 4
+    query_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check(self, 1, "hidden", "feedback", "rank", "epochs", "batch_size", "steps", "patience")
+        _check(self, 0, "lr", strict=True)
+        _check(self, 0, "weight_decay", "query_weight")
+
+
+@dataclass
+class PolicyOptions:
+    """A policy that is trained by imitation of `max_entropy`, then by policy gradient.
+
+    Attributes:
+        hidden: units of the hidden layer.
+        imitation_epochs: passes over the training sessions that copy `max_entropy`, at most.
+        epochs: passes of the policy gradient, at most.
+        batch_size: sessions in a training step.
+        steps: training steps in an epoch, at most.
+        rollouts: how often each session of a step is played; their mean is the baseline. At least 2.
+        imitation_lr: learning rate of Adam while copying.
+        lr: learning rate of Adam for the policy gradient at the start; it falls to 0 in a line.
+        entropy: weight of the policy's entropy, which keeps it exploring.
+        patience: epochs without a better result on validation sessions before training stops.
+        success: reward for a target item.
+        clicked: reward for a query that is clicked.
+        turn: reward (negative: cost) of every round without success.
+        quit: reward (negative: cost) of a session without success.
+        discount: a reward r rounds ahead counts discount ** r, in (0, 1].
+    """
+
+    hidden: int = 32
+    imitation_epochs: int = 8
+    epochs: int = 12
+    batch_size: int = 64
+    steps: int = 50
+    rollouts: int = 4
+    imitation_lr: float = 5e-3
+    lr: float = 3e-3
+    entropy: float = 1e-3
+    patience: int = 4
+    success: float = 1.0
+    clicked: float = 0.0
+    turn: float = -0.05
+    quit: float = 0.0
+    discount: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self, 1, "hidden", "batch_size", "steps", "patience")
+        _check(self, 0, "imitation_epochs", "epochs", "entropy")
+        _check(self, 2, "rollouts")
+        _check(self, 0, "lr", "imitation_lr", strict=True)
+        if not 0.0 < self.discount <= 1.0:
+            raise ConfigError(f"{type(self).__name__}.discount must be in (0, 1] (got {self.discount!r})")
+
+
+@dataclass
+class EarOptions(PolicyOptions):
+    """`ear`: a policy as above, with the rewards of its paper, on an estimation that is trained first.
+
+    Attributes:
+        rank: length of the vectors in which answers meet nodes.
+        estimation_epochs: passes of the estimation over the training sessions, at most.
+        estimation_lr: learning rate of Adam for the estimation.
+        estimation_decay: L2 penalty of Adam for the estimation.
+        reflection_rates: step sizes of the reflection that are tried on validation sessions beside 0.
+        reflection_steps: gradient steps after a round.
+    """
+
+    clicked: float = 0.02
+    rank: int = 16
+    estimation_epochs: int = 20
+    estimation_lr: float = 3e-3
+    estimation_decay: float = 1e-4
+    reflection_rates: list[float] = field(default_factory=lambda: [0.1, 0.3, 1.0])
+    reflection_steps: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self, 1, "rank", "reflection_steps")
+        _check(self, 0, "estimation_epochs", "estimation_decay")
+        _check(self, 0, "estimation_lr", strict=True)
+        if any(not 0.0 < rate < float("inf") for rate in self.reflection_rates):
+            raise ConfigError(f"EarOptions.reflection_rates must be positive (got {list(self.reflection_rates)})")
+
+
+@dataclass
+class RivalOptions:
+    """The rival agents and the sessions that they learn from.
+
+    Attributes:
+        folds: base models that are trained for out-of-fold scores of the training sessions, at least 2.
+        per_user: training sessions of each user from each fold, and validation sessions of each user.
+        sessions: training sessions, at most.
+        recurrent: of `recurrent`.
+        crm: of `crm`.
+        ear: of `ear`.
+    """
+
+    folds: int = 3
+    per_user: int = 4
+    sessions: int = 10_000
+    recurrent: RecurrentOptions = field(default_factory=RecurrentOptions)
+    crm: PolicyOptions = field(default_factory=PolicyOptions)
+    ear: EarOptions = field(default_factory=EarOptions)
+
+    def __post_init__(self) -> None:
+        _check(self, 2, "folds")
+        _check(self, 1, "per_user", "sessions")

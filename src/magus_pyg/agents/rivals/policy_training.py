@@ -1,0 +1,167 @@
+"""How a policy learns: it copies `max_entropy`, then follows the policy gradient (REINFORCE); validation decides."""
+
+import copy
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from magus_pyg.agents.fitting import Judge
+from magus_pyg.agents.rivals.averaging import RunningAverage
+from magus_pyg.agents.rivals.belief import Choose
+from magus_pyg.agents.rivals.options import PolicyOptions
+from magus_pyg.agents.rivals.policy import Learning, PolicyAgent, PolicyNetwork
+from magus_pyg.agents.rivals.rollout import Outcome, TrainingSessions, play_batch
+from magus_pyg.errors import ModelError
+from magus_pyg.random import derive_seed
+
+__all__ = ["advantages", "returns", "train_policy"]
+
+logger = logging.getLogger(__name__)
+
+_IMITATION, _GRADIENT = 0x1317, 0x9AD1  # what a random number is for
+_AVERAGING = 0.03
+
+
+def returns(outcome: Outcome, options: PolicyOptions) -> Tensor:
+    """The rewards of each session from each round on, discounted: float32 [R, B]; 0 in rounds not played.
+
+    A round is worth `success` where a target item was clicked in it, else `turn`, and `clicked` more where a query was;
+    the last round of a session without success is worth `quit` more.
+    """
+    active, found = outcome.active, outcome.found
+    reward = torch.where(found, options.success, options.turn) + torch.where(outcome.clicked, options.clicked, 0.0)
+    reward = torch.where(active, reward, 0.0)
+    over = ~found & torch.cat([~active[1:], torch.ones_like(active[:1])])  # the last round, by patience or by number
+    reward = reward + torch.where(active & over, options.quit, 0.0)
+    total = torch.zeros_like(reward)
+    ahead = torch.zeros_like(reward[0])
+    for number in range(len(reward) - 1, -1, -1):
+        ahead = reward[number] + options.discount * ahead
+        total[number] = ahead
+    return total
+
+
+def advantages(value: Tensor) -> Tensor:
+    """What each of L plays of a session got beyond the mean of the others: [L, B] to [L, B]."""
+    count = value.shape[0]
+    return (value - value.mean(0)) * (count / (count - 1))
+
+
+def train_policy(
+    learner: PolicyAgent,
+    player: Callable[[PolicyNetwork], PolicyAgent],
+    sessions: TrainingSessions,
+    teacher: Choose,
+    judge: Judge,
+    options: PolicyOptions,
+    seed: int = 0,
+    say: Callable[[str], None] | None = None,
+) -> tuple[PolicyNetwork, list[dict[str, float]]]:
+    """Train the policy of `learner`.
+
+    Args:
+        learner: an agent with an untrained policy, as it plays the training sessions (whose base scores come from other
+            models and may need another temperature).
+        player: makes the agent that plays validation sessions with a policy.
+        sessions: the training sessions.
+        teacher: whose choices are copied first.
+        judge: on validation sessions; the policy with the best objective is kept. Without validation sessions the last
+            one is, and all epochs are played.
+        options: how to train.
+        seed: of the order of the sessions and of the lists that are drawn.
+        say: shows a line an epoch.
+
+    Returns:
+        The policy in double precision, and a row for each epoch: epoch (from 1, those of imitation first), imitation (1
+        or 0), what the judge said, and the loss.
+
+    Raises:
+        ModelError: a loss that is not finite.
+    """
+    network = learner.network
+    best: tuple[float, PolicyNetwork] = (float("-inf"), copy.deepcopy(network).double().eval())
+    rows: list[dict[str, float]] = []
+
+    def judged(frozen: PolicyNetwork, imitation: bool, loss: float) -> float:
+        nonlocal best
+        values = judge(player(frozen)) if len(judge.sessions) else {"objective": float(len(rows))}
+        rows.append({"epoch": len(rows) + 1.0, "imitation": float(imitation), "loss": loss, **values})
+        if say is not None:
+            say(f"{learner.name}: epoch {len(rows)}, loss {loss:.4f}, objective {values['objective']:.4f}")
+        if values["objective"] > best[0]:
+            best = (values["objective"], frozen)
+        return values["objective"]
+
+    _phase(learner, sessions, teacher, options, options.imitation_epochs, True, seed, judged)
+    if rows:
+        network.load_state_dict(best[1].state_dict())
+    _phase(learner, sessions, teacher, options, options.epochs, False, seed, judged)
+    return best[1], rows
+
+
+def _phase(
+    learner: PolicyAgent,
+    sessions: TrainingSessions,
+    teacher: Choose,
+    options: PolicyOptions,
+    epochs: int,
+    imitation: bool,
+    seed: int,
+    judged: Callable[[PolicyNetwork, bool, float], float],
+) -> None:
+    rate = options.imitation_lr if imitation else options.lr
+    optimizer = torch.optim.Adam(learner.network.parameters(), lr=rate)
+    steps = max(1, epochs * min(options.steps, len(sessions.prepared.batches)))
+    falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 if imitation else 1.0 - step / steps)
+    average = RunningAverage(learner.network, 1.0 if imitation else _AVERAGING)
+    highest, waited = float("-inf"), 0
+    for epoch in range(epochs):
+        generator = torch.Generator()
+        generator.manual_seed(derive_seed(seed, _IMITATION if imitation else _GRADIENT, epoch))
+        losses = []
+        learner.network.train()
+        for batch, rounds in sessions.epoch(generator, options.steps):
+            view = sessions.view(batch, rounds)
+            plays = 1 if imitation else options.rollouts
+            notes = [Learning(generator, teacher if imitation else None) for _ in range(plays)]
+            outcomes = [play_batch(learner.start(view, note), view, batch, sessions.user) for note in notes]
+            loss = _imitation_loss(notes[0], outcomes[0]) if imitation else _gradient_loss(notes, outcomes, options)
+            if not torch.isfinite(loss):
+                raise ModelError(
+                    f"the loss of {learner.name} is {loss.item()} in epoch {epoch}; lower its lr (now {rate})"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(learner.network.parameters(), 1.0)
+            optimizer.step()
+            falling.step()
+            average.update()
+            losses.append(float(loss.detach()))
+        objective = judged(average.frozen(), imitation, sum(losses) / len(losses))
+        if objective > highest:
+            highest, waited = objective, 0
+        else:
+            waited += 1
+        if waited >= options.patience:
+            break
+
+
+def _imitation_loss(note: Learning, outcome: Outcome) -> Tensor:
+    """Mean negative log-probability of the teacher's lists."""
+    log_prob = torch.stack(note.log_prob)
+    return -log_prob[outcome.active].mean()
+
+
+def _gradient_loss(notes: list[Learning], outcomes: list[Outcome], options: PolicyOptions) -> Tensor:
+    """REINFORCE with the mean of the other plays of the same session as baseline."""
+    log_prob = torch.stack([torch.stack(note.log_prob) for note in notes])  # [L, R, B]
+    entropy = torch.stack([torch.stack(note.entropy) for note in notes])
+    active = torch.stack([outcome.active for outcome in outcomes])
+    value = torch.stack([returns(outcome, options) for outcome in outcomes])
+    # What earlier rounds gave is the same whatever is listed now, so the whole return serves every round.
+    gain = advantages(value[:, 0]).unsqueeze(1).expand_as(value)
+    gain = gain / gain[active].std().clamp(min=1e-3)
+    surrogate = (gain.detach() * log_prob)[active].mean()
+    return -surrogate - options.entropy * entropy[active].mean()

@@ -1,0 +1,179 @@
+"""How `recurrent` learns: it plays training sessions, and after every round says what would be clicked next."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.fitting import Judge
+from magus_pyg.agents.rivals.averaging import RunningAverage
+from magus_pyg.agents.rivals.features import NodeFeatures
+from magus_pyg.agents.rivals.options import RecurrentOptions
+from magus_pyg.agents.rivals.recurrent import RecurrentAgent, RecurrentNetwork, RecurrentPlay
+from magus_pyg.agents.rivals.rollout import TrainingSessions, play_batch
+from magus_pyg.errors import ModelError
+from magus_pyg.random import derive_seed
+from magus_pyg.simulation.prepare import PreparedBatch
+from magus_pyg.simulation.protocol import Scorer
+
+__all__ = ["fit_recurrent", "round_loss"]
+
+_ORDER, _HELD_OUT = 0x4EC1, 0x4EC2  # what a random number is for
+_AVERAGING = 0.02
+_OFFSETS = (-30.0, -6.0, -5.0, -4.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)
+"""What a click on a query is worth beside one on an item, as a log; at -30 queries come after all items."""
+
+
+def round_loss(play: RecurrentPlay, targets: Tensor, going: Tensor, query_weight: float) -> tuple[Tensor, Tensor]:
+    """What the present state fails to say about the session, before its next list.
+
+    For each target item not shown, the negative log of its share among the items left, averaged over targets; and the
+    binary cross-entropy of "is part of a target", averaged over the queries left.
+
+    Args:
+        play: the running sessions.
+        targets: int64 [B, D], how many targets contain each node.
+        going: bool [B], sessions that count.
+        query_weight: of the second part.
+
+    Returns:
+        The sum over the sessions that count, and their number.
+    """
+    nodes, free, logit = play.nodes, play.free(), play.logits()
+    wanted = (targets > 0) & free
+    items = wanted & nodes.is_item
+    log_share = play.click_log_probability(logit).to(logit.dtype)
+    of_items = -torch.where(items, log_share, 0.0).sum(1) / items.sum(1).clamp(min=1)
+    queries = free & ~nodes.is_item
+    wrong = F.binary_cross_entropy_with_logits(logit, wanted.to(logit.dtype), reduction="none")
+    of_queries = torch.where(queries, wrong, 0.0).sum(1) / queries.sum(1).clamp(min=1)
+    counts = going & items.any(1)
+    return torch.where(counts, of_items + query_weight * of_queries, 0.0).sum(), counts.sum()
+
+
+def fit_recurrent(
+    graph: HeteroData,
+    scorer: Scorer | Tensor,
+    features: NodeFeatures,
+    sessions: TrainingSessions,
+    judge: Judge,
+    temperatures: tuple[float, float],
+    options: RecurrentOptions | None = None,
+    seed: int = 0,
+    offsets: Sequence[float] = _OFFSETS,
+    say: Callable[[str], None] | None = None,
+) -> tuple[RecurrentAgent, list[dict[str, float]]]:
+    """Train a `RecurrentAgent`.
+
+    Lists in training are the agent's own with noise, and in each session queries are as a whole ranked higher or lower,
+    so that what the offset will ask for has been seen. Training stops when the loss on validation sessions rises; the
+    offset is the one with the best objective there.
+
+    Args:
+        graph, scorer, features: as for the agent.
+        sessions: training sessions with out-of-fold scores.
+        judge: on validation sessions. Without any, all epochs are played and the offset is 0.
+        temperatures: of the base scores of the training sessions, and of all others.
+        options: how to train.
+        seed: of weights, order and noise.
+        offsets: what is tried.
+        say: shows a line an epoch.
+
+    Returns:
+        The agent, and a row for each epoch (epoch, loss, validation_loss) and each offset (offset, objective, ...).
+
+    Raises:
+        ModelError: a loss that is not finite.
+    """
+    options = options or RecurrentOptions()
+    network = RecurrentNetwork(features.size, options.hidden, options.feedback, options.rank, seed)
+    learner = RecurrentAgent(graph, scorer, features, network, temperatures[0])
+    held_out = RecurrentAgent(graph, scorer, features, network, temperatures[1])
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.lr, weight_decay=options.weight_decay)
+    average = RunningAverage(network, _AVERAGING)
+    held_out.network = average.average
+    steps = options.epochs * min(options.steps, len(sessions.prepared.batches))
+    falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
+    best, waited = (float("inf"), average.frozen()), 0
+    rows: list[dict[str, float]] = []
+    for epoch in range(options.epochs):
+        generator = torch.Generator()
+        generator.manual_seed(derive_seed(seed, _ORDER, epoch))
+        losses = []
+        for batch, rounds in sessions.epoch(generator, options.steps):
+            loss = _play(learner, sessions, batch, rounds, options.query_weight, generator)
+            if not torch.isfinite(loss):
+                raise ModelError(
+                    f"the loss of recurrent is {loss.item()} in epoch {epoch}; lower its lr (now {options.lr})"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            falling.step()
+            average.update()
+            losses.append(float(loss.detach()))
+        mean = sum(losses) / len(losses)
+        found = _held_out_loss(held_out, sessions, judge, options, seed) if len(judge.sessions) else -float(epoch)
+        rows.append({"epoch": epoch + 1.0, "loss": mean, "validation_loss": found})
+        if say is not None:
+            say(f"recurrent: epoch {epoch + 1}, loss {mean:.4f}, validation loss {found:.4f}")
+        if found < best[0]:
+            best, waited = (found, average.frozen()), 0
+        else:
+            waited += 1
+        if waited >= options.patience:
+            break
+
+    def agent(offset: float) -> RecurrentAgent:
+        return RecurrentAgent(graph, scorer, features, best[1], temperatures[1], offset)
+
+    if not len(judge.sessions):
+        return agent(0.0), rows
+    tried = [(judge(agent(offset)), offset) for offset in offsets]
+    rows += [{"offset": offset, **values} for values, offset in tried]
+    return agent(max(tried, key=lambda entry: entry[0]["objective"])[1]), rows
+
+
+def _play(
+    agent: RecurrentAgent,
+    sessions: TrainingSessions,
+    batch: PreparedBatch,
+    rounds: int,
+    query_weight: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """The mean loss over the rounds of a batch of sessions."""
+    view = sessions.view(batch, rounds)
+    play = agent.start(view)
+    draw = torch.rand(play.prior.shape, generator=generator, dtype=torch.float64).clamp(1e-12, 1.0 - 1e-12)
+    level = torch.empty((len(view.user), 1), dtype=torch.float64).uniform_(-5.0, 0.5, generator=generator)
+    play.noise = torch.where(play.nodes.is_item, 0.0, level) - 0.5 * torch.log(-torch.log(draw))
+    totals, counts = [], []
+
+    def note(going: Tensor, of_slot: Tensor) -> None:
+        slot = play.nodes.slot
+        targets = of_slot.gather(1, slot.clamp(min=0)) if slot.shape[1] else slot
+        total, count = round_loss(play, targets, going, query_weight)
+        totals.append(total)
+        counts.append(count)
+
+    play_batch(play, view, batch, sessions.user, note)
+    return torch.stack(totals).sum() / torch.stack(counts).sum().clamp(min=1)
+
+
+def _held_out_loss(
+    agent: RecurrentAgent, sessions: TrainingSessions, judge: Judge, options: RecurrentOptions, seed: int
+) -> float:
+    """The loss on the validation sessions, played with the same noise every time."""
+    generator = torch.Generator()
+    generator.manual_seed(derive_seed(seed, _HELD_OUT))
+    rounds = max(sessions.rounds)
+    with torch.no_grad():
+        losses = [
+            (float(_play(agent, sessions, batch, rounds, options.query_weight, generator)), len(batch.sessions))
+            for batch in judge.sessions.batches
+        ]
+    return sum(loss * size for loss, size in losses) / max(1, sum(size for _, size in losses))
