@@ -63,16 +63,16 @@ class _Inner(_Products):
         nn.init.xavier_uniform_(self.weight, generator=generator)
 
     def rows(self, left: Tensor, right: Tensor) -> Tensor:
-        across = (left.unsqueeze(2) * right.unsqueeze(1)).sum(3).flatten(1)
-        own = torch.stack([left.prod(1).sum(1), right.prod(1).sum(1)], 1)
-        return F.linear(torch.cat([own, across], 1), self.weight)
+        (user, profile), (item, words) = left.unbind(1), right.unbind(1)
+        fields = ((user, profile), (item, words), (user, item), (user, words), (profile, item), (profile, words))
+        return F.linear(torch.stack([(one * other).sum(1) for one, other in fields], 1), self.weight)
 
     def pairs(self, left: Tensor, right: Tensor) -> Tensor:
         across = left.flatten(0, 1) @ right.flatten(0, 1).T
         across = across.view(len(left), 2, len(right), 2).transpose(1, 2).reshape(len(left), len(right), 4)
         own = left.prod(1).sum(1, keepdim=True) * self.weight[:, 0]
         other = right.prod(1).sum(1, keepdim=True) * self.weight[:, 1]
-        return F.linear(across, self.weight[:, 2:]) + (own.unsqueeze(1) + other)
+        return F.linear(across, self.weight[:, 2:]).add_(own.unsqueeze(1)).add_(other)
 
 
 class _Outer(_Products):
