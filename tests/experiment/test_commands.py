@@ -135,7 +135,7 @@ def test_help_lists_the_choices(capsys: pytest.CaptureFixture[str]) -> None:
         main_train(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    assert "dataset: amazon-beauty, amazon-hin" in shown
+    assert "dataset: alipay, amazon, amazon-beauty" in shown
     assert "schema" not in shown
     main_train(["--cfg", "job", "seed=3"])
     assert yaml.safe_load(capsys.readouterr().out)["seed"] == 3
