@@ -1,9 +1,7 @@
 """The rivals under the contract of all agents, with networks that have random weights."""
 
-from typing import TypeVar
-
-import torch
-from torch import Tensor, nn
+from rival_cases import randomised
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from contracts.agent import AgentContract, small_model, small_scores
@@ -23,17 +21,6 @@ from magus_pyg.agents.rivals import (
 from magus_pyg.agents.rivals.policy import PolicyNetwork
 from magus_pyg.models import BaseRecommender
 from magus_pyg.simulation import Agent, Scorer
-
-Network = TypeVar("Network", bound=nn.Module)
-
-
-def randomised(network: Network, seed: int = 5) -> Network:
-    """With weights that do something, in the precision of play."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight.copy_(torch.randn(weight.shape, generator=generator))
-    return network.double().eval()
 
 
 def features_of(graph: HeteroData, scorer: Scorer | Tensor) -> NodeFeatures:

@@ -1,0 +1,77 @@
+"""A small catalogue whose beliefs can be worked by hand, and what the rivals' tests share."""
+
+from typing import TypeVar
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from magus_pyg.data import Sessions
+from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
+from magus_pyg.random import hash_keys
+from magus_pyg.simulation import Feedback, SessionView, prepare_sessions
+from magus_pyg.simulation.prepare import session_ids
+
+Network = TypeVar("Network", bound=nn.Module)
+
+A, B, C, D = range(4)
+"""The items: a and b are of kind x, c and d of kind y; b alone is blue, the others are red."""
+
+SHAPES = [("a", "x", "red"), ("b", "x", "blue"), ("c", "y", "red"), ("d", "y", "red")]
+
+
+def shapes_graph() -> HeteroData:
+    """Items a, b, c, d; queries x, y, red, blue, and x red {a}, x blue {b}, y red {c, d}."""
+    return build_relational_graph(pd.DataFrame(SHAPES, columns=["item_id", "kind", "colour"]), ["kind", "colour"])
+
+
+def one_session(target: int = D, user: int = 0) -> Sessions:
+    """A session of all four items."""
+    return Sessions(torch.tensor([user]), torch.arange(4).unsqueeze(0), torch.arange(4).unsqueeze(0) == target)
+
+
+def view_of_scores(
+    graph: HeteroData, scores: Tensor, rounds: int, list_length: int, sessions: Sessions | None = None
+) -> SessionView:
+    """What an agent knows of sessions with scores [U, I]."""
+    sessions = one_session() if sessions is None else sessions
+    prepared = prepare_sessions(graph, sessions, scores)
+    (batch,) = prepared.batches
+    key = hash_keys(0, session_ids(sessions))
+    return SessionView(
+        graph, SessionGraphBuilder(graph), batch.graphs, sessions.user, batch.scores, batch.searched, rounds,
+        list_length, key,
+    )  # fmt: skip
+
+
+def beliefs(*values: float) -> Tensor:
+    """Scores [1, 4] whose softmax at temperature 1 is the given belief."""
+    return torch.tensor([values], dtype=torch.float64).log()
+
+
+def answer(shown: Tensor, clicked: int = -1) -> Feedback:
+    """A click at a position in every session, or none."""
+    rows = len(shown)
+    return Feedback(
+        shown, torch.full((rows,), clicked), torch.zeros_like(shown, dtype=torch.bool),
+        torch.ones(rows, dtype=torch.bool),
+    )  # fmt: skip
+
+
+def randomised(network: Network, seed: int = 5) -> Network:
+    """With weights that do something, in the precision of play."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator))
+    return network.double().eval()
+
+
+def named(graph: HeteroData, view: SessionView, shown: Tensor) -> list[str]:
+    """The shown nodes of the first session as texts: item ids, and the words of queries."""
+    from magus_pyg.graph import item_id_of, n_items, words_of
+
+    nodes = view.graphs.node[0, shown[0][shown[0] >= 0]].tolist()
+    return [item_id_of(graph, node) if node < n_items(graph) else
+            " ".join(sorted(str(word) for word in words_of(graph, node))) for node in nodes]  # fmt: skip
