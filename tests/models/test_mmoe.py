@@ -129,33 +129,30 @@ def test_no_row_is_told_of_later_ones():
 
 
 def test_kinds_of_action_are_tasks():
-    # buy (0) is what makes a row positive, so it is no task of its own.
-    rows = with_actions(TRAIN[:5], [0, 0, 1, 0, 2], ("buy", "click", "view", "share"))
-    rows = replace(rows, label=(rows.action == 0).float())
+    rows = with_actions(TRAIN[:5], [0, 0, 1, 0, 2])
     model = new(rows=rows)
-    assert model.tasks == ("positive", "click", "view")
-    batch = whole_batch(rows)._replace(action=torch.tensor([0, 2, 1, -1, 2]))
-    expected = [[False, False], [False, True], [True, False], [False, False], [False, True]]
-    assert model.targets(batch).tolist() == expected
-    assert new(replace(OPTIONS, tasks="words"), rows).tasks[1:] == ("some word of the item was positive before",)
-    # Where the kinds say nothing new, the words do.
-    alike = with_actions([(0, 1, 1), (1, 2, 0)], [0, 1], ("buy", "no buy"))
-    assert new(rows=alike).tasks == ("positive", "no buy")
-    assert new(rows=with_actions([(0, 1, 1), (1, 2, 1)], [0, 0], ("buy", "no buy"))).tasks[1].startswith("some word")
-    with pytest.raises(ModelError, match=r"built for the tasks \['positive', 'click', 'view'\]"):
+    assert model.tasks == ("positive", "buy", "click", "view")
+    batch = whole_batch(rows)._replace(action=torch.tensor([0, 2, 1, -1, 2]))  # -1: a sampled negative
+    expected = [[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert model.targets(batch).to(torch.int64).tolist() == expected
+    words = "some word of the item was positive before"
+    assert new(replace(OPTIONS, tasks="words"), rows).tasks == ("positive", words)
+    # The tasks do not depend on which kinds some rows are of.
+    assert new(rows=rows.take(torch.tensor([0]))).tasks == model.tasks
+    assert new(rows=with_actions(TRAIN[:2], [0, 0], ("buy",))).tasks == ("positive", words)
+    with pytest.raises(ModelError, match=r"built for the tasks \['positive', 'buy', 'click', 'view'\]"):
         model.observe(interactions(TRAIN))
 
 
 def test_further_loss_by_hand():
-    rows = with_actions(TRAIN, [1, 2] * 7)
+    rows = with_actions(TRAIN, [0, 1] * 7, ("click", "view"))
     model = filled(new(replace(OPTIONS, task_weight=0.5), rows), rows)
-    assert model.tasks == ("positive", "click", "view")
     batch = whole_batch(rows)
     terms = model.training_terms(batch)
     logits = model.task_logits(*model._sides(batch.user, Candidates.of_items(batch.item, model.item_words)))
     torch.testing.assert_close(terms.logits, logits[:, 0])
     p = torch.sigmoid(logits[:, 1:].double())
-    t = torch.stack([batch.action == 1, batch.action == 2], 1)
+    t = torch.stack([batch.action == 0, batch.action == 1], 1)
     expected = -0.5 * torch.where(t, p.log(), (1 - p).log()).mean()
     torch.testing.assert_close(terms.further.double(), expected, rtol=1e-4, atol=1e-4)
 

@@ -65,10 +65,9 @@ class MMoE(FieldRecommender):
 
     x are the vectors of the fields user, profile, item and words side by side, f_i the experts, g^k the gate and h^k
     the tower of task k. The first task, by which all scores are given, is "the row is positive". The paper does not
-    name MAGUS's other tasks (reading 25): the kinds of action of the log where it has several (kinds that are the
-    first task over again, or that no training row is of, are left out), else "some word of the item was positive
-    before", told from the user's positive rows before the row, and in a log without order from all others. No task
-    reads a later row, and none is an input.
+    name MAGUS's other tasks (reading 25): "the row is of this kind", for each kind of action where the log has several
+    (never so for a sampled negative), else "some word of the item was positive before", told from the user's positive
+    rows before the row, and in a log without order from all others. No task reads a later row, and none is an input.
 
     The paper's experts and towers have one hidden layer each, as here by default; it has 8 experts of 16 units. Its
     gates have no bias. The losses of the tasks are summed there; here those of the other tasks have a weight.
@@ -108,14 +107,9 @@ class MMoE(FieldRecommender):
 
     def _other_tasks(self, rows: Interactions) -> tuple[str, ...]:
         """Names of the tasks beside the first."""
-        asked, kinds = self.options.tasks, list[str]()
-        if rows.action is not None and asked != "words":
-            for number, name in enumerate(rows.actions):
-                of_kind = rows.action == number
-                if bool(of_kind.any()) and not torch.equal(of_kind, rows.label == 1):
-                    kinds.append(name)
-        if kinds:
-            return tuple(kinds)
+        asked = self.options.tasks
+        if asked != "words" and len(rows.actions) > 1:
+            return rows.actions
         if asked != "actions" and self.features.item_words.index.numel():
             return (_WORDS,)
         missing = {"actions": "the log has one kind of action", "words": "the items have no words"}
@@ -141,7 +135,7 @@ class MMoE(FieldRecommender):
 
     def _read(self, train: Interactions) -> None:
         """For each pair (user, word) that a positive row has: the place of the first such row, and their number."""
-        self.ordered, self.actions = train.ordered, train.actions
+        self.ordered = train.ordered
         before = train.earlier_positives()
         liked = torch.argsort(train.user, stable=True)
         liked = liked[train.label[liked] == 1]
@@ -197,9 +191,10 @@ class MMoE(FieldRecommender):
 
     def targets(self, batch: Batch) -> Tensor:
         """What the tasks beside the first are to say of n rows, bool [n, tasks - 1]."""
-        if self.tasks[1] == _WORDS:
+        if self.tasks == ("positive", _WORDS):
             return self._word_was_positive(batch).unsqueeze(1)
-        return torch.stack([batch.action == self.actions.index(name) for name in self.tasks[1:]], 1)
+        kind = torch.arange(len(self.tasks) - 1, device=batch.action.device)
+        return batch.action.unsqueeze(1) == kind
 
     def _word_was_positive(self, batch: Batch) -> Tensor:
         words = self.item_words.select(batch.item)
