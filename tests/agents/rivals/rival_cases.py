@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents import Judge
 from magus_pyg.data import Sessions
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
 from magus_pyg.random import hash_keys
@@ -36,7 +37,7 @@ def view_of_scores(
 ) -> SessionView:
     """What an agent knows of sessions with scores [U, I]."""
     sessions = one_session() if sessions is None else sessions
-    prepared = prepare_sessions(graph, sessions, scores)
+    prepared = prepare_sessions(graph, sessions, scores, max(1, len(sessions)))
     (batch,) = prepared.batches
     key = hash_keys(0, session_ids(sessions))
     return SessionView(
@@ -75,3 +76,33 @@ def named(graph: HeteroData, view: SessionView, shown: Tensor) -> list[str]:
     nodes = view.graphs.node[0, shown[0][shown[0] >= 0]].tolist()
     return [item_id_of(graph, node) if node < n_items(graph) else
             " ".join(sorted(str(word) for word in words_of(graph, node))) for node in nodes]  # fmt: skip
+
+
+N_LESSON_ITEMS = 24
+
+
+def lesson_graph() -> HeteroData:
+    """24 items of 4 brands, 3 kinds and 2 colours."""
+    rows = [(f"i{n}", f"b{n % 4}", f"k{n % 3}", f"c{(n // 12)}") for n in range(N_LESSON_ITEMS)]
+    return build_relational_graph(pd.DataFrame(rows, columns=["item_id", "b", "k", "c"]), ["b", "k", "c"], max_words=2)
+
+
+def lesson_scores() -> Tensor:
+    """Base scores [200, 24], of no great use."""
+    generator = torch.Generator().manual_seed(11)
+    return torch.randn((200, N_LESSON_ITEMS), generator=generator, dtype=torch.float64)
+
+
+def lessons(count: int) -> tuple[HeteroData, Sessions, Tensor, Judge]:
+    """Training sessions of 10 candidates with their scores [count, 10], and a judge on 30 other sessions."""
+    graph, scores = lesson_graph(), lesson_scores()
+    generator = torch.Generator().manual_seed(12)
+    candidates = torch.rand((count + 30, N_LESSON_ITEMS), generator=generator).topk(10, dim=1).indices
+    user = torch.arange(count + 30) % 200
+    targets = torch.zeros((count + 30, 10), dtype=torch.bool)
+    targets[:, 0] = True
+    sessions = Sessions(user, candidates, targets)
+    own = scores[user.unsqueeze(1), candidates] + 1.0 * targets
+    held_out = torch.arange(count, count + 30)
+    judge = Judge(prepare_sessions(graph, sessions.take(held_out), scores), (2, 3), 2, plans=True)
+    return graph, sessions.take(torch.arange(count)), own[:count], judge
