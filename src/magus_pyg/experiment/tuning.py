@@ -94,7 +94,6 @@ _GRAPH: dict[str, Range | Choice] = {
     "train.lr": Range(1e-3, 1e-2),
     "train.weight_decay": Range(1e-4, 1e-2),
     "model.dropout": Range(0.0, 0.5, log=False),
-    "model.layers": Choice((1, 2)),
     "model.inhibits": Choice((0, 10)),
 }
 

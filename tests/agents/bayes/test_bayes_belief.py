@@ -15,7 +15,7 @@ from magus_pyg.agents.bayes.belief import membership, normalised, share_of_other
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph, find_query
-from magus_pyg.simulation import Feedback, simulate
+from magus_pyg.simulation import Answer, Feedback, ShownList, User, simulate
 
 A, B, C = 0, 1, 2  # macbook pro grey, airpods, iphone pro
 
@@ -160,10 +160,8 @@ def test_contradictory_answers_go_by_the_error_rate(
     )
     assert after == pytest.approx([0.0, 0.6, 0.4], abs=1e-6)
 
-    class Liar:
-        def answer(self, shown):  # type: ignore[no-untyped-def]
-            from magus_pyg.simulation import Answer
-
+    class Liar(User):
+        def answer(self, shown: ShownList) -> Answer:
             query = shown.present & ~shown.is_item
             first = torch.where(query.any(1), query.to(torch.int64).argmax(1), -1)
             return Answer(first, torch.zeros_like(query))
