@@ -9,7 +9,16 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import Judge
 from magus_pyg.data import Sessions
-from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
+from magus_pyg.graph import (
+    SessionGraphBuilder,
+    build_relational_graph,
+    item_id_of,
+    n_items,
+    node_words,
+    words_of,
+)
+from magus_pyg.models import FM, FeatureSpace, FMOptions
+from magus_pyg.ragged import Ragged
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation import Feedback, SessionView, prepare_sessions
 from magus_pyg.simulation.prepare import session_ids
@@ -66,13 +75,11 @@ def randomised(network: Network, seed: int = 5) -> Network:
     with torch.no_grad():
         for weight in network.parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator))
-    return network.double().eval()
+    return network.double().eval().requires_grad_(False)
 
 
 def named(graph: HeteroData, view: SessionView, shown: Tensor) -> list[str]:
     """The shown nodes of the first session as texts: item ids, and the words of queries."""
-    from magus_pyg.graph import item_id_of, n_items, words_of
-
     nodes = view.graphs.node[0, shown[0][shown[0] >= 0]].tolist()
     return [item_id_of(graph, node) if node < n_items(graph) else
             " ".join(sorted(str(word) for word in words_of(graph, node))) for node in nodes]  # fmt: skip
@@ -106,3 +113,12 @@ def lessons(count: int) -> tuple[HeteroData, Sessions, Tensor, Judge]:
     held_out = torch.arange(count, count + 30)
     judge = Judge(prepare_sessions(graph, sessions.take(held_out), scores), (2, 3), 2, plans=True)
     return graph, sessions.take(torch.arange(count)), own[:count], judge
+
+
+def model_of(graph: HeteroData, n_users: int = 200, dim: int = 6, seed: int = 0) -> FM:
+    """An untrained factorization machine with features that vary."""
+    count = n_items(graph)
+    words = node_words(graph).select(torch.arange(count))
+    profiles = Ragged.from_lists([[] for _ in range(n_users)])
+    space = FeatureSpace(n_users, count, len(graph.vocabulary.words), 0, words, profiles)
+    return FM(FMOptions(dim=dim, dropout=0.0, init_std=0.5), space, seed).eval()

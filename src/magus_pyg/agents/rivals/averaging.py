@@ -32,4 +32,4 @@ class RunningAverage(Generic[Network]):
 
     def frozen(self) -> Network:
         """A copy of the average in double precision, for play."""
-        return copy.deepcopy(self.average).double().eval()
+        return copy.deepcopy(self.average).double().eval().requires_grad_(False)

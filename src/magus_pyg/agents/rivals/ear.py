@@ -80,7 +80,7 @@ class EarTracker(BeliefTracker):
     def update(self, feedback: Feedback) -> None:
         """Take in the answers to a list: clicked queries count as accepted, refused items are reflected on."""
         count, shown = self.nodes.n_items, feedback.shown
-        clicked = self.clicked_query(feedback)
+        clicked, before = self.clicked_query(feedback), self.logit
         super().update(feedback)
         if shown.shape[1]:
             slot = shown.gather(1, feedback.clicked.clamp(min=0).unsqueeze(1))
@@ -90,12 +90,13 @@ class EarTracker(BeliefTracker):
                 taken = self.network.accepted(self.given[torch.arange(len(place)), place]).to(torch.float64)
             self.accepted = torch.where(same.any(1, keepdim=True), self.accepted + taken, self.accepted)
         queries = ((shown >= count) & ~feedback.not_care).any(1)
-        code = torch.where(clicked, CLICKED, torch.where(queries, REFUSED, ONLY_ITEMS)).to(torch.float64)
+        codes = torch.tensor([ONLY_ITEMS, REFUSED, CLICKED], dtype=torch.float64)
+        code = codes[torch.where(clicked, 2, queries.to(torch.int64))]
         moved = torch.cat([code.unsqueeze(1), self.history[:, :-1]], 1)
         self.history = torch.where(feedback.active.unsqueeze(1), moved, self.history)
         if self.rate > 0.0:
             refused = self.nodes.holds(shown)[:, :count] & feedback.active.unsqueeze(1)
-            after = reflect(self.session, self.vectors, self.logit, self.belief(), refused, self.rate, self.steps)
+            after = reflect(self.session, self.vectors, before, self.belief(), refused, self.rate, self.steps)
             self.reflected = after - self.accepted
 
     def state_dict(self) -> dict[str, Tensor]:

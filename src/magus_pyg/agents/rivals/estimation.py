@@ -80,7 +80,7 @@ class EstimationNetwork(nn.Module):
             raise RunError(
                 f"the estimation of the run cannot be used ({error}): train again with this agent"
             ) from error
-        return network.double().eval()
+        return network.double().eval().requires_grad_(False)
 
 
 def reflect(

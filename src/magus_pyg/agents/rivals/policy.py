@@ -62,7 +62,7 @@ class PolicyNetwork(nn.Module):
             network.load_state_dict(own)
         except (KeyError, RuntimeError, IndexError) as error:
             raise RunError(f"the policy of the run cannot be used ({error}): train again with this agent") from error
-        return network.double().eval()
+        return network.double().eval().requires_grad_(False)
 
 
 @dataclass

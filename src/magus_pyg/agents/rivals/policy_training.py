@@ -81,7 +81,7 @@ def train_policy(
         ModelError: a loss that is not finite.
     """
     network = learner.network
-    best: tuple[float, PolicyNetwork] = (float("-inf"), copy.deepcopy(network).double().eval())
+    best: tuple[float, PolicyNetwork] = (float("-inf"), copy.deepcopy(network).double().eval().requires_grad_(False))
     rows: list[dict[str, float]] = []
 
     def judged(frozen: PolicyNetwork, imitation: bool, loss: float) -> float:

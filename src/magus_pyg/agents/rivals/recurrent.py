@@ -95,7 +95,7 @@ class RecurrentNetwork(nn.Module):
             network.load_state_dict(own)
         except (KeyError, RuntimeError, IndexError, ValueError) as error:
             raise RunError(f"what recurrent learned cannot be used ({error}): train again with this agent") from error
-        return network.double().eval()
+        return network.double().eval().requires_grad_(False)
 
 
 class RecurrentAgent:
