@@ -18,7 +18,7 @@ from magus_pyg.ragged import Ragged
 
 __all__ = ["Population", "load_population", "population_of", "save_population"]
 
-_FORMAT = "magus_pyg population 1"
+_FORMAT = "magus_pyg population 2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,9 @@ class Population:
         item: int32 [n].
         label: int8 [n].
         part: int8 [n], 0 train, 1 validation, 2 test.
+        action: int8 [n], index into `actions`; empty where the log has one kind of action.
+        actions: the names of the kinds of action.
+        ordered: whether the order of a user's rows is that of events.
         profiles: [U] rows of profile-value ids.
         n_profiles: number of profile values.
         searched: [U] rows of query nodes, the user's last searches before the test part.
@@ -41,6 +44,9 @@ class Population:
     item: Tensor
     label: Tensor
     part: Tensor
+    action: Tensor
+    actions: tuple[str, ...]
+    ordered: bool
     profiles: Ragged
     n_profiles: int
     searched: Ragged
@@ -65,10 +71,11 @@ class Population:
         return items
 
     def train_rows(self) -> Interactions:
-        """The training rows, which graph models are built on."""
+        """The training rows, which graph models, histories and tasks are built on."""
         user = torch.repeat_interleave(torch.arange(len(self.user_ids)), self.user_ptr.diff())
         chosen = self.part == 0
-        return Interactions(user[chosen], self.item[chosen], self.label[chosen])
+        action = self.action[chosen].to(torch.int64) if self.actions else None
+        return Interactions(user[chosen], self.item[chosen], self.label[chosen], self.ordered, action, self.actions)
 
 
 def population_of(data: RecDataset, searched: Ragged) -> Population:
@@ -80,6 +87,9 @@ def population_of(data: RecDataset, searched: Ragged) -> Population:
         item=torch.from_numpy(data.item.astype(np.int32)),
         label=torch.from_numpy(data.label.copy()),
         part=torch.from_numpy(data.part.copy()),
+        action=torch.zeros(0, dtype=torch.int8) if data.action is None else torch.from_numpy(data.action.copy()),
+        actions=data.actions,
+        ordered=data.ordered,
         profiles=profiles,
         n_profiles=len(values),
         searched=searched,
@@ -96,12 +106,14 @@ def save_population(population: Population, path: Path) -> None:
         "item": population.item,
         "label": population.label,
         "part": population.part,
+        "action": population.action,
         "profiles_ptr": population.profiles.ptr,
         "profiles_index": population.profiles.index,
         "searched_ptr": population.searched.ptr,
         "searched_index": population.searched.index,
     }
-    header = {"format": _FORMAT, "sizes": json.dumps({"n_profiles": population.n_profiles})}
+    values = {"n_profiles": population.n_profiles, "actions": population.actions, "ordered": population.ordered}
+    header = {"format": _FORMAT, "values": json.dumps(values)}
     save_file({key: value.contiguous() for key, value in tensors.items()}, path, header)
 
 
@@ -120,13 +132,17 @@ def load_population(path: Path) -> Population:
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is missing, cut off or damaged ({error}); train again") from error
     data, ends = found["user_id_bytes"].numpy().tobytes(), found["user_id_ptr"].tolist()
+    values = json.loads(header["values"])
     return Population(
         user_ids=tuple(data[start:end].decode() for start, end in pairwise(ends)),
         user_ptr=found["user_ptr"],
         item=found["item"],
         label=found["label"],
         part=found["part"],
+        action=found["action"],
+        actions=tuple(values["actions"]),
+        ordered=bool(values["ordered"]),
         profiles=Ragged(found["profiles_ptr"], found["profiles_index"]),
-        n_profiles=int(json.loads(header["sizes"])["n_profiles"]),
+        n_profiles=int(values["n_profiles"]),
         searched=Ragged(found["searched_ptr"], found["searched_index"]),
     )

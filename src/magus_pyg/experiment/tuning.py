@@ -88,7 +88,11 @@ _ALL: dict[str, Range | Choice] = {
     "model.dropout": Range(0.0, 0.6, log=False),
     "model.init_std": Choice((0.01, 0.03, 0.1)),
 }
-_NETWORK: dict[str, Range | Choice] = {**_ALL, "model.hidden": Choice(([64], [128, 64], [256, 128]))}
+_NETWORK: dict[str, Range | Choice] = {
+    **_ALL,
+    "model.hidden": Choice(([64], [128, 64], [256, 128])),
+    "model.hidden_dropout": Range(0.0, 0.7, log=False),
+}
 _HISTORY: dict[str, Range | Choice] = {**_ALL, "model.history": Choice((10, 20, 40))}
 _GRAPH: dict[str, Range | Choice] = {
     "train.lr": Range(1e-3, 1e-2),
@@ -103,7 +107,7 @@ SPACES: dict[str, Space] = {
     "hybrid": {"model.popularity": Range(0.0, 1.0, log=False), "model.decay": Range(0.8, 1.0, log=False)},
     "deepfm": _NETWORK,
     "pnn": _NETWORK,
-    "mmoe": _NETWORK,
+    "mmoe": {**_NETWORK, "model.experts": Choice((2, 4, 8)), "model.task_weight": Range(0.0, 1.0, log=False)},
     "din": _HISTORY,
     "lstm": _HISTORY,
     "gru": _HISTORY,
