@@ -86,7 +86,7 @@ def make_problem(n_items: int, n_words: int, most_words: int, n_rows: int, with_
 def options_of(name: str) -> ModelOptions:
     """The defaults of a model with dim 64, and without dropout, which DeepCTR-Torch has not by default."""
     known = {field.name for field in fields(MODELS[name].options)}
-    chosen = {"name": name, "dim": DIM, "dropout": 0.0}
+    chosen = {"name": name, "dim": DIM, "dropout": 0.0, "hidden_dropout": 0.0}
     return MODELS[name].options(**{key: value for key, value in chosen.items() if key in known})  # type: ignore[arg-type]
 
 
