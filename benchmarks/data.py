@@ -170,7 +170,7 @@ def sort(engine: str, folder: Path) -> Callable[[], str]:
         pl = importlib.import_module("polars")
         table = pl.DataFrame(columns)
         return lambda: _told(table.sort(by, maintain_order=True)["item"].to_numpy())
-    from magus_pyg.data.assemble import stable_order
+    from magus_pyg.data.ordering import stable_order
 
     def ours() -> str:
         order = stable_order(columns["user"], columns["time"])

@@ -9,8 +9,9 @@ from raw_logs import write_tmall
 from small_data import tabular
 
 from magus_pyg.data import LogOptions, SessionOptions, TmallOptions, build_sessions, load_dataset
-from magus_pyg.data.assemble import Log, Tables, assemble, stable_order
+from magus_pyg.data.assemble import Log, Tables, assemble
 from magus_pyg.data.filters import kept_by_rules
+from magus_pyg.data.ordering import copies, stable_order
 from magus_pyg.errors import ConfigError, DataError
 
 ROWS = st.lists(
@@ -84,12 +85,31 @@ def test_every_session_holds_a_target(rows):
         assert bool(sessions.targets.any(dim=1).all())
 
 
-@pytest.mark.parametrize("high", [5, 2**40])
-def test_the_quick_order_is_the_slow_one(high):
+WIDE = st.sampled_from([0, 1, 2, 3, 86_400, 172_800, 2**31, -(2**31), 2**40, -(2**62), 2**62, 2**63 - 1, -(2**63)])
+
+
+@given(st.lists(st.tuples(st.integers(0, 4) | st.integers(0, 2**40), WIDE), max_size=40))
+def test_the_quick_order_is_the_slow_one(rows):
+    first, second = (np.array([row[place] for row in rows], dtype=np.int64) for place in (0, 1))
+    assert np.array_equal(stable_order(first, second), np.lexsort((second, first)))
+
+
+@pytest.mark.parametrize("times", [186, 2**30])
+def test_the_quick_order_of_many_rows(times):
     generator = np.random.default_rng(0)
-    first, second = generator.integers(0, 9, 500), generator.integers(-high, high, 500)
-    for one in (second, second * (2**20 if high > 5 else 1)):  # too wide for one integer: the slow way itself
-        assert np.array_equal(stable_order(first, one), np.lexsort((one, first)))
+    first = generator.integers(0, 50, 5000).astype(np.int32)
+    second = (generator.integers(0, times, 5000) * (86_400 if times < 1000 else 1)).astype(np.int64) - 7
+    assert np.array_equal(stable_order(first, second), np.lexsort((second, first)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), WIDE, WIDE), min_size=1, max_size=40), st.booleans())
+def test_copies_are_those_that_pandas_finds(rows, narrow):
+    columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)][: 1 if narrow else 3]
+    expected = pd.DataFrame(dict(enumerate(columns))).duplicated().to_numpy()
+    count, repeated = copies(columns, rows=True)
+    assert count == expected.sum()
+    assert np.array_equal(np.zeros(len(rows), bool) if repeated is None else repeated, expected)
+    assert copies(columns, rows=False) == (count, None)
 
 
 def test_searches_and_tables_follow(write):

@@ -9,10 +9,11 @@ import pandas as pd
 from magus_pyg.data.dataset import RecDataset, empty_searched, word_columns
 from magus_pyg.data.filters import Kept, kept_by_rules
 from magus_pyg.data.options import DatasetOptions, LogOptions, check_options
+from magus_pyg.data.ordering import copies, stable_order
 from magus_pyg.data.split import temporal_split
 from magus_pyg.errors import ConfigError, DataError
 
-__all__ = ["Log", "Prepared", "Tables", "assemble", "finish", "prepare", "stable_order"]
+__all__ = ["Log", "Prepared", "Tables", "assemble", "finish", "prepare"]
 
 logger = logging.getLogger(__name__)
 
@@ -172,19 +173,10 @@ def _note(notes: dict[str, int], what: str, count: int) -> None:
 
 
 def _without_repeats(log: Log, notes: dict[str, int], drop: bool) -> Log:
-    columns = {"user": log.user, "item": log.item, "time": log.time, "value": log.value, "part": log.part}
-    frame = pd.DataFrame({name: column for name, column in columns.items() if column is not None}, copy=False)
-    repeated = np.zeros(len(frame), dtype=bool)
-    # One hash a row first: only rows that share theirs with another have to be compared column by column.
-    hashed = np.zeros(len(frame), dtype=np.uint64)
-    for name in frame.columns:
-        hashed = (hashed ^ frame[name].to_numpy().astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        hashed ^= hashed >> np.uint64(29)
-    alike = np.flatnonzero(pd.Series(hashed).duplicated(keep=False).to_numpy())
-    del hashed
-    repeated[alike] = frame.iloc[alike].duplicated().to_numpy()
-    _note(notes, f"exact copies of a row, {'dropped' if drop else 'kept'}", int(repeated.sum()))
-    return log.take(~repeated) if drop and repeated.any() else log
+    columns = (log.user, log.item, log.time, log.value, log.part)
+    count, repeated = copies([column for column in columns if column is not None], rows=drop)
+    _note(notes, f"exact copies of a row, {'dropped' if drop else 'kept'}", count)
+    return log if repeated is None else log.take(~repeated)
 
 
 def _filtered(options: LogOptions, tables: Tables, log: Log, kept: Kept, notes: dict[str, int]) -> tuple[Tables, Log]:
@@ -228,20 +220,3 @@ def _order(log: Log) -> tuple[np.ndarray, np.ndarray]:
     starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
     counts = np.diff(np.append(starts, user.size))
     return order, (np.arange(user.size) - np.repeat(starts, counts)).astype(np.int64)
-
-
-def stable_order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The positions sorted by two columns of integers and then by position, int64 [n]; `first` is not negative."""
-    low = int(second.min())
-    bits = [int(span).bit_length() for span in (first.max(), int(second.max()) - low, first.size - 1)]
-    if sum(bits) > 63:
-        return np.lexsort((second, first))
-    # All three in one integer: numpy sorts integers several times faster than it sorts positions by columns.
-    key = first.astype(np.int64)
-    key <<= bits[1]
-    key += second.astype(np.int64) - low
-    key <<= bits[2]
-    key |= np.arange(first.size)
-    key.sort()
-    key &= (1 << bits[2]) - 1
-    return key

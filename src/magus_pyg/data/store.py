@@ -137,14 +137,14 @@ def _read(folder: Path, meta: dict[str, Any]) -> Prepared:
     log = Log(
         user=user,
         item=columns["item"].astype(np.int64),
-        label=columns["label"].astype(np.int8),
+        label=columns["label"].astype(np.int8, copy=False),
         time=columns["time"].astype(np.int64),
-        part=columns["part"].astype(np.int8),
+        part=columns["part"].astype(np.int8, copy=False),
         actions=tuple(meta["actions"]),
         ordered=bool(meta["ordered"]),
     )
     if "action" in columns:
-        log = replace(log, action=columns["action"].astype(np.int8))
+        log = replace(log, action=columns["action"].astype(np.int8, copy=False))
     return Prepared(Tables(tables["items"], tables["users"], tables["searched"], dict(meta["notes"])), log)
 
 
