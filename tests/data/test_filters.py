@@ -94,6 +94,14 @@ def test_the_quick_order_is_the_slow_one(rows):
     assert np.array_equal(stable_order(first, second), np.lexsort((second, first)))
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64])
+def test_the_ends_of_types(kind):
+    low, high = np.iinfo(kind).min, np.iinfo(kind).max
+    first, second = np.array([1, 1, 1, 0, 1], np.int32), np.array([high, low, 0, high, 5], dtype=kind)
+    assert np.array_equal(stable_order(first, second), np.lexsort((second, first)))
+    assert copies([second], rows=True)[1].tolist() == [False, False, False, True, False]
+
+
 @pytest.mark.parametrize("times", [186, 2**30])
 def test_the_quick_order_of_many_rows(times):
     generator = np.random.default_rng(0)

@@ -75,8 +75,8 @@ def _steps(column: np.ndarray) -> tuple[np.ndarray, int]:
     low, high = int(column.min()), int(column.max())
     if high - low >= 2**62:
         return column, high - low + 1
-    small = np.can_cast(column.dtype, np.int32) and high - low <= np.iinfo(np.int32).max
-    shifted = (column if small else column.astype(np.int64)) - low
+    small = np.can_cast(column.dtype, np.int32) and low > np.iinfo(np.int32).min and high - low < 2**31
+    shifted = column.astype(np.int32 if small else np.int64) - low
     step = int(np.gcd.reduce(shifted[:_SAMPLE])) or high - low
     if step > 1 and not (shifted % step).any():
         shifted = shifted // step
