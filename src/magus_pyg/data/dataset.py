@@ -7,12 +7,15 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from magus_pyg.errors import DataError
 
 __all__ = ["PARTS", "RecDataset", "part_index"]
 
 PARTS: tuple[str, ...] = ("train", "validation", "test")
+_PIECE = 1 << 20
 
 
 def part_index(part: str) -> int:
@@ -161,10 +164,17 @@ class RecDataset:
         digest = hashlib.sha256()
 
         def add_texts(label: str, values: Iterable[str]) -> None:
-            texts = [str(value) for value in values]
+            texts = pa.array(list(map(str, values)), pa.large_string())
             # Lengths first: without them ["ab", "c"] and ["a", "bc"] would look the same.
-            lengths = np.array([len(text.encode()) for text in texts], dtype="<i8")
-            digest.update(f"{label}:{len(texts)};".encode() + lengths.tobytes() + "".join(texts).encode())
+            lengths = pc.binary_length(texts).to_numpy().astype("<i8")
+            digest.update(f"{label}:{len(texts)};".encode() + lengths.tobytes())
+            digest.update(texts.buffers()[2] or b"")
+
+        def add_numbers(label: str, column: np.ndarray) -> None:
+            digest.update(f"{label};".encode())
+            # In pieces, since a copy of a whole column may be hundreds of megabytes.
+            for start in range(0, column.size, _PIECE):
+                digest.update(np.ascontiguousarray(column[start : start + _PIECE], dtype="<i8"))
 
         add_texts("users", self.user_ids)
         add_texts("items", self.item_ids)
@@ -176,9 +186,9 @@ class RecDataset:
         for column in self.profile_fields:
             add_texts(f"user {column}", self.users[column])
         for name in ("user", "item", "time", "label", "part"):
-            digest.update(f"{name};".encode() + getattr(self, name).astype("<i8").tobytes())
+            add_numbers(name, getattr(self, name))
         for name in ("user", "time"):
-            digest.update(f"searched {name};".encode() + self.searched[name].to_numpy(dtype="<i8").tobytes())
+            add_numbers(f"searched {name}", self.searched[name].to_numpy(dtype=np.int64))
         add_texts("searched", self.searched["words"])
         if self.action is not None:
             add_texts("actions", self.actions)

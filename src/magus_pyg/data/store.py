@@ -1,4 +1,4 @@
-"""Processed data sets on disk: compact columns that are read back in seconds, under a name that stands for a whole one.
+"""Processed data sets on disk: columns that are mapped into memory, under a name that stands for a whole one.
 
 A folder holds `log.*.npy`, `items.parquet`, `users.parquet`, `searched.parquet` and `meta.json`. The same input gives
 the same bytes. It is written under a temporary name and then renamed, so what has the final name is whole.
@@ -10,7 +10,6 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from magus_pyg.data.assemble import Log, Prepared, Tables
+from magus_pyg.data.dataset import empty_searched
 from magus_pyg.errors import DataError
 
 try:
@@ -30,15 +30,15 @@ except ImportError:  # Windows has no such locks: two processes then both proces
 __all__ = ["FORMAT_VERSION", "locked", "processed_files", "read_prepared", "write_prepared"]
 
 #: Version of the files. A folder of another version is processed again.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _TABLES = ("items", "users", "searched")
-_COLUMNS = ("item", "time", "label", "part", "action")
+_COLUMNS = {"user": np.int64, "item": np.int64, "time": np.int64, "label": np.int8, "part": np.int8, "action": np.int8}
 
 
 def processed_files() -> list[str]:
     """The names of the files of a processed data set."""
-    return ["meta.json", "log.counts.npy", *(f"log.{name}.npy" for name in _COLUMNS[:-1]), *(
-        f"{name}.parquet" for name in _TABLES)]  # fmt: skip
+    log = [f"log.{name}.npy" for name in _COLUMNS if name != "action"]
+    return ["meta.json", *log, *(f"{name}.parquet" for name in _TABLES)]
 
 
 def write_prepared(prepared: Prepared, meta: dict[str, Any], folder: Path) -> None:
@@ -100,12 +100,10 @@ def read_prepared(folder: Path) -> Prepared:
 
 def _write(prepared: Prepared, meta: dict[str, Any], folder: Path) -> None:
     log, tables = prepared.log, prepared.tables
-    # Rows are sorted by user, so the numbers of rows say whose they are.
-    counts = np.bincount(log.user, minlength=len(tables.users)).astype(np.int64)
-    columns = {"counts": counts, **{name: getattr(log, name) for name in _COLUMNS}}
-    for name, column in columns.items():
+    for name, kind in _COLUMNS.items():
+        column: np.ndarray | None = getattr(log, name)
         if column is not None:
-            np.save(folder / f"log.{name}.npy", _smallest(column), allow_pickle=False)
+            np.save(folder / f"log.{name}.npy", column.astype(kind, copy=False), allow_pickle=False)
     for name in _TABLES:
         frame: pd.DataFrame = getattr(tables, name)
         texts = {key: pa.array(frame[key].to_numpy(), pa.string()) if frame[key].dtype.kind not in "iu" else
@@ -116,44 +114,19 @@ def _write(prepared: Prepared, meta: dict[str, Any], folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _smallest(column: np.ndarray) -> np.ndarray:
-    """The column in the smallest signed type that holds it."""
-    low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
-    for kind in (np.int8, np.int16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return column.astype(kind, copy=False)
-    return column.astype(np.int64, copy=False)
-
-
 def _read(folder: Path, meta: dict[str, Any]) -> Prepared:
     for name, size in meta["files"].items():
         found = (folder / name).stat().st_size
         if found != size:
             raise ValueError(f"{name} has {found} bytes instead of {size}")
-    columns = {path.name[4:-4]: np.load(path, allow_pickle=False) for path in folder.glob("log.*.npy")}
-    counts = columns.pop("counts").astype(np.int64)
-    user = np.repeat(np.arange(counts.size), counts)
-    tables = {name: _frame(pq.read_table(folder / f"{name}.parquet")) for name in _TABLES}
-    log = Log(
-        user=user,
-        item=columns["item"].astype(np.int64),
-        label=columns["label"].astype(np.int8, copy=False),
-        time=columns["time"].astype(np.int64),
-        part=columns["part"].astype(np.int8, copy=False),
-        actions=tuple(meta["actions"]),
-        ordered=bool(meta["ordered"]),
-    )
-    if "action" in columns:
-        log = replace(log, action=columns["action"].astype(np.int8, copy=False))
+    # Mapped copy-on-write: pages are read when they are used, shared with other processes, and never written back.
+    columns = {
+        name: np.asarray(np.load(folder / f"log.{name}.npy", mmap_mode="c", allow_pickle=False))
+        for name in _COLUMNS
+        if f"log.{name}.npy" in meta["files"]
+    }
+    tables = {name: pq.read_table(folder / f"{name}.parquet").to_pandas() for name in _TABLES}
+    if not len(tables["searched"]):
+        tables["searched"] = empty_searched()
+    log = Log(**columns, actions=tuple(meta["actions"]), ordered=bool(meta["ordered"]))
     return Prepared(Tables(tables["items"], tables["users"], tables["searched"], dict(meta["notes"])), log)
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            name: table.column(name).to_numpy()
-            if pa.types.is_integer(table.column(name).type)
-            else table.column(name).to_pandas().to_numpy(dtype=object)
-            for name in table.column_names
-        }
-    )
