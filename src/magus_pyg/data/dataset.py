@@ -174,7 +174,7 @@ class RecDataset:
             digest.update(f"{label};".encode())
             # In pieces, since a copy of a whole column may be hundreds of megabytes.
             for start in range(0, column.size, _PIECE):
-                digest.update(np.ascontiguousarray(column[start : start + _PIECE], dtype="<i8"))
+                digest.update(np.ascontiguousarray(column[start : start + _PIECE], dtype="<i8").data)
 
         add_texts("users", self.user_ids)
         add_texts("items", self.item_ids)
