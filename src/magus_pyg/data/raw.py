@@ -145,7 +145,8 @@ class RawDataset(ABC, Generic[Options]):
             "`dataset.path=` to theirs"
         )
         if not self.options.download:
-            raise DataError(f"{message} (`dataset.download` is off)")
+            closed = type(self).download is RawDataset.download
+            raise DataError(message if closed else f"{message} (`dataset.download` is off)")
         try:
             self.download()
         except DataError as error:
