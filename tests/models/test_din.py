@@ -65,18 +65,19 @@ def literal_logit(model, user, past, item, words):
     def candidate(item, words):
         own = fields.item[item] * model.item_known[item] if item is not None else torch.zeros(dim + 1)
         of_words = mean(fields.word, words)
-        return torch.cat([own[:-1], of_words[:-1]]), own[-1] + of_words[-1]
+        return own[:-1], of_words[:-1], own[-1] + of_words[-1]
 
     own = fields.user[user] * model.user_known[user]
     profile = mean(fields.profile, USER_PROFILES[user])
-    v, linear = candidate(item, words)
+    of_id, of_words, linear = candidate(item, words)
+    v = of_id + of_words
     liked = [i for u, i, label in ROWS if u == user and label][:past][-model.options.history :]
-    history = [candidate(i, ITEM_WORDS[i])[0] for i in liked]
+    history = [sum(candidate(i, ITEM_WORDS[i])[:2]) for i in liked]
     weights = [literal_mlp(model.unit.mlp, torch.cat([v, e, v * e])) for e in history]
     if model.options.softmax and history:
-        weights = (torch.stack(weights) / (2 * dim) ** 0.5).softmax(0)
-    interest = sum((w * e for w, e in zip(weights, history, strict=True)), torch.zeros(2 * dim))
-    top = literal_mlp(model.top, torch.cat([own[:-1], profile[:-1], interest, v]))
+        weights = (torch.stack(weights) / dim**0.5).softmax(0)
+    interest = sum((w * e for w, e in zip(weights, history, strict=True)), torch.zeros(dim))
+    top = literal_mlp(model.top, torch.cat([own[:-1], profile[:-1], interest, of_id, of_words]))
     return model.bias + own[-1] + profile[-1] + linear + top[0]
 
 

@@ -45,24 +45,33 @@ class Dice(nn.Module):
 
     def forward(self, s: Tensor) -> Tensor:
         """The activation of s."""
-        mean, var = self.mean, self.var
         if self.training:
-            mean, var = self._batch_statistics(s.reshape(-1, s.shape[-1]).to(self.mean.dtype))
-        scale = torch.rsqrt(var + self.eps)
-        p = torch.sigmoid(torch.addcmul(-mean * scale, s, scale))
-        return s * torch.lerp(self.alpha, torch.ones_like(self.alpha), p)  # p s + (1 - p) α s
+            normal = self._by_batch(s.reshape(-1, s.shape[-1]).to(self.mean.dtype)).view(s.shape)
+        else:
+            scale = torch.rsqrt(self.var + self.eps)
+            normal = torch.addcmul(-self.mean * scale, s, scale)
+        return s * (self.alpha + torch.sigmoid(normal) * (1 - self.alpha))  # p s + (1 - p) α s
 
-    def _batch_statistics(self, s: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance [size] of the rows [n, size] of all devices; if there are any, the averages move."""
-        total = self._over_devices(torch.cat([s.sum(0), s.new_full((1,), len(s))]))
-        n = total[-1].clamp(min=1)
-        mean = total[:-1] / n
-        var = self._over_devices((s - mean).square().sum(0)) / n
-        with torch.no_grad():
-            share = (total[-1] > 0) * self.momentum
-            self.mean += share * (mean - self.mean)
-            self.var += share * (var - self.var)
-        return mean, var
+    def _by_batch(self, s: Tensor) -> Tensor:
+        """The rows [n, size], normalised by their own mean and variance; if there are any, the averages move."""
+        if self.across_devices:
+            total = self._over_devices(torch.cat([s.sum(0), s.new_full((1,), len(s))]))
+            count = total[-1].clamp(min=1)
+            mean = total[:-1] / count
+            var = self._over_devices((s - mean).square().sum(0)) / count
+            self._move(mean, var, total[-1] > 0)
+            return (s - mean) * torch.rsqrt(var + self.eps)
+        if not len(s):
+            return s
+        # The same in one pass, and one backwards.
+        normal, mean, scale = torch.native_batch_norm(s, None, None, None, None, True, 0.0, self.eps)
+        self._move(mean, (scale.square().reciprocal() - self.eps).clamp(min=0), True)
+        return normal
+
+    @torch.no_grad()
+    def _move(self, mean: Tensor, var: Tensor, there: Tensor | bool) -> None:
+        self.mean += self.momentum * there * (mean - self.mean)
+        self.var += self.momentum * there * (var - self.var)
 
     def _over_devices(self, values: Tensor) -> Tensor:
         """The sum over the devices of a training, differentiable."""

@@ -41,7 +41,7 @@ class RecurrentOptions(ModelOptions):
     dim: int = 64
     hidden: int = 64
     history: int = 30
-    dropout: float = 0.2
+    dropout: float = 0.5
     init_std: float = 0.01
 
     def __post_init__(self) -> None:
