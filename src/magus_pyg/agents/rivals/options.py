@@ -73,18 +73,18 @@ class PolicyOptions:
     """
 
     hidden: int = 32
-    imitation_epochs: int = 8
+    imitation_epochs: int = 4
     epochs: int = 12
     batch_size: int = 64
-    steps: int = 50
+    steps: int = 60
     rollouts: int = 4
     imitation_lr: float = 5e-3
-    lr: float = 3e-3
-    entropy: float = 1e-3
-    patience: int = 4
+    lr: float = 4e-3
+    entropy: float = 1e-4
+    patience: int = 5
     success: float = 1.0
     clicked: float = 0.0
-    turn: float = -0.05
+    turn: float = -0.005
     quit: float = 0.0
     discount: float = 1.0
 
@@ -110,7 +110,8 @@ class EarOptions(PolicyOptions):
         reflection_steps: gradient steps after a round.
     """
 
-    clicked: float = 0.02
+    clicked: float = 0.005
+    quit: float = -0.3
     rank: int = 16
     estimation_epochs: int = 20
     estimation_lr: float = 3e-3

@@ -160,8 +160,8 @@ def _gradient_loss(notes: list[Learning], outcomes: list[Outcome], options: Poli
     entropy = torch.stack([torch.stack(note.entropy) for note in notes])
     active = torch.stack([outcome.active for outcome in outcomes])
     value = torch.stack([returns(outcome, options) for outcome in outcomes])
-    # What earlier rounds gave is the same whatever is listed now, so the whole return serves every round.
+    # What earlier rounds gave is the same whatever is listed now, so the whole return serves every round. It is not
+    # brought to one scale: where all plays succeed there is next to nothing to learn.
     gain = advantages(value[:, 0]).unsqueeze(1).expand_as(value)
-    gain = gain / gain[active].std().clamp(min=1e-3)
     surrogate = (gain.detach() * log_prob)[active].mean()
     return -surrogate - options.entropy * entropy[active].mean()
