@@ -82,7 +82,7 @@ class DIN(BaseRecommender):
     * the code has a bias for each item, batch normalisation before the layers, and no user features. Here there are
       linear terms of all fields and the user's fields as in the paper, and no batch normalisation, as Dice normalises;
     * both put the vectors of an item's fields side by side, also in the history. Their sum halves what the unit costs,
-      and ranks as well (validation AUC on ml-100k 0.794, and 0.795 side by side);
+      and ranked no worse (validation AUC on ml-100k after six epochs 0.801, and 0.795 side by side);
     * the paper's regularisation of the embeddings in use (Sec. 5.1) is `TrainOptions.weight_decay`.
 
     Args:
