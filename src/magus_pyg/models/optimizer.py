@@ -79,9 +79,9 @@ class RowAdam(Adam):
             g = g / scale
         beta1, beta2 = group["betas"]
         state["step"] += 1
-        t = state["uses"][row] + 1
-        m = state["exp_avg"][row].lerp_(g, 1 - beta1)
-        v = state["exp_avg_sq"][row].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        t = state["uses"].index_select(0, row).add_(1)
+        m = state["exp_avg"].index_select(0, row).lerp_(g, 1 - beta1)
+        v = state["exp_avg_sq"].index_select(0, row).mul_(beta2).addcmul_(g, g, value=1 - beta2)
         for name, value in (("uses", t), ("exp_avg", m), ("exp_avg_sq", v)):
             state[name].index_copy_(0, row, value)
         t = t.unsqueeze(1)
