@@ -138,6 +138,16 @@ def test_an_untrained_unit_ranks_items_as_the_base_does() -> None:
     assert mine == base
 
 
+def test_without_trust_answers_change_nothing() -> None:
+    agent = agent_of_shapes()
+    agent.trust = 0.0
+    play = agent.start(view_of_scores(agent.graph, beliefs(0.4, 0.3, 0.2, 0.1), 3, 1))
+    before = play.logits()
+    play.update(answer(play.recommend()))
+    assert float(play.state.abs().sum()) > 0
+    assert torch.equal(play.logits(), before)
+
+
 def test_the_loss_by_hand() -> None:
     """Untrained: items by their belief, queries by theirs. The target is a, so x and red are part of it."""
     graph = shapes_graph()
@@ -210,8 +220,8 @@ def test_training_is_a_function_of_its_seed() -> None:
     again, _ = fit_recurrent(graph, model, known, training, judge, (0.5, 0.6), SHORT, 1, offsets=(-30.0, -1.0))
     assert all(torch.equal(value, again.tensors()[name]) for name, value in first.tensors().items())
     assert [row["epoch"] for row in rows if "epoch" in row] == [1, 2]
-    tried = {row["offset"]: row["objective"] for row in rows if "offset" in row}
-    assert first.offset == max(tried, key=lambda offset: tried[offset])
+    tried = {(row["offset"], row["trust"]): row["objective"] for row in rows if "offset" in row}
+    assert (first.offset, first.trust) == max(tried, key=lambda choice: tried[choice])
     assert first.temperature == 0.6
     read = RecurrentAgent.of_state(graph, model, known, first.tensors())
     kept = sessions.take(torch.arange(20))
@@ -242,7 +252,7 @@ def test_without_validation_sessions_all_epochs_are_played() -> None:
 def test_a_broken_state_is_named() -> None:
     agent = agent_of_shapes()
     state = agent.tensors()
-    for missing in ("network.met.weight", "offset"):
+    for missing in ("network.met.weight", "offset", "trust"):
         with pytest.raises(RunError, match="what recurrent learned"):
             RecurrentAgent.of_state(agent.graph, agent.scorer, agent.features,
                                     {name: value for name, value in state.items() if name != missing})  # fmt: skip

@@ -110,7 +110,8 @@ class RecurrentAgent:
     * a query starts from the base's scores as an item does: from the belief in the candidates that contain it;
     * the features are those of the node. The user enters through the base score, out of fold in training (reading 27);
     * the state is trained for both kinds at once: which candidate left is the target, and which queries would be
-      clicked; how much a click on a query is worth beside one on an item (`offset`) is chosen on validation sessions;
+      clicked; how much a click on a query is worth beside one on an item (`offset`), and how far the state moves the
+      base's ranking (`trust`), are chosen on validation sessions;
     * of queries that name the same candidates one is listed, and none that all candidates contain.
 
     It follows no containment between the nodes: what a click on a query says of an item it has to learn from the
@@ -123,6 +124,7 @@ class RecurrentAgent:
         network: the recurrent unit.
         temperature: base scores are divided by it.
         offset: added to the log-probability of a click on a query when nodes are ranked.
+        trust: the state is multiplied by it when nodes are ranked; 0 leaves the base's ranking.
         name: how tables call it.
 
     Raises:
@@ -137,6 +139,7 @@ class RecurrentAgent:
         network: RecurrentNetwork,
         temperature: float = 1.0,
         offset: float = 0.0,
+        trust: float = 1.0,
         name: str = "recurrent",
     ) -> None:
         if network.met.in_features != features.size:
@@ -148,11 +151,11 @@ class RecurrentAgent:
         self.scorer = scorer
         self.features = features
         self.network = network
-        self.temperature, self.offset = temperature, offset
+        self.temperature, self.offset, self.trust = temperature, offset, trust
         self.name = name
 
     def __repr__(self) -> str:
-        return f"RecurrentAgent(temperature={self.temperature:.4g}, offset={self.offset:.4g})"
+        return f"RecurrentAgent(temperature={self.temperature:.4g}, offset={self.offset:g}, trust={self.trust:g})"
 
     @classmethod
     def of_state(
@@ -160,9 +163,11 @@ class RecurrentAgent:
     ) -> "RecurrentAgent":
         """The agent that `fit_recurrent` trained; RunError where something is missing."""
         network = RecurrentNetwork.of_state(state)
-        if not {"temperature", "offset"} <= set(state):
-            raise RunError("what recurrent learned lacks temperature or offset: train again with this agent")
-        return cls(graph, scorer, features, network, float(state["temperature"]), float(state["offset"]))
+        missing = {"temperature", "offset", "trust"} - set(state)
+        if missing:
+            raise RunError(f"what recurrent learned lacks {', '.join(sorted(missing))}: train again with this agent")
+        values = [float(state[name]) for name in ("temperature", "offset", "trust")]
+        return cls(graph, scorer, features, network, *values)
 
     def tensors(self) -> dict[str, Tensor]:
         """What the agent has learned, to be saved."""
@@ -170,6 +175,7 @@ class RecurrentAgent:
             **{f"network.{key}": value for key, value in self.network.state_dict().items()},
             "temperature": torch.tensor(self.temperature, dtype=torch.float64),
             "offset": torch.tensor(self.offset, dtype=torch.float64),
+            "trust": torch.tensor(self.trust, dtype=torch.float64),
         }
 
     def start(self, view: SessionView) -> "RecurrentPlay":
@@ -210,7 +216,7 @@ class RecurrentPlay:
 
     def logits(self) -> Tensor:
         """The network's logits [B, D] in the present state."""
-        return self.agent.network.logits(self.state, self.met, self.prior, self.nodes.is_item)
+        return self.agent.network.logits(self.agent.trust * self.state, self.met, self.prior, self.nodes.is_item)
 
     def click_log_probability(self, logit: Tensor) -> Tensor:
         """float64 [B, D]: of items by softmax over those left, of queries each on its own."""

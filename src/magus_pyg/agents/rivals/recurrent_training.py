@@ -22,8 +22,9 @@ __all__ = ["fit_recurrent", "round_loss"]
 
 _ORDER, _HELD_OUT = 0x4EC1, 0x4EC2  # what a random number is for
 _AVERAGING = 0.02
-_OFFSETS = (-30.0, -6.0, -5.0, -4.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)
+_OFFSETS = (-30.0, -4.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)
 """What a click on a query is worth beside one on an item, as a log; at -30 queries come after all items."""
+_TRUSTS = (1.0, 0.5, 0.0)
 
 
 def round_loss(play: RecurrentPlay, targets: Tensor, going: Tensor, query_weight: float) -> tuple[Tensor, Tensor]:
@@ -69,12 +70,12 @@ def fit_recurrent(
 
     Lists in training are the agent's own with noise, and in each session queries are as a whole ranked higher or lower,
     so that what the offset will ask for has been seen. Training stops when the loss on validation sessions rises; the
-    offset is the one with the best objective there.
+    offset and trust are those with the best objective there.
 
     Args:
         graph, scorer, features: as for the agent.
         sessions: training sessions with out-of-fold scores.
-        judge: on validation sessions. Without any, all epochs are played and the offset is 0.
+        judge: on validation sessions. Without any, all epochs are played, the offset is 0 and the trust 1.
         temperatures: of the base scores of the training sessions, and of all others.
         options: how to train.
         seed: of weights, order and noise.
@@ -82,7 +83,8 @@ def fit_recurrent(
         say: shows a line an epoch.
 
     Returns:
-        The agent, and a row for each epoch (epoch, loss, validation_loss) and each offset (offset, objective, ...).
+        The agent, and a row for each epoch (epoch, loss, validation_loss) and each choice (offset, trust, objective and
+        more).
 
     Raises:
         ModelError: a loss that is not finite.
@@ -127,14 +129,15 @@ def fit_recurrent(
         if waited >= options.patience:
             break
 
-    def agent(offset: float) -> RecurrentAgent:
-        return RecurrentAgent(graph, scorer, features, best[1], temperatures[1], offset)
+    def agent(offset: float, trust: float) -> RecurrentAgent:
+        return RecurrentAgent(graph, scorer, features, best[1], temperatures[1], offset, trust)
 
     if not len(judge.sessions):
-        return agent(0.0), rows
-    tried = [(judge(agent(offset)), offset) for offset in offsets]
-    rows += [{"offset": offset, **values} for values, offset in tried]
-    return agent(max(tried, key=lambda entry: entry[0]["objective"])[1]), rows
+        return agent(0.0, 1.0), rows
+    tried = [(judge(agent(offset, trust)), offset, trust) for trust in _TRUSTS for offset in offsets]
+    rows += [{"offset": offset, "trust": trust, **values} for values, offset, trust in tried]
+    _, offset, trust = max(tried, key=lambda entry: entry[0]["objective"])
+    return agent(offset, trust), rows
 
 
 def _play(
