@@ -19,7 +19,7 @@ from magus_pyg.agents.rivals import (
 from magus_pyg.agents.rivals.recurrent import CLICKED, REFUSED
 from magus_pyg.agents.rivals.recurrent_training import round_loss
 from magus_pyg.errors import ModelError, RunError
-from magus_pyg.models import BaseRecommender
+from magus_pyg.models import MODELS, BaseRecommender, Interactions, build_model
 from magus_pyg.simulation import Feedback, simulate
 
 
@@ -185,6 +185,28 @@ def test_features_have_one_scale_for_each_kind(monkeypatch: pytest.MonkeyPatch) 
     in_parts = NodeFeatures(graph, known.model)
     node = torch.tensor([[3, 40, 3], [0, 25, 30]])
     torch.testing.assert_close(in_parts(node), table[node])
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_base_has_features_or_is_refused(name: str) -> None:
+    graph, _, _, _ = lessons(1)
+    space = model_of(graph).features
+    generator = torch.Generator().manual_seed(0)
+    user, item = torch.arange(400) % 200, torch.randint(24, (400,), generator=generator)
+    rows = Interactions(user, item, torch.randint(2, (400,), generator=generator))
+    model = build_model(MODELS[name].options(), space, graph, rows)
+    model.observe(rows)
+    model.eval()
+    if name in ("mps", "hybrid"):
+        with pytest.raises(ModelError, match=f"the model '{name}' has no candidate features; choose a model that has"):
+            NodeFeatures(graph, model)
+        return
+    known = NodeFeatures(graph, model)
+    every = known(torch.arange(known.n_nodes))
+    assert every.shape == (known.n_nodes, known.size)
+    assert bool(torch.isfinite(every).all())
+    assert bool((every != 0).any())
+    assert torch.equal(known(torch.tensor([5, 30])), every[torch.tensor([5, 30])])
 
 
 class Featureless(BaseRecommender):

@@ -166,8 +166,8 @@ class RecurrentAgent:
         missing = {"temperature", "offset", "trust"} - set(state)
         if missing:
             raise RunError(f"what recurrent learned lacks {', '.join(sorted(missing))}: train again with this agent")
-        values = [float(state[name]) for name in ("temperature", "offset", "trust")]
-        return cls(graph, scorer, features, network, *values)
+        temperature, offset, trust = (float(state[name]) for name in ("temperature", "offset", "trust"))
+        return cls(graph, scorer, features, network, temperature, offset, trust)
 
     def tensors(self) -> dict[str, Tensor]:
         """What the agent has learned, to be saved."""
