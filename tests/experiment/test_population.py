@@ -8,7 +8,7 @@ import torch
 
 from magus_pyg.data import SyntheticOptions, load_dataset
 from magus_pyg.experiment.population import load_population, population_of, save_population
-from magus_pyg.models import training_data
+from magus_pyg.models import TrainOptions, training_data
 from magus_pyg.ragged import Ragged
 
 
@@ -19,9 +19,15 @@ def test_training_rows_come_back_with_actions_and_order(tmp_path: Path) -> None:
         none = Ragged.from_lists([[]] * data.n_users)
         path = tmp_path / "population.safetensors"
         save_population(population_of(changed, none), path)
-        found, expected = load_population(path).train_rows(), training_data(changed).train
+        loaded = load_population(path)
+        found, expected = loaded.train_rows(TrainOptions()), training_data(changed).train
         for name in ("user", "item", "label"):
             assert torch.equal(getattr(found, name), getattr(expected, name)), name
         assert (found.ordered, found.actions) == (expected.ordered, expected.actions)
         assert (found.action is None) == (expected.action is None)
         assert found.action is None or torch.equal(found.action, expected.action)
+        few = TrainOptions(filter="paper", min_interactions=int(np.median(np.bincount(data.user))))
+        found, expected = loaded.train_rows(few), training_data(changed, few).train
+        assert 0 < len(found) < len(loaded.train_rows(TrainOptions()))
+        assert torch.equal(found.user, expected.user)
+        assert torch.equal(found.item, expected.item)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "describe",
+    "guarded",
     "main_play",
     "main_report",
     "main_simulate",
@@ -62,29 +63,29 @@ _RESUMED = ("train", "simulation", "sessions", "user", "magus", "agents", "paths
 
 def train() -> None:
     """Console command `magus-train`, `scripts/train.py`."""
-    sys.exit(_guarded(main_train, sys.argv[1:]))
+    sys.exit(guarded(main_train, sys.argv[1:]))
 
 
 def simulate() -> None:
     """Console command `magus-simulate`, `scripts/simulate.py`."""
-    sys.exit(_guarded(main_simulate, sys.argv[1:]))
+    sys.exit(guarded(main_simulate, sys.argv[1:]))
 
 
 def play() -> None:
     """Console command `magus-play`, `scripts/play.py`."""
-    sys.exit(_guarded(main_play, sys.argv[1:]))
+    sys.exit(guarded(main_play, sys.argv[1:]))
 
 
 def report() -> None:
     """Console command `magus-report`, `scripts/report.py`."""
-    sys.exit(_guarded(main_report, sys.argv[1:]))
+    sys.exit(guarded(main_report, sys.argv[1:]))
 
 
 def describe() -> None:
     """Console command `magus-describe`, `scripts/describe.py`."""
     from magus_pyg.experiment.describe import main_describe
 
-    sys.exit(_guarded(main_describe, sys.argv[1:]))
+    sys.exit(guarded(main_describe, sys.argv[1:]))
 
 
 def main_train(words: Sequence[str]) -> None:
@@ -200,7 +201,7 @@ def _train_job(composed: DictConfig) -> None:
     def job() -> None:
         train_run(typed(composed), make_console())
 
-    code = _guarded(job)
+    code = guarded(job)
     if code:
         sys.exit(code)
 
@@ -273,7 +274,7 @@ def _wants_help(words: Sequence[str], text: str) -> bool:
     return False
 
 
-def _guarded(command: Callable[..., None], *arguments: Any) -> int:
+def guarded(command: Callable[..., None], *arguments: Any) -> int:
     """Run a command; a MagusError becomes one message on standard error and the code 2."""
     try:
         command(*arguments)

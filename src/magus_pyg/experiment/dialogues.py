@@ -3,13 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
-import pandas as pd
 import torch
-from rich.console import Console
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
-from magus_pyg.data import RecDataset
 from magus_pyg.ear import (
     Dialogues,
     EarAgent,
@@ -28,10 +24,8 @@ from magus_pyg.ear import (
 from magus_pyg.errors import ConfigError, DataError, RunError
 from magus_pyg.experiment.config import Config, NoisyOptions, SimulationOptions
 from magus_pyg.experiment.context import AgentState
-from magus_pyg.experiment.environment import Stopwatch
-from magus_pyg.experiment.playing import Played
+from magus_pyg.experiment.playing import Played, PlaySetting
 from magus_pyg.graph import n_items, node_words
-from magus_pyg.models import BaseRecommender
 
 __all__ = ["EAR_AGENTS", "EarSimulation", "check_dialogues", "fit_dialogue_agents", "play_dialogue_agents"]
 
@@ -110,10 +104,11 @@ def _options(config: Config) -> EarSimulation:
     return config.simulation
 
 
-def _dialogues(config: Config, data: RecDataset, graph: HeteroData, part: str, most: int, fit: bool) -> Dialogues:
+def _dialogues(setting: PlaySetting, part: str, most: int, fit: bool) -> Dialogues:
     """At most `most` dialogues of a part at equal distances, all for 0; for a fit only the latest of each user."""
+    graph = setting.graph
     words = node_words(graph).select(torch.arange(n_items(graph)))
-    dialogues = build_dialogues(data, words, len(graph.vocabulary.words), part, config.seed)
+    dialogues = build_dialogues(setting.data, words, len(graph.vocabulary.words), part, setting.config.seed)
     if fit:
         dialogues = latest_dialogues(dialogues, _LATEST)
     if 0 < most < len(dialogues):
@@ -121,41 +116,29 @@ def _dialogues(config: Config, data: RecDataset, graph: HeteroData, part: str, m
     return dialogues
 
 
-def _scores(model: BaseRecommender, data: RecDataset) -> Tensor:
+def _scores(setting: PlaySetting) -> Tensor:
     """float32 [U, I], once for all agents and turns."""
-    return model.score(torch.arange(data.n_users), torch.arange(data.n_items))
+    return setting.model.score(torch.arange(setting.data.n_users), torch.arange(setting.data.n_items))
 
 
-def fit_dialogue_agents(
-    config: Config,
-    data: RecDataset,
-    graph: HeteroData,
-    model: BaseRecommender,
-    watch: Stopwatch,
-    console: Console,
-    skip: Collection[str] = (),
-) -> dict[str, AgentState]:
+def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dict[str, AgentState]:
     """Fit the Bayesian agent's state and MAGUS's factor on R- on the latest validation dialogues.
 
     Args:
-        config: of the run.
-        data: the data set.
-        graph: its relational graph.
-        model: the trained base recommender.
-        watch: notes the wall time of each fitting.
-        console: shows what was fitted.
+        setting: what they are fitted in; `watch` notes the wall time of each fitting.
         skip: states that are there already.
 
     Returns:
         What `play_dialogue_agents` takes, to be kept with the run.
     """
+    config, watch, console = setting.config, setting.watch, setting.console
     options, noise = _options(config), _noise(config)
     names = [name for name in _names(config) if name in _STATES and _STATES[name] not in skip]
     states: dict[str, AgentState] = {}
     if not names:
         return states
-    chosen_on = _dialogues(config, data, graph, "validation", options.fit_dialogues, fit=True)
-    scores = _scores(model, data)
+    chosen_on = _dialogues(setting, "validation", options.fit_dialogues, fit=True)
+    scores = _scores(setting)
     turns, length, seed = options.rounds, options.list_length, config.seed
     if "magus" in names:
         with watch("fit magus"), console.status("fitting magus on validation dialogues"):
@@ -189,25 +172,12 @@ def _agent(name: str, states: Mapping[str, AgentState], refusals: bool) -> EarAg
     return EarBayesAgent(state, refusals)
 
 
-def play_dialogue_agents(
-    config: Config,
-    data: RecDataset,
-    graph: HeteroData,
-    model: BaseRecommender,
-    states: Mapping[str, AgentState],
-    watch: Stopwatch,
-    console: Console,
-) -> Played:
+def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the same dialogues with every agent.
 
     Args:
-        config: of the run.
-        data: the data set.
-        graph: its relational graph.
-        model: the trained base recommender.
+        setting: what they play in; `watch` notes the wall time of each agent.
         states: from `fit_dialogue_agents`.
-        watch: notes the wall time of each agent.
-        console: shows the progress.
 
     Returns:
         Records of `magus_pyg.ear.DIALOGUE_COLUMNS`, and a row of results an agent: dataset, model, method, seed,
@@ -216,12 +186,13 @@ def play_dialogue_agents(
     Raises:
         DataError: no dialogue can begin.
     """
+    config, data, watch, console = setting.config, setting.data, setting.watch, setting.console
     options, noise = _options(config), _noise(config)
-    dialogues = _dialogues(config, data, graph, options.part, options.dialogues, fit=False)
+    dialogues = _dialogues(setting, options.part, options.dialogues, fit=False)
     if not len(dialogues):
         raise DataError(f"dataset {data.name!r}: no {options.part} row has an item with words, so no dialogue begins")
     console.print(f"{len(dialogues):,} {options.part} dialogues of at most {options.rounds} turns")
-    scores = _scores(model, data)
+    scores = _scores(setting)
     at = [t for t in options.at if t <= options.rounds] or [options.rounds]
     logs, rows, speeds = [], [], {}
     for name in _names(config):
@@ -233,8 +204,5 @@ def play_dialogue_agents(
         with watch("summary"):
             rows.append(summarize_dialogues(log, at, resamples=options.resamples, seed=config.seed))
         logs.append(log)
-    table = pd.concat(rows, ignore_index=True).rename(columns={"agent": "method", "dialogues": "sessions"})
-    table.insert(0, "dataset", data.name)
-    table.insert(1, "model", config.model.name)
-    table.insert(3, "seed", config.seed)
-    return Played(pd.concat(logs, ignore_index=True), table, speeds, len(dialogues))
+    rows = [row.rename(columns={"dialogues": "sessions"}) for row in rows]
+    return setting.played(logs, rows, speeds, len(dialogues))

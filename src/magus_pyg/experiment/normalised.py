@@ -9,7 +9,7 @@ from magus_pyg.agents import MagusAgent, MagusOptions
 from magus_pyg.agents.options import DEFAULT_MIXING
 from magus_pyg.errors import RunError
 from magus_pyg.experiment.context import AgentContext, AgentState
-from magus_pyg.experiment.variants import _judge as validation_judge
+from magus_pyg.experiment.variants import validation_judge
 from magus_pyg.simulation import Agent
 
 __all__ = ["MIXINGS", "build_normalised", "fit_normalised"]

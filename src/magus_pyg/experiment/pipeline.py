@@ -4,17 +4,15 @@ import logging
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pandas as pd
 from rich.console import Console
 from rich.logging import RichHandler
-from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import RunError
@@ -31,12 +29,12 @@ from magus_pyg.experiment.environment import Stopwatch, describe_environment, pe
 from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
 from magus_pyg.experiment.folder import RunFolder
 from magus_pyg.experiment.loading import load_data
-from magus_pyg.experiment.playing import Played, fit_agents, play_agents
+from magus_pyg.experiment.playing import Played, PlaySetting, fit_agents, play_agents
 from magus_pyg.experiment.population import save_population
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.experiment.run import Run, check_fingerprint
 from magus_pyg.experiment.users import build_user
-from magus_pyg.models import BaseRecommender, TrainResult, fit, save_model
+from magus_pyg.models import TrainResult, fit, save_model
 from magus_pyg.report import environment_text, results_table, stages_text
 
 __all__ = ["check_config", "simulate_run", "train_run"]
@@ -85,8 +83,9 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
         model.to("cpu")
         _print_training(trained, console)
-        states, tried = _fit(config, data, graph, model, watch, console)
-        played = _play(config, data, graph, model, states, watch, console)
+        setting = PlaySetting(config, data, graph, model, watch, console)
+        states, tried = _fit(setting)
+        played = _play(setting, states)
         with watch("writing"), console.status("writing"):
             write_whole(folder.model, lambda path: save_model(model, path, data.fingerprint))
             folder.write_graph(graph)
@@ -126,9 +125,10 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
             data = load_data(config)
             check_fingerprint(data, run.fingerprint, run.path)
         states = {} if config.refit else dict(run.agent_states)
-        fitted, tried = _fit(config, data, run.graph, run.model, watch, console, states)
+        setting = PlaySetting(config, data, run.graph, run.model, watch, console)
+        fitted, tried = _fit(setting, states)
         states |= fitted
-        played = _play(config, data, run.graph, run.model, states, watch, console)
+        played = _play(setting, states)
     memory = peak_memory()
     values = {"environment": environment, **_describe_play(played, None, watch, memory)}
     run_folder = RunFolder(run.path)
@@ -148,33 +148,17 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
     return folder
 
 
-def _fit(
-    config: Config,
-    data: RecDataset,
-    graph: HeteroData,
-    model: BaseRecommender,
-    watch: Stopwatch,
-    console: Console,
-    known: Mapping[str, AgentState] = MappingProxyType({}),
-) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
+def _fit(setting: PlaySetting, known: Collection[str] = ()) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
     """What the agents of the protocol learn that is not among the known states, and the tables of what they tried."""
-    if isinstance(config.simulation, EarSimulation):
-        return fit_dialogue_agents(config, data, graph, model, watch, console, skip=known), {}
-    return fit_agents(config, data, graph, model, watch, console, skip=known)
+    if isinstance(setting.config.simulation, EarSimulation):
+        return fit_dialogue_agents(setting, skip=known), {}
+    return fit_agents(setting, skip=known)
 
 
-def _play(
-    config: Config,
-    data: RecDataset,
-    graph: HeteroData,
-    model: BaseRecommender,
-    states: Mapping[str, AgentState],
-    watch: Stopwatch,
-    console: Console,
-) -> Played:
+def _play(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the protocol that the configuration chooses."""
-    play = play_dialogue_agents if isinstance(config.simulation, EarSimulation) else play_agents
-    return play(config, data, graph, model, states, watch, console)
+    play = play_dialogue_agents if isinstance(setting.config.simulation, EarSimulation) else play_agents
+    return play(setting, states)
 
 
 def _is_worker() -> bool:

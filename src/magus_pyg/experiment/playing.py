@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions
+from magus_pyg.errors import DataError
 from magus_pyg.experiment.agents import AGENTS, agent_names
 from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.context import AgentContext, AgentState
@@ -19,7 +20,7 @@ from magus_pyg.models import BaseRecommender, training_data
 from magus_pyg.models.folds import fold_data
 from magus_pyg.simulation import prepare_sessions, simulate, summarize
 
-__all__ = ["Played", "fit_agents", "play_agents"]
+__all__ = ["PlaySetting", "Played", "fit_agents", "play_agents"]
 
 
 @dataclass(frozen=True)
@@ -40,32 +41,60 @@ class Played:
     sessions: int
 
 
-def fit_agents(
-    config: Config,
-    data: RecDataset,
-    graph: HeteroData,
-    model: BaseRecommender,
-    watch: Stopwatch,
-    console: Console,
-    skip: Collection[str] = (),
-) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
-    """Let the agents that learn something beyond the base recommender learn it, from training and validation sessions.
+@dataclass(frozen=True)
+class PlaySetting:
+    """What agents are fitted in and play in.
 
-    Args:
+    Attributes:
         config: of the run.
         data: the data set.
         graph: its relational graph.
         model: the trained base recommender.
-        watch: notes the wall time of each fitting.
-        console: shows what was fitted.
+        watch: notes the wall time of each step.
+        console: shows progress and what was fitted.
+    """
+
+    config: Config
+    data: RecDataset
+    graph: HeteroData
+    model: BaseRecommender
+    watch: Stopwatch
+    console: Console
+
+    def played(self, records: list[pd.DataFrame], rows: list[pd.DataFrame], speeds: dict[str, float], n: int) -> Played:
+        """Records and rows of results, one of each an agent, as one table each, with the names of data set and model.
+
+        Args:
+            records: of each agent.
+            rows: of results, with the agent's name in `agent`.
+            speeds: agent -> sessions a second.
+            n: number of sessions.
+        """
+        table = pd.concat(rows, ignore_index=True).rename(columns={"agent": "method"})
+        table.insert(0, "dataset", self.data.name)
+        table.insert(1, "model", self.config.model.name)
+        table.insert(3, "seed", self.config.seed)
+        return Played(pd.concat(records, ignore_index=True), table, speeds, n)
+
+
+def fit_agents(
+    setting: PlaySetting, skip: Collection[str] = ()
+) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
+    """Let the agents that learn something beyond the base recommender learn it, from training and validation sessions.
+
+    Args:
+        setting: what they are fitted in; `watch` notes the wall time of each fitting.
         skip: agents that have learned already.
 
     Returns:
         agent -> its tensors, and agent -> the table of what it tried, for those that learn.
     """
+    config, data, graph, console = setting.config, setting.data, setting.graph, setting.console
     made: dict[tuple[str, int | None], Sessions] = {}
 
     def sessions(part: str, per_user: int | None = None) -> Sessions:
+        if part not in ("train", "validation"):
+            raise DataError(f"agents are fitted on the part train or validation (got {part!r})")
         key = (part, per_user)
         if key not in made:
             searches, options = config.simulation.searches, config.session_options
@@ -82,7 +111,7 @@ def fit_agents(
     context = AgentContext(
         config,
         graph,
-        model,
+        setting.model,
         sessions,
         rows=lambda: training_data(data, config.train),
         fold_sessions=fold_sessions,
@@ -91,35 +120,23 @@ def fit_agents(
     for name in agent_names(config):
         fit = AGENTS[name].fit
         if fit is not None and name not in skip:
-            with watch(f"fit {name}"), console.status(f"fitting {name} on validation sessions"):
+            with setting.watch(f"fit {name}"), console.status(f"fitting {name} on validation sessions"):
                 states[name] = fit(context)
     return states, context.tables
 
 
-def play_agents(
-    config: Config,
-    data: RecDataset,
-    graph: HeteroData,
-    model: BaseRecommender,
-    states: Mapping[str, AgentState],
-    watch: Stopwatch,
-    console: Console,
-) -> Played:
+def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the same sessions with every agent of the configuration.
 
     Args:
-        config: of the run.
-        data: the data set.
-        graph: its relational graph.
-        model: the trained base recommender.
+        setting: what they play in; `watch` notes the wall time of "sessions", "session graphs" and each agent.
         states: what the agents have learned.
-        watch: notes the wall time of "sessions", "session graphs" and each agent.
-        console: shows the progress.
 
     Raises:
         DataError: if no user gets a session.
     """
-    options = config.simulation
+    config, data, graph, model = setting.config, setting.data, setting.graph, setting.model
+    watch, console, options = setting.watch, setting.console, config.simulation
     user = build_user(config.user)
     with watch("sessions"):
         sessions = playable_sessions(data, graph, options.part, config.session_options, config.seed, options.searches)
@@ -129,7 +146,8 @@ def play_agents(
     )
     with watch("session graphs"), console.status("session graphs"):
         prepared = prepare_sessions(graph, sessions, model, options.batch_size)
-    context = AgentContext(config, graph, model, say=console.print)
+    # Agents that learn between sessions read the rows; none has sessions of any part here.
+    context = AgentContext(config, graph, model, rows=lambda: training_data(data, config.train), say=console.print)
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -151,8 +169,4 @@ def play_agents(
             logs.append(log)
             progress.advance(task)
         progress.update(task, description="played")
-    table = pd.concat(rows, ignore_index=True).rename(columns={"agent": "method"})
-    table.insert(0, "dataset", data.name)
-    table.insert(1, "model", config.model.name)
-    table.insert(3, "seed", config.seed)
-    return Played(pd.concat(logs, ignore_index=True), table, speeds, len(sessions))
+    return setting.played(logs, rows, speeds, len(sessions))

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import DataError, RunError
-from magus_pyg.models import Interactions, profile_values
+from magus_pyg.models import Interactions, TrainOptions, profile_values
+from magus_pyg.models.adapters import users_that_train
 from magus_pyg.ragged import Ragged
 
 __all__ = ["Population", "load_population", "population_of", "save_population"]
@@ -70,10 +71,11 @@ class Population:
         items: Tensor = torch.unique(self.item[self.user_ptr[user] : self.user_ptr[user + 1]].to(torch.int64))
         return items
 
-    def train_rows(self) -> Interactions:
-        """The training rows, which graph models, histories and tasks are built on."""
+    def train_rows(self, options: TrainOptions) -> Interactions:
+        """The rows that were trained on by these options, which graph models, histories and tasks are built on."""
         user = torch.repeat_interleave(torch.arange(len(self.user_ids)), self.user_ptr.diff())
-        chosen = self.part == 0
+        users = users_that_train(user.numpy(), self.label.numpy(), len(self.user_ids), options)
+        chosen = (self.part == 0) & torch.from_numpy(users)[user]
         action = self.action[chosen].to(torch.int64) if self.actions else None
         return Interactions(user[chosen], self.item[chosen], self.label[chosen], self.ordered, action, self.actions)
 

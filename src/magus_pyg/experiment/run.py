@@ -179,7 +179,7 @@ def load_run(path: Path | str) -> Run:
         raise RunError(f"{error} (in the run folder {folder.path}): use train.py resume={folder.path}") from error
     features = features_of(graph, population.profiles, population.n_profiles)
     fingerprint = str(info["data"]["fingerprint"])
-    model = load_model(folder.model, features, graph, population.train_rows(), fingerprint)
+    model = load_model(folder.model, features, graph, population.train_rows(config.train), fingerprint)
     records, results, history = folder.read_tables()
     states = folder.read_agents()
     return Run(folder.path, config, info, graph, model, population, states, records, results, history)

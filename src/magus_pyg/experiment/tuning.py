@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from magus_pyg.errors import ConfigError, ModelError
-from magus_pyg.experiment.cli import _guarded
+from magus_pyg.experiment.cli import guarded
 from magus_pyg.experiment.files import write_text
 from magus_pyg.experiment.overrides import apply_values, compose_config, parse
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
@@ -283,7 +283,7 @@ def write_experiment(path: Path, words: Sequence[str], tuned: Tuned) -> None:
 
 def command() -> None:
     """Console command `magus-tune`, `scripts/tune.py`."""
-    sys.exit(_guarded(main_tune, sys.argv[1:]))
+    sys.exit(guarded(main_tune, sys.argv[1:]))
 
 
 def main_tune(words: Sequence[str]) -> None:

@@ -27,7 +27,15 @@ from magus_pyg.experiment.users import build_user
 from magus_pyg.graph import n_nodes
 from magus_pyg.simulation import Agent, prepare_sessions
 
-__all__ = ["BayesVariant", "PlusVariant", "build_bayes", "build_plus", "fit_bayes_state", "fit_plus"]
+__all__ = [
+    "BayesVariant",
+    "PlusVariant",
+    "build_bayes",
+    "build_plus",
+    "fit_bayes_state",
+    "fit_plus",
+    "validation_judge",
+]
 
 WEIGHTS = ("fitted", "raw")
 _MOST_SESSIONS = 500
@@ -90,7 +98,7 @@ class BayesVariant(VariantOptions):
         return replace(state, **{name: value for name, value in chosen.items() if value is not None})
 
 
-def _judge(context: AgentContext, plans: bool) -> Judge:
+def validation_judge(context: AgentContext, plans: bool) -> Judge:
     """On the validation sessions, with the user that the run is for."""
     options, config = context.config.simulation, context.config
     assert context.sessions is not None, "fitting needs sessions"
@@ -122,7 +130,7 @@ def fit_plus(context: AgentContext) -> AgentState:
     )
     form = WeightForm(raw=True)
     if variant.weights == "fitted":
-        judge = _judge(context, plans=False)
+        judge = validation_judge(context, plans=False)
         if len(judge.sessions):
             form, table = choose_weight_form(
                 context.graph, context.model, features, context.config.magus_options, judge
@@ -170,7 +178,7 @@ def build_plus(context: AgentContext, state: AgentState) -> Agent:
 def fit_bayes_state(context: AgentContext) -> AgentState:
     """Fit the state of the Bayesian variant on validation sessions; what the configuration sets stays."""
     variant = context.config.magus if isinstance(context.config.magus, BayesVariant) else BayesVariant()
-    judge = _judge(context, plans=True)
+    judge = validation_judge(context, plans=True)
     limits: dict[str, Any] = {}
     if variant.error_rate is not None:
         limits["error_rates"] = (variant.error_rate,)

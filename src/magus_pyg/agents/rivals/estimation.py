@@ -13,6 +13,7 @@ from magus_pyg.agents.rivals.nodes import SessionNodes
 from magus_pyg.agents.rivals.options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.errors import ModelError, RunError
+from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions
 
@@ -197,7 +198,7 @@ def fit_estimation(
     network = EstimationNetwork(features.size, options.rank, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.estimation_lr, weight_decay=options.estimation_decay)
     average = RunningAverage(network, _AVERAGING)
-    best, waited = (float("inf"), average.frozen()), 0
+    stopping, best = EarlyStopping(options.patience, maximise=False), average.frozen()
     rows: list[dict[str, float]] = []
     for epoch in range(options.estimation_epochs):
         generator = torch.Generator()
@@ -227,13 +228,11 @@ def fit_estimation(
         rows.append({"epoch": epoch + 1.0, "loss": mean, "validation_loss": found})
         if say is not None:
             say(f"ear: estimation, epoch {epoch + 1}, loss {mean:.4f}, validation loss {found:.4f}")
-        if found < best[0]:
-            best, waited = (found, average.frozen()), 0
-        else:
-            waited += 1
-        if waited >= options.patience:
+        if stopping.update(epoch, found):
+            best = average.frozen()
+        if stopping.stopped:
             break
-    return best[1], rows
+    return best, rows
 
 
 def _draw(allowed: Tensor, number: int, generator: torch.Generator) -> Tensor:

@@ -14,6 +14,7 @@ from magus_pyg.agents.rivals.options import PolicyOptions
 from magus_pyg.agents.rivals.policy import Learning, PolicyAgent, PolicyNetwork
 from magus_pyg.agents.rivals.rollout import Outcome, TrainingSessions, play_batch
 from magus_pyg.errors import ModelError
+from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.random import derive_seed
 
 __all__ = ["advantages", "returns", "train_policy"]
@@ -116,7 +117,7 @@ def _phase(
     steps = max(1, epochs * min(options.steps, len(sessions.prepared.batches)))
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 if imitation else 1.0 - step / steps)
     average = RunningAverage(learner.network, 1.0 if imitation else _AVERAGING)
-    highest, waited = float("-inf"), 0
+    stopping = EarlyStopping(options.patience, maximise=True)
     for epoch in range(epochs):
         generator = torch.Generator()
         generator.manual_seed(derive_seed(seed, _IMITATION if imitation else _GRADIENT, epoch))
@@ -139,12 +140,8 @@ def _phase(
             falling.step()
             average.update()
             losses.append(float(loss.detach()))
-        objective = judged(average.frozen(), imitation, sum(losses) / len(losses))
-        if objective > highest:
-            highest, waited = objective, 0
-        else:
-            waited += 1
-        if waited >= options.patience:
+        stopping.update(epoch, judged(average.frozen(), imitation, sum(losses) / len(losses)))
+        if stopping.stopped:
             break
 
 

@@ -14,6 +14,7 @@ from magus_pyg.agents.rivals.options import RecurrentOptions
 from magus_pyg.agents.rivals.recurrent import RecurrentAgent, RecurrentNetwork, RecurrentPlay
 from magus_pyg.agents.rivals.rollout import TrainingSessions, play_batch
 from magus_pyg.errors import ModelError
+from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch
 from magus_pyg.simulation.protocol import Scorer
@@ -98,7 +99,7 @@ def fit_recurrent(
     held_out.network = average.average
     steps = options.epochs * min(options.steps, len(sessions.prepared.batches))
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
-    best, waited = (float("inf"), average.frozen()), 0
+    stopping, best = EarlyStopping(options.patience, maximise=False), average.frozen()
     rows: list[dict[str, float]] = []
     for epoch in range(options.epochs):
         generator = torch.Generator()
@@ -122,15 +123,13 @@ def fit_recurrent(
         rows.append({"epoch": epoch + 1.0, "loss": mean, "validation_loss": found})
         if say is not None:
             say(f"recurrent: epoch {epoch + 1}, loss {mean:.4f}, validation loss {found:.4f}")
-        if found < best[0]:
-            best, waited = (found, average.frozen()), 0
-        else:
-            waited += 1
-        if waited >= options.patience:
+        if stopping.update(epoch, found):
+            best = average.frozen()
+        if stopping.stopped:
             break
 
     def agent(offset: float, trust: float) -> RecurrentAgent:
-        return RecurrentAgent(graph, scorer, features, best[1], temperatures[1], offset, trust)
+        return RecurrentAgent(graph, scorer, features, best, temperatures[1], offset, trust)
 
     if not len(judge.sessions):
         return agent(0.0, 1.0), rows
