@@ -1,5 +1,6 @@
 """A tiny run, made once through the command's own function, for all tests of run folders and commands."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,3 +39,15 @@ def trainer() -> Callable[..., Path]:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder; tests that change it copy it first."""
     return train(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Gives a port that nothing listens on."""
+
+    def find() -> int:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return int(free.getsockname()[1])
+
+    return find

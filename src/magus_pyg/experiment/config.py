@@ -84,6 +84,8 @@ class SimulationOptions:
         batch_size: sessions played at once; bounds the memory, changes no result.
         searches: most searched queries of a user that a session starts with; 0 for none.
         resamples: bootstrap samples of the intervals.
+        processes: processes of this machine that sessions are shared out over, with the same records for any number; a
+            share is whole batches. None: one, or those that torchrun or srun has started `simulate.py` in.
     """
 
     rounds: int = 5
@@ -94,12 +96,15 @@ class SimulationOptions:
     batch_size: int = 256
     searches: int = 5
     resamples: int = 2000
+    processes: int | None = None
 
     def check(self) -> None:
         """Raise ConfigError, naming the key and its value, unless all values are in range."""
         for name, low in (("rounds", 1), ("list_length", 1), ("batch_size", 1), ("searches", 0), ("resamples", 1)):
             if getattr(self, name) < low:
                 raise ConfigError(f"simulation.{name} must be at least {low} (got {getattr(self, name)})")
+        if self.processes is not None and self.processes < 1:
+            raise ConfigError(f"simulation.processes must be at least 1 (got {self.processes})")
         if any(k < 1 for k in self.at):
             raise ConfigError(f"simulation.at must hold numbers of rounds from 1 (got {self.at})")
         if self.candidates is not None:

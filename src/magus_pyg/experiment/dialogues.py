@@ -63,6 +63,10 @@ class EarSimulation(SimulationOptions):
         for name, low in (("dialogues", 0), ("fit_dialogues", 0)):
             if getattr(self, name) < low:
                 raise ConfigError(f"simulation.{name} must be at least {low} (got {getattr(self, name)})")
+        if self.processes not in (None, 1):
+            raise ConfigError(
+                f"simulation.processes={self.processes}: dialogues of EAR's protocol are played in one process"
+            )
         if self.candidates is not None:
             raise ConfigError(
                 f"simulation.candidates={self.candidates!r}: dialogues of EAR's protocol are on the whole catalogue; "

@@ -50,4 +50,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+            self.add(stage, time.perf_counter() - began)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Note time that a stage took elsewhere."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds

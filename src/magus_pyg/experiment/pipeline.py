@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from magus_pyg.data import RecDataset
-from magus_pyg.errors import RunError
+from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.experiment.agents import agent_names
 from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.context import AgentState
@@ -29,13 +29,15 @@ from magus_pyg.experiment.environment import Stopwatch, describe_environment, pe
 from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
 from magus_pyg.experiment.folder import RunFolder
 from magus_pyg.experiment.loading import load_data
-from magus_pyg.experiment.playing import Played, PlaySetting, fit_agents, play_agents
+from magus_pyg.experiment.playing import Played, PlaySetting, fit_agents, play_agents, play_beside
 from magus_pyg.experiment.population import save_population
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.experiment.run import Run, check_fingerprint
 from magus_pyg.experiment.users import build_user
 from magus_pyg.models import TrainResult, fit, save_model
 from magus_pyg.report import environment_text, results_table, stages_text
+from magus_pyg.simulation.distributed import after_first, from_first
+from magus_pyg.simulation.processes import Launch, joined_launch
 
 __all__ = ["check_config", "simulate_run", "train_run"]
 
@@ -105,6 +107,8 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
 def simulate_run(run: Run, config: Config, console: Console) -> Path:
     """Play the sessions of a trained run again, for example with other rounds, lists, sessions, users or switches.
 
+    Started by torchrun or srun, every process calls this, plays its share of the sessions, and that of rank 0 writes.
+
     Args:
         run: the run.
         config: its configuration with the changes.
@@ -115,35 +119,67 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
         simulation.json, and what agents were fitted for it.
 
     Raises:
-        MagusError: as `train_run`.
+        MagusError: as `train_run`; also `simulation.processes` other than what a launcher has started.
     """
     check_config(config)
+    with joined_launch() as launch:
+        if launch is not None:
+            _check_launch(config, launch)
+        if launch is not None and launch.rank:
+            console = Console(quiet=True)
+        return _simulate_run(run, config, console, launch)
+
+
+def _check_launch(config: Config, launch: Launch) -> None:
+    processes = config.simulation.processes
+    if processes not in (None, launch.size):
+        raise ConfigError(
+            f"simulation.processes={processes}, but {launch.by} has started {launch.size} processes: leave it out"
+        )
+    if launch.size > 1 and isinstance(config.simulation, EarSimulation):
+        raise ConfigError(f"dialogues of EAR's protocol are played in one process, not in {launch.size}")
+
+
+def _simulate_run(run: Run, config: Config, console: Console, launch: Launch | None) -> Path:
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
     with _log_to(console):
-        with watch("data"), console.status("data"):
+
+        def load() -> RecDataset:
             data = load_data(config)
             check_fingerprint(data, run.fingerprint, run.path)
+            return data
+
+        with watch("data"), console.status("data"):
+            data = load() if launch is None else after_first(load)
         states = {} if config.refit else dict(run.agent_states)
         setting = PlaySetting(config, data, run.graph, run.model, watch, console)
-        fitted, tried = _fit(setting, states)
+        fitted, tried = _fit(setting, states) if launch is None else from_first(lambda: _fit(setting, states))
         states |= fitted
-        played = _play(setting, states)
+        if launch is not None and launch.rank:
+            play_beside(setting, states)
+            return from_first(Path)
+        played = _play(setting, states, launch is not None)
     memory = peak_memory()
     values = {"environment": environment, **_describe_play(played, None, watch, memory)}
-    run_folder = RunFolder(run.path)
-    folder = _next_simulation(run_folder)
-    try:
-        run_folder.write_config(config, folder / "config.yaml")
-        run_folder.write_tables(played.records, played.results, folder)
-        for name, state in fitted.items():
-            run_folder.write_agent(name, state, folder / "agents")
-        for name, table in tried.items():
-            write_text(folder / f"{name}-tried.csv", table.to_csv(index=False))
-        write_json(folder / "simulation.json", values)
-    except RunError:
-        shutil.rmtree(folder, ignore_errors=True)  # a simulation is there whole or not at all
-        raise
+
+    def write() -> Path:
+        run_folder = RunFolder(run.path)
+        folder = _next_simulation(run_folder)
+        try:
+            run_folder.write_config(config, folder / "config.yaml")
+            run_folder.write_tables(played.records, played.results, folder)
+            for name, state in fitted.items():
+                run_folder.write_agent(name, state, folder / "agents")
+            for name, table in tried.items():
+                write_text(folder / f"{name}-tried.csv", table.to_csv(index=False))
+            write_json(folder / "simulation.json", values)
+        except RunError:
+            shutil.rmtree(folder, ignore_errors=True)  # a simulation is there whole or not at all
+            raise
+        return folder
+
+    folder = write() if launch is None else from_first(write)
     _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
     return folder
 
@@ -155,10 +191,11 @@ def _fit(setting: PlaySetting, known: Collection[str] = ()) -> tuple[dict[str, A
     return fit_agents(setting, skip=known)
 
 
-def _play(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
+def _play(setting: PlaySetting, states: Mapping[str, AgentState], launched: bool = False) -> Played:
     """Play the protocol that the configuration chooses."""
-    play = play_dialogue_agents if isinstance(setting.config.simulation, EarSimulation) else play_agents
-    return play(setting, states)
+    if isinstance(setting.config.simulation, EarSimulation):
+        return play_dialogue_agents(setting, states)
+    return play_agents(setting, states, launched)
 
 
 def _is_worker() -> bool:

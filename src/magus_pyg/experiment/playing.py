@@ -1,6 +1,7 @@
 """Playing the sessions of a data set with several agents, and what comes out of it."""
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -16,11 +17,19 @@ from magus_pyg.experiment.context import AgentContext, AgentState
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.experiment.inputs import playable_sessions
 from magus_pyg.experiment.users import build_user
-from magus_pyg.models import BaseRecommender, training_data
+from magus_pyg.models import BaseRecommender, TrainingData, training_data
 from magus_pyg.models.folds import fold_data
-from magus_pyg.simulation import prepare_sessions, simulate, summarize
+from magus_pyg.simulation import (
+    SessionShare,
+    prepare_sessions,
+    prepare_sharded,
+    simulate,
+    simulate_sharded,
+    summarize,
+)
+from magus_pyg.simulation.processes import in_processes
 
-__all__ = ["PlaySetting", "Played", "fit_agents", "play_agents"]
+__all__ = ["PlaySetting", "Played", "fit_agents", "play_agents", "play_beside"]
 
 
 @dataclass(frozen=True)
@@ -125,48 +134,119 @@ def fit_agents(
     return states, context.tables
 
 
-def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
-    """Play the same sessions with every agent of the configuration.
+@dataclass(frozen=True)
+class _Job:
+    """What a process needs to play its share with every agent.
+
+    Attributes:
+        sessions: of all processes.
+        states: what the agents have learned.
+        rows: of the log, where an agent learns from it between sessions.
+    """
+
+    config: Config
+    graph: HeteroData
+    model: BaseRecommender
+    sessions: Sessions
+    states: Mapping[str, AgentState]
+    rows: TrainingData | None
+
+    @classmethod
+    def of(cls, setting: PlaySetting, states: Mapping[str, AgentState]) -> "_Job":
+        config, data, graph, options = setting.config, setting.data, setting.graph, setting.config.simulation
+        sessions = playable_sessions(data, graph, options.part, config.session_options, config.seed, options.searches)
+        learns = config.magus_options.learn == "per_session"
+        return cls(
+            config, graph, setting.model, sessions, states, training_data(data, config.train) if learns else None
+        )
+
+
+_GRAPHS, _SAY = "session graphs", "say"
+Part = tuple[str, pd.DataFrame | str | None, float]
+"""(stage, what it gave, its seconds): `_GRAPHS`, the name of an agent with its records, or `_SAY` with a text."""
+
+
+def _play_share(job: _Job, say: Callable[[str], None], shared: bool) -> Iterator[Part]:
+    """Play with every agent: all sessions, or where `shared`, this process's share, records going to that of rank 0."""
+    config, options, rows = job.config, job.config.simulation, job.rows
+    user = build_user(config.user)
+    began = time.perf_counter()
+    # Training on several devices leaves a group behind: whether to share is said, not read from there.
+    prepare = prepare_sharded if shared else prepare_sessions
+    share = prepare(job.graph, job.sessions, job.model, options.batch_size)
+    yield _GRAPHS, None, time.perf_counter() - began
+    # Agents that learn between sessions read the rows; none has sessions of any part here.
+    context = AgentContext(config, job.graph, job.model, rows=None if rows is None else lambda: rows, say=say)
+    for name in agent_names(config):
+        agent = AGENTS[name].build(context, job.states.get(name, {}))
+        began = time.perf_counter()
+        horizons = options.judged_at if AGENTS[name].plans else [options.rounds]
+        logs = [
+            simulate_sharded(agent, share, user, k, options.list_length, config.seed)
+            if isinstance(share, SessionShare)
+            else simulate(agent, share, user, k, options.list_length, config.seed)
+            for k in horizons
+        ]
+        got = [log for log in logs if log is not None]
+        yield name, pd.concat(got, ignore_index=True) if got else None, time.perf_counter() - began
+
+
+def _play_job(job: _Job, send: Callable[[Part], None]) -> None:
+    """What a new process does."""
+    for part in _play_share(job, lambda text: send((_SAY, text, 0.0)), shared=True):
+        send(part)
+
+
+def play_beside(setting: PlaySetting, states: Mapping[str, AgentState]) -> None:
+    """Play this process's share of what the process of rank 0 plays with `play_agents`."""
+    for _ in _play_share(_Job.of(setting, states), lambda text: None, shared=True):
+        pass
+
+
+def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched: bool = False) -> Played:
+    """Play the same sessions with every agent of the configuration, in `simulation.processes` processes.
 
     Args:
         setting: what they play in; `watch` notes the wall time of "sessions", "session graphs" and each agent.
         states: what the agents have learned.
+        launched: whether this process is that of rank 0 of a group, whose others call `play_beside`.
 
     Raises:
         DataError: if no user gets a session.
     """
-    config, data, graph, model = setting.config, setting.data, setting.graph, setting.model
-    watch, console, options = setting.watch, setting.console, config.simulation
-    user = build_user(config.user)
+    config, watch, console, options = setting.config, setting.watch, setting.console, setting.config.simulation
     with watch("sessions"):
-        sessions = playable_sessions(data, graph, options.part, config.session_options, config.seed, options.searches)
+        job = _Job.of(setting, states)
+    sessions, processes = job.sessions, options.processes or 1
     console.print(
         f"{len(sessions):,} {options.part} sessions of at most {sessions.candidates.shape[1]} candidates, "
         f"{options.rounds} rounds, lists of {options.list_length}"
     )
-    with watch("session graphs"), console.status("session graphs"):
-        prepared = prepare_sessions(graph, sessions, model, options.batch_size)
-    # Agents that learn between sessions read the rows; none has sessions of any part here.
-    context = AgentContext(config, graph, model, rows=lambda: training_data(data, config.train), say=console.print)
+    batches = -(-len(sessions) // options.batch_size)
+    if processes > batches:
+        console.print(
+            f"{processes} processes, but {batches} batches: the others wait; lower simulation.batch_size (now "
+            f"{options.batch_size})"
+        )
+    spawned = processes > 1 and not launched
+    parts: Iterator[Part] = (
+        in_processes(_play_job, job, processes) if spawned else _play_share(job, console.print, launched)
+    )
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("playing", total=len(names))
-        for name in names:
-            progress.update(task, description=f"playing {name}")
-            agent = AGENTS[name].build(context, states.get(name, {}))
-            before = watch.seconds.get(name, 0.0)
-            with watch(name):
-                horizons = options.judged_at if AGENTS[name].plans else [options.rounds]
-                log = pd.concat(
-                    [simulate(agent, prepared, user, k, options.list_length, config.seed) for k in horizons],
-                    ignore_index=True,
-                )
-            speeds[name] = len(sessions) * len(horizons) / max(watch.seconds[name] - before, 1e-9)
-            with watch("summary"):
-                rows.append(summarize(log, options.judged_at, resamples=options.resamples, seed=config.seed))
-            logs.append(log)
-            progress.advance(task)
-        progress.update(task, description="played")
+        task = progress.add_task("session graphs", total=len(names))
+        for stage, given, seconds in parts:
+            if isinstance(given, str):
+                console.print(given)
+                continue
+            watch.add(stage, seconds)
+            if given is not None:
+                speeds[stage] = len(sessions) * given["horizon"].nunique() / max(seconds, 1e-9)
+                with watch("summary"):
+                    rows.append(summarize(given, options.judged_at, resamples=options.resamples, seed=config.seed))
+                logs.append(given)
+                progress.advance(task)
+            progress.update(task, description=f"playing {names[len(logs)]}" if len(logs) < len(names) else "played")
     return setting.played(logs, rows, speeds, len(sessions))

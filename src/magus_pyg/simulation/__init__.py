@@ -1,5 +1,13 @@
 """Playing sessions: the agent protocol, users, the loop, records and metrics."""
 
+from magus_pyg.simulation.distributed import (
+    SessionShare,
+    prepare_sharded,
+    score_sharded,
+    session_share,
+    simulate_in_processes,
+    simulate_sharded,
+)
 from magus_pyg.simulation.loop import ANSWER_COLUMNS, RECORD_COLUMNS, simulate
 from magus_pyg.simulation.metrics import bootstrap_interval, session_metrics, summarize
 from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates, session_numbers
@@ -30,6 +38,7 @@ __all__ = [
     "Play",
     "PreparedSessions",
     "Scorer",
+    "SessionShare",
     "SessionView",
     "ShownList",
     "TruthfulUser",
@@ -37,9 +46,14 @@ __all__ = [
     "bootstrap_interval",
     "first_click",
     "prepare_sessions",
+    "prepare_sharded",
     "score_candidates",
+    "score_sharded",
     "session_metrics",
     "session_numbers",
+    "session_share",
     "simulate",
+    "simulate_in_processes",
+    "simulate_sharded",
     "summarize",
 ]

@@ -1,6 +1,6 @@
 """The loop between an agent and a user, for many sessions at once, and its record table."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,16 @@ from magus_pyg.simulation.prepare import (
 from magus_pyg.simulation.protocol import Agent, Feedback, Learner, SessionView
 from magus_pyg.simulation.users import Answer, ShownList, TruthfulUser, User
 
-__all__ = ["ANSWER_COLUMNS", "RECORD_COLUMNS", "check_list", "simulate"]
+__all__ = [
+    "ANSWER_COLUMNS",
+    "RECORD_COLUMNS",
+    "check_lengths",
+    "check_list",
+    "join_records",
+    "play_batches",
+    "play_in_turns",
+    "simulate",
+]
 
 RECORD_COLUMNS = (
     "session", "user", "agent", "horizon", "round", "shown", "kinds", "clicked", "position", "n_candidates",
@@ -69,10 +78,7 @@ def simulate(
             or one that is not there, a user whose answers or targets do not fit what was shown.
         ModelError: scores that are NaN or infinite.
     """
-    if rounds < 1:
-        raise SessionError(f"rounds must be at least 1, got {rounds}")
-    if list_length < 1:
-        raise SessionError(f"list_length must be at least 1, got {list_length}")
+    check_lengths(rounds, list_length)
     user = TruthfulUser() if user is None else user
     batches: Iterable[PreparedBatch]
     if isinstance(sessions, PreparedSessions):
@@ -83,43 +89,74 @@ def simulate(
         builder = SessionGraphBuilder(agent.graph)
         batches = prepare_batches(builder, sessions, agent.scorer, batch_size)
     if isinstance(agent, Learner):
-        return _simulate_learning(agent, builder, sessions, user, rounds, list_length, seed, batch_size)
-    tables = [_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches]
-    if not tables:
-        return _empty_table()
-    return pd.concat(tables, ignore_index=True)
+        if isinstance(sessions, PreparedSessions):
+            batch_size = max((len(batch.sessions) for batch in sessions.batches), default=batch_size)
+            sessions = join_sessions([batch.sessions for batch in sessions.batches])
+
+        def play(chosen: Sessions) -> pd.DataFrame:
+            fresh = prepare_batches(builder, chosen, agent.scorer, batch_size)
+            return play_batches(agent, builder, fresh, user, rounds, list_length, seed)
+
+        return play_in_turns(agent.restart, agent.learn, sessions, play)
+    return play_batches(agent, builder, batches, user, rounds, list_length, seed)
 
 
-def _simulate_learning(
-    agent: Learner,
+def check_lengths(rounds: int, list_length: int) -> None:
+    """Raise a SessionError unless both are at least 1."""
+    if rounds < 1:
+        raise SessionError(f"rounds must be at least 1, got {rounds}")
+    if list_length < 1:
+        raise SessionError(f"list_length must be at least 1, got {list_length}")
+
+
+def play_batches(
+    agent: Agent,
     builder: SessionGraphBuilder,
-    sessions: Sessions | PreparedSessions,
+    batches: Iterable[PreparedBatch],
     user: User,
     rounds: int,
     list_length: int,
     seed: int,
-    batch_size: int,
 ) -> pd.DataFrame:
-    """All users' first sessions, then their second ones with what was learned from the first, and so on."""
-    if isinstance(sessions, PreparedSessions):
-        batch_size = max((len(batch.sessions) for batch in sessions.batches), default=batch_size)
-        sessions = join_sessions([batch.sessions for batch in sessions.batches])
-    agent.restart()
+    """The record table of batches that an agent plays as it is, one after the other; arguments as of `simulate`."""
+    return join_records([_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches])
+
+
+def play_in_turns(
+    restart: Callable[[], None],
+    learn: Callable[[pd.DataFrame], None],
+    sessions: Sessions,
+    play: Callable[[Sessions], pd.DataFrame],
+) -> pd.DataFrame:
+    """All users' first sessions, then their second ones with what was learned from the first, and so on.
+
+    Args:
+        restart, learn: of the `Learner`.
+        sessions: B sessions.
+        play: plays chosen sessions with what is learned so far.
+
+    Returns:
+        The record table, in the order of `sessions`.
+    """
+    restart()
     number = session_numbers(sessions.user)
     last = int(number.max()) if len(sessions) else -1
     tables = []
     for turn in range(last + 1):
-        batches = prepare_batches(builder, sessions.take(number == turn), agent.scorer, batch_size)
-        played = [_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches]
-        tables += played
+        played = play(sessions.take(number == turn))
+        tables.append(played)
         if turn < last:
-            agent.learn(pd.concat(played, ignore_index=True)[list(ANSWER_COLUMNS)])  # line 14 of Algorithm 1
-    if not tables:
-        return _empty_table()
+            learn(played[list(ANSWER_COLUMNS)])  # line 14 of Algorithm 1
+    log = join_records(tables)
     place = pd.Series(range(len(sessions)), index=session_ids(sessions).cpu().numpy())
-    log = pd.concat(tables, ignore_index=True)
     order = np.argsort(place.loc[log["session"]].to_numpy(), kind="stable")
     return log.iloc[order].reset_index(drop=True)
+
+
+def join_records(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Record tables one below the other. An empty one, whose columns know no types, leaves those of others alone."""
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else _empty_table()
 
 
 def _play_batch(

@@ -1,0 +1,221 @@
+"""Starting processes of this machine, and joining those that torchrun or srun has started."""
+
+import os
+import pickle
+import queue
+import re
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch.multiprocessing import get_context
+
+from magus_pyg.errors import ConfigError, MagusError
+
+__all__ = ["Launch", "in_processes", "joined_launch", "read_launch"]
+
+T = TypeVar("T")
+Job = Callable[[T, Callable[[Any], None]], None]
+
+_TIMEOUT = timedelta(days=1)
+"""How long a process waits for the others. One that dies is noticed at once; one may well work for hours."""
+
+
+def in_processes(job: Job[T], payload: T, processes: int) -> Iterator[Any]:
+    """Run a job in new processes of this machine, joined in a gloo group.
+
+    The payload goes through a file that all of them map into memory, so its tensors are held once. The threads of this
+    process are shared out among them.
+
+    Args:
+        job: a function of a module, called in every process as `job(payload, send)`.
+        payload: what can be pickled.
+        processes: at least 1.
+
+    Yields:
+        What the process of rank 0 sends.
+
+    Raises:
+        ConfigError: fewer than one process, or a payload that cannot be pickled.
+        MagusError: what a process raised.
+        RuntimeError: another error in a process, or one that was killed. All processes are ended before.
+    """
+    if processes < 1:
+        raise ConfigError(f"processes must be at least 1 (got {processes})")
+    context = get_context("spawn")
+    messages = context.Queue()
+    with tempfile.TemporaryDirectory(prefix="magus-") as name:
+        folder = Path(name)
+        try:
+            torch.save((job, payload), folder / "job.pt")
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ConfigError(f"this cannot be handed to other processes ({error}): use one process") from error
+        threads = max(1, torch.get_num_threads() // processes)
+        workers = [
+            context.Process(target=_work, args=(folder, rank, processes, threads, messages), daemon=True)
+            for rank in range(processes)
+        ]
+        try:
+            for worker in workers:
+                worker.start()
+            yield from _received(messages, workers)
+        finally:
+            for worker in workers:
+                if worker.is_alive():
+                    worker.terminate()
+            for worker in workers:
+                if worker.pid is not None:
+                    worker.join()
+            messages.close()
+
+
+def _received(messages: Any, workers: Sequence[BaseProcess]) -> Iterator[Any]:
+    """The messages of rank 0 until all processes are done."""
+    running = len(workers)
+    while running:
+        try:
+            rank, kind, value = messages.get(timeout=0.5)
+        except queue.Empty:
+            codes = [worker.exitcode for worker in workers]
+            if None in codes and not any(codes):
+                continue
+            _raise_ended(workers)
+        if kind == "message":
+            yield value
+        elif kind == "failed":
+            error, text = value
+            if error is not None:
+                raise error(text)
+            if any(worker.exitcode not in (None, 0) for worker in workers):
+                _raise_ended(workers)  # the others only say that it no longer answers
+            raise RuntimeError(f"process {rank} of {len(workers)} failed:\n{text}")
+        else:
+            running -= 1
+
+
+def _raise_ended(workers: Sequence[BaseProcess]) -> NoReturn:
+    codes = [worker.exitcode for worker in workers]
+    rank = next((place for place, code in enumerate(codes) if code), 0)
+    raise RuntimeError(
+        f"process {rank} of {len(codes)} ended with exit code {codes[rank]} and said nothing; -9 is mostly a lack of "
+        "memory: take fewer processes or a smaller batch_size"
+    )
+
+
+def _work(folder: Path, rank: int, processes: int, threads: int, messages: Any) -> None:
+    """What a new process does."""
+    torch.set_num_threads(threads)
+    try:
+        # A file instead of a port: nothing to collide with, and nothing open to the network.
+        dist.init_process_group(
+            "gloo", init_method=(folder / "meeting").as_uri(), rank=rank, world_size=processes, timeout=_TIMEOUT
+        )
+        job, payload = torch.load(folder / "job.pt", weights_only=False, mmap=True)
+        job(payload, (lambda value: messages.put((0, "message", value))) if rank == 0 else _unheard)
+        messages.put((rank, "done", None))
+    except MagusError as error:
+        messages.put((rank, "failed", (type(error), str(error))))
+    except Exception:  # noqa: BLE001 (whatever it is, the process that started this one reports it)
+        messages.put((rank, "failed", (None, traceback.format_exc().rstrip())))
+    except KeyboardInterrupt:
+        pass  # the process that started this one is interrupted too, and says so
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _unheard(value: object) -> None:
+    """Where sends of other ranks go."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The place of this process among those that a launcher has started.
+
+    Attributes:
+        rank: from 0.
+        size: the number of processes.
+        address, port: where the process of rank 0 is found.
+        by: the launcher's name.
+    """
+
+    rank: int
+    size: int
+    address: str
+    port: int
+    by: str
+
+
+def read_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
+    """What torchrun (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT) or srun (SLURM_*) says; None where neither runs.
+
+    MASTER_ADDR and MASTER_PORT, where set, go before what SLURM says.
+
+    Raises:
+        ConfigError: variables that are incomplete or no numbers.
+    """
+    if "RANK" in environment and "WORLD_SIZE" in environment:
+        missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not environment.get(name)]
+        if missing:
+            raise ConfigError(f"RANK and WORLD_SIZE are set, but {' and '.join(missing)} not: start with torchrun")
+        rank, size, port = (_number(environment, name) for name in ("RANK", "WORLD_SIZE", "MASTER_PORT"))
+        return _checked(Launch(rank, size, environment["MASTER_ADDR"], port, "torchrun"))
+    # Only srun sets the number of tasks of a step; the script of a batch job runs once, whatever the job asked for.
+    if "SLURM_PROCID" in environment and "SLURM_STEP_NUM_TASKS" in environment:
+        rank, size = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
+        if size == 1:
+            return None
+        address = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
+        named = environment.get("MASTER_PORT")
+        # Jobs that share a node must not meet on one port.
+        port = _number(environment, "MASTER_PORT") if named else 15000 + _number(environment, "SLURM_JOB_ID") % 10000
+        return _checked(Launch(rank, size, address, port, "srun"))
+    return None
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = environment.get(name, "")
+    if not text.isdecimal():
+        raise ConfigError(f"the variable {name} must be a whole number (got {text!r})")
+    return int(text)
+
+
+def _checked(launch: Launch) -> Launch:
+    if not launch.rank < launch.size:
+        raise ConfigError(f"{launch.by} gives rank {launch.rank} of {launch.size} processes: ranks start at 0")
+    return launch
+
+
+def _first_host(nodes: str) -> str:
+    """The first node of a list such as "gpu[03-05,9],login1"; this machine for an empty one."""
+    found = re.match(r"([^,\[]+)(?:\[(\d+)[^\]]*\]([^,]*))?", nodes)
+    if found is None:
+        return "127.0.0.1"
+    return found[1] + (found[2] or "") + (found[3] or "")
+
+
+@contextmanager
+def joined_launch() -> Iterator[Launch | None]:
+    """A gloo group of the processes that torchrun or srun has started, left at the end; None where neither has.
+
+    Raises:
+        ConfigError: see `read_launch`.
+    """
+    launch = read_launch()
+    if launch is None or dist.is_initialized():
+        yield launch
+        return
+    place = f"tcp://{launch.address}:{launch.port}"
+    dist.init_process_group("gloo", init_method=place, rank=launch.rank, world_size=launch.size, timeout=_TIMEOUT)
+    try:
+        yield launch
+    finally:
+        dist.destroy_process_group()
