@@ -134,7 +134,8 @@ def _check_launch(config: Config, launch: Launch) -> None:
     processes = config.simulation.processes
     if processes not in (None, launch.size):
         raise ConfigError(
-            f"simulation.processes={processes}, but {launch.by} has started {launch.size} processes: leave it out"
+            f"simulation.processes={processes}, but {launch.by} has started {launch.size} processes: add "
+            "simulation.processes=null"
         )
     if launch.size > 1 and isinstance(config.simulation, EarSimulation):
         raise ConfigError(f"dialogues of EAR's protocol are played in one process, not in {launch.size}")

@@ -1,0 +1,168 @@
+"""Every layer with `torch_sparse.SparseTensor` as adj_t: the values and all gradients of plain edges.
+
+Edges come in any order, some twice; rows of the SparseTensor are sorted, so edge values are matched to them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.typing import WITH_TORCH_SPARSE, SparseTensor
+
+from magus_pyg.nn import FeaturePropagation, GIPAConv, RGATConv, RGCNConv, SignedLabelPropagation
+
+pytestmark = pytest.mark.skipif(not WITH_TORCH_SPARSE, reason="torch_sparse is not installed")
+
+N_SRC, N_DST, RELATIONS = 7, 5, 3
+
+
+def drawn(seed: int, num_src: int, num_dst: int, num_edges: int = 30) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    source, target = (torch.randint(0, size, (num_edges,), generator=generator) for size in (num_src, num_dst))
+    return torch.stack([source, target])
+
+
+def adjacency(edges: Tensor, num_src: int, num_dst: int, value: Tensor | None = None) -> Any:
+    return SparseTensor(row=edges[1], col=edges[0], value=value, sparse_sizes=(num_dst, num_src))
+
+
+def gradients(out: Tensor, *inputs: Tensor) -> list[Tensor | None]:
+    """Of a loss in which every output counts differently."""
+    weight = torch.linspace(0.5, 2.0, out.numel(), dtype=out.dtype).view_as(out)
+    return list(torch.autograd.grad((weight * out.square()).sum(), inputs, allow_unused=True))
+
+
+def check(run: Callable[[Any], Tensor], plain: Any, sparse: Any, *inputs: Tensor) -> None:
+    """The same outputs and gradients of `run(edges)` for two forms of the edges."""
+    expected, got = run(plain), run(sparse)
+    torch.testing.assert_close(got, expected)
+    pairs = list(zip(gradients(got, *inputs), gradients(expected, *inputs), strict=True))
+    assert any(one is not None and bool(one.any()) for one, _ in pairs)
+    for one, other in pairs:
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other)
+
+
+def features(*size: int) -> Tensor:
+    return torch.rand(*size, dtype=torch.float64, requires_grad=True)
+
+
+seeds = given(seed=st.integers(0, 2**20))
+
+
+@seeds
+def test_label_propagation_between_two_sets(seed: int) -> None:
+    layer, edges, other = SignedLabelPropagation(), drawn(seed, N_SRC, N_DST), drawn(seed + 1, N_SRC, N_DST, 6)
+    y = features(N_SRC, 3), features(N_DST, 3)
+    check(
+        lambda form: layer(y, form[0], form[1]),
+        (edges, other),
+        (adjacency(edges, N_SRC, N_DST), adjacency(other, N_SRC, N_DST)),
+        *y,
+    )
+    weight = features(30)
+    check(
+        lambda form: layer(y, form, other, pos_weight=weight if isinstance(form, Tensor) else None),
+        edges,
+        adjacency(edges, N_SRC, N_DST, weight),
+        *y,
+        weight,
+    )
+
+
+@seeds
+@pytest.mark.parametrize("learned", [False, True])
+def test_label_propagation_over_implied_pairs(seed: int, learned: bool) -> None:
+    layer, edges, skip = SignedLabelPropagation(), drawn(seed, N_SRC, N_SRC, 9), drawn(seed + 1, N_SRC, N_SRC, 4)
+    y, factors = features(N_SRC), features(N_SRC, 2)
+    check(
+        lambda form: layer(y, form[0], skip_edge_index=form[1], factors=factors if learned else None),
+        (edges, skip),
+        (adjacency(edges, N_SRC, N_SRC), adjacency(skip, N_SRC, N_SRC)),
+        y,
+        *([factors] if learned else []),
+    )
+
+
+@seeds
+@pytest.mark.parametrize("implied", [False, True])
+def test_feature_propagation(seed: int, implied: bool) -> None:
+    layer, x = FeaturePropagation(4).double(), features(N_SRC, 4)
+    edges, other = drawn(seed, N_SRC, N_SRC, 9), drawn(seed + 1, N_SRC, N_SRC, 9)
+    check(
+        lambda form: layer(x, form[0], None if implied else form[1], form[1] if implied else None),
+        (edges, other),
+        (adjacency(edges, N_SRC, N_SRC), adjacency(other, N_SRC, N_SRC)),
+        x,
+        *layer.parameters(),
+    )
+    order = adjacency(edges, N_SRC, N_SRC, torch.arange(9)).storage.value()
+    weight = FeaturePropagation.edge_weight(x, adjacency(edges, N_SRC, N_SRC))
+    torch.testing.assert_close(weight, FeaturePropagation.edge_weight(x, edges)[order])
+
+
+@seeds
+@pytest.mark.parametrize("implied", [False, True])
+def test_rgcn(seed: int, implied: bool) -> None:
+    relation = torch.randint(0, RELATIONS, (30,))
+    if implied:
+        layer = RGCNConv(4, 3, RELATIONS + 1, complement_of={RELATIONS: (0, 1)}).double()
+        edges, x, num_dst = drawn(seed, N_SRC, N_SRC), features(N_SRC, 4), N_SRC
+        inputs: Any = x
+        given_x: tuple[Tensor, ...] = (x,)
+    else:
+        layer = RGCNConv((4, 2), 3, RELATIONS, num_bases=2).double()
+        edges, num_dst = drawn(seed, N_SRC, N_DST), N_DST
+        inputs = given_x = features(N_SRC, 4), features(N_DST, 2)
+    check(
+        lambda form: layer(inputs, form, relation if isinstance(form, Tensor) else None),
+        edges,
+        adjacency(edges, N_SRC, num_dst, relation),
+        *given_x,
+        *layer.parameters(),
+    )
+
+
+@seeds
+@pytest.mark.parametrize("mechanism", ["across-relation", "within-relation"])
+def test_rgat(seed: int, mechanism: str) -> None:
+    relation = torch.randint(0, RELATIONS, (30,))
+    layer = RGATConv(4, 3, RELATIONS, heads=2, attention_mechanism=mechanism).double()
+    x, edges = (features(N_SRC, 4), features(N_DST, 4)), drawn(seed, N_SRC, N_DST)
+    check(
+        lambda form: layer(x, form, relation if isinstance(form, Tensor) else None),
+        edges,
+        adjacency(edges, N_SRC, N_DST, relation),
+        *x,
+        *layer.parameters(),
+    )
+
+
+@seeds
+def test_gipa(seed: int) -> None:
+    layer = GIPAConv((4, 2), 6, 3, heads=3, att_channels=5, prop_channels=4).double()
+    x, edges, attr = (features(N_SRC, 4), features(N_DST, 2)), drawn(seed, N_SRC, N_DST), features(30, 3)
+    check(
+        lambda form: layer(x, form, attr if isinstance(form, Tensor) else None),
+        edges,
+        adjacency(edges, N_SRC, N_DST, attr),
+        *x,
+        attr,
+        *layer.parameters(),
+    )
+
+
+def test_no_edges() -> None:
+    none = torch.empty(2, 0, dtype=torch.int64)
+    y = features(N_SRC), features(N_DST)
+    out = SignedLabelPropagation()(y, adjacency(none, N_SRC, N_DST), none)
+    assert torch.equal(out, y[1])
+    x = features(N_DST, 4)
+    layer = FeaturePropagation(4).double()
+    empty = adjacency(none, N_DST, N_DST)
+    torch.testing.assert_close(layer(x, empty, empty), layer(x, none, none))
