@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from magus_pyg._version import __version__
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
+from magus_pyg.catalogue import Catalogue, CatalogueSession
 from magus_pyg.data import Sessions
 from magus_pyg.errors import (
     ConfigError,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BayesAgent",
     "BayesState",
+    "Catalogue",
+    "CatalogueSession",
     "ConfigError",
     "DataError",
     "DriftingUser",

@@ -11,7 +11,8 @@ from magus_pyg.graph import Word, item_id_of, n_items, words_of
 from magus_pyg.simulation.protocol import Feedback
 
 if TYPE_CHECKING:
-    from magus_pyg.session import MagusSession, Round
+    from magus_pyg.online import Round
+    from magus_pyg.session import MagusSession
 
 __all__ = ["Reason", "explain"]
 

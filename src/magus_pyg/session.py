@@ -1,8 +1,7 @@
 """One person, online: recommend queries and items, take the answer, recommend again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,7 +10,8 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.explanation import Reason, explain
-from magus_pyg.graph import SessionGraphBuilder, Word, find_query, item_id_of, item_node, n_items, words_of
+from magus_pyg.graph import SessionGraphBuilder, find_query, item_id_of, item_node, n_items
+from magus_pyg.online import OnlineSession, Recommendation, Round
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.loop import check_list
 from magus_pyg.simulation.prepare import find_slots, score_candidates
@@ -22,48 +22,10 @@ if TYPE_CHECKING:
 
     from magus_pyg.experiment import Run
 
-__all__ = ["MagusSession", "Recommendation"]
+__all__ = ["MagusSession", "Recommendation", "find_queries"]
 
 
-@dataclass(frozen=True)
-class Recommendation:
-    """A node shown to a person.
-
-    Attributes:
-        node: its number in the graph.
-        kind: "item" or "query".
-        words: the words of the query or item.
-        item_id: the item's id, None for a query.
-        score: the value by which it was ranked.
-    """
-
-    node: int
-    kind: Literal["item", "query"]
-    words: tuple[Word, ...]
-    item_id: str | None
-    score: float
-
-    def __str__(self) -> str:
-        words = " ".join(str(word) for word in self.words)
-        return words if self.item_id is None else f"{self.item_id} ({words})" if words else self.item_id
-
-
-@dataclass(frozen=True)
-class Round:
-    """An answered list.
-
-    Attributes:
-        shown: the nodes, in the order of the list.
-        clicked: the clicked node, or None.
-        not_care: the queries answered Not Care.
-    """
-
-    shown: tuple[int, ...]
-    clicked: int | None
-    not_care: tuple[int, ...]
-
-
-class MagusSession:
+class MagusSession(OnlineSession):
     """A session with one person.
 
     Args:
@@ -79,6 +41,7 @@ class MagusSession:
         state: the `EdgeFactors` that MAGUS+ learned, or the `BayesState` that the Bayesian variant fitted (its defaults
             if None).
         options: the switches of MAGUS.
+        builder: what sessions of this graph share, to be made once where sessions are many.
 
     Raises:
         ModelError: scores that are NaN, infinite or of the wrong number.
@@ -98,12 +61,11 @@ class MagusSession:
         candidates: Sequence[str] | None = None,
         state: EdgeFactors | BayesState | None = None,
         options: MagusOptions | None = None,
+        builder: SessionGraphBuilder | None = None,
     ) -> None:
-        if rounds < 1 or list_length < 1:
-            raise SessionError(f"rounds and list_length must be at least 1, got {rounds} and {list_length}")
-        self.graph, self.rounds, self.list_length = graph, rounds, list_length
+        super().__init__(graph, variant, list_length, rounds)
         nodes, values = _candidate_scores(graph, scores, candidates)
-        builder = SessionGraphBuilder(graph)
+        builder = SessionGraphBuilder(graph) if builder is None else builder
         self._graphs = builder.build(nodes.unsqueeze(0))
         matrix = torch.zeros((1, n_items(graph)), dtype=torch.float64)
         matrix[0, nodes] = values
@@ -114,21 +76,15 @@ class MagusSession:
             graphs=self._graphs,
             user=user,
             scores=score_candidates(matrix, user, self._graphs.node[:, : self._graphs.n_candidates]),
-            searched=find_slots(self._graphs, _searched_nodes(graph, searched)),
+            searched=find_slots(self._graphs, find_queries(graph, searched)),
             rounds=rounds,
             list_length=list_length,
             key=hash_keys(0, user),
         )
-        self.variant = variant
         self.agent = _make_agent(graph, matrix, variant, state, options)
         self._play = self.agent.start(self.view)
         self._seen = torch.zeros_like(self._graphs.valid)
-        self._shown: Tensor | None = None
-        self.round = 0
-        self.history: list[Round] = []
-        """The rounds answered so far."""
-        self.found: int | None = None
-        """The item node that was clicked, once there is one."""
+        self._shown: Tensor | None = None  # the slots of the list that waits for an answer
 
     @classmethod
     def from_run(
@@ -171,69 +127,26 @@ class MagusSession:
             f"{self.rounds}, done={self.done})"
         )
 
-    @property
-    def done(self) -> bool:
-        """Whether an item was clicked or the rounds are over."""
-        return self.found is not None or (self.round >= self.rounds and self._shown is None)
+    def _next_list(self) -> list[int]:
+        shown = self._play.recommend()
+        active = torch.ones(1, dtype=torch.bool)
+        check_list(self.agent.name, self._graphs, shown, self._seen, active, self.list_length)
+        self._shown = shown
+        nodes: list[int] = self._graphs.node[0, shown[0][shown[0] >= 0]].tolist()
+        return nodes
 
-    def recommend(self) -> list[Recommendation]:
-        """The list of the next round, best first; the same list again until `feedback` is given.
+    def _values(self, nodes: Sequence[int]) -> list[float]:
+        assert self._shown is not None, "only nodes of the open list are asked for"
+        values: list[float] = self._play.node_scores()[0, self._shown[0][: len(nodes)]].tolist()
+        return values
 
-        Raises:
-            SessionError: if the session is over.
-        """
-        if self.done:
-            raise SessionError(f"the session is over after {self.round} round(s): start a new one")
-        if self._shown is None:
-            self._shown = self._play.recommend()
-            active = torch.ones(1, dtype=torch.bool)
-            check_list(self.agent.name, self._graphs, self._shown, self._seen, active, self.list_length)
-            self.round += 1
-        scores = self._play.node_scores()[0]
-        slots = [slot for slot in self._shown[0].tolist() if slot >= 0]
-        return [self._recommendation(slot, float(scores[slot])) for slot in slots]
-
-    def _recommendation(self, slot: int, score: float) -> Recommendation:
-        node = int(self._graphs.node[0, slot])
-        is_item = slot < self._graphs.n_candidates
-        return Recommendation(
-            node=node,
-            kind="item" if is_item else "query",
-            words=words_of(self.graph, node),
-            item_id=item_id_of(self.graph, node) if is_item else None,
-            score=score,
-        )
-
-    def feedback(self, clicked: int | None = None, not_care: Sequence[int] = ()) -> None:
-        """The person's answer to the list of the last `recommend`.
-
-        Args:
-            clicked: the node that was clicked, or None. A clicked item ends the session.
-            not_care: shown queries about which the person does not care.
-
-        Raises:
-            SessionError: no list is open, a node that was not shown, an item or the clicked node in `not_care`.
-        """
-        if self._shown is None:
-            over = "the session is over" if self.done else "call recommend() first"
-            raise SessionError(f"there is no list to answer: {over}")
-        slots = self._shown[0]
-        shown = {int(self._graphs.node[0, slot]): place for place, slot in enumerate(slots.tolist()) if slot >= 0}
-        for node in [*([] if clicked is None else [clicked]), *not_care]:
-            if node not in shown:
-                raise SessionError(f"node {node} was not shown in this round; shown were {list(shown)}")
-        for node in not_care:
-            if node == clicked or node < n_items(self.graph):
-                what = "clicked" if node == clicked else "an item"
-                raise SessionError(f"node {node} in not_care is {what}: Not Care answers a query that is not clicked")
+    def _take(self, answer: Round) -> None:
+        assert self._shown is not None, "an answer is to an open list"
         mask = torch.zeros_like(self._shown, dtype=torch.bool)
-        mask[0, [shown[node] for node in not_care]] = True
-        position = torch.tensor([-1 if clicked is None else shown[clicked]])
+        mask[0, [answer.shown.index(node) for node in answer.not_care]] = True
+        position = torch.tensor([-1 if answer.clicked is None else answer.shown.index(answer.clicked)])
         self._play.update(Feedback(self._shown, position, mask, torch.ones(1, dtype=torch.bool)))
         self._shown = None
-        self.history.append(Round(tuple(shown), clicked, tuple(not_care)))
-        if clicked is not None and clicked < n_items(self.graph):
-            self.found = clicked
 
     def node_scores(self) -> dict[int, float]:
         """The present score of every node of the session, by node."""
@@ -260,15 +173,6 @@ class MagusSession:
             "history": self._history_tensor(),
         }
 
-    def _history_tensor(self) -> Tensor:
-        """int64 [rounds, 3, N]: the shown nodes, the clicked one and those not cared about, -1 for none."""
-        table = torch.full((len(self.history), 3, self.list_length), -1, dtype=torch.int64)
-        for number, entry in enumerate(self.history):
-            clicked = () if entry.clicked is None else (entry.clicked,)
-            for row, nodes in enumerate((entry.shown, clicked, entry.not_care)):
-                table[number, row, : len(nodes)] = torch.tensor(nodes, dtype=torch.int64)
-        return table
-
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Put back what `state_dict` gave.
 
@@ -288,13 +192,11 @@ class MagusSession:
         self.round = int(state["round"])
         self.found = None if int(state["found"]) < 0 else int(state["found"])
         self._shown = None if (state["shown"] == -2).any() else state["shown"].clone()
+        self._open = None
+        if self._shown is not None:
+            self._open = tuple(self._graphs.node[0, self._shown[0][self._shown[0] >= 0]].tolist())
         self._seen = state["seen"].clone()
-        self.history = [_read_round(row) for row in state["history"]]
-
-
-def _read_round(row: Tensor) -> Round:
-    shown, clicked, not_care = (tuple(node for node in nodes if node >= 0) for nodes in row.tolist())
-    return Round(shown, clicked[0] if clicked else None, not_care)
+        self.history = self._read_history(state["history"])
 
 
 def _make_agent(
@@ -353,7 +255,8 @@ def _candidate_scores(
     return nodes, values
 
 
-def _searched_nodes(graph: HeteroData, searched: Sequence[Sequence[str | tuple[str, str]]] | None) -> Tensor | None:
+def find_queries(graph: HeteroData, searched: Sequence[Sequence[str | tuple[str, str]]] | None) -> Tensor | None:
+    """int64 [1, S]: the query nodes of searched queries; None without any, those that are no node are left out."""
     if searched is None:
         return None
     nodes = [find_query(graph, words) for words in searched]

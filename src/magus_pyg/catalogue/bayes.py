@@ -1,0 +1,270 @@
+"""`magus=bayes` over a whole catalogue: the belief of all items is exact, lists are planned among the likeliest.
+
+An answer multiplies the belief of the items that contain a query by one number and that of all others by another, so
+a session holds its answers alone. A plan needs the items with much belief: those beyond the `width` likeliest have
+each at most the belief b of the next one, so what they can add to the value of a list is at most m·b for each of its
+answers, m the items that can be shown afterwards. `Plans.gap` says that bound; the width doubles while it is above
+`tolerance` of the plan's value. Up to `width` items the lists are those of the session-sized agent.
+"""
+
+from dataclasses import dataclass
+from math import exp, log, log1p
+
+import torch
+from torch import Tensor
+
+from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices, distinct_queries
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, share_of_others
+from magus_pyg.catalogue.answers import Answer
+from magus_pyg.catalogue.guess import active_nodes, read_scores
+from magus_pyg.catalogue.index import CatalogueIndex
+from magus_pyg.errors import ConfigError
+from magus_pyg.graph import SessionGraphs
+from magus_pyg.random import hash_keys
+from magus_pyg.simulation.protocol import SessionView
+
+__all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
+
+
+@dataclass(frozen=True)
+class Width:
+    """Among how many of the likeliest items lists are planned.
+
+    Attributes:
+        least: to begin with, at least 1.
+        most: not beyond.
+        tolerance: the width doubles while what the items beyond it could add is above this share of the plan's value.
+    """
+
+    least: int = 1024
+    most: int = 4096
+    tolerance: float = 0.05
+
+    def check(self) -> "Width":
+        """The width itself, if it is in range.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        if not 1 <= self.least <= self.most:
+            raise ConfigError(f"width: 1 <= least <= most is needed, got least {self.least} and most {self.most}")
+        if not self.tolerance >= 0.0:
+            raise ConfigError(f"width.tolerance must be at least 0, got {self.tolerance}")
+        return self
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The belief before any answer; never changed, so that many people can share one.
+
+    Attributes:
+        index: the catalogue.
+        scores: float64 [I], the base scores.
+        logit: float64 [I], the log of the belief up to a constant, -inf for items that are not on offer.
+        active: bool [N], the nodes on offer; None for all.
+    """
+
+    index: CatalogueIndex
+    scores: Tensor
+    logit: Tensor
+    active: Tensor | None
+
+
+def first_belief(
+    index: CatalogueIndex,
+    scores: Tensor,
+    state: BayesState,
+    excluded: Tensor | None = None,
+    searched: Tensor | None = None,
+) -> Prior:
+    """The belief from one vector of base scores and the person's searched queries; arguments as of `first_guess`."""
+    scores = read_scores(index, scores)
+    active = active_nodes(index, excluded)
+    logit = scores / state.temperature
+    if searched is not None and state.searched_error != 0.5:
+        for node in searched.tolist():
+            if active is None or bool(active[node]):
+                logit = logit + log(state.searched_error)
+                logit[index.items_of(node)] += log1p(-state.searched_error) - log(state.searched_error)
+    if active is not None:
+        logit = torch.where(active[: index.n_items], logit, -torch.inf)
+    return Prior(index, scores, logit, active)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What an answer adds to the log of the belief: `inside` for the items of a node, `outside` for all others."""
+
+    node: int
+    inside: float
+    outside: float
+
+
+class BayesPlay:
+    """A person's session on a shared belief.
+
+    Args:
+        prior: the first belief; not changed.
+        state: what was fitted.
+        rounds, list_length: K and N.
+        width: among how many items lists are planned.
+    """
+
+    def __init__(self, prior: Prior, state: BayesState, rounds: int, list_length: int, width: Width) -> None:
+        self.prior, self.index, self.state = prior, prior.index, state
+        self.rounds, self.list_length, self.width = rounds, list_length, width
+        self.agent = BayesAgent(prior.index.graph, prior.logit.unsqueeze(0), state)
+        self.evidence: list[_Evidence] = []
+        self.shown: list[int] = []
+        self.round = 0
+        self._logit = prior.logit
+        self.gap = 0.0
+        """How much the value of the last list could rise at most through the items beyond the width, as a share."""
+
+    def logits(self) -> Tensor:
+        """float64 [I]: the log of the belief now, up to a constant."""
+        logit = self.prior.logit.clone()
+        offset = 0.0
+        for entry in self.evidence:
+            offset += entry.outside
+            logit[self.index.items_of(entry.node)] += entry.inside - entry.outside
+        return logit + offset
+
+    def recommend(self) -> Tensor:
+        """The next list; see `CataloguePlay`."""
+        logit = self._logit = self.logits()
+        live = logit.clone()
+        live[[node for node in self.shown if node < self.index.n_items]] = -torch.inf
+        after = max(self.rounds - self.round - 1, 0) * self.list_length * 2**self.state.depth
+        size = self.width.least
+        while True:
+            items = self._likeliest(live, size)
+            self.gap = self._gap(live, items.numel(), after)
+            if self.gap <= self.width.tolerance or 2 * size > self.width.most:
+                return self._plan(items, logit)
+            size *= 2
+
+    def _likeliest(self, live: Tensor, size: int) -> Tensor:
+        """int64: the items that lists are planned among, ascending; all on offer where they are few."""
+        active = self.prior.active
+        if self.index.n_items <= size or (active is not None and int(active[: self.index.n_items].sum()) <= size):
+            return torch.nonzero(torch.isfinite(self.prior.logit)).flatten()
+        items = torch.topk(live, size, sorted=False).indices
+        return torch.sort(items[live[items] > -torch.inf]).values
+
+    def _gap(self, live: Tensor, size: int, after: int) -> float:
+        """A bound of what items beyond the `size` likeliest add to a plan's value, as a share of what showing the
+        likeliest items gives, which no plan is below."""
+        if size >= live.numel() or not after:
+            return 0.0
+        best = torch.topk(live, min(size + 1, live.numel())).values
+        if size >= best.numel() or not bool(torch.isfinite(best[size])):
+            return 0.0
+        shown = torch.logsumexp(best[: self.list_length + after], 0)
+        return float((self.list_length + 1) * after * torch.exp(best[size] - shown))
+
+    def _plan(self, items: Tensor, logit: Tensor) -> Tensor:
+        """The list of the session-sized agent among some items, given the belief of each."""
+        index = self.index
+        graphs = index.builder.build(items.unsqueeze(0))
+        user = torch.zeros(1, dtype=torch.int64, device=items.device)
+        view = SessionView(
+            graph=index.graph,
+            builder=index.builder,
+            graphs=graphs,
+            user=user,
+            scores=self.prior.scores[items].unsqueeze(0),
+            searched=None,  # the prior holds what they say
+            rounds=self.rounds,
+            list_length=self.list_length,
+            key=user,
+        )
+        play = self.agent.start(view)
+        shown = torch.tensor(self.shown, dtype=torch.int64, device=items.device)
+        choices = distinct_queries(graphs)
+        play.load_state_dict(
+            {
+                "logit": logit[items].unsqueeze(0),
+                "left": graphs.valid & ~torch.isin(graphs.node, shown),
+                "asked": (choices.slot < 0) | self._asked(items, graphs, choices),
+                "over": torch.zeros(1, dtype=torch.bool, device=items.device),
+                "round": torch.tensor(self.round),
+            }
+        )
+        slots = play.recommend()[0]
+        return graphs.node[0, slots[slots >= 0]]
+
+    def _asked(self, items: Tensor, graphs: SessionGraphs, choices: QueryChoices) -> Tensor:
+        """bool [1, G]: the choices that hold the same of these items as a query that was shown."""
+        codes = hash_keys(torch.arange(items.numel(), device=items.device), 0xA5C)
+        of_choice = torch.zeros(choices.slot.shape[1], dtype=torch.int64, device=items.device)
+        of_choice.index_add_(0, choices.query, codes[choices.item])
+        marks = torch.zeros(self.index.n_items, dtype=torch.bool, device=items.device)
+        marks[items] = True
+        asked = torch.zeros_like(of_choice, dtype=torch.bool)
+        for node in self.shown:
+            if node >= self.index.n_items:
+                inside = self.index.items_of(node)
+                place = torch.searchsorted(items, inside[marks[inside]])
+                asked |= of_choice == codes[place].sum()
+        return asked.unsqueeze(0)
+
+    def update(self, answer: Answer) -> None:
+        """The evidence of `answer_evidence`: items of the list first, then its queries from the top."""
+        first_query, wrong = self.index.n_items, max(self.state.error_rate, LEAST_ERROR)
+        clicked = answer.clicked
+        place = len(answer.shown) if clicked is None else answer.shown.index(clicked)
+        found = clicked is not None and clicked < first_query
+        new = [
+            _Evidence(node, log(LEAST_ERROR), log1p(-LEAST_ERROR))
+            for node in answer.shown
+            if node < first_query and node != clicked
+        ]
+        mass = _Mass(self._logit, self.index, new) if self.state.others > 0.0 else None
+        for at, node in enumerate(answer.shown):
+            yes = node == clicked or node in answer.not_care
+            if node < first_query or not (yes or (not found and at < place)):
+                continue
+            # With other targets, a query without the item in mind is clicked for one of them.
+            fails = wrong
+            if mass is not None:
+                share = float(share_of_others(mass.share(node), self.state.others))
+                fails = min(max(share, wrong), 1.0 - wrong)
+            entry = _Evidence(node, log1p(-wrong), log(fails)) if yes else _Evidence(node, log(wrong), log1p(-fails))
+            if mass is not None:
+                mass.add(entry)
+            new.append(entry)
+        self.evidence += new
+        self.shown += answer.shown
+        self.round += 1
+
+    def values(self, nodes: Tensor) -> Tensor:
+        """The belief of items, and the belief that queries hold (Eq. 4 without R-)."""
+        belief = torch.softmax(self.logits(), 0)
+        value = belief.new_zeros(nodes.shape)
+        for place, node in enumerate(nodes.tolist()):
+            value[place] = belief[self.index.items_of(node)].sum()
+        return value
+
+
+class _Mass:
+    """The share of the belief that queries hold, while the answers of a list are taken in."""
+
+    def __init__(self, logit: Tensor, index: CatalogueIndex, evidence: list[_Evidence]) -> None:
+        self.index = index
+        self.weight = torch.exp(logit - logit.max())
+        self.total = self.weight.sum()
+        for entry in evidence:
+            self.add(entry)
+
+    def share(self, node: int) -> Tensor:
+        """The belief of the items that contain a query."""
+        return (self.weight[self.index.items_of(node)].sum() / self.total).clamp(max=1.0)
+
+    def add(self, entry: _Evidence) -> None:
+        """Multiply by an answer's likelihood, up to a common factor."""
+        items = self.index.items_of(entry.node)
+        inside = self.weight[items]
+        changed = inside * exp(entry.inside - entry.outside)
+        self.weight[items] = changed
+        self.total = self.total + (changed - inside).sum()

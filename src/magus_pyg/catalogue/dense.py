@@ -1,0 +1,172 @@
+"""MAGUS over a whole catalogue with learned weights (Eq. 14): low-rank R-, one pass over the factors an answer."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import floor, log2
+
+import torch
+from torch import Tensor
+
+from magus_pyg.agents import EdgeFactors
+from magus_pyg.catalogue.answers import Answer, read_answer
+from magus_pyg.catalogue.guess import Guess, active_nodes, lift, order_nodes, read_scores, unit_scores
+from magus_pyg.catalogue.index import CatalogueIndex
+from magus_pyg.catalogue.sparse import Switches, best_nodes
+from magus_pyg.errors import GraphError
+
+__all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
+
+_EDGES_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class CatalogueWeights:
+    """Learned weights of a catalogue's edges as factors.
+
+    Attributes:
+        index: the catalogue.
+        positive, negative: floating [N, r]; the weight of a pair is the dot product of its rows.
+        minus_scale: β, the factor on the R- weights of Eq. (4).
+    """
+
+    index: CatalogueIndex
+    positive: Tensor
+    negative: Tensor
+    minus_scale: float = 1.0
+
+    @classmethod
+    def of(
+        cls, index: CatalogueIndex, factors: EdgeFactors, minus_scale: float = 1.0, dtype: torch.dtype = torch.float32
+    ) -> "CatalogueWeights":
+        """The weights that MAGUS+ learned, in a floating type of choice (half of the memory and time in float32).
+
+        Raises:
+            GraphError: factors of another graph.
+        """
+        for side in (factors.positive, factors.negative):
+            if side.shape[0] != index.n_nodes:
+                raise GraphError(f"the weights are of a graph with {side.shape[0]} nodes, this has {index.n_nodes}")
+        positive, negative = (side.to(index.device, dtype) for side in (factors.positive, factors.negative))
+        if factors.negative is factors.positive:
+            negative = positive
+        return cls(index, positive, negative, minus_scale * factors.minus_scale)
+
+    @cached_property
+    def edge(self) -> Tensor:
+        """float64 [E]: what an item gives a query that it contains in Eq. (4) beyond what all items give it: w+ + βw-,
+        in the order of `index.query_items`."""
+        item, query = self.index.query_items.index, self.index.query_items.row + self.index.n_items
+        parts = []
+        for first in range(0, item.numel(), _EDGES_AT_ONCE):
+            ends = item[first : first + _EDGES_AT_ONCE], query[first : first + _EDGES_AT_ONCE]
+            positive, negative = (
+                (side[ends[0]] * side[ends[1]]).sum(1, dtype=torch.float64) for side in (self.positive, self.negative)
+            )
+            parts.append(positive + self.minus_scale * negative)
+        return torch.cat(parts) if parts else self.positive.new_zeros(0, dtype=torch.float64)
+
+    @cached_property
+    def units(self) -> float:
+        """Weighted scores are summed as whole numbers of 1 / units, exact in any order; a power of 2 that no sum of a
+        query overflows."""
+        most = float(self.edge.abs().max()) if self.edge.numel() else 1.0
+        return float(2.0 ** min(40, floor(61 - log2(max(most, 1.0) * max(self.index.n_items, 1)))))
+
+    def common(self, sent: Tensor) -> Tensor:
+        """float64 [N]: the dot products of all rows of `negative` with [r], one pass over them."""
+        return (self.negative @ sent.to(self.negative.dtype)).to(torch.float64)
+
+
+def weighted_guess(
+    weights: CatalogueWeights,
+    scores: Tensor,
+    excluded: Tensor | None = None,
+    searched: Tensor | None = None,
+    literal: bool = False,
+) -> Guess:
+    """Eqs. (2), (4) with learned weights (Eq. 14), and (5); arguments and errors as of `first_guess`."""
+    index = weights.index
+    scores = read_scores(index, scores)
+    active = active_nodes(index, excluded)
+    base = unit_scores(scores, None if active is None else active[: index.n_items])
+    sent = (base.to(weights.negative.dtype).unsqueeze(0) @ weights.negative[: index.n_items]).squeeze(0)
+    units = (base[index.query_items.index] * weights.edge * weights.units).round().to(torch.int64)
+    running = torch.zeros(units.numel() + 1, dtype=torch.int64, device=units.device)
+    torch.cumsum(units, 0, out=running[1:])  # it may pass 2**63; the differences are right all the same
+    ends = running[index.query_items.ptr]
+    mass = (ends[1:] - ends[:-1]).to(torch.float64) / weights.units
+    inhibited = weights.minus_scale * (weights.negative[index.n_items :] @ sent).to(torch.float64)
+    y = torch.cat([base, mass - inhibited])  # Eq. (4)
+    return Guess(index, base, lift(index, y, active, searched, literal), active)
+
+
+class DensePlay:
+    """A person's session with a value for each node: learned weights, or Eq. (9) with its bounds.
+
+    Args:
+        guess: the first guess; not changed.
+        switches: how answers move scores.
+        weights: learned weights; unit weights if None.
+    """
+
+    def __init__(self, guess: Guess, switches: Switches, weights: CatalogueWeights | None = None) -> None:
+        self.guess, self.index, self.switches, self.weights = guess, guess.index, switches, weights
+        self.y = guess.y.clone()
+        self.shown = torch.zeros(0, dtype=torch.int64, device=self.index.device)
+        self.low, self.span = 0.0, 1.0
+
+    def recommend(self) -> Tensor:
+        """The next list; see `CataloguePlay`."""
+        active = self.guess.active
+        inside = self.y if active is None else self.y[active]
+        low, high = (float(end) for end in torch.aminmax(inside))
+        self.low, self.span = low, (high - low) if high > low else 1.0  # Eq. (6)
+        kept = self.y[self.shown]
+        self.y[self.shown] = -torch.inf
+        values = self.y if active is None else torch.where(active, self.y, -torch.inf)
+        some = best_nodes(values, self.switches.list_length)
+        best = order_nodes(self.guess, some, values[some])[: self.switches.list_length]
+        self.y[self.shown] = kept
+        return best
+
+    def update(self, answer: Answer) -> None:
+        """Take in an answer; see `CataloguePlay`."""
+        said = read_answer(answer, self.index.n_items, self.switches.unknown_below)
+        new = torch.tensor([*said.yes, *said.no], dtype=torch.int64, device=self.y.device)
+        before = self.y
+        self.y = before.clone() if self.switches.clamp else before
+        for node in said.yes:
+            self._send(node, self.span, inhibits=True)
+        if self.switches.refusal:
+            for node in said.no:
+                self._send(node, -self.switches.refusal * self.span, self.switches.inhibits)
+        self.y[new] = self.low  # Eq. (8); what it sets receives nothing in this round
+        self.y[new[: len(said.yes)]] = self.low + self.span
+        if self.switches.clamp:  # the bounds of Eq. (9) as printed; scores outside [0, 1] there are shown ones alone
+            self.y = ((self.y - self.low) / self.span).clamp_(0.0, 1.0)
+            self.low, self.span = 0.0, 1.0
+        shown = torch.tensor(answer.shown, dtype=torch.int64, device=self.y.device)
+        self.shown = torch.cat([self.shown, shown])
+
+    def _send(self, node: int, size: float, inhibits: bool) -> None:
+        """Eq. (9) for one answered node: + to what contains it, - to what it inhibits, in place."""
+        touch = self.index.touch(node, self.guess.active)
+        wholes = touch.node[touch.is_whole]
+        if inhibits:
+            own = self.y[node].clone()
+            kept = self.y[touch.node]
+            if self.weights is None:
+                self.y -= size
+            else:
+                self.y.sub_(self.weights.common(self.weights.negative[node]), alpha=size)
+            self.y[touch.node] = kept  # R+ from it to them comes below; R⊥ and R+ towards it send nothing
+            self.y[node] = own
+        if self.weights is None:
+            self.y[wholes] += size
+        else:
+            rows = self.weights.positive[wholes]
+            self.y[wholes] += size * (rows @ self.weights.positive[node]).to(torch.float64)
+
+    def values(self, nodes: Tensor) -> Tensor:
+        """The values by which nodes were ranked last; see `CataloguePlay`."""
+        return (self.y[nodes.to(self.y.device)] - self.low) / self.span
