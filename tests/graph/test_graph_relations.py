@@ -228,12 +228,14 @@ def test_unknown_relations_are_named(apple: pd.DataFrame) -> None:
         build_relational_graph(apple, APPLE_FIELDS, relations="opposite")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("materialize", "what"), [(True, "R- and R⊥ of 13 nodes"), (False, "R\\+")])
+@pytest.mark.parametrize(
+    ("materialize", "what"), [(True, "R- and R⊥ of 13 nodes"), (False, r"R\+ with 11 pairs of an item and a query")]
+)
 def test_too_little_memory_is_refused_before_the_work(
     apple: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, materialize: bool, what: str
 ) -> None:
-    # R+ of items with 3, 1 and 2 words: 7 + 1 + 3 pairs of 40 bytes; R-: 24 bytes for each of 13^2 pairs.
-    available = 11 * 40 if materialize else 11 * 40 - 1
+    # R+ of items with 3, 1 and 2 words: 7 + 1 + 3 pairs of 24 bytes; R-: 40 bytes for each of 13^2 pairs.
+    available = 40 * 13**2 - 1 if materialize else 11 * 24 - 1
     monkeypatch.setattr("magus_pyg.graph._memory.available_memory", lambda: available)
     with pytest.raises(GraphError, match=rf"{what} would take .* GiB .* available"):
         build_relational_graph(apple, APPLE_FIELDS, materialize=materialize)

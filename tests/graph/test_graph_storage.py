@@ -20,7 +20,7 @@ from torch_geometric.data import HeteroData
 
 from catalogues import APPLE_FIELDS, Catalogue, catalogues
 from magus_pyg.errors import GraphError
-from magus_pyg.graph import IMPROVES, build_relational_graph, find_query, load_graph, save_graph
+from magus_pyg.graph import IMPROVES, build_relational_graph, find_query, item_node, load_graph, save_graph
 from magus_pyg.graph.storage import FORMAT_VERSION
 
 
@@ -132,13 +132,13 @@ def test_tensors_of_something_else_are_refused(tmp_path: Path) -> None:
         load_graph(tmp_path / "model")
 
 
-def rewrite(path: Path, drop: str | None = None, **changes: object) -> None:
-    """The graph file with a tensor left out or entries of its header changed."""
+def rewrite(path: Path, drop: str | None = None, replace: dict[str, Tensor] | None = None, **changes: object) -> None:
+    """The graph file with a tensor left out or replaced, or entries of its header changed."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    tensors = {key: value.clone() for key, value in load_file(path).items() if key != drop}
+    tensors = {key: value.clone() for key, value in load_file(path).items() if key != drop} | (replace or {})
     header = json.loads(metadata["header"]) | changes
     save_file(tensors, path, metadata | {"header": json.dumps(header)})
 
@@ -158,6 +158,51 @@ def test_a_missing_tensor_is_named(graph: HeteroData, tmp_path: Path, drop: str)
     rewrite(tmp_path / "g", drop=drop)
     with pytest.raises(GraphError, match=rf"g is damaged .*{drop}"):
         load_graph(tmp_path / "g")
+
+
+@pytest.mark.parametrize("missing", [("checksums", "positions"), ("positions",)])
+def test_files_without_an_index_of_their_texts(graph: HeteroData, tmp_path: Path, missing: tuple[str, ...]) -> None:
+    save_graph(graph, tmp_path / "g")
+    for name in ("item_id", "word_value"):
+        for kind in missing:
+            rewrite(tmp_path / "g", drop=f"{name}_{kind}")
+    if len(missing) == 1:  # half an index is damage
+        with pytest.raises(GraphError, match=r"g is damaged .*positions"):
+            load_graph(tmp_path / "g")
+        return
+    loaded = load_graph(tmp_path / "g")  # as written by releases that had no index
+    assert_same_graph(graph, loaded)
+    assert [item_node(loaded, item) for item in "ABC"] == [0, 1, 2]
+
+
+def test_texts_whose_ends_are_damaged_are_refused(graph: HeteroData, tmp_path: Path) -> None:
+    for name in ("item_id_ptr", "word_value_ptr", "item_id_positions", "word_field"):
+        save_graph(graph, tmp_path / "g")
+        rewrite(tmp_path / "g", replace={name: load_file(tmp_path / "g")[name][:-1] + 1})
+        with pytest.raises(GraphError, match="g is damaged"):
+            load_graph(tmp_path / "g")
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="mappings are listed on Linux alone")
+def test_what_is_loaded_is_mapped_from_the_file(tmp_path: Path) -> None:
+    items = pd.DataFrame({"item_id": range(3000), "a": range(3000)})
+    save_graph(build_relational_graph(items, ["a"]), tmp_path / "g.graph")
+    loaded = load_graph(tmp_path / "g.graph")
+    mapped = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith("/g.graph"):
+            low, high = line.split()[0].split("-")
+            mapped.append(range(int(low, 16), int(high, 16)))
+    texts = loaded.vocabulary.item_ids, loaded.vocabulary.words.values
+    addresses = {
+        "edges": loaded[IMPROVES].edge_index.data_ptr(),
+        "words": loaded.word_index.data_ptr(),
+        **{f"bytes {n}": text.data.ctypes.data for n, text in enumerate(texts)},
+        **{f"ends {n}": text.ends.ctypes.data for n, text in enumerate(texts)},
+        **{f"index {n}": text.index_arrays[0].ctypes.data for n, text in enumerate(texts)},
+    }
+    assert [name for name, address in addresses.items() if not any(address in area for area in mapped)] == []
+    assert item_node(loaded, "2999") == 2999
 
 
 @pytest.mark.parametrize("changes", [{"num_nodes": 12}, {"n_items": 4}, {"fields": []}, {"fields": None}])

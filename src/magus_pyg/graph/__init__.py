@@ -5,6 +5,7 @@ from magus_pyg.graph.access import (
     improves_edges,
     item_id_of,
     item_node,
+    item_nodes,
     item_queries,
     n_items,
     n_nodes,
@@ -15,7 +16,8 @@ from magus_pyg.graph.access import (
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, build_relational_graph
 from magus_pyg.graph.session_graphs import SessionGraphBuilder, SessionGraphs
 from magus_pyg.graph.storage import load_graph, save_graph
-from magus_pyg.graph.words import Vocabulary, Word, WordTable, build_word_table
+from magus_pyg.graph.vocabulary import Vocabulary, Word, Words
+from magus_pyg.graph.words import WordTable, build_word_table
 
 __all__ = [
     "IMPROVES",
@@ -26,12 +28,14 @@ __all__ = [
     "Vocabulary",
     "Word",
     "WordTable",
+    "Words",
     "build_relational_graph",
     "build_word_table",
     "find_query",
     "improves_edges",
     "item_id_of",
     "item_node",
+    "item_nodes",
     "item_queries",
     "load_graph",
     "n_items",

@@ -1,5 +1,6 @@
 """Reading a relational graph: words of nodes, nodes of items and queries, containment as rows."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +17,7 @@ __all__ = [
     "improves_edges",
     "item_id_of",
     "item_node",
+    "item_nodes",
     "item_queries",
     "n_items",
     "n_nodes",
@@ -94,11 +96,24 @@ def item_node(graph: HeteroData, item_id: str) -> int:
     Raises:
         GraphError: if no item has this id.
     """
-    index = graph.vocabulary.item_index
-    key = str(item_id)
-    if key not in index:
-        raise GraphError(f"unknown item id {item_id!r}: the graph has {n_items(graph)} items, such as {index[0]!r}")
-    return int(index.get_loc(key))
+    ids = graph.vocabulary.item_ids
+    node: int | None = ids.find(str(item_id))
+    if node is None:
+        raise GraphError(f"unknown item id {item_id!r}: the graph has {n_items(graph)} items, such as {ids[0]!r}")
+    return node
+
+
+def item_nodes(graph: HeteroData, item_ids: Sequence[str]) -> Tensor:
+    """The nodes of many items at once, int64 [len(item_ids)].
+
+    Raises:
+        GraphError: if no item has one of these ids.
+    """
+    texts = [str(item_id) for item_id in item_ids]
+    nodes = torch.from_numpy(graph.vocabulary.item_ids.positions(texts))
+    if (nodes < 0).any():
+        item_node(graph, texts[int((nodes < 0).to(torch.int8).argmax())])  # raises, and says which
+    return nodes
 
 
 def item_id_of(graph: HeteroData, node: int) -> str:
@@ -135,11 +150,14 @@ def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) 
 
 def query_node(graph: HeteroData, word_ids: tuple[int, ...]) -> int | None:
     """The query node of ascending word ids, or None; found by bisection among the nodes of that size."""
-    first = n_items(graph)
-    lengths = graph.word_ptr[first + 1 :] - graph.word_ptr[first:-1]  # ascending: queries are sorted by size
-    size = len(word_ids)
-    low = int(torch.searchsorted(lengths, size, right=False))
-    end = high = int(torch.searchsorted(lengths, size, right=True))
+    first, ptr, size = n_items(graph), graph.word_ptr, len(word_ids)
+
+    def length(query: int) -> int:
+        return int(ptr[first + query + 1] - ptr[first + query])
+
+    queries = range(n_nodes(graph) - first)  # ascending by size
+    low = bisect_left(queries, size, key=length)
+    end = high = bisect_right(queries, size, key=length)
     while low < high:
         middle = (low + high) // 2
         start = int(graph.word_ptr[first + middle])

@@ -1,22 +1,28 @@
 """Query nodes: the word combinations that some item contains, and who contains whom (App. C.2, R+ of Definition 3.1).
 
 Combinations are numbered level by level (one word, two words, ...). A combination of k words is the pair (its first
-k - 1 words, its last word), so one int64 key per combination is enough on every level, whatever the vocabulary.
+k - 1 words, its last word), so one int64 key per combination is enough on every level, whatever the vocabulary. What is
+as long as R+ is worked on in pieces and kept as int32 where the numbers fit.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from math import comb
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from magus_pyg.errors import GraphError
-from magus_pyg.ragged import Ragged
+from magus_pyg.graph._memory import require_memory
+from magus_pyg.ragged import Ragged, ragged_arange
 
-__all__ = ["Combinations", "count_pairs", "enumerate_combinations"]
+__all__ = ["ADVICE", "Combinations", "Levels", "count_pairs", "enumerate_combinations"]
+
+ADVICE = "lower max_words or max_share, or name fewer word_fields"
+"""What to do where the combinations are too many."""
+
+_PIECE = 2**21  # combinations worked on at once
+_EDGE = 24  # bytes that each pair of R+ takes at the least: its edge, and its number as found and as collected
 
 
 @dataclass(frozen=True)
@@ -27,18 +33,21 @@ class Combinations:
         words: [Q] rows of word ids, ascending within a row.
         item_parts: [I] rows of combinations (0..Q-1) that the item contains, ascending.
         parts: [Q] rows of combinations that are strictly part of the combination, ascending.
+        levels: finds combinations by their words.
     """
 
     words: Ragged
     item_parts: Ragged
     parts: Ragged
+    levels: "Levels"
 
 
 def count_pairs(sizes: Tensor, max_words: int) -> int:
     """The number of (item, combination) pairs of items with `sizes` words, without making them."""
     size, count = torch.unique(sizes, return_counts=True)
     return sum(
-        n * sum(comb(s, k) for k in range(1, max_words + 1)) for s, n in zip(size.tolist(), count.tolist(), strict=True)
+        n * sum(comb(s, k) for k in range(1, min(max_words, s) + 1))
+        for s, n in zip(size.tolist(), count.tolist(), strict=True)
     )
 
 
@@ -51,120 +60,174 @@ def enumerate_combinations(item_words: Ragged, n_words: int, max_words: int) -> 
         max_words: the most words of a combination, at least 1.
 
     Raises:
-        GraphError: if `max_words` is below 1.
+        GraphError: if `max_words` is below 1, or if the combinations need more memory than there is.
     """
     if max_words < 1:
         raise GraphError(f"max_words must be at least 1, got {max_words}")
-    levels = _Levels(n_words)
-    groups = [_Group(item, words) for item, words in _by_size(item_words) if words.shape[1]]
+    pairs = count_pairs(item_words.lengths, max_words)
+    require_memory(_EDGE * pairs, f"R+ with {pairs:,} pairs of an item and a query", ADVICE)
+    levels = Levels(n_words, torch.int32 if pairs + n_words < 2**31 else torch.int64)
+    groups = [_Group(item, words.to(levels.dtype)) for item, words in by_size(item_words)]
     for size in range(2, max_words + 1):
-        keys = [group.keys(size, n_words) for group in groups]
-        if not sum(key.numel() for key in keys):
+        longer = [group for group in groups if group.words.shape[1] >= size]
+        if not longer:
             break
-        inverse = levels.add(torch.cat([key.reshape(-1) for key in keys]))
-        taken = 0
-        for group, key in zip(groups, keys, strict=True):
-            group.ids.append(inverse[taken : taken + key.numel()].reshape(key.shape))
-            taken += key.numel()
-
-    item_rows, item_values = [], []
-    for group in groups:
-        for level, ids in enumerate(group.ids):
-            item_rows.append(group.item.unsqueeze(1).expand_as(ids).reshape(-1))
-            item_values.append(ids.reshape(-1) + levels.offset(level + 1))
-    words = torch.cat([level.reshape(-1) for level in levels.words])
-    sizes = torch.cat([torch.full((level.shape[0],), level.shape[1]) for level in levels.words])
-    ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-    return Combinations(
-        words=Ragged(ptr, words),
-        item_parts=_sorted_rows(_cat(item_rows), _cat(item_values), len(item_words), levels.total),
-        parts=levels.parts(),
-    )
+        levels.add(size, longer)
+    item_parts = _item_parts(groups, levels, len(item_words), pairs)
+    del groups
+    return Combinations(levels.rows(), item_parts, levels.parts(), levels)
 
 
-def _cat(parts: list[Tensor]) -> Tensor:
-    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
-
-
-def _sorted_rows(row: Tensor, value: Tensor, n_rows: int, n_values: int) -> Ragged:
-    """Rows from unsorted pairs, ascending within a row."""
-    key, _ = torch.sort(row * max(n_values, 1) + value)
-    return Ragged.from_pairs(key // max(n_values, 1), key % max(n_values, 1), n_rows)
-
-
-def _by_size(rows: Ragged) -> Iterator[tuple[Tensor, Tensor]]:
-    """The rows grouped by their length: (rows [G], their values [G, length])."""
+def by_size(rows: Ragged) -> Iterator[tuple[Tensor, Tensor]]:
+    """The rows that are not empty, grouped by their length: (rows [G], their values [G, length])."""
     for size in torch.unique(rows.lengths).tolist():
-        chosen = torch.nonzero(rows.lengths == size).flatten()
-        yield chosen, rows.index[rows.ptr[chosen].unsqueeze(1) + torch.arange(size)]
+        if size:
+            chosen = torch.nonzero(rows.lengths == size).flatten()
+            yield chosen, rows.index[rows.ptr[chosen].unsqueeze(1) + torch.arange(size)]
 
 
-def _positions(length: int, size: int) -> Tensor:
-    """All ascending choices of `size` positions out of `length`, in lexicographic order: int64 [choices, size]."""
-    return torch.tensor(list(combinations(range(length), size)), dtype=torch.int64).reshape(-1, size)
+def _choices(length: int, most: int) -> list[tuple[Tensor, Tensor]]:
+    """All ascending choices of 1..`most` positions out of `length`, each size in lexicographic order.
+
+    Returns:
+        For each size `(prefix, last)`, int64 [choices]: the place of the first size - 1 positions in the list of the
+        size before, and the last position.
+    """
+    last = torch.arange(length)
+    sizes = [(torch.zeros_like(last), last)]
+    for _ in range(1, most):
+        following = length - 1 - last
+        prefix = torch.repeat_interleave(following)
+        last = last[prefix] + 1 + ragged_arange(following)
+        sizes.append((prefix, last))
+    return sizes
 
 
-def _prefix_and_last(length: int, size: int) -> tuple[Tensor, Tensor]:
-    """For each choice of `size` positions: the place of its first size-1 in the list of those, and the last."""
-    chosen = _positions(length, size).numpy()
-    shorter = {tuple(row): place for place, row in enumerate(_positions(length, size - 1).tolist())}
-    prefix = np.array([shorter[tuple(row)] for row in chosen[:, :-1].tolist()], dtype=np.int64)
-    return torch.from_numpy(prefix), torch.from_numpy(np.ascontiguousarray(chosen[:, -1]))
+def _pieces(count: int, width: int) -> Iterator[slice]:
+    """`count` rows of `width` values in slices of about `_PIECE` values."""
+    step = max(_PIECE // max(width, 1), 1)
+    return (slice(first, min(first + step, count)) for first in range(0, count, step))
 
 
 class _Group:
-    """Rows with the same number of words: `ids[k]` [G, choices] are their combinations of k + 1 words."""
+    """Items with the same number of words: `ids[k]` [G, choices] are their combinations of k + 1 words."""
 
     def __init__(self, item: Tensor, words: Tensor) -> None:
         self.item, self.words = item, words
         self.ids = [words]
 
-    def keys(self, size: int, n_words: int) -> Tensor:
-        """int64 [G, choices]: the key of every combination of `size` words."""
-        if size > self.words.shape[1]:
-            return self.words.new_zeros((self.words.shape[0], 0))
-        prefix, last = _prefix_and_last(self.words.shape[1], size)
-        key: Tensor = self.ids[size - 2][:, prefix] * n_words + self.words[:, last]
-        return key
 
+class Levels:
+    """The distinct combinations of every size; those of one word are the words themselves.
 
-class _Levels:
-    """The distinct combinations of every size; those of one word are the words themselves."""
+    Args:
+        n_words: number of words W.
+        dtype: of the numbers of combinations.
+    """
 
-    def __init__(self, n_words: int) -> None:
-        self.n_words = n_words
+    def __init__(self, n_words: int, dtype: torch.dtype) -> None:
+        self.n_words, self.dtype = n_words, dtype
         self.keys = [torch.arange(n_words)]
-        self.words = [torch.arange(n_words).reshape(-1, 1)]
+        self.words = [torch.arange(n_words, dtype=dtype).reshape(-1, 1)]
 
     @property
     def total(self) -> int:
+        """Q, the number of combinations."""
         return sum(level.numel() for level in self.keys)
 
     def offset(self, size: int) -> int:
+        """The number of combinations of fewer than `size` words."""
         return sum(level.numel() for level in self.keys[: size - 1])
 
-    def add(self, key: Tensor) -> Tensor:
-        """Add the next size from the keys of all its occurrences; returns their numbers on this level."""
-        distinct, inverse = torch.unique(key, return_inverse=True)
-        numbers: Tensor = inverse
-        self.keys.append(distinct)
-        self.words.append(torch.cat([self.words[-1][distinct // self.n_words], (distinct % self.n_words)[:, None]], 1))
-        return numbers
+    def add(self, size: int, groups: list[_Group]) -> None:
+        """Find the combinations of the next size, and number those of each group."""
+        pieces: list[tuple[Tensor, Tensor]] = []  # distinct keys of a piece, and where its numbers stand
+        for group in groups:
+            prefix, last = _choices(group.words.shape[1], size)[-1]
+            ids = torch.empty((group.words.shape[0], prefix.numel()), dtype=self.dtype)
+            for rows in _pieces(*ids.shape):
+                key = group.ids[-1][rows][:, prefix].to(torch.int64) * self.n_words + group.words[rows][:, last]
+                distinct, inverse = torch.unique(key, return_inverse=True)
+                ids[rows] = inverse
+                pieces.append((distinct, ids[rows]))
+            group.ids.append(ids)
+        found = sum(distinct.numel() for distinct, _ in pieces)
+        require_memory(24 * found, f"{found:,} combinations of {size} words", ADVICE)  # joined, sorted, made distinct
+        keys = torch.unique(torch.cat([distinct for distinct, _ in pieces])) if len(pieces) > 1 else pieces[0][0]
+        if len(pieces) > 1:
+            for distinct, ids in pieces:
+                ids.copy_(torch.searchsorted(keys, distinct)[ids.to(torch.int64)])
+        self.keys.append(keys)
+        prefix, last = keys // self.n_words, keys % self.n_words
+        self.words.append(torch.cat([self.words[-1][prefix], last.to(self.dtype)[:, None]], 1))
+
+    def rows(self) -> Ragged:
+        """[Q] rows: the words of all combinations."""
+        lengths = torch.cat([torch.full((level.shape[0],), level.shape[1]) for level in self.words])
+        return Ragged(_ends(lengths), torch.cat([level.reshape(-1) for level in self.words]))
+
+    def subsets(self, words: Tensor, most: int) -> Tensor:
+        """The combinations of at most `most` words of rows whose combinations all exist.
+
+        Args:
+            words: [G, length] word ids, ascending within a row.
+            most: the most words, at most the number of levels.
+
+        Returns:
+            [G, choices], ascending within a row.
+        """
+        ids = words.to(torch.int64)
+        columns = [ids]
+        for size, (prefix, last) in enumerate(_choices(words.shape[1], most)[1:], 2):
+            ids = torch.searchsorted(self.keys[size - 1], ids[:, prefix] * self.n_words + words[:, last])
+            columns.append(ids + self.offset(size))
+        # Positions are chosen in lexicographic order and words ascend, so each row is ascending already.
+        return torch.cat(columns, 1)
+
+    def exist(self, words: Tensor) -> Tensor:
+        """bool [G]: whether some item contains all of the words [G, length], ascending within a row."""
+        found = torch.ones(words.shape[0], dtype=torch.bool)
+        if words.shape[1] > len(self.keys):
+            return ~found
+        ids = words[:, 0].to(torch.int64)
+        for size in range(2, words.shape[1] + 1):
+            keys, key = self.keys[size - 1], ids * self.n_words + words[:, size - 1]
+            ids = torch.searchsorted(keys, key).clamp_(max=keys.numel() - 1)
+            found &= keys[ids] == key
+        return found
 
     def parts(self) -> Ragged:
         """For every combination the combinations strictly part of it: all of its proper subsets, which exist."""
-        per_level = []
-        for level, words in enumerate(self.words):
-            ids = [words]
-            columns = []
-            for size in range(1, level + 1):
-                if size > 1:
-                    prefix, last = _prefix_and_last(level + 1, size)
-                    key = ids[-1][:, prefix] * self.n_words + words[:, last]
-                    ids.append(torch.searchsorted(self.keys[size - 1], key))
-                columns.append(ids[-1] + self.offset(size))
-            # Positions are chosen in lexicographic order and words ascend, so each row is ascending already.
-            per_level.append(torch.cat(columns, 1) if columns else words.new_zeros((words.shape[0], 0)))
-        lengths = torch.cat([torch.full((level.shape[0],), level.shape[1]) for level in per_level])
-        ptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        return Ragged(ptr, torch.cat([level.reshape(-1) for level in per_level]))
+        widths = [2**size - 2 for size in range(1, len(self.words) + 1)]
+        count = sum(level.shape[0] * width for level, width in zip(self.words, widths, strict=True))
+        require_memory(_EDGE * count, f"R+ with {count:,} pairs of queries", ADVICE)
+        index = torch.empty(count, dtype=self.dtype)
+        taken = 0
+        for level, width in zip(self.words[1:], widths[1:], strict=True):
+            block = index[taken : taken + level.shape[0] * width].view(-1, width)
+            for rows in _pieces(*block.shape):
+                block[rows] = self.subsets(level[rows], level.shape[1] - 1)
+            taken += block.numel()
+        sizes = [torch.full((level.shape[0],), width) for level, width in zip(self.words, widths, strict=True)]
+        return Ragged(_ends(torch.cat(sizes)), index)
+
+
+def _item_parts(groups: list[_Group], levels: Levels, n_items: int, pairs: int) -> Ragged:
+    """[I] rows: the combinations of each item, ascending."""
+    lengths = torch.zeros(n_items, dtype=torch.int64)
+    for group in groups:
+        lengths[group.item] = sum(ids.shape[1] for ids in group.ids)
+    ptr = _ends(lengths)
+    index = torch.empty(pairs, dtype=levels.dtype)
+    for group in groups:
+        width = sum(ids.shape[1] for ids in group.ids)
+        place = torch.arange(width)
+        for rows in _pieces(group.item.numel(), width):
+            block = torch.cat([ids[rows] + levels.offset(size) for size, ids in enumerate(group.ids, 1)], 1)
+            index[ptr[group.item[rows]].unsqueeze(1) + place] = block
+        group.ids.clear()
+    return Ragged(ptr, index)
+
+
+def _ends(lengths: Tensor) -> Tensor:
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])

@@ -4,18 +4,22 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import DataError, GraphError
 from magus_pyg.graph._memory import require_memory
-from magus_pyg.graph.combinations import Combinations, count_pairs, enumerate_combinations
+from magus_pyg.graph._texts import Texts
+from magus_pyg.graph.combinations import ADVICE, Combinations, enumerate_combinations
 from magus_pyg.graph.relations import Relations, relation_edges
 from magus_pyg.graph.searched import LongQueries, match_queries
-from magus_pyg.graph.words import Vocabulary, WordTable, build_word_table
-from magus_pyg.ragged import Ragged
+from magus_pyg.graph.vocabulary import Vocabulary
+from magus_pyg.graph.words import WordTable, build_word_table
+from magus_pyg.ragged import Ragged, ragged_arange
 
 __all__ = ["IMPROVES", "INDEPENDENT", "INHIBITS", "MATERIALIZE_LIMIT", "build_relational_graph"]
 
@@ -71,17 +75,15 @@ def build_relational_graph(
         `["node"].num_nodes` = N = I + Q, `["node"].is_item` (bool [N]);
         `["node", "improves", "node"].edge_index`, R+ from part to whole, int64 [2, E], sorted by whole, then part;
         `["node", "inhibits", "node"]` and `["node", "independent", "node"]`, both directions, where materialised;
-        `word_ptr` (int64 [N + 1]) and `word_index`, the words of every node; `vocabulary` (`Vocabulary`);
+        `word_ptr` (int64 [N + 1]) and `word_index` (int64), the words of every node; `vocabulary` (`Vocabulary`);
         `n_items`, `max_words`, `relations` and `counts` (what was dropped).
 
     Raises:
         DataError: missing columns, no items, a missing or repeated item id.
-        GraphError: settings out of range, too little memory for the edges asked for.
+        GraphError: settings out of range, too little memory: the message gives the estimate and what to change.
     """
     ids = _checked_ids(items, item_id)
     table = build_word_table(items, word_fields, merge_fields, max_share, separator)
-    sizes = table.item_words.lengths
-    require_memory(40 * count_pairs(sizes, max_words), "R+", "lower max_words or max_share, or name fewer word_fields")
     base = enumerate_combinations(table.item_words, len(table.words), max_words)
     vocabulary = Vocabulary(table.words, ids)
     long, counts = match_queries(queries or (), vocabulary, table.item_words, base, max_words, separator)
@@ -99,7 +101,7 @@ def build_relational_graph(
     return graph
 
 
-def _checked_ids(items: pd.DataFrame, item_id: str) -> list[str]:
+def _checked_ids(items: pd.DataFrame, item_id: str) -> Texts:
     if item_id not in items.columns:
         raise DataError(f"the item table has no column {item_id!r}; its columns are {list(items.columns)}")
     if not len(items):
@@ -108,42 +110,64 @@ def _checked_ids(items: pd.DataFrame, item_id: str) -> list[str]:
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax())
         raise DataError(f"row {row} of the item table has no {item_id}")
-    ids = column.astype(str)
+    try:
+        ids = column.astype(str)
+        texts = pa.array(ids, pa.string())
+    except UnicodeEncodeError as error:
+        raise DataError(f"column {item_id!r} of the item table holds a text that is no Unicode: {error}") from error
     repeated = ids.duplicated()
     if repeated.any():
         row = int(repeated.to_numpy().argmax())
         raise DataError(f"{item_id} {ids.iloc[row]!r} stands twice in the item table (again in row {row})")
-    return [str(value) for value in ids]
+    return Texts.of(texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts)
 
 
 def _assemble(table: WordTable, base: Combinations, long: LongQueries) -> HeteroData:
     """Number the nodes (items, then combinations, then longer searched queries) and write R+."""
     n_items, n_base = len(table.item_words), len(base.words)
     n_nodes = n_items + n_base + len(long.words)
-    words = [table.item_words, base.words, long.words]
+    n_edges = base.item_parts.index.numel() + base.parts.index.numel() + long.item.numel() + long.parts.index.numel()
+    require_memory(16 * n_edges, f"R+ with {n_edges:,} edges", ADVICE)
 
-    part = torch.cat([base.item_parts.index, long.item_part + n_base, base.parts.index, long.parts.index]) + n_items
-    whole = torch.cat(
-        [
-            base.item_parts.row,
-            long.item,
-            base.parts.row + n_items,
-            long.parts.row + (n_items + n_base),
-        ]
-    )
-    if len(long.words):  # otherwise the pairs come sorted by whole, then by part
-        order = torch.argsort(whole * n_nodes + part)
-        part, whole = part[order], whole[order]
+    # The pairs come sorted by whole, then by part, so they are written in place: the longest arrays of all exist once.
+    edge_index = torch.empty((2, n_edges), dtype=torch.int64)
+    part, whole = edge_index
+    lengths = torch.cat([base.item_parts.lengths, base.parts.lengths, long.parts.lengths])
+    if len(long.words):
+        lengths[:n_items] += torch.bincount(long.item, minlength=n_items)
+    ends = lengths.cumsum(0)
+    of_items = int(ends[n_items - 1])
+    if len(long.words):  # they come after all combinations, so they stand last among the parts of an item
+        order = torch.argsort(long.item * max(len(long.words), 1) + long.item_part)
+        counted = torch.bincount(long.item, minlength=n_items)
+        place = ends[:n_items][long.item[order]] - counted[long.item[order]]
+        place += ragged_arange(counted)
+        is_long = torch.zeros(of_items, dtype=torch.bool)
+        is_long[place] = True
+        part[:of_items].masked_scatter_(~is_long, base.item_parts.index.to(torch.int64))
+        part[place] = long.item_part[order] + n_base
+    else:
+        part[:of_items] = base.item_parts.index
+    taken = of_items + base.parts.index.numel()
+    part[of_items:taken] = base.parts.index
+    part[taken:] = long.parts.index
+    part += n_items
+    # The whole of a pair is the number of rows that end at or before it.
+    whole.zero_()
+    inner = ends[ends < n_edges]
+    whole.index_add_(0, inner, torch.ones_like(inner))
+    torch.cumsum(whole, 0, out=whole)
 
     graph = HeteroData()
     graph["node"].num_nodes = n_nodes
     is_item = torch.zeros(n_nodes, dtype=torch.bool)
     is_item[:n_items] = True
     graph["node"].is_item = is_item
-    graph[IMPROVES].edge_index = torch.stack([part, whole])
-    lengths = torch.cat([rows.lengths for rows in words])
-    graph.word_ptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    graph.word_index = torch.cat([rows.index for rows in words])
+    graph[IMPROVES].edge_index = edge_index
+    words = [table.item_words, base.words, long.words]
+    sizes = torch.cat([rows.lengths for rows in words])
+    graph.word_ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    graph.word_index = torch.cat([rows.index for rows in words]).to(torch.int64)
     graph.n_items = n_items
     return graph
 
@@ -162,7 +186,8 @@ def _materialize(graph: HeteroData, materialize: bool | Literal["auto"], relatio
         )
     if not wanted:
         return
-    require_memory(24 * n_nodes**2, f"R- and R⊥ of {n_nodes} nodes", "pass materialize=False: no layer needs the edges")
+    # Nearly every pair is an edge: 16 bytes as found, 16 as rows of edge_index, and the masks they are found in.
+    require_memory(40 * n_nodes**2, f"R- and R⊥ of {n_nodes} nodes", "pass materialize=False: no layer needs the edges")
     edges = graph[IMPROVES].edge_index
     inhibits, independent = relation_edges(
         edges, node_fields(graph) if relations == "fields" else None, n_nodes, int(graph.n_items), relations
@@ -173,8 +198,10 @@ def _materialize(graph: HeteroData, materialize: bool | Literal["auto"], relatio
 
 def node_fields(graph: HeteroData) -> Tensor:
     """bool [N, F]: which fields the words of a node come from."""
-    fields = sorted({word.field for word in graph.vocabulary.words})
-    field_of = torch.tensor([fields.index(word.field) for word in graph.vocabulary.words], dtype=torch.int64)
+    words = graph.vocabulary.words
+    fields = sorted({words.fields[code] for code in np.unique(words.field).tolist()})
+    number_of = {name: number for number, name in enumerate(fields)}
+    field_of = torch.tensor([number_of.get(name, 0) for name in words.fields])[torch.from_numpy(words.field).long()]
     rows = Ragged(graph.word_ptr, graph.word_index)
     table = torch.zeros((len(rows), max(len(fields), 1)), dtype=torch.bool)
     table[rows.row, field_of[rows.index]] = True

@@ -4,18 +4,21 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from magus_pyg.errors import GraphError
-from magus_pyg.graph.combinations import Combinations
-from magus_pyg.graph.words import Vocabulary
+from magus_pyg.graph._memory import require_memory
+from magus_pyg.graph.combinations import Combinations, by_size, count_pairs
+from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.ragged import Ragged
 
 __all__ = ["LongQueries", "match_queries", "parse_query"]
 
 logger = logging.getLogger(__name__)
+
+_PIECE = 2**22  # (query, item) pairs looked at at once
 
 Query = str | Sequence[str | tuple[str, str]]
 
@@ -73,7 +76,8 @@ def match_queries(
         queries that no item contains", "searched queries without a known word".
 
     Raises:
-        GraphError: one text in place of a list of queries, or an entry that is no word.
+        GraphError: one text in place of a list of queries, an entry that is no word, or more pairs of long queries and
+            items than the memory holds.
     """
     if isinstance(queries, str):
         raise GraphError(f"queries must be a list of searched queries, got the text {queries!r}")
@@ -97,29 +101,31 @@ def match_queries(
             counts["searched queries without a known word"] += times
 
     rows = sorted(matched, key=lambda ids: (len(ids), ids))
-    contains = _contains(rows, item_words, len(vocabulary.words))  # [rows, I]
-    whole = contains.getnnz(axis=1) > 0
+    ragged = Ragged.from_lists([list(ids) for ids in rows])
+    whole = torch.zeros(len(rows), dtype=torch.bool)
+    for chosen, words_of_size in by_size(ragged):
+        if words_of_size.shape[1] <= max_words:  # then some item contains the query if it is among the enumerated
+            whole[chosen] = base.levels.exist(words_of_size)
+    longer = torch.nonzero(ragged.lengths > max_words).flatten()
+    holding, item = _containing(ragged.select(longer), item_words, len(vocabulary.words))
+    whole[longer[holding]] = True
     counts["searched queries that no item contains"] = sum(
-        matched[ids] for ids, kept in zip(rows, whole, strict=True) if not kept
+        matched[ids] for ids, kept in zip(rows, whole.tolist(), strict=True) if not kept
     )
-    long = [position for position, ids in enumerate(rows) if whole[position] and len(ids) > max_words]
     for what, number in list(counts.items())[1:]:
         if number:
             logger.info("%s: %d", what, number)
-    return _long_queries([rows[p] for p in long], contains[long], base, max_words, len(vocabulary.words)), counts
+    held = whole[longer]
+    number_of = held.cumsum(0) - 1
+    long = ragged.select(longer[held])
+    return _long_queries(long, item, number_of[holding], base, max_words, len(vocabulary.words)), counts
 
 
 def match_words(words: Iterable[str | tuple[str, str]], vocabulary: Vocabulary) -> tuple[tuple[int, ...], int]:
     """The ids of known words, ascending and distinct, and how many words were unknown or ambiguous."""
     ids, lost = set(), 0
     for word in words:
-        found = (
-            vocabulary.by_value.get(word, [])
-            if isinstance(word, str)
-            else [vocabulary.by_word[word]]
-            if word in vocabulary.by_word
-            else []
-        )
+        found = vocabulary.find(word)
         if len(found) == 1:
             ids.add(found[0])
         else:
@@ -127,38 +133,70 @@ def match_words(words: Iterable[str | tuple[str, str]], vocabulary: Vocabulary) 
     return tuple(sorted(ids)), lost
 
 
-def _incidence(rows: Ragged, n_words: int) -> sparse.csr_matrix:
-    values = torch.ones(rows.index.numel(), dtype=torch.int32).numpy()
-    return sparse.csr_matrix((values, rows.index.numpy(), rows.ptr.numpy()), shape=(len(rows), n_words))
+def _containing(queries: Ragged, rows: Ragged, n_words: int) -> tuple[Tensor, Tensor]:
+    """Which rows hold all words of a query: `(query, row)`, int64 [pairs] each, ascending by query, then by row.
 
+    The rows that hold the rarest word of a query are looked through for its other words, some queries at a time.
 
-def _contains(rows: list[tuple[int, ...]], item_words: Ragged, n_words: int) -> sparse.csr_matrix:
-    """bool [rows, I]: the items that have all words of a row."""
-    ragged = Ragged.from_lists([list(ids) for ids in rows])
-    common = (_incidence(ragged, n_words) @ _incidence(item_words, n_words).T).tocoo()
-    full = common.data == ragged.lengths.numpy()[common.row]
-    return sparse.csr_matrix(
-        (common.data[full] > 0, (common.row[full], common.col[full])), shape=(len(rows), len(item_words))
-    )
+    Args:
+        queries: [L] rows of word ids, at least one word each.
+        rows: [R] rows of word ids, ascending within a row.
+        n_words: W.
+
+    Raises:
+        GraphError: if there are more pairs than the memory holds.
+    """
+    none = torch.zeros(0, dtype=torch.int64)
+    if not len(queries):
+        return none, none
+    holders = rows.transpose(n_words)
+    held = rows.row * n_words + rows.index  # ascending
+    frequency = holders.lengths
+    rare_first = np.lexsort((frequency[queries.index].numpy(), queries.row.numpy()))
+    words = queries.index[torch.from_numpy(rare_first)]
+    lengths, start = queries.lengths, queries.ptr[:-1]
+    cost = frequency[words[start]].cumsum(0)
+    found_query, found_row = [none], [none]
+    first, pairs = 0, 0
+    while first < len(queries):
+        before = int(cost[first - 1]) if first else 0
+        last = max(int(torch.searchsorted(cost, before + _PIECE, right=True)), first + 1)
+        query, row = holders.gather(words[start[first:last]])
+        query += first
+        for place in range(1, int(lengths[first:last].max())):
+            more = lengths[query] > place
+            key = row[more] * n_words + words[start[query[more]] + place]
+            kept = ~more
+            kept[more] = held[torch.searchsorted(held, key).clamp_(max=held.numel() - 1)] == key
+            query, row = query[kept], row[kept]
+        found_query.append(query)
+        found_row.append(row)
+        pairs += query.numel()
+        advice = f"pass fewer searched queries of many words ({len(queries):,} are longer than max_words)"
+        require_memory(24 * pairs, f"R+ of the first {last:,} long searched queries", advice)
+        first = last
+    return torch.cat(found_query), torch.cat(found_row)
 
 
 def _long_queries(
-    rows: list[tuple[int, ...]], contains: sparse.csr_matrix, base: Combinations, max_words: int, n_words: int
+    words: Ragged, item: Tensor, item_part: Tensor, base: Combinations, max_words: int, n_words: int
 ) -> LongQueries:
-    words = Ragged.from_lists([list(ids) for ids in rows])
+    """The long queries with what contains them and what they contain."""
     none = torch.zeros(0, dtype=torch.int64)
-    if not rows:
+    if not len(words):
         return LongQueries(words, none, none, Ragged.from_pairs(none, none, 0))
-    pairs = contains.tocoo()
-    # Their short parts are combinations of some item that contains them, so each exists: count common words.
-    short = (_incidence(words, n_words) @ _incidence(base.words, n_words).T).tocoo()
-    is_part = short.data == base.words.lengths.numpy()[short.col]
-    nested = (_incidence(words, n_words) @ _incidence(words, n_words).T).tocoo()
-    is_nested = (nested.data == words.lengths.numpy()[nested.col]) & (nested.row != nested.col)
-    row = torch.cat([_long(short.row[is_part]), _long(nested.row[is_nested])])
-    part = torch.cat([_long(short.col[is_part]), _long(nested.col[is_nested]) + len(base.words)])
-    return LongQueries(words, _long(pairs.col), _long(pairs.row), Ragged.from_pairs(row, part, len(rows)))
-
-
-def _long(values: object) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.int64)
+    short = count_pairs(words.lengths, max_words)
+    require_memory(24 * short, f"R+ with {short:,} parts of long searched queries", "lower max_words")
+    row, part = [], []
+    for chosen, of_size in by_size(words):
+        # Some item contains the query, so each of its short combinations exists.
+        subsets = base.levels.subsets(of_size, max_words)
+        row.append(chosen.unsqueeze(1).expand_as(subsets).reshape(-1))
+        part.append(subsets.reshape(-1))
+    inner, outer = _containing(words, words, n_words)
+    nested = inner != outer
+    row.append(outer[nested])
+    part.append(inner[nested] + len(base.words))
+    rows, parts = torch.cat(row), torch.cat(part)
+    order = torch.argsort(rows * (len(base.words) + len(words)) + parts)
+    return LongQueries(words, item, item_part, Ragged.from_pairs(rows[order], parts[order], len(words)))

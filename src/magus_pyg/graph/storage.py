@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
+from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS
-from magus_pyg.graph.words import Vocabulary, Word
+from magus_pyg.graph.vocabulary import Vocabulary, Words
 
 __all__ = ["FORMAT_VERSION", "load_graph", "save_graph"]
 
@@ -46,13 +46,12 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
                 if isinstance(value, Tensor):
                     tensors[f"{name}/{key}"] = value
     vocabulary: Vocabulary = graph.vocabulary
-    tensors.update(_texts("item_id", list(vocabulary.item_ids)))
-    tensors.update(_texts("word_value", [word.value for word in vocabulary.words]))
-    fields = list(dict.fromkeys(word.field for word in vocabulary.words))
-    tensors["word_field"] = torch.tensor([fields.index(word.field) for word in vocabulary.words], dtype=torch.int32)
+    tensors.update(_texts("item_id", vocabulary.item_ids))
+    tensors.update(_texts("word_value", vocabulary.words.values))
+    tensors["word_field"] = _tensor(vocabulary.words.field)
     header = {
         "version": FORMAT_VERSION,
-        "fields": fields,
+        "fields": list(vocabulary.words.fields),
         "num_nodes": int(graph["node"].num_nodes),
         "n_items": int(graph.n_items),
         "max_words": int(graph.max_words),
@@ -90,7 +89,9 @@ def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_graph(path: str | Path) -> HeteroData:
-    """Load a graph that `save_graph` wrote; its tensors are mapped from the file, not copied.
+    """Load a graph that `save_graph` wrote; its tensors and texts are mapped from the file, not copied.
+
+    Processes that load the same file share its pages, and only those that are read are fetched.
 
     Raises:
         GraphError: if the file is missing, cut off, damaged, of another kind, or of another version.
@@ -136,10 +137,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeteroData:
         if store in stores:
             stores[store][name] = value
     fields = header["fields"]
-    words = [
-        Word(fields[field], value)
-        for field, value in zip(tensors["word_field"].tolist(), _read_texts(tensors, "word_value"), strict=True)
-    ]
+    words = Words([str(name) for name in fields], tensors["word_field"].numpy(), _read_texts(tensors, "word_value"))
     graph.word_ptr, graph.word_index = tensors["word_ptr"], tensors["word_index"]
     graph.n_items = header["n_items"]
     graph.vocabulary = Vocabulary(words, _read_texts(tensors, "item_id"))
@@ -156,14 +154,23 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeteroData:
     return graph
 
 
-def _texts(name: str, texts: list[str]) -> dict[str, Tensor]:
-    encoded = [text.encode() for text in texts]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    data = np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()
-    return {f"{name}_bytes": torch.from_numpy(data), f"{name}_ptr": torch.from_numpy(ends)}
+def _texts(name: str, texts: Texts) -> dict[str, Tensor]:
+    """The bytes, their ends, and the index that finds a text: with it nothing is decoded or sorted on loading."""
+    checksums, positions = texts.index_arrays
+    return {
+        f"{name}_bytes": _tensor(texts.data),
+        f"{name}_ptr": _tensor(texts.ends),
+        f"{name}_checksums": _tensor(checksums),
+        f"{name}_positions": _tensor(positions),
+    }
 
 
-def _read_texts(tensors: dict[str, Tensor], name: str) -> list[str]:
-    data = tensors[f"{name}_bytes"].numpy().tobytes()
-    ends = tensors[f"{name}_ptr"].tolist()
-    return [data[start:end].decode() for start, end in pairwise(ends)]
+def _read_texts(tensors: dict[str, Tensor], name: str) -> Texts:
+    index = None
+    if f"{name}_checksums" in tensors:  # files of earlier releases have none; then it is made when first needed
+        index = (tensors[f"{name}_checksums"].numpy(), tensors[f"{name}_positions"].numpy())
+    return Texts(tensors[f"{name}_bytes"].numpy(), tensors[f"{name}_ptr"].numpy(), index)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

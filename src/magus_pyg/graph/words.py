@@ -3,86 +3,23 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from magus_pyg.errors import DataError, GraphError
+from magus_pyg.graph._texts import Texts
+from magus_pyg.graph.vocabulary import Vocabulary, Word, Words
 from magus_pyg.ragged import Ragged
 
 __all__ = ["Vocabulary", "Word", "WordTable", "build_word_table"]
 
 logger = logging.getLogger(__name__)
 
-
-class Word(NamedTuple):
-    """A word: the value of a field. People are shown the value alone (`str(word)`)."""
-
-    field: str
-    value: str
-
-    def __str__(self) -> str:
-        return self.value
-
-
-class Vocabulary:
-    """The words and item ids of a graph, with look-ups in both directions.
-
-    Args:
-        words: [W], ordered by field, then by value; a word's id is its position.
-        item_ids: [I] texts; an item's node is its position.
-    """
-
-    def __init__(self, words: Sequence[Word], item_ids: Sequence[str]) -> None:
-        self.words = tuple(words)
-        self.item_ids = tuple(item_ids)
-
-    def __repr__(self) -> str:
-        return f"Vocabulary(words={len(self.words)}, items={len(self.item_ids)})"
-
-    @cached_property
-    def item_index(self) -> pd.Index:
-        """From item id to node."""
-        index: pd.Index = pd.Index(np.array(self.item_ids, dtype=object), dtype=object)
-        return index
-
-    @cached_property
-    def by_word(self) -> dict[tuple[str, str], int]:
-        """From (field, value) to word id."""
-        return {(word.field, word.value): position for position, word in enumerate(self.words)}
-
-    @cached_property
-    def by_value(self) -> dict[str, list[int]]:
-        """From a value to the ids of all words that have it."""
-        ids: dict[str, list[int]] = {}
-        for position, word in enumerate(self.words):
-            ids.setdefault(word.value, []).append(position)
-        return ids
-
-    def word_id(self, word: str | tuple[str, str]) -> int:
-        """The id of a word given as a value or as (field, value).
-
-        Raises:
-            GraphError: if no item has the word, if several fields have the value, or if it is no word at all.
-        """
-        if not isinstance(word, str):
-            if not isinstance(word, tuple | list) or len(word) != 2:
-                raise GraphError(f"a word is a value or a pair (field, value), got {word!r}")
-            field, value = word
-            if (field, value) not in self.by_word:
-                fields = sorted({known.field for known in self.words})
-                raise GraphError(f"unknown word {value!r} in field {field!r}; the graph's fields are {fields}")
-            return self.by_word[(field, value)]
-        ids = self.by_value.get(word, [])
-        if not ids:
-            raise GraphError(f"unknown word {word!r}: no item of the graph has it")
-        if len(ids) > 1:
-            fields = [self.words[position].field for position in ids]
-            raise GraphError(f"word {word!r} is ambiguous: it stands in the fields {fields}; give (field, {word!r})")
-        return ids[0]
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -90,13 +27,13 @@ class WordTable:
     """The words of a catalogue and which item has which.
 
     Attributes:
-        words: [W] words, ordered by field, then by value.
-        item_words: [I] rows of word ids, ascending within a row.
+        words: [W] words, ordered by field, then by value; decoded when they are read.
+        item_words: [I] rows of word ids (int32), ascending within a row.
         dropped: the words left out because more than `max_share` of the items carry them.
         wordless: the number of items without any word left.
     """
 
-    words: tuple[Word, ...]
+    words: Words
     item_words: Ragged
     dropped: tuple[Word, ...] = ()
     wordless: int = 0
@@ -131,38 +68,49 @@ def build_word_table(
         raise DataError(f"word_fields must be a list of fields, got the text {word_fields!r}")
     groups = _field_groups(list(items.columns), word_fields, merge_fields or {})
 
-    item_parts, word_parts, offset = [], [], 0
-    words: list[Word] = []
-    for field, columns in groups:
-        item, value = _field_values(items, columns, separator)
-        code, values = pd.factorize(value, sort=True)
+    if not separator:
+        raise GraphError("separator must not be empty: it parts the values of a field")
+    item_parts, word_parts, texts, offset = [], [], [], 0
+    for _, columns in groups:
+        item, code, values = _field_values(items, columns, separator)
         item_parts.append(item)
         word_parts.append(code + offset)
-        words.extend(Word(field, str(text)) for text in values)
+        texts.append(values)
         offset += len(values)
-    n_items = len(items)
-    item = np.concatenate(item_parts) if item_parts else np.zeros(0, dtype=np.int64)
-    word = np.concatenate(word_parts) if word_parts else np.zeros(0, dtype=np.int64)
+    n_items, n_words = len(items), max(offset, 1)
+    field = np.repeat(np.arange(len(texts), dtype=np.int32), [len(values) for values in texts])
     # One entry for every (item, word), ascending by item, then word: a value repeated within an item is one word.
-    key = np.unique(item * max(len(words), 1) + word)
-    item, word = key // max(len(words), 1), key % max(len(words), 1)
+    key = np.concatenate([item * n_words + word for item, word in zip(item_parts, word_parts, strict=True)] or [_NONE])
+    del item_parts, word_parts
+    key.sort()
+    key = key[np.diff(key, prepend=-1) != 0]
+    item, word = key // n_words, (key % n_words).astype(np.int32)
+    del key
 
-    share = np.bincount(word, minlength=len(words)) / max(n_items, 1)
+    names = tuple(name for name, _ in groups)
+    words = Words(names, field, _joined(texts))
+    share = np.bincount(word, minlength=offset) / max(n_items, 1)
     too_common = share > max_share
-    dropped = tuple(words[position] for position in np.flatnonzero(too_common))
+    dropped = tuple(words[position] for position in np.flatnonzero(too_common).tolist())
     if dropped:
-        named = ", ".join(f"{w.field}={w.value} ({share[p]:.0%})" for p, w in enumerate(words) if too_common[p])
+        shares = share[too_common].tolist()
+        named = ", ".join(f"{w.field}={w.value} ({part:.0%})" for w, part in zip(dropped, shares, strict=True))
         logger.info("Left out %d word(s) that more than %.0f%% of the items carry: %s",
                     len(dropped), 100 * max_share, named)  # fmt: skip
         keep = ~too_common[word]
-        renumbered = np.cumsum(~too_common) - 1
+        renumbered = np.cumsum(~too_common, dtype=np.int32) - np.int32(1)
         item, word = item[keep], renumbered[word[keep]]
-        words = [w for position, w in enumerate(words) if not too_common[position]]
-    item_words = Ragged.from_pairs(torch.from_numpy(item), torch.from_numpy(word.astype(np.int64)), n_items)
+        kept = pa.array(np.flatnonzero(~too_common))
+        words = Words(names, field[~too_common], _joined([pa.concat_arrays(texts).take(kept)]))
+    item_words = Ragged.from_pairs(torch.from_numpy(item), torch.from_numpy(word), n_items)
     wordless = int((item_words.lengths == 0).sum())
     if wordless:
         logger.info("%d of %d items have no word; they are nodes without queries", wordless, n_items)
-    return WordTable(tuple(words), item_words, dropped, wordless)
+    return WordTable(words, item_words, dropped, wordless)
+
+
+def _joined(texts: list[pa.Array]) -> Texts:
+    return Texts.of(pa.concat_arrays(texts) if texts else pa.array([], pa.string()))
 
 
 def _field_groups(
@@ -187,15 +135,49 @@ def _field_groups(
     return list(groups.items())
 
 
-def _field_values(items: pd.DataFrame, columns: list[str], separator: str) -> tuple[np.ndarray, np.ndarray]:
-    """All (item, value) entries of some columns, blanks left out; int64 [E] and texts [E]."""
-    item_parts, value_parts = [], []
-    for column in columns:
-        values = items[column]
-        present = values.notna().to_numpy()
-        texts = values[present].astype(str).reset_index(drop=True)
-        exploded = texts.str.split(separator, regex=False).explode().str.strip()
-        exploded = exploded[exploded.notna() & (exploded != "")]
-        item_parts.append(np.flatnonzero(present)[exploded.index.to_numpy(dtype=np.int64)])
-        value_parts.append(exploded.to_numpy(dtype=object))
-    return np.concatenate(item_parts).astype(np.int64), np.concatenate(value_parts)
+def _field_values(items: pd.DataFrame, columns: list[str], separator: str) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """All (item, value) entries of some columns, blanks left out.
+
+    Every distinct cell is taken apart once, whatever the number of items that have it.
+
+    Returns:
+        `(item, code, values)`: int64 [E], int64 [E], and the distinct values, ascending; `code` numbers them.
+    """
+    places, cells = zip(*(_distinct_cells(items[column], column) for column in columns), strict=True)
+    parts = [pc.split_pattern(texts, separator) for texts in cells]
+    values = [pc.utf8_trim_whitespace(pc.list_flatten(part)) for part in parts]
+    encoded = pa.concat_arrays(values).dictionary_encode()
+    order = pc.array_sort_indices(encoded.dictionary).to_numpy()  # by bytes, which is the order of code points
+    distinct = encoded.dictionary.take(pa.array(order))
+    blank = len(distinct) > 0 and not distinct[0].as_py()  # sorted first
+    rank = np.empty(order.size, dtype=np.int64)
+    rank[order] = np.arange(order.size) - blank
+    codes = rank[encoded.indices.to_numpy()]
+
+    item_parts, code_parts, taken = [], [], 0
+    for place, part, value in zip(places, parts, values, strict=True):
+        code = codes[taken : taken + len(value)]
+        taken += len(value)
+        owner = pc.list_parent_indices(part).to_numpy()[code >= 0]
+        code = code[code >= 0]
+        lengths = np.bincount(owner, minlength=len(part))
+        ends = np.cumsum(lengths)
+        item = np.flatnonzero(place >= 0)
+        cell = place[item]
+        count = lengths[cell]
+        # Entry e of an item is entry e of its cell.
+        inside = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+        item_parts.append(np.repeat(item, count))
+        code_parts.append(code[np.repeat(ends[cell] - lengths[cell], count) + inside])
+    return np.concatenate(item_parts), np.concatenate(code_parts), distinct[int(blank) :]
+
+
+def _distinct_cells(values: pd.Series, column: str) -> tuple[np.ndarray, pa.Array]:
+    """The distinct cells of a column as texts, and which of them each item has, int64 [I], -1 where missing."""
+    try:
+        if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
+            values = values.astype(str).where(values.notna())  # 1, 1.0 and True are one key, but three texts
+        place, cells = pd.factorize(values)
+        return place.astype(np.int64, copy=False), pa.array(pd.Series(cells).astype(str), pa.string())
+    except UnicodeEncodeError as error:
+        raise DataError(f"column {column!r} of the item table holds a text that is no Unicode: {error}") from error
