@@ -19,7 +19,7 @@ from magus_pyg.errors import ConfigError, DataError
 
 SCALE = 0.001
 STORED_ENDS = [47, 129, 54925]
-STORED_ITEMS = [502, 139, 377, 713, 796, 975, 617, 7]
+STORED_ITEMS = [502, 139, 377, 713, 178, 32, 230, 343]
 STORED_TIMES = [0, 10440, 16385, 39625]
 STORED_WORDS = [["0", "cat_0", "seller_31", "brand_0"], ["1", "cat_0", "seller_8", "brand_48"]]
 
@@ -102,13 +102,13 @@ def test_rows_follow_the_taste_of_their_user(name: str) -> None:
     category = log.catalogue.category[rows.item]
     liked = (favourites[rows.user] == category[:, None]).any(axis=1)
     strangers = (favourites[(rows.user + 250) % 500] == category[:, None]).any(axis=1)
-    assert liked.mean() > 0.8
+    assert liked.mean() > 0.65
     assert strangers.mean() < liked.mean() - 0.2
     maker = log.catalogue.seller if log.catalogue.brand is None else log.catalogue.brand
     fits = (favourites[rows.user] == category[:, None]) & (maker[anchors][rows.user] == maker[rows.item][:, None])
     positive = rows.action == log.shape.actions.index(log.shape.positive)
     own, any_other = positive[fits.any(axis=1)].mean(), positive[~liked].mean()
-    assert own > 3 * any_other
+    assert own > 5 * any_other
     assert 0.03 < positive.mean() < 0.2
 
 

@@ -22,7 +22,7 @@ __all__ = ["Rows", "ScaleLog"]
 _ACTIVITY, _GROUP, _FAVOURITE, _ANCHOR, _PROFILE, _KIND, _SLOT, _ITEM, _ACTION, _TIME = range(16, 26)
 _GROUPS = 16
 _SLOTS = 4
-_MAKER, _CATEGORY = 0.45, 0.8  # bounds of the kinds of a row: of a favourite maker, of a favourite category, any
+_MAKER, _CATEGORY = 0.4, 0.65  # bounds of the kinds of a row: of a favourite maker, of a favourite category, any
 _AGES = np.array(["18-24", "25-29", "30-34", "35-39", "40-49", "50+"], dtype=object)
 _GENDERS = np.array(["female", "male", ""], dtype=object)
 _DAY = 24 * 60 * 60
