@@ -74,7 +74,7 @@ def main() -> None:
             if arguments.shape:
                 _shared(path)
     large = [found for found in measured if found.nodes >= GROWTH_FROM]
-    if len(large) > 1:
+    if len(large) > 1 and not arguments.shape:  # one kind of catalogue in several sizes
         nodes, seconds = ([math.log(getattr(found, key)) for found in large] for key in ("nodes", "build_cpu"))
         slope = np.polyfit(nodes, seconds, 1)[0]
         print(f"from {GROWTH_FROM:,} nodes on, CPU seconds of building grow with nodes ** {slope:.2f}")

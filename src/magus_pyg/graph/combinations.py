@@ -23,6 +23,7 @@ ADVICE = "lower max_words or max_share, or name fewer word_fields"
 
 _PIECE = 2**21  # combinations worked on at once
 _EDGE = 24  # bytes that each pair of R+ takes at the least: its edge, and its number as found and as collected
+_QUERY = 96  # bytes that each combination takes: its key, its words as found, collected and written, their ends
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class Levels:
         """For every combination the combinations strictly part of it: all of its proper subsets, which exist."""
         widths = [2**size - 2 for size in range(1, len(self.words) + 1)]
         count = sum(level.shape[0] * width for level, width in zip(self.words, widths, strict=True))
-        require_memory(_EDGE * count, f"R+ with {count:,} pairs of queries", ADVICE)
+        require_memory(_EDGE * count + _QUERY * self.total, f"R+ with {count:,} pairs of queries", ADVICE)
         index = torch.empty(count, dtype=self.dtype)
         taken = 0
         for level, width in zip(self.words[1:], widths[1:], strict=True):
