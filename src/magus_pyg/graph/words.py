@@ -28,7 +28,7 @@ class WordTable:
 
     Attributes:
         words: [W] words, ordered by field, then by value; decoded when they are read.
-        item_words: [I] rows of word ids (int32), ascending within a row.
+        item_words: [I] rows of word ids (int64), ascending within a row.
         dropped: the words left out because more than `max_share` of the items carry them.
         wordless: the number of items without any word left.
     """
@@ -102,7 +102,7 @@ def build_word_table(
         item, word = item[keep], renumbered[word[keep]]
         kept = pa.array(np.flatnonzero(~too_common))
         words = Words(names, field[~too_common], _joined([pa.concat_arrays(texts).take(kept)]))
-    item_words = Ragged.from_pairs(torch.from_numpy(item), torch.from_numpy(word), n_items)
+    item_words = Ragged.from_pairs(torch.from_numpy(item), torch.from_numpy(word.astype(np.int64)), n_items)
     wordless = int((item_words.lengths == 0).sum())
     if wordless:
         logger.info("%d of %d items have no word; they are nodes without queries", wordless, n_items)
