@@ -150,7 +150,7 @@ def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) 
 
 def query_node(graph: HeteroData, word_ids: tuple[int, ...]) -> int | None:
     """The query node of ascending word ids, or None; found by bisection among the nodes of that size."""
-    first, ptr, size = n_items(graph), graph.word_ptr, len(word_ids)
+    first, ptr, index, size = n_items(graph), graph.word_ptr, graph.word_index, len(word_ids)
 
     def length(query: int) -> int:
         return int(ptr[first + query + 1] - ptr[first + query])
@@ -160,12 +160,12 @@ def query_node(graph: HeteroData, word_ids: tuple[int, ...]) -> int | None:
     end = high = bisect_right(queries, size, key=length)
     while low < high:
         middle = (low + high) // 2
-        start = int(graph.word_ptr[first + middle])
-        if tuple(graph.word_index[start : start + size].tolist()) < word_ids:
+        start = int(ptr[first + middle])
+        if tuple(index[start : start + size].tolist()) < word_ids:
             low = middle + 1
         else:
             high = middle
     if low == end:
         return None
-    start = int(graph.word_ptr[first + low])
-    return first + low if tuple(graph.word_index[start : start + size].tolist()) == word_ids else None
+    start = int(ptr[first + low])
+    return first + low if tuple(index[start : start + size].tolist()) == word_ids else None
