@@ -2,7 +2,7 @@
 
 What `SignedLabelPropagation` and `FeaturePropagation` spend their time on is out[v] = Σ w·y[u] over the edges u -> v.
 The candidates are timed in turn within one process, several rounds over, and the best time of each is kept, so that
-ratios hold where the machine is busy. "weighted" gives each edge a weight with a gradient (Eq. 14), "unit" none (Eq. 3).
+ratios hold where the machine is busy. "weighted" gives each edge a weight with a gradient (Eq. 14), "unit" none.
 
     python benchmarks/sparse.py [--nodes 100000] [--edges 1000000] [--columns 1 32 256] [--rounds 5] [--skew]
 
