@@ -13,7 +13,7 @@ from torch_geometric.utils import scatter
 
 from magus_pyg.nn._inputs import check_batch
 
-__all__ = ["Complement", "ComplementCache", "edge_dot", "select_edges"]
+__all__ = ["Complement", "ComplementCache", "edge_dot", "row_dot", "select_edges"]
 
 
 _BLOCK = 1 << 14
@@ -22,10 +22,10 @@ _BLOCK = 1 << 14
 
 def edge_dot(source: Tensor, target: Tensor, features: Tensor) -> Tensor:
     """Dot products features[source]·features[target], [E], of rows [N, r]."""
-    return _row_dot(features, source, features, target)
+    return row_dot(features, source, features, target)
 
 
-def _row_dot(left: Tensor, left_row: Tensor | None, right: Tensor, right_row: Tensor) -> Tensor:
+def row_dot(left: Tensor, left_row: Tensor | None, right: Tensor, right_row: Tensor) -> Tensor:
     """left[left_row]·right[right_row], [E]; `left_row` None takes the rows as they stand."""
     size = right_row.numel()
     needs_grad = torch.is_grad_enabled() and (left.requires_grad or right.requires_grad)
@@ -124,7 +124,7 @@ class Complement:
             num_graphs = int(self.batch.max()) + 1 if self.num_nodes else 0
             total = factors.new_zeros((num_graphs, factors.size(1)))
             total.index_add_(0, self.batch.index_select(0, senders), feature * sent.unsqueeze(-1))
-            result = _row_dot(factors, None, total, self.batch)
+            result = row_dot(factors, None, total, self.batch)
         result.index_add_(0, senders, -feature.square().sum(-1) * sent)
         sends = value.index_select(0, self.source) != 0
         source, target = self.source[sends], self.target[sends]

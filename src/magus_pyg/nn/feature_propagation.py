@@ -8,6 +8,7 @@ from torch_geometric.utils import spmm
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import ComplementCache, edge_dot
+from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_features, check_mask, read_edges
 
 
@@ -116,6 +117,9 @@ class FeaturePropagation(MessagePassing):  # type: ignore[misc]
 
     def _mean(self, x: Tensor, edges: Edges) -> Tensor:
         size = (x.size(0), x.size(0))
+        plain = self.explain or type(self).message is not FeaturePropagation.message
+        if edges.adj_t is None and not plain and product_pays(x, edges.ends, self.channels):
+            return EdgeRows(edges.ends, *size).mean(x)
         return self.propagate(edges.ends if edges.adj_t is None else edges.adj_t, x=x, size=size)  # type: ignore[no-any-return]
 
     def message(self, x_j: Tensor) -> Tensor:

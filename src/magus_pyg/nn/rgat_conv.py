@@ -8,6 +8,7 @@ from torch_geometric.nn.inits import glorot, zeros
 from torch_geometric.utils import softmax
 
 from magus_pyg.errors import ModelError
+from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import EdgesLike, check_edge_type, check_features, read_edges
 from magus_pyg.nn._relation_weight import RelationWeight
 
@@ -151,7 +152,12 @@ class RGATConv(MessagePassing):  # type: ignore[misc]
 
         slots = torch.stack([source_slot, edges.ends[1]])
         dropped = F.dropout(alpha, self.dropout, self.training)
-        out = self.propagate(slots, h=(h, None), alpha=dropped, size=(num_src * R, num_dst))
+        plain = self.explain or type(self).message is not RGATConv.message
+        if not plain and product_pays(h, slots, self.out_channels):
+            rows = EdgeRows(slots, num_src * R, num_dst)
+            out = torch.stack([rows.sum(h[:, k].contiguous(), dropped[:, k]) for k in range(H)], 1)
+        else:
+            out = self.propagate(slots, h=(h, None), alpha=dropped, size=(num_src * R, num_dst))
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.bias is not None:
             out = out + self.bias

@@ -9,6 +9,7 @@ from torch_geometric.nn.inits import glorot, zeros
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import Complement, select_edges
+from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import (
     EdgesLike,
     check_batch,
@@ -113,7 +114,12 @@ class RGCNConv(MessagePassing):  # type: ignore[misc]
 
         # One row a (node, relation): the means of all relations at once.
         slots = torch.stack([edges.ends[0], edges.ends[1] * self.num_relations + edge_type])
-        mean = self.propagate(slots, x=x_src, size=(num_src, num_dst * self.num_relations))
+        size = (num_src, num_dst * self.num_relations)
+        plain = self.explain or type(self).message is not RGCNConv.message
+        if not plain and product_pays(x_src, slots, x_src.size(1)):
+            mean = EdgeRows(slots, *size).mean(x_src)
+        else:
+            mean = self.propagate(slots, x=x_src, size=size)
         weight = self.lin()
         out = mean.view(num_dst, self.num_relations * self.in_channels_pair[0]) @ weight.flatten(0, 1)
         if self.complement_of:

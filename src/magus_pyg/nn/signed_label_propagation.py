@@ -8,6 +8,7 @@ from torch_geometric.utils import spmm
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import Complement, ComplementCache, edge_dot
+from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_mask, read_edges
 
 Factors = Tensor | tuple[Tensor | None, Tensor | None]
@@ -136,6 +137,10 @@ class SignedLabelPropagation(MessagePassing):  # type: ignore[misc]
             _check_weight(weight, f"{sign}_weight", edges.ends.size(1), y_src)
         if edges.adj_t is not None and weight is edges.value:
             return self.propagate(edges.adj_t, y=y_src, weight=None, size=size)  # type: ignore[no-any-return]
+        # An explainer masks messages, and a subclass may change them: both need them formed.
+        plain = self.explain or type(self).message is not SignedLabelPropagation.message
+        if not plain and product_pays(y_src, edges.ends, y_src.size(1)):
+            return EdgeRows(edges.ends, *size).sum(y_src, weight)
         return self.propagate(edges.ends, y=y_src, weight=weight, size=size)  # type: ignore[no-any-return]
 
     def _complement(
