@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.explanation import Reason, explain
-from magus_pyg.graph import SessionGraphBuilder, find_query, item_id_of, item_node, n_items
+from magus_pyg.graph import SessionGraphBuilder, find_query, item_id_of, item_nodes, n_items
 from magus_pyg.online import OnlineSession, Recommendation, Round
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.loop import check_list
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from magus_pyg.experiment import Run
 
-__all__ = ["MagusSession", "Recommendation", "find_queries"]
+__all__ = ["VARIANTS", "MagusSession", "Recommendation", "check_variant", "find_queries"]
+
+#: What can recommend in a session: items alone, MAGUS, MAGUS+ and the Bayesian variant.
+VARIANTS = ("none", "base", "plus", "bayes")
 
 
 class MagusSession(OnlineSession):
@@ -199,6 +202,17 @@ class MagusSession(OnlineSession):
         self.history = self._read_history(state["history"])
 
 
+def check_variant(variant: str, state: EdgeFactors | BayesState | None) -> None:
+    """Raise a ConfigError unless the variant is one of `VARIANTS` and the state is what it takes."""
+    if variant not in VARIANTS:
+        raise ConfigError(f"variant must be one of {list(VARIANTS)}, got {variant!r}")
+    expected = {"plus": EdgeFactors, "bayes": BayesState}.get(variant, type(None))
+    if state is not None and not isinstance(state, expected):
+        raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
+    if variant == "plus" and state is None:
+        raise ConfigError("variant='plus' needs state: the weights that MAGUS+ learned (run.edge_factors)")
+
+
 def _make_agent(
     graph: HeteroData,
     matrix: Tensor,
@@ -206,20 +220,12 @@ def _make_agent(
     state: EdgeFactors | BayesState | None,
     options: MagusOptions | None,
 ) -> Agent:
-    expected = {"plus": EdgeFactors, "bayes": BayesState}.get(variant, type(None))
-    if state is not None and not isinstance(state, expected):
-        raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
+    check_variant(variant, state)
     if variant == "none":
         return ItemsAgent(graph, matrix)
-    if variant == "base":
-        return MagusAgent(graph, matrix, options)
-    if variant == "plus":
-        if not isinstance(state, EdgeFactors):
-            raise ConfigError("variant='plus' needs state: the weights that MAGUS+ learned (run.edge_factors)")
-        return MagusAgent(graph, matrix, options, state)
     if variant == "bayes":
         return BayesAgent(graph, matrix, state if isinstance(state, BayesState) else None)
-    raise ConfigError(f"variant must be one of ['none', 'base', 'plus', 'bayes'], got {variant!r}")
+    return MagusAgent(graph, matrix, options, state if isinstance(state, EdgeFactors) else None)
 
 
 def _candidate_scores(
@@ -232,16 +238,13 @@ def _candidate_scores(
         missing = [item for item in chosen if item not in by_id]
         if missing:
             raise ModelError(f"candidate {missing[0]!r} has no score ({len(missing)} of {len(chosen)} have none)")
-        nodes = torch.tensor([item_node(graph, item) for item in chosen], dtype=torch.int64)
+        nodes = item_nodes(graph, chosen)
         values = torch.tensor([by_id[item] for item in chosen], dtype=torch.float64)
     else:
         vector = torch.as_tensor(scores, dtype=torch.float64).detach().cpu()
         if vector.shape != (n_items(graph),):
             raise ModelError(f"scores must have one value per item, [{n_items(graph)}], got {list(vector.shape)}")
-        if candidates is None:
-            nodes = torch.arange(n_items(graph))
-        else:
-            nodes = torch.tensor([item_node(graph, item) for item in candidates], dtype=torch.int64)
+        nodes = torch.arange(n_items(graph)) if candidates is None else item_nodes(graph, candidates)
         values = vector[nodes]
     if not nodes.numel():
         raise SessionError("a session needs at least one candidate")

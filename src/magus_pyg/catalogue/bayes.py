@@ -8,6 +8,7 @@ answers, m the items that can be shown afterwards. `Plans.gap` says that bound; 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, log, log1p
 
 import torch
@@ -68,6 +69,11 @@ class Prior:
     scores: Tensor
     logit: Tensor
     active: Tensor | None
+
+    @cached_property
+    def offered(self) -> Tensor:
+        """int64: the items on offer."""
+        return torch.nonzero(torch.isfinite(self.logit)).flatten()
 
 
 def first_belief(
@@ -136,32 +142,30 @@ class BayesPlay:
         live = logit.clone()
         live[[node for node in self.shown if node < self.index.n_items]] = -torch.inf
         after = max(self.rounds - self.round - 1, 0) * self.list_length * 2**self.state.depth
+        ranked = torch.topk(live, min(self.width.most + 1, live.numel()))
         size = self.width.least
-        while True:
-            items = self._likeliest(live, size)
-            self.gap = self._gap(live, items.numel(), after)
-            if self.gap <= self.width.tolerance or 2 * size > self.width.most:
-                return self._plan(items, logit)
+        self.gap = self._gap(ranked.values, size, after)
+        while self.gap > self.width.tolerance and 2 * size <= self.width.most:
             size *= 2
+            self.gap = self._gap(ranked.values, size, after)
+        if self.prior.offered.numel() <= size:
+            return self._plan(self.prior.offered, logit)
+        best = ranked.indices[:size]
+        return self._plan(torch.sort(best[ranked.values[:size] > -torch.inf]).values, logit)
 
-    def _likeliest(self, live: Tensor, size: int) -> Tensor:
-        """int64: the items that lists are planned among, ascending; all on offer where they are few."""
-        active = self.prior.active
-        if self.index.n_items <= size or (active is not None and int(active[: self.index.n_items].sum()) <= size):
-            return torch.nonzero(torch.isfinite(self.prior.logit)).flatten()
-        items = torch.topk(live, size, sorted=False).indices
-        return torch.sort(items[live[items] > -torch.inf]).values
-
-    def _gap(self, live: Tensor, size: int, after: int) -> float:
+    def _gap(self, ranked: Tensor, size: int, after: int) -> float:
         """A bound of what items beyond the `size` likeliest add to a plan's value, as a share of what showing the
-        likeliest items gives, which no plan is below."""
-        if size >= live.numel() or not after:
+        likeliest items gives, which no plan is below.
+
+        Args:
+            ranked: float64, the log of the belief of the likeliest items that were not shown, best first.
+            size: among how many of them lists are planned.
+            after: m, the items that can be shown afterwards.
+        """
+        if size >= ranked.numel() or not after or not bool(torch.isfinite(ranked[size])):
             return 0.0
-        best = torch.topk(live, min(size + 1, live.numel())).values
-        if size >= best.numel() or not bool(torch.isfinite(best[size])):
-            return 0.0
-        shown = torch.logsumexp(best[: self.list_length + after], 0)
-        return float((self.list_length + 1) * after * torch.exp(best[size] - shown))
+        shown = torch.logsumexp(ranked[: self.list_length + after], 0)
+        return float((self.list_length + 1) * after * torch.exp(ranked[size] - shown))
 
     def _plan(self, items: Tensor, logit: Tensor) -> Tensor:
         """The list of the session-sized agent among some items, given the belief of each."""

@@ -16,13 +16,11 @@ from magus_pyg.catalogue.index import CatalogueIndex
 from magus_pyg.catalogue.items import ItemsPlay
 from magus_pyg.catalogue.sparse import SparsePlay, Switches
 from magus_pyg.errors import ConfigError, SessionError
-from magus_pyg.graph import item_node, n_items
+from magus_pyg.graph import item_nodes, n_items
 from magus_pyg.online import OnlineSession, Round
-from magus_pyg.session import MagusSession, find_queries
+from magus_pyg.session import MagusSession, check_variant, find_queries
 
 __all__ = ["Catalogue", "CatalogueSession", "Start"]
-
-VARIANTS = ("none", "base", "plus", "bayes")
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,12 @@ class Catalogue:
         width: Width | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        if variant not in VARIANTS:
-            raise ConfigError(f"variant must be one of {list(VARIANTS)}, got {variant!r}")
-        expected = {"plus": EdgeFactors, "bayes": BayesState}.get(variant, type(None))
-        if state is not None and not isinstance(state, expected):
-            raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
+        check_variant(variant, state)
         self.index, self.graph, self.variant = CatalogueIndex(graph), graph, variant
         self.options = _checked(options or MagusOptions())
         self.width = (width or Width()).check()
         self.belief = state.check() if isinstance(state, BayesState) else BayesState()
         self.factors = state if isinstance(state, EdgeFactors) else None
-        if variant == "plus" and self.factors is None:
-            raise ConfigError("variant='plus' needs state: the weights that MAGUS+ learned (run.edge_factors)")
         self.weights: CatalogueWeights | None = None
         if self.factors is not None and not _is_unit(self.factors):
             self.weights = CatalogueWeights.of(self.index, self.factors, self.options.minus_scale, dtype)
@@ -96,7 +88,7 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is removed.
         """
-        nodes = [item_node(self.graph, item) for item in item_ids]
+        nodes = item_nodes(self.graph, list(item_ids))
         if self.removed is None:
             self.removed = torch.zeros(self.index.n_items, dtype=torch.bool, device=self.index.device)
         self.removed[nodes] = True
@@ -107,7 +99,7 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is put back.
         """
-        nodes = [item_node(self.graph, item) for item in item_ids]
+        nodes = item_nodes(self.graph, list(item_ids))
         if self.removed is not None:
             self.removed[nodes] = False
 
@@ -130,9 +122,9 @@ class Catalogue:
             SessionError: no item is left.
         """
         vector = torch.as_tensor(scores)
-        out = [item_node(self.graph, item) for item in exclude]
+        out = item_nodes(self.graph, list(exclude))
         excluded = self.removed
-        if out:
+        if out.numel():
             none = torch.zeros(self.index.n_items, dtype=torch.bool, device=self.index.device)
             excluded = none if excluded is None else excluded.clone()
             excluded[out] = True
@@ -182,7 +174,8 @@ class Catalogue:
         chosen = list(scores) if candidates is None and isinstance(scores, Mapping) else list(candidates or ())
         left_out = {str(item) for item in exclude}
         if self.removed is not None:
-            left_out |= {item for item in map(str, chosen) if bool(self.removed[item_node(self.graph, item)])}
+            gone = self.removed[item_nodes(self.graph, chosen).to(self.removed.device)].tolist()
+            left_out |= {str(item) for item, is_gone in zip(chosen, gone, strict=True) if is_gone}
         return MagusSession(
             self.graph,
             scores,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import floor, log2
 
 import torch
 from torch import Tensor
@@ -66,11 +65,9 @@ class CatalogueWeights:
         return torch.cat(parts) if parts else self.positive.new_zeros(0, dtype=torch.float64)
 
     @cached_property
-    def units(self) -> float:
-        """Weighted scores are summed as whole numbers of 1 / units, exact in any order; a power of 2 that no sum of a
-        query overflows."""
-        most = float(self.edge.abs().max()) if self.edge.numel() else 1.0
-        return float(2.0 ** min(40, floor(61 - log2(max(most, 1.0) * max(self.index.n_items, 1)))))
+    def containment(self) -> Tensor:
+        """float64 [Q, I], sparse: `edge` of each query and item."""
+        return self.index.containment_matrix(self.edge)
 
     def common(self, sent: Tensor) -> Tensor:
         """float64 [N]: the dot products of all rows of `negative` with [r], one pass over them."""
@@ -90,11 +87,7 @@ def weighted_guess(
     active = active_nodes(index, excluded)
     base = unit_scores(scores, None if active is None else active[: index.n_items])
     sent = (base.to(weights.negative.dtype).unsqueeze(0) @ weights.negative[: index.n_items]).squeeze(0)
-    units = (base[index.query_items.index] * weights.edge * weights.units).round().to(torch.int64)
-    running = torch.zeros(units.numel() + 1, dtype=torch.int64, device=units.device)
-    torch.cumsum(units, 0, out=running[1:])  # it may pass 2**63; the differences are right all the same
-    ends = running[index.query_items.ptr]
-    mass = (ends[1:] - ends[:-1]).to(torch.float64) / weights.units
+    mass = weights.containment @ base
     inhibited = weights.minus_scale * (weights.negative[index.n_items :] @ sent).to(torch.float64)
     y = torch.cat([base, mass - inhibited])  # Eq. (4)
     return Guess(index, base, lift(index, y, active, searched, literal), active)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, log2
 
 import torch
 from torch import Tensor
@@ -21,9 +22,7 @@ __all__ = [
     "unit_scores",
 ]
 
-_UNITS = 2.0**40
-"""Scores are summed as whole numbers of 2**-40: exact in any order, so equal sets of items have equal sums."""
-_ENDS = 2048
+_ENDS = 512
 """How many of the best and of the worst nodes are kept in order."""
 
 
@@ -52,6 +51,11 @@ class Guess:
     def best(self) -> Tensor:
         """int64: the best nodes in order; it ends before the first node whose equals might be missing."""
         return self._end(largest=True)
+
+    @cached_property
+    def extremes(self) -> Tensor:
+        """float64 [2]: the lowest and the highest score."""
+        return torch.stack(torch.aminmax(self.y if self.active is None else self.y[self.active]))
 
     @cached_property
     def worst(self) -> Tensor:
@@ -173,11 +177,9 @@ def unit_scores(scores: Tensor, active: Tensor | None) -> Tensor:
 
 def query_sums(index: CatalogueIndex, values: Tensor) -> Tensor:
     """float64 [Q]: the sum of values (in [0, 1], float64 [I]) of the items that contain each query."""
-    units = (values * _UNITS).round().to(torch.int64)
-    running = torch.zeros(index.query_items.index.numel() + 1, dtype=torch.int64, device=units.device)
-    torch.cumsum(units[index.query_items.index], 0, out=running[1:])
-    ends = running[index.query_items.ptr]
-    return (ends[1:] - ends[:-1]).to(torch.float64) / _UNITS
+    # Whole numbers whose sums float64 holds: they are exact in any order, so equal sets of items have equal sums.
+    units = 2.0 ** min(40, 52 - ceil(log2(max(index.n_items, 1))))
+    return (index.containment @ (values * units).round_()) / units
 
 
 def lift(index: CatalogueIndex, y: Tensor, active: Tensor | None, searched: Tensor | None, literal: bool) -> Tensor:

@@ -1,5 +1,6 @@
 """What all people share: containment as rows, which items are on offer, and what an answer to a node touches."""
 
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +72,26 @@ class CatalogueIndex:
         """[Q] rows: the items that contain each query, ascending; the query of row q is the node I + q."""
         rows = self.builder.query_items
         return Ragged(rows.ptr[self.n_items :] - rows.ptr[self.n_items], rows.index)
+
+    @cached_property
+    def containment(self) -> Tensor:
+        """float64 [Q, I], sparse: 1 where an item contains a query; see `containment_matrix`."""
+        return self.containment_matrix(torch.ones(self.query_items.index.numel(), dtype=torch.float64))
+
+    def containment_matrix(self, weight: Tensor) -> Tensor:
+        """[Q, I], sparse (CSR): a weight for each pair of a query and an item that contains it.
+
+        Args:
+            weight: floating [E], in the order of `query_items`.
+        """
+        rows = self.query_items
+        # 32 bits halve what a product reads; pointers count edges.
+        size = torch.int32 if rows.index.numel() < 2**31 else torch.int64
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            shape = (self.n_nodes - self.n_items, self.n_items)
+            ptr, item = rows.ptr.to(size), rows.index.to(size)
+            return torch.sparse_csr_tensor(ptr, item, weight.to(self.device), shape, check_invariants=False)
 
     @cached_property
     def wholes(self) -> Ragged:

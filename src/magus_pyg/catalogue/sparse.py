@@ -126,14 +126,20 @@ class SparsePlay:
     def _untouched(self, n: int) -> tuple[Tensor, Tensor]:
         """The n best nodes that are not marked, and the highest and the lowest value of those that are not marked."""
         guess, marks = self.guess, self.index.marks
-        best, worst = guess.best[~marks[guess.best]][:n], guess.worst[~marks[guess.worst]][:1]
-        if best.numel() < n or not worst.numel():  # the ends that are kept in order do not reach far enough
-            rest = torch.nonzero(~marks if guess.active is None else guess.active & ~marks).flatten()
-            values = guess.y[rest]
-            some = best_nodes(values, n)
-            best = order_nodes(guess, rest[some], values[some])[:n]
-            worst = rest[values.argmin().view(1)] if rest.numel() else rest
-        return best, guess.y[torch.cat([best[:1], worst])] + self.offset
+        best = guess.best[~marks[guess.best]][:n]
+        if self.shown.numel():
+            worst = guess.worst[~marks[guess.worst]][:1]
+            ends, reaches = guess.y[torch.cat([best[:1], worst])] + self.offset, worst.numel() > 0
+        else:  # nothing is marked and nothing has moved: the worst nodes need no order yet
+            ends, reaches = guess.extremes, True
+        if reaches and best.numel() >= n:
+            return best, ends
+        # The ends that the guess keeps in order do not reach far enough.
+        rest = torch.nonzero(~marks if guess.active is None else guess.active & ~marks).flatten()
+        values = guess.y[rest]
+        some = best_nodes(values, n)
+        ends = torch.stack(torch.aminmax(values)) + self.offset if rest.numel() else values
+        return order_nodes(guess, rest[some], values[some])[:n], ends
 
     def _scale(self, ends: Tensor) -> None:
         """Eq. (6): it changes no order, but a step of Eq. (9) is one span of the scores."""

@@ -14,7 +14,15 @@ import torch
 from magus_pyg.errors import ConfigError
 from magus_pyg.random import hash_keys, uniform
 
-__all__ = ["SHAPES", "Catalogue", "ScaleOptions", "Shape", "catalogue_columns", "catalogue_frame", "make_catalogue"]
+__all__ = [
+    "SHAPES",
+    "ScaleOptions",
+    "Shape",
+    "SyntheticCatalogue",
+    "catalogue_columns",
+    "catalogue_frame",
+    "make_catalogue",
+]
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ _BRANDS_OF_SELLER = 4
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class SyntheticCatalogue:
     """Items as numbers, and the items of each category and of each maker in it by popularity.
 
     Attributes:
@@ -158,7 +166,7 @@ def skewed(u: np.ndarray, n: np.ndarray | int) -> np.ndarray:
     return ranks
 
 
-def make_catalogue(shape: Shape, seed: int) -> Catalogue:
+def make_catalogue(shape: Shape, seed: int) -> SyntheticCatalogue:
     """Draw the items of a catalogue.
 
     A seller, and a brand, is at home in one category; most items of a category are of sellers at home in it, and a
@@ -184,7 +192,7 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
     size = np.diff(first, append=n)
     start_of, size_of = np.empty(n, np.int32), np.empty(n, np.int32)
     start_of[by_maker], size_of[by_maker] = np.repeat(first, size), np.repeat(size, size)
-    return Catalogue(
+    return SyntheticCatalogue(
         category=category.astype(np.int32),
         seller=seller.astype(np.int32),
         brand=None if brand is None else brand.astype(np.int32),
@@ -231,7 +239,7 @@ def _brands(shape: Shape, seed: int, category: np.ndarray, seller: np.ndarray) -
     return brand
 
 
-def catalogue_columns(catalogue: Catalogue) -> dict[str, tuple[np.ndarray, str]]:
+def catalogue_columns(catalogue: SyntheticCatalogue) -> dict[str, tuple[np.ndarray, str]]:
     """The word fields: numbers, int32 [I] (-1 where missing), and what stands before a number in a word."""
     columns = {"category": (catalogue.category, "cat_"), "seller": (catalogue.seller, "seller_")}
     if catalogue.brand is not None:
@@ -239,7 +247,7 @@ def catalogue_columns(catalogue: Catalogue) -> dict[str, tuple[np.ndarray, str]]
     return columns
 
 
-def catalogue_frame(catalogue: Catalogue) -> pd.DataFrame:
+def catalogue_frame(catalogue: SyntheticCatalogue) -> pd.DataFrame:
     """The item table as the data sets give it: item_id and the word fields, texts, "" where a value is missing."""
     columns = {"item_id": np.arange(catalogue.category.size).astype(str).astype(object)}
     for name, (numbers, prefix) in catalogue_columns(catalogue).items():

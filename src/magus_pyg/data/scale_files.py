@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from magus_pyg.data.scale import SHAPES, Catalogue, ScaleOptions, Shape, catalogue_columns, make_catalogue
+from magus_pyg.data.scale import SHAPES, ScaleOptions, Shape, SyntheticCatalogue, catalogue_columns, make_catalogue
 from magus_pyg.data.scale_log import ScaleLog
 from magus_pyg.errors import ConfigError, DataError
 
@@ -150,7 +150,7 @@ def _write(options: ScaleOptions, shape: Shape, folder: Path, progress: Callable
                 progress(f"{done:,} of {shape.interactions:,} rows")
 
 
-def _items(catalogue: Catalogue, rows: slice) -> pa.Table:
+def _items(catalogue: SyntheticCatalogue, rows: slice) -> pa.Table:
     columns: dict[str, pa.Array] = {"item_id": pa.array(np.arange(rows.start, rows.stop, dtype=np.int32))}
     for name, (numbers, prefix) in catalogue_columns(catalogue).items():
         distinct, place = np.unique(numbers[rows], return_inverse=True)

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from magus_pyg.data.scale import Catalogue, Shape, draw, skewed
+from magus_pyg.data.scale import Shape, SyntheticCatalogue, draw, skewed
 from magus_pyg.random import integers, uniform
 
 __all__ = ["Rows", "ScaleLog"]
@@ -53,7 +53,7 @@ class ScaleLog:
         seed: of all numbers.
     """
 
-    def __init__(self, shape: Shape, catalogue: Catalogue, seed: int) -> None:
+    def __init__(self, shape: Shape, catalogue: SyntheticCatalogue, seed: int) -> None:
         self.shape, self.catalogue, self.seed = shape, catalogue, seed
 
     @cached_property

@@ -20,7 +20,7 @@ from magus_pyg.experiment.inputs import features_of
 from magus_pyg.experiment.loading import load_data
 from magus_pyg.experiment.population import Population, load_population
 from magus_pyg.experiment.variants import bayes_state, plus_factors
-from magus_pyg.graph import Word, item_node, load_graph, n_items, words_of
+from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
 from magus_pyg.models import BaseRecommender, load_model
 
 __all__ = ["Run", "load_run"]
@@ -121,7 +121,7 @@ class Run:
             if not items.numel():
                 raise GraphError(f"user {user_id!r} has a row with every item: name candidates")
         else:
-            items = torch.tensor([item_node(self.graph, item) for item in candidates], dtype=torch.int64)
+            items = item_nodes(self.graph, candidates)
         scores = self.model.score(torch.tensor([user]), items)[0].to(torch.float64)
         return {item_ids[item]: score for item, score in zip(items.tolist(), scores.tolist(), strict=True)}
 
