@@ -211,7 +211,7 @@ def beside(nodes: list[int], threads: int) -> None:
     for which in SUMS:
         print(f"\n{which}")
         print(row("nodes", "R+ and R- edges", "edges ms, MB", "matrix ms, MB", "ours ms, MB (first)",
-                  "faster than edges", "smaller", "faster than the matrix", "smaller", "largest difference"))  # fmt: skip
+                  "faster than edges", "smaller", "faster than matrix", "smaller", "largest difference"))  # fmt: skip
         print(row(*["---"] * 10))
         for n in nodes:
             edge, matrix, own, same = (
