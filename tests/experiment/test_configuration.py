@@ -25,7 +25,7 @@ from magus_pyg.experiment.schemas import (
 from magus_pyg.models import MODELS
 
 OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
-GROUPS = ["dataset", "experiment", "magus", "model", "rivals", "sessions", "simulation", "train", "user"]
+GROUPS = ["dataset", "experiment", "learning", "magus", "model", "rivals", "sessions", "simulation", "train", "user"]
 
 
 def test_groups_and_what_they_offer() -> None:

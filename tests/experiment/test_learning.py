@@ -240,7 +240,8 @@ def test_agents_by_name_heed_the_switch(name: str) -> None:
     model.observe(log)
     rows = TrainingData(log, log)
     for learn in ("none", "per_session"):
-        config = Config(magus=BaseVariant(learn=learn), seed=4)
+        config = Config(magus=BaseVariant(learn=learn), learning=LearnOptions(epochs=2, replay=0.5), seed=4)
         agent = AGENTS[name].build(AgentContext(config, small_graph(), model, rows=lambda: rows), {})
         assert isinstance(agent, Learner) == (learn == "per_session")
         assert agent.name == name
+        assert getattr(agent, "options", config.learning) == config.learning

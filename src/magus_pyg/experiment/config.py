@@ -6,6 +6,7 @@ from magus_pyg.agents import MagusOptions
 from magus_pyg.agents.rivals import RivalOptions
 from magus_pyg.data import PARTS, DatasetOptions, SessionOptions
 from magus_pyg.errors import ConfigError
+from magus_pyg.experiment.learn_options import LearnOptions
 from magus_pyg.models import ModelOptions, TrainOptions
 
 __all__ = [
@@ -144,6 +145,7 @@ class Config:
         simulation: how sessions are played.
         sessions: how sessions are made.
         rivals: how the rival agents learn.
+        learning: how the base recommender learns between sessions, with `magus.learn=per_session`.
         paths: where things lie.
         agents: the agents to play; those of the variant if None.
         seed: of all that is random.
@@ -160,6 +162,7 @@ class Config:
     simulation: SimulationOptions = field(default_factory=SimulationOptions)
     sessions: SessionOptions = field(default_factory=SessionOptions)
     rivals: RivalOptions = field(default_factory=RivalOptions)
+    learning: LearnOptions = field(default_factory=LearnOptions)
     paths: PathOptions = field(default_factory=PathOptions)
     agents: list[str] | None = None
     seed: int = 0

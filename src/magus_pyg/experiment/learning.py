@@ -8,7 +8,7 @@ not shown, or was shown below a click, is no positive row.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import ItemSets
-from magus_pyg.errors import ConfigError, ModelError
+from magus_pyg.errors import ModelError
 from magus_pyg.experiment.context import AgentContext, AgentState
+from magus_pyg.experiment.learn_options import LearnOptions
 from magus_pyg.experiment.loading import load_data
 from magus_pyg.models import BaseRecommender, Interactions, TrainOptions, build_model, training_data
 from magus_pyg.models.loader import draw_batch, flatten_batch, resolve_negatives
@@ -37,34 +38,6 @@ __all__ = [
 ]
 
 _REPLAY, _ORDER, _STEP = 0x61, 0x62, 0x63  # what a random number is for
-
-
-@dataclass
-class LearnOptions:
-    """How the base recommender is fine-tuned between sessions.
-
-    Attributes:
-        epochs: passes over the new rows and the old ones drawn beside them; 0 appends the rows and trains nothing.
-        lr: learning rate of Adam.
-        batch_size: rows a step.
-        replay: old rows drawn for each new one, so that what was learned before is not forgotten.
-    """
-
-    epochs: int = 3
-    lr: float = 3e-3
-    batch_size: int = 512
-    replay: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0 or self.batch_size < 1:
-            raise ConfigError(
-                f"learning needs epochs of at least 0 and a batch_size of at least 1 (got {self.epochs} and "
-                f"{self.batch_size})"
-            )
-        if not 0.0 < self.lr < float("inf") or not 0.0 <= self.replay < float("inf"):
-            raise ConfigError(
-                f"learning needs a positive lr and a replay of at least 0 (got {self.lr} and {self.replay})"
-            )
 
 
 def answered_items(answers: pd.DataFrame) -> tuple[Tensor, Tensor, Tensor]:
@@ -257,7 +230,7 @@ def learning_agent(
         build: makes the agent from a context and what was fitted (`AgentEntry.build`).
         context: of the run; where it holds no rows, the data set of the configuration is loaded.
         state: what the agent has fitted; it stays, whatever the base recommender learns.
-        options: how the base recommender is fine-tuned; the defaults if None.
+        options: how the base recommender is fine-tuned; those of the run (`learning.*`) if None.
     """
     config = context.config
     rows = context.rows() if context.rows is not None else training_data(load_data(config), config.train)
@@ -266,6 +239,7 @@ def learning_agent(
     def make(model: BaseRecommender) -> Agent:
         return build(context if model is context.model else replace(quiet, model=model), state)
 
+    options = options or config.learning
     return LearningAgent(make, context.model, context.graph, rows.train, config.train, options, config.seed)
 
 

@@ -26,6 +26,7 @@ from magus_pyg.data import (
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.config import BaseVariant, Config, NoisyOptions, NoneVariant, SimulationOptions, UserOptions
 from magus_pyg.experiment.dialogues import EarSimulation
+from magus_pyg.experiment.learn_options import LearnOptions
 from magus_pyg.experiment.users import DriftingOptions, ImpatientOptions
 from magus_pyg.experiment.variants import BayesVariant, PlusVariant
 from magus_pyg.models import MODELS, TrainOptions
@@ -54,7 +55,12 @@ SCHEMAS: dict[str, dict[str, type]] = {
     },
     "simulation": {"default": SimulationOptions, "ear": EarSimulation},
 }
-_SINGLE: dict[str, type] = {"train": TrainOptions, "sessions": SessionOptions, "rivals": RivalOptions}
+_SINGLE: dict[str, type] = {
+    "train": TrainOptions,
+    "sessions": SessionOptions,
+    "rivals": RivalOptions,
+    "learning": LearnOptions,
+}
 
 _HELP = """Train a base recommender, play sessions with it, and print the table.
 
