@@ -244,4 +244,5 @@ def test_agents_by_name_heed_the_switch(name: str) -> None:
         agent = AGENTS[name].build(AgentContext(config, small_graph(), model, rows=lambda: rows), {})
         assert isinstance(agent, Learner) == (learn == "per_session")
         assert agent.name == name
-        assert getattr(agent, "options", config.learning) == config.learning
+        if isinstance(agent, LearningAgent):
+            assert agent.options == config.learning
