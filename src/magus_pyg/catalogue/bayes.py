@@ -10,19 +10,20 @@ answers, m the items that can be shown afterwards. `Plans.gap` says that bound; 
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, log, log1p
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
-from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices, distinct_queries
+from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
 from magus_pyg.agents.bayes.belief import LEAST_ERROR, share_of_others
 from magus_pyg.catalogue.answers import Answer
-from magus_pyg.catalogue.guess import active_nodes, read_scores
+from magus_pyg.catalogue.guess import active_nodes, contenders, read_scores
 from magus_pyg.catalogue.index import CatalogueIndex
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.random import hash_keys
-from magus_pyg.simulation.protocol import SessionView
+from magus_pyg.simulation.protocol import Play, SessionView
 
 __all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
 
@@ -71,9 +72,9 @@ class Prior:
     active: Tensor | None
 
     @cached_property
-    def offered(self) -> Tensor:
-        """int64: the items on offer."""
-        return torch.nonzero(torch.isfinite(self.logit)).flatten()
+    def n_offered(self) -> int:
+        """How many items are on offer."""
+        return self.index.n_items if self.active is None else int(self.active[: self.index.n_items].sum())
 
 
 def first_belief(
@@ -133,25 +134,31 @@ class BayesPlay:
         offset = 0.0
         for entry in self.evidence:
             offset += entry.outside
-            logit[self.index.items_of(entry.node)] += entry.inside - entry.outside
-        return logit + offset
+            items = self.index.items_of(entry.node)
+            logit.index_add_(0, items, logit.new_tensor(entry.inside - entry.outside).expand(items.shape))
+        return logit.add_(offset) if self.evidence else logit
 
     def recommend(self) -> Tensor:
         """The next list; see `CataloguePlay`."""
         logit = self._logit = self.logits()
-        live = logit.clone()
-        live[[node for node in self.shown if node < self.index.n_items]] = -torch.inf
+        shown = [node for node in self.shown if node < self.index.n_items]
+        kept = logit[shown]
+        logit[shown] = -torch.inf
         after = max(self.rounds - self.round - 1, 0) * self.list_length * 2**self.state.depth
-        ranked = torch.topk(live, min(self.width.most + 1, live.numel()))
+        places = contenders(logit, self.width.most + 1)
+        ranked = torch.topk(logit[places], min(self.width.most + 1, logit.numel()))
+        logit[shown] = kept
         size = self.width.least
         self.gap = self._gap(ranked.values, size, after)
         while self.gap > self.width.tolerance and 2 * size <= self.width.most:
             size *= 2
             self.gap = self._gap(ranked.values, size, after)
-        if self.prior.offered.numel() <= size:
-            return self._plan(self.prior.offered, logit)
-        best = ranked.indices[:size]
-        return self._plan(torch.sort(best[ranked.values[:size] > -torch.inf]).values, logit)
+        if self.prior.n_offered <= size:
+            items = torch.nonzero(torch.isfinite(logit)).flatten()
+        else:
+            best = places[ranked.indices[:size]]
+            items = torch.sort(best[ranked.values[:size] > -torch.inf]).values
+        return self._plan(items, logit)
 
     def _gap(self, ranked: Tensor, size: int, after: int) -> float:
         """A bound of what items beyond the `size` likeliest add to a plan's value, as a share of what showing the
@@ -168,9 +175,9 @@ class BayesPlay:
         return float((self.list_length + 1) * after * torch.exp(ranked[size] - shown))
 
     def _plan(self, items: Tensor, logit: Tensor) -> Tensor:
-        """The list of the session-sized agent among some items, given the belief of each."""
+        """The list of the session-sized agent among some items (ascending), given the belief of each."""
         index = self.index
-        graphs = index.builder.build(items.unsqueeze(0))
+        graphs = _session_graph(index, items)
         user = torch.zeros(1, dtype=torch.int64, device=items.device)
         view = SessionView(
             graph=index.graph,
@@ -183,14 +190,13 @@ class BayesPlay:
             list_length=self.list_length,
             key=user,
         )
-        play = self.agent.start(view)
+        play = cast(_Choosing, self.agent.start(view))
         shown = torch.tensor(self.shown, dtype=torch.int64, device=items.device)
-        choices = distinct_queries(graphs)
         play.load_state_dict(
             {
                 "logit": logit[items].unsqueeze(0),
                 "left": graphs.valid & ~torch.isin(graphs.node, shown),
-                "asked": (choices.slot < 0) | self._asked(items, graphs, choices),
+                "asked": (play.choices.slot < 0) | self._asked(items, play.choices),
                 "over": torch.zeros(1, dtype=torch.bool, device=items.device),
                 "round": torch.tensor(self.round),
             }
@@ -198,19 +204,20 @@ class BayesPlay:
         slots = play.recommend()[0]
         return graphs.node[0, slots[slots >= 0]]
 
-    def _asked(self, items: Tensor, graphs: SessionGraphs, choices: QueryChoices) -> Tensor:
+    def _asked(self, items: Tensor, choices: QueryChoices) -> Tensor:
         """bool [1, G]: the choices that hold the same of these items as a query that was shown."""
         codes = hash_keys(torch.arange(items.numel(), device=items.device), 0xA5C)
         of_choice = torch.zeros(choices.slot.shape[1], dtype=torch.int64, device=items.device)
         of_choice.index_add_(0, choices.query, codes[choices.item])
-        marks = torch.zeros(self.index.n_items, dtype=torch.bool, device=items.device)
-        marks[items] = True
         asked = torch.zeros_like(of_choice, dtype=torch.bool)
+        marks = self.index.marks
+        marks[items] = True
         for node in self.shown:
             if node >= self.index.n_items:
                 inside = self.index.items_of(node)
                 place = torch.searchsorted(items, inside[marks[inside]])
                 asked |= of_choice == codes[place].sum()
+        marks[items] = False
         return asked.unsqueeze(0)
 
     def update(self, answer: Answer) -> None:
@@ -249,6 +256,22 @@ class BayesPlay:
         for place, node in enumerate(nodes.tolist()):
             value[place] = belief[self.index.items_of(node)].sum()
         return value
+
+
+class _Choosing(Play, Protocol):
+    """What `BayesAgent` plays: it says which queries it chooses among."""
+
+    choices: QueryChoices
+
+
+def _session_graph(index: CatalogueIndex, items: Tensor) -> SessionGraphs:
+    """The session of chosen items, ascending: its slots, and R+ from queries to items alone, all that plans need."""
+    position, query = index.item_queries.gather(items)
+    query, by_query = torch.sort(query, stable=True)  # positions ascend, and still do within a query
+    found, place = torch.unique_consecutive(query, return_inverse=True)
+    node = torch.cat([items, found]).unsqueeze(0)
+    order = torch.arange(items.numel(), device=items.device).unsqueeze(0)
+    return SessionGraphs(node, items.numel(), order, place + items.numel(), position[by_query])
 
 
 class _Mass:

@@ -9,13 +9,14 @@ from torch import Tensor
 from magus_pyg.agents import EdgeFactors
 from magus_pyg.catalogue.answers import Answer, read_answer
 from magus_pyg.catalogue.guess import Guess, active_nodes, lift, order_nodes, read_scores, unit_scores
-from magus_pyg.catalogue.index import CatalogueIndex
+from magus_pyg.catalogue.index import CatalogueIndex, Containment
 from magus_pyg.catalogue.sparse import Switches, best_nodes
 from magus_pyg.errors import GraphError
 
 __all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
 
 _EDGES_AT_ONCE = 2**20
+_ROWS_AT_ONCE = 2**12
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,39 @@ class CatalogueWeights:
 
     @cached_property
     def edge(self) -> Tensor:
-        """float64 [E]: what an item gives a query that it contains in Eq. (4) beyond what all items give it: w+ + βw-,
-        in the order of `index.query_items`."""
-        item, query = self.index.query_items.index, self.index.query_items.row + self.index.n_items
-        parts = []
-        for first in range(0, item.numel(), _EDGES_AT_ONCE):
-            ends = item[first : first + _EDGES_AT_ONCE], query[first : first + _EDGES_AT_ONCE]
-            positive, negative = (
-                (side[ends[0]] * side[ends[1]]).sum(1, dtype=torch.float64) for side in (self.positive, self.negative)
-            )
-            parts.append(positive + self.minus_scale * negative)
-        return torch.cat(parts) if parts else self.positive.new_zeros(0, dtype=torch.float64)
+        """[E]: what an item gives a query that it contains in Eq. (4) beyond what all items give it: w+ + βw-, in the
+        type of the factors, in the order of `index.places`."""
+        order, place, row = self.index.trees.grouped, self.index.places.index, self.index.places.row
+        weight = self.positive.new_empty(place.numel())
+        for first in range(0, place.numel(), _EDGES_AT_ONCE):
+            some = slice(first, first + _EDGES_AT_ONCE)
+            item, query = order[place[some]], row[some] + self.index.n_items
+            positive = self._products(self.positive, item, query)
+            same = self.negative is self.positive
+            negative = positive if same else self._products(self.negative, item, query)
+            weight[some] = positive + self.minus_scale * negative
+        return weight
+
+    @staticmethod
+    def _products(side: Tensor, item: Tensor, query: Tensor) -> Tensor:
+        return (side[item] * side[query]).sum(1, dtype=torch.float64)
 
     @cached_property
-    def containment(self) -> Tensor:
-        """float64 [Q, I], sparse: `edge` of each query and item."""
-        return self.index.containment_matrix(self.edge)
+    def containment(self) -> Containment:
+        """The rows of R+ with `edge` as weights."""
+        return self.index.weighted_containment(self.edge)
+
+    def sent(self, values: Tensor) -> Tensor:
+        """[r]: the sum of the rows of `negative` of all items, each times its value [I]."""
+        values, rows = values.to(self.negative.dtype), self.negative[: values.numel()]
+        chunks = values.numel() // _ROWS_AT_ONCE
+        end = chunks * _ROWS_AT_ONCE
+        # Sums of sums lose less to rounding than one long sum, and are faster.
+        total = values[end:] @ rows[end:]
+        if chunks:
+            many = values[:end].view(chunks, 1, -1), rows[:end].view(chunks, _ROWS_AT_ONCE, -1)
+            total = total + torch.bmm(*many).view(chunks, -1).sum(0)
+        return total
 
     def common(self, sent: Tensor) -> Tensor:
         """float64 [N]: the dot products of all rows of `negative` with [r], one pass over them."""
@@ -85,11 +103,12 @@ def weighted_guess(
     index = weights.index
     scores = read_scores(index, scores)
     active = active_nodes(index, excluded)
-    base = unit_scores(scores, None if active is None else active[: index.n_items])
-    sent = (base.to(weights.negative.dtype).unsqueeze(0) @ weights.negative[: index.n_items]).squeeze(0)
-    mass = weights.containment @ base
-    inhibited = weights.minus_scale * (weights.negative[index.n_items :] @ sent).to(torch.float64)
-    y = torch.cat([base, mass - inhibited])  # Eq. (4)
+    y = scores.new_empty(index.n_nodes)
+    base = unit_scores(scores, None if active is None else active[: index.n_items], y[: index.n_items])
+    of_queries = y[index.n_items :]
+    of_queries.copy_(weights.containment.total(base.to(weights.negative.dtype)))
+    inhibited = weights.negative[index.n_items :] @ weights.sent(base)
+    of_queries.sub_(inhibited, alpha=weights.minus_scale)  # Eq. (4)
     return Guess(index, base, lift(index, y, active, searched, literal), active)
 
 

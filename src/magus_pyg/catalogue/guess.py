@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, log2
 
 import torch
 from torch import Tensor
 
 from magus_pyg.catalogue.index import CatalogueIndex
 from magus_pyg.errors import ModelError, SessionError
+from magus_pyg.graph import whole_units
 
 __all__ = [
     "Guess",
     "active_nodes",
+    "contenders",
     "first_guess",
     "item_scores",
     "lift",
@@ -24,6 +25,12 @@ __all__ = [
 
 _ENDS = 512
 """How many of the best and of the worst nodes are kept in order."""
+
+_BLOCK = 128
+"""Nodes whose best is looked at first when the best of all are chosen."""
+
+_STEP = 64
+"""Every so manieth value is in a sample."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +72,44 @@ class Guess:
     def _end(self, largest: bool) -> Tensor:
         empty = -torch.inf if largest else torch.inf
         y = self.y if self.active is None else torch.where(self.active, self.y, empty)
-        values, nodes = torch.topk(y, min(_ENDS, y.numel()), largest=largest)
+        places = contenders(y, _ENDS, largest)
+        values, best = torch.topk(y[places], min(_ENDS, places.numel()), largest=largest)
+        nodes = places[best]
         if nodes.numel() < y.numel():  # equals of the last may have been left out
             kept = values != values[-1]
             values, nodes = values[kept], nodes[kept]
         kept = torch.isfinite(values)
         nodes = nodes[kept]
         return order_nodes(self, nodes, values[kept] if largest else -values[kept])
+
+
+def contenders(values: Tensor, n: int, largest: bool = True) -> Tensor:
+    """int64, ascending: places among which the n largest (smallest) values are, and all that equal the last of these.
+
+    Choosing among these few is several times faster than among all. Where n is small, whole blocks are left out: the n
+    best blocks each hold a value as good as the best of the last of them. Else a bound is read from a sample; where
+    fewer than n values reach it, all places come back.
+
+    Args:
+        values: floating [M], no NaN.
+        n: at least 1.
+        largest: whether the best are the largest.
+    """
+    blocks = values.numel() // _BLOCK
+    if n > blocks // 2:
+        return torch.arange(values.numel(), device=values.device)
+    if n > blocks // 16:
+        sample = values[::_STEP]
+        bound = torch.topk(sample, min(2 * n // _STEP + 8, sample.numel()), largest=largest, sorted=False).values
+        reached = values >= bound.min() if largest else values <= bound.max()
+        places = torch.nonzero(reached).flatten()
+        return places if places.numel() >= n else torch.arange(values.numel(), device=values.device)
+    rows = values[: blocks * _BLOCK].view(blocks, _BLOCK)
+    best = rows.amax(1) if largest else -rows.amin(1)
+    kept = torch.nonzero(best >= torch.topk(best, n, sorted=False).values.min())
+    inside = torch.arange(_BLOCK, device=values.device)
+    rest = torch.arange(blocks * _BLOCK, values.numel(), device=values.device)
+    return torch.cat([(kept * _BLOCK + inside).view(-1), rest])
 
 
 def order_nodes(guess: Guess, nodes: Tensor, values: Tensor) -> Tensor:
@@ -124,10 +162,12 @@ def first_guess(
     """
     scores = read_scores(index, scores)
     active = active_nodes(index, excluded)
-    base = unit_scores(scores, None if active is None else active[: index.n_items])
-    mass = query_sums(index, base)
+    y = scores.new_empty(index.n_nodes)
+    base = unit_scores(scores, None if active is None else active[: index.n_items], y[: index.n_items])
+    units = whole_units(index.n_items)
+    counted = index.total((base * units).round_(), y[index.n_items :])
     # Eq. (4) with unit weights: the items that contain a query send +, all others -β.
-    y = torch.cat([base, (1.0 + minus_scale) * mass - minus_scale * base.sum()])
+    counted.mul_((1.0 + minus_scale) / units).sub_(minus_scale * base.sum())
     return Guess(index, base, lift(index, y, active, searched, literal), active)
 
 
@@ -160,26 +200,32 @@ def active_nodes(index: CatalogueIndex, excluded: Tensor | None) -> Tensor | Non
     lost = torch.bincount(queries - index.n_items, minlength=index.n_nodes - index.n_items)
     active = torch.ones(index.n_nodes, dtype=torch.bool, device=index.device)
     active[out] = False
-    active[index.n_items :] = lost < index.query_items.lengths
+    active[index.n_items :] = lost < index.held_by
     return active
 
 
-def unit_scores(scores: Tensor, active: Tensor | None) -> Tensor:
-    """Eq. (2): min-max scaling over the items on offer; a constant vector becomes zeros."""
-    inside = scores if active is None else scores[active]
-    low, high = inside.min(), inside.max()
+def unit_scores(scores: Tensor, active: Tensor | None, out: Tensor | None = None) -> Tensor:
+    """Eq. (2): min-max scaling over the items on offer; a constant vector becomes zeros.
+
+    Args:
+        scores: float64 [I].
+        active: bool [I], the items on offer, the others get 0; None for all.
+        out: float64 [I], to write to.
+    """
+    low, high = torch.aminmax(scores if active is None else scores[active])
     span = high - low
-    scaled = (scores - low) / torch.where(span > 0, span, 1.0)
-    if active is not None:
-        scaled = torch.where(active, scaled, 0.0)
-    return torch.where(span > 0, scaled, 0.0)
+    scaled = torch.sub(scores, low, out=out).div_(torch.where(span > 0, span, 1.0))
+    return scaled if active is None else scaled.masked_fill_(~active, 0.0)
 
 
 def query_sums(index: CatalogueIndex, values: Tensor) -> Tensor:
-    """float64 [Q]: the sum of values (in [0, 1], float64 [I]) of the items that contain each query."""
-    # Whole numbers whose sums float64 holds: they are exact in any order, so equal sets of items have equal sums.
-    units = 2.0 ** min(40, 52 - ceil(log2(max(index.n_items, 1))))
-    return (index.containment @ (values * units).round_()) / units
+    """float64 [Q] or [Q, B]: the sum of values (in [0, 1], float64 [I] or [I, B]) of the items that contain each query.
+
+    They are counted in whole units whose sums float64 holds: exact in any order, so equal sets of items have equal
+    sums, whether these go along the trees or over the rows.
+    """
+    units = whole_units(index.n_items)
+    return index.total((values * units).round_()).div_(units)
 
 
 def lift(index: CatalogueIndex, y: Tensor, active: Tensor | None, searched: Tensor | None, literal: bool) -> Tensor:

@@ -1,42 +1,81 @@
-"""What all people share: containment as rows, which items are on offer, and what an answer to a node touches."""
+"""What all people share: who contains whom, as trees and as rows, and what an answer to a node touches."""
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
-from magus_pyg.graph import SessionGraphBuilder, n_items, n_nodes
-from magus_pyg.graph.access import node_wholes
+from magus_pyg.graph import RelationalTrees, SessionGraphBuilder, Touched, n_items, n_nodes
 from magus_pyg.ragged import Ragged
 
-__all__ = ["CatalogueIndex", "Touch"]
+__all__ = ["CatalogueIndex", "Containment"]
 
-_CACHED_NODES = 2**24
-"""Most nodes that kept `Touch`es hold together: about 200 MB."""
+_KEPT_NODES = 2**23
+"""Most nodes that kept answers hold together, of touched nodes and of items each: about 100 MB."""
+
+_FEWER_EDGES = 0.65
+"""Sums go along the trees where these have at most this share of the edges of the rows. Measured (benchmarks/trees.py):
+where word sets are shared that is so, and the sums are as much faster; else the rows are read in a better order."""
+
+_Kept = TypeVar("_Kept")
 
 
-@dataclass(frozen=True)
-class Touch:
-    """The nodes that Eq. (9) treats differently from all others when a node u is answered.
+class _Recent(Generic[_Kept]):
+    """What was found for nodes, while it is not too much."""
+
+    def __init__(self, size: Callable[[_Kept], int]) -> None:
+        self._size, self._held = size, 0
+        self._found: OrderedDict[int, _Kept] = OrderedDict()
+
+    def get(self, node: int, find: Callable[[int], _Kept]) -> _Kept:
+        """What is kept of a node, or is found now."""
+        if node in self._found:
+            self._found.move_to_end(node)
+            return self._found[node]
+        found = self._found[node] = find(node)
+        self._held += self._size(found)
+        while self._held > _KEPT_NODES and len(self._found) > 1:
+            self._held -= self._size(self._found.popitem(last=False)[1])
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Containment:
+    """A weight for each pair of a query and an item that contains it: sums over the rows of R+.
 
     Attributes:
-        node: int64 [T], the nodes that some item contains together with u, except u itself: R+ in both directions and
-            R⊥. All other nodes are R- to u. Items first, ascending.
-        is_whole: bool [T], whether u is part of the node: R+ from u, which receives +w where the other nodes of `node`
-            receive nothing.
+        matrix: [Q, I], sparse (CSR), its columns in the order of `order`.
+        order: int32 [I], the items by word set: what a query reads then lies close together.
     """
 
-    node: Tensor
-    is_whole: Tensor
+    matrix: Tensor
+    order: Tensor
+
+    def total(self, values: Tensor, out: Tensor | None = None) -> Tensor:
+        """For every query the weighted sum of the values [I] or [I, B] of the items that contain it: [Q] or [Q, B].
+
+        Args:
+            values: of the type of the weights.
+            out: where to write them.
+        """
+        if out is None:
+            out = values.new_empty((self.matrix.shape[0], *values.shape[1:]))
+        if not out.numel():
+            return out
+        multiply = torch.mv if values.dim() == 1 else torch.mm
+        multiply(self.matrix, values.index_select(0, self.order), out=out)
+        return out
 
 
 class CatalogueIndex:
-    """Rows of containment of a whole catalogue, made once a process.
+    """Containment of a whole catalogue, made once a process.
 
     Args:
         graph: the relational graph; its device is that of all work.
@@ -54,8 +93,8 @@ class CatalogueIndex:
         self.graph = graph
         self.n_items, self.n_nodes = n_items(graph), n_nodes(graph)
         self.builder = SessionGraphBuilder(graph)
-        self._touched: OrderedDict[int, Touch] = OrderedDict()
-        self._held = 0
+        self._touched: _Recent[Touched] = _Recent(lambda touched: touched.node.numel())
+        self._items: _Recent[Tensor] = _Recent(Tensor.numel)
 
     @property
     def device(self) -> torch.device:
@@ -68,35 +107,58 @@ class CatalogueIndex:
         return self.builder.item_parts
 
     @cached_property
-    def query_items(self) -> Ragged:
-        """[Q] rows: the items that contain each query, ascending; the query of row q is the node I + q."""
-        rows = self.builder.query_items
-        return Ragged(rows.ptr[self.n_items :] - rows.ptr[self.n_items], rows.index)
+    def trees(self) -> RelationalTrees:
+        """The graph as trees (App. F.1)."""
+        return RelationalTrees(self.graph, self.item_queries)
 
     @cached_property
-    def containment(self) -> Tensor:
-        """float64 [Q, I], sparse: 1 where an item contains a query; see `containment_matrix`."""
-        return self.containment_matrix(torch.ones(self.query_items.index.numel(), dtype=torch.float64))
+    def sums_along_trees(self) -> bool:
+        """Whether Eq. (4) is summed along the trees, not over the rows; the sums are the same."""
+        return self.trees.n_edges <= _FEWER_EDGES * self.item_queries.index.numel()
 
-    def containment_matrix(self, weight: Tensor) -> Tensor:
-        """[Q, I], sparse (CSR): a weight for each pair of a query and an item that contains it.
+    @cached_property
+    def places(self) -> Ragged:
+        """[Q] rows of int32: where the items that contain each query stand in `trees.grouped`, ascending; the query of
+        row q is the node I + q."""
+        position, query = self.item_queries.gather(self.trees.grouped)
+        n_queries = self.n_nodes - self.n_items
+        query, by_query = torch.sort((query - self.n_items).to(torch.int32), stable=True)
+        ends = torch.cumsum(torch.bincount(query, minlength=n_queries), 0)
+        return Ragged(torch.cat([ends.new_zeros(1), ends]), position.to(torch.int32)[by_query])
+
+    @cached_property
+    def containment(self) -> Containment:
+        """The rows of R+ with unit weights."""
+        return self.weighted_containment(torch.ones(self.places.index.numel(), dtype=torch.float64))
+
+    def weighted_containment(self, weight: Tensor) -> Containment:
+        """The rows of R+ with weights.
 
         Args:
-            weight: floating [E], in the order of `query_items`.
+            weight: floating [E], in the order of `places`.
         """
-        rows = self.query_items
+        rows = self.places
         # 32 bits halve what a product reads; pointers count edges.
         size = torch.int32 if rows.index.numel() < 2**31 else torch.int64
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            shape = (self.n_nodes - self.n_items, self.n_items)
-            ptr, item = rows.ptr.to(size), rows.index.to(size)
-            return torch.sparse_csr_tensor(ptr, item, weight.to(self.device), shape, check_invariants=False)
+            ptr, place, shape = rows.ptr.to(size), rows.index.to(size), (len(rows), self.n_items)
+            matrix = torch.sparse_csr_tensor(ptr, place, weight.to(self.device), shape, check_invariants=False)
+        return Containment(matrix, self.trees.grouped)
+
+    def total(self, values: Tensor, out: Tensor | None = None) -> Tensor:
+        """For every query the sum over the items that contain it, along the trees or over the rows.
+
+        Args:
+            values: float64 [I] or [I, B], whole numbers (`RelationalTrees.whole`), so that both give the same bits.
+            out: float64 [Q] or [Q, B], to write to.
+        """
+        return self.trees.total(values, out) if self.sums_along_trees else self.containment.total(values, out)
 
     @cached_property
-    def wholes(self) -> Ragged:
-        """[N] rows: the nodes that contain each node, ascending."""
-        return node_wholes(self.graph)
+    def held_by(self) -> Tensor:
+        """int64 [Q]: how many items contain each query."""
+        return torch.bincount(self.item_queries.index - self.n_items, minlength=self.n_nodes - self.n_items)
 
     @cached_property
     def marks(self) -> Tensor:
@@ -109,50 +171,16 @@ class CatalogueIndex:
         return torch.zeros(self.n_nodes, dtype=torch.float64, device=self.device)
 
     def items_of(self, node: int) -> Tensor:
-        """int64 [K]: the items that contain a node; an item contains itself."""
-        if node < self.n_items:
-            return torch.tensor([node], device=self.device)
-        start, end = self.query_items.ptr[node - self.n_items : node - self.n_items + 2].tolist()
-        return self.query_items.index[start:end]
+        """int64 [K]: the items that contain a node, ascending; an item contains itself. Not to be changed."""
+        return self._items.get(node, self.trees.items_of)
 
-    def touch(self, node: int, active: Tensor | None = None) -> Touch:
-        """What an answer to a node touches; see `Touch`.
+    def touch(self, node: int, active: Tensor | None = None) -> Touched:
+        """What an answer to a node touches (Eq. 9); see `Touched`. Not to be changed.
 
         Args:
             node: the node u.
             active: bool [N], the nodes of the session; None for all. Only items among them make nodes compatible.
         """
         if active is not None:
-            return self._find(node, active)
-        if node in self._touched:
-            self._touched.move_to_end(node)
-            return self._touched[node]
-        found = self._find(node, None)
-        self._touched[node] = found
-        self._held += found.node.numel()
-        while self._held > _CACHED_NODES and len(self._touched) > 1:
-            _, dropped = self._touched.popitem(last=False)
-            self._held -= dropped.node.numel()
-        return found
-
-    def _find(self, node: int, active: Tensor | None) -> Touch:
-        items = self.items_of(node)
-        start, end = self.wholes.ptr[node : node + 2].tolist()
-        wholes = self.wholes.index[start:end]
-        if active is not None:
-            items, wholes = items[active[items]], wholes[active[wholes]]
-        # Every query of an item that contains u is compatible with u: among them all parts and all wholes of u.
-        _, queries = self.item_queries.gather(items)
-        marks = self.marks
-        marks[queries] = True
-        if queries.numel() > self.n_nodes // 64:
-            queries = torch.nonzero(marks[self.n_items :]).flatten() + self.n_items
-        else:
-            queries = torch.unique(queries)
-        marks[queries] = False
-        touched = torch.cat([items, queries])
-        touched = touched[touched != node]
-        marks[wholes] = True
-        is_whole = marks[touched]
-        marks[wholes] = False
-        return Touch(touched, is_whole)
+            return self.trees.touch(node, active)
+        return self._touched.get(node, self.trees.touch)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.catalogue.answers import Answer, read_answer
-from magus_pyg.catalogue.guess import Guess, order_nodes
+from magus_pyg.catalogue.guess import Guess, contenders, order_nodes
 
 __all__ = ["SparsePlay", "Switches", "best_nodes"]
 
@@ -188,8 +188,12 @@ class SparsePlay:
 
 
 def best_nodes(values: Tensor, n: int) -> Tensor:
-    """int64: the places of the n highest values and of all that equal the n-th; -inf is none."""
-    if values.numel() > n:
-        last = torch.topk(values, n, sorted=False).values.min() if n else values.new_tensor(torch.inf)
-        return torch.nonzero((values >= last) & (values > -torch.inf)).flatten()
-    return torch.nonzero(values > -torch.inf).flatten()
+    """int64, ascending: the places of the n highest values and of all that equal the n-th; -inf is none."""
+    if values.numel() <= n:
+        return torch.nonzero(values > -torch.inf).flatten()
+    if not n:
+        return torch.zeros(0, dtype=torch.int64, device=values.device)
+    places = contenders(values, n)
+    inside = values[places]
+    last = torch.topk(inside, n, sorted=False).values.min()
+    return places[(inside >= last) & (inside > -torch.inf)]

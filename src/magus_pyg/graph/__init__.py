@@ -16,6 +16,7 @@ from magus_pyg.graph.access import (
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, build_relational_graph
 from magus_pyg.graph.session_graphs import SessionGraphBuilder, SessionGraphs
 from magus_pyg.graph.storage import load_graph, save_graph
+from magus_pyg.graph.trees import RelationalTrees, Touched, Tree, whole_units
 from magus_pyg.graph.vocabulary import Vocabulary, Word, Words
 from magus_pyg.graph.words import WordTable, build_word_table
 
@@ -23,8 +24,11 @@ __all__ = [
     "IMPROVES",
     "INDEPENDENT",
     "INHIBITS",
+    "RelationalTrees",
     "SessionGraphBuilder",
     "SessionGraphs",
+    "Touched",
+    "Tree",
     "Vocabulary",
     "Word",
     "WordTable",
@@ -43,5 +47,6 @@ __all__ = [
     "node_words",
     "query_node",
     "save_graph",
+    "whole_units",
     "words_of",
 ]
