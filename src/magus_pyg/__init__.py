@@ -20,8 +20,10 @@ from magus_pyg.errors import (
     SessionError,
 )
 from magus_pyg.graph import (
+    Extension,
     Word,
     build_relational_graph,
+    extend_relational_graph,
     find_query,
     item_id_of,
     item_node,
@@ -55,6 +57,7 @@ __all__ = [
     "DataError",
     "DriftingUser",
     "EdgeFactors",
+    "Extension",
     "GraphError",
     "ImpatientUser",
     "ItemsAgent",
@@ -75,6 +78,7 @@ __all__ = [
     "Word",
     "__version__",
     "build_relational_graph",
+    "extend_relational_graph",
     "find_query",
     "item_id_of",
     "item_node",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -11,12 +12,14 @@ from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.catalogue.answers import Answer, CataloguePlay
 from magus_pyg.catalogue.bayes import BayesPlay, Prior, Width, first_belief
 from magus_pyg.catalogue.dense import CatalogueWeights, DensePlay, weighted_guess
+from magus_pyg.catalogue.edition import Edition
+from magus_pyg.catalogue.extend import check_extension
 from magus_pyg.catalogue.guess import Guess, first_guess, item_scores
 from magus_pyg.catalogue.index import CatalogueIndex
 from magus_pyg.catalogue.items import ItemsPlay
 from magus_pyg.catalogue.sparse import SparsePlay, Switches
 from magus_pyg.errors import ConfigError, SessionError
-from magus_pyg.graph import item_nodes, n_items
+from magus_pyg.graph import Extension, extend_relational_graph, item_nodes, n_items
 from magus_pyg.online import OnlineSession, Round
 from magus_pyg.session import MagusSession, check_variant, find_queries
 
@@ -29,9 +32,11 @@ class Start:
 
     Attributes:
         first: the guess of MAGUS, or the belief of the Bayesian variant.
+        edition: the catalogue as it was then; its items and nodes are those of the sessions.
     """
 
     first: Guess | Prior
+    edition: Edition
 
 
 class Catalogue:
@@ -66,15 +71,37 @@ class Catalogue:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         check_variant(variant, state)
-        self.index, self.graph, self.variant = CatalogueIndex(graph), graph, variant
+        self.variant, self.dtype = variant, dtype
         self.options = _checked(options or MagusOptions())
         self.width = (width or Width()).check()
         self.belief = state.check() if isinstance(state, BayesState) else BayesState()
-        self.factors = state if isinstance(state, EdgeFactors) else None
-        self.weights: CatalogueWeights | None = None
-        if self.factors is not None and not _is_unit(self.factors):
-            self.weights = CatalogueWeights.of(self.index, self.factors, self.options.minus_scale, dtype)
-        self.removed: Tensor | None = None
+        factors = state if isinstance(state, EdgeFactors) else None
+        self.edition = Edition.of(graph, factors, self.options.minus_scale, dtype)
+
+    @property
+    def index(self) -> CatalogueIndex:
+        """What sessions that begin now share."""
+        return self.edition.index
+
+    @property
+    def graph(self) -> HeteroData:
+        """The relational graph now."""
+        return self.edition.index.graph
+
+    @property
+    def factors(self) -> EdgeFactors | None:
+        """The weights that MAGUS+ learned, with a row for each node of the graph now."""
+        return self.edition.factors
+
+    @property
+    def weights(self) -> CatalogueWeights | None:
+        """The learned weights, ready for use; None where all are 1."""
+        return self.edition.weights
+
+    @property
+    def removed(self) -> Tensor | None:
+        """bool [I]: the items that are not on offer; None for none."""
+        return self.edition.removed
 
     def __repr__(self) -> str:
         out = 0 if self.removed is None else int(self.removed.sum())
@@ -88,10 +115,11 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is removed.
         """
-        nodes = item_nodes(self.graph, list(item_ids))
-        if self.removed is None:
-            self.removed = torch.zeros(self.index.n_items, dtype=torch.bool, device=self.index.device)
-        self.removed[nodes] = True
+        edition = self.edition
+        nodes = item_nodes(edition.index.graph, list(item_ids))
+        if edition.removed is None:
+            edition.removed = torch.zeros(edition.index.n_items, dtype=torch.bool, device=edition.index.device)
+        edition.removed[nodes] = True
 
     def restore_items(self, item_ids: Iterable[str]) -> None:
         """Put removed items on offer again.
@@ -99,9 +127,47 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is put back.
         """
-        nodes = item_nodes(self.graph, list(item_ids))
-        if self.removed is not None:
-            self.removed[nodes] = False
+        edition = self.edition
+        nodes = item_nodes(edition.index.graph, list(item_ids))
+        if edition.removed is not None:
+            edition.removed[nodes] = False
+
+    def add_items(self, items: pd.DataFrame | Extension, factors: EdgeFactors | None = None) -> Extension:
+        """Put new items on offer, for all sessions that begin from now on: they are those of a catalogue that was made
+        of all items.
+
+        Sessions that have begun, and what `start` gave, keep the catalogue as it was: its items, its numbers of nodes,
+        its memory. Scores given from now on have a value for each new item too, behind those of the old ones. Removed
+        items stay removed. What sessions share, and were using, is ready when this returns.
+
+        Args:
+            items: the rows of the new items, as for `extend_relational_graph`; or what that made of this catalogue's
+                graph, for those who need its numbers of nodes or its options.
+            factors: for "plus", learned weights of all nodes of the graph with the new items. None: old nodes keep
+                theirs, and a new item gets the mean of the items that share its words, a new query that of the queries
+                of its words (`magus_pyg.catalogue.extend.extended_factors`).
+
+        Returns:
+            The graph now, and where the nodes of the graph before are in it.
+
+        Raises:
+            DataError, GraphError: as of `extend_relational_graph`, or an extension of another graph, weights of
+                another graph; then nothing is added.
+            ConfigError: factors for another variant than "plus".
+        """
+        edition = self.edition
+        if factors is not None:
+            check_variant(self.variant, factors)
+        graph = edition.index.graph
+        if isinstance(items, Extension):
+            extension = check_extension(graph, items)
+        else:
+            extension = extend_relational_graph(graph, items)
+        if extension.graph is graph and factors is None:
+            return extension
+        # Sessions of other threads see all of it or nothing.
+        self.edition = edition.extended(extension, factors, self.options.minus_scale, self.dtype)
+        return extension
 
     def start(
         self,
@@ -121,24 +187,25 @@ class Catalogue:
             GraphError: an unknown item id or word.
             SessionError: no item is left.
         """
-        vector = torch.as_tensor(scores)
-        out = item_nodes(self.graph, list(exclude))
-        excluded = self.removed
+        edition = self.edition
+        index, vector = edition.index, torch.as_tensor(scores)
+        out = item_nodes(index.graph, list(exclude))
+        excluded = edition.removed
         if out.numel():
-            none = torch.zeros(self.index.n_items, dtype=torch.bool, device=self.index.device)
+            none = torch.zeros(index.n_items, dtype=torch.bool, device=index.device)
             excluded = none if excluded is None else excluded.clone()
             excluded[out] = True
-        nodes = find_queries(self.graph, searched)
+        nodes = find_queries(index.graph, searched)
         found = None if nodes is None else nodes[0]
         if self.variant == "bayes":
-            return Start(first_belief(self.index, vector, self.belief, excluded, found))
+            return Start(first_belief(index, vector, self.belief, excluded, found), edition)
         if self.variant == "none":
-            return Start(item_scores(self.index, vector, excluded))
+            return Start(item_scores(index, vector, excluded), edition)
         literal = self.options.searched == "literal"
-        if self.weights is not None:
-            return Start(weighted_guess(self.weights, vector, excluded, found, literal))
-        scale = self.options.minus_scale * (1.0 if self.factors is None else self.factors.minus_scale)
-        return Start(first_guess(self.index, vector, scale, excluded, found, literal))
+        if edition.weights is not None:
+            return Start(weighted_guess(edition.weights, vector, excluded, found, literal), edition)
+        scale = self.options.minus_scale * (1.0 if edition.factors is None else edition.factors.minus_scale)
+        return Start(first_guess(index, vector, scale, excluded, found, literal), edition)
 
     def session(
         self,
@@ -152,7 +219,8 @@ class Catalogue:
         """A session with one person.
 
         Args:
-            scores: what `start` made, or [I] scores in node order; {item id: score} for a retrieval list.
+            scores: what `start` made (where items were added since, the session is over the items of then), or [I]
+                scores in node order; {item id: score} for a retrieval list.
             list_length: N, the length of a list.
             rounds: K, the most rounds.
             searched, exclude: as for `start`.
@@ -172,21 +240,21 @@ class Catalogue:
         if candidates is None and not isinstance(scores, Mapping):
             return CatalogueSession(self, self.start(scores, searched, exclude), list_length, rounds)
         chosen = list(scores) if candidates is None and isinstance(scores, Mapping) else list(candidates or ())
-        left_out = {str(item) for item in exclude}
-        if self.removed is not None:
-            gone = self.removed[item_nodes(self.graph, chosen).to(self.removed.device)].tolist()
+        edition, left_out = self.edition, {str(item) for item in exclude}
+        if edition.removed is not None:
+            gone = edition.removed[item_nodes(edition.index.graph, chosen).to(edition.removed.device)].tolist()
             left_out |= {str(item) for item, is_gone in zip(chosen, gone, strict=True) if is_gone}
         return MagusSession(
-            self.graph,
+            edition.index.graph,
             scores,
             variant=self.variant,
             list_length=list_length,
             rounds=rounds,
             searched=searched,
             candidates=[str(item) for item in chosen if str(item) not in left_out],
-            state=self.belief if self.variant == "bayes" else self.factors,
+            state=self.belief if self.variant == "bayes" else edition.factors,
             options=self.options,
-            builder=self.index.builder,
+            builder=edition.index.builder,
         )
 
     def play(self, start: Start, list_length: int, rounds: int) -> CataloguePlay:
@@ -195,7 +263,8 @@ class Catalogue:
             return BayesPlay(start.first, self.belief, rounds, list_length, self.width)
         if self.variant == "none":
             return ItemsPlay(start.first, list_length)
-        options, learned = self.options, 0.0 if self.factors is None else self.factors.refusal
+        options, edition = self.options, start.edition
+        learned = 0.0 if edition.factors is None else edition.factors.refusal
         switches = Switches(
             list_length,
             refusal=1.0 if options.negative != "zero" else learned,
@@ -203,8 +272,8 @@ class Catalogue:
             unknown_below=options.unclicked == "unknown" or (options.negative == "zero" and learned > 0.0),
             clamp=options.clamp,
         )
-        if self.weights is not None or options.clamp:
-            return DensePlay(start.first, switches, self.weights)
+        if edition.weights is not None or options.clamp:
+            return DensePlay(start.first, switches, edition.weights)
         return SparsePlay(start.first, switches)
 
 
@@ -219,14 +288,6 @@ def _checked(options: MagusOptions) -> MagusOptions:
     return replace(options)
 
 
-def _is_unit(factors: EdgeFactors) -> bool:
-    """Whether all weights are 1 (Eq. 3), so that only the refusal and the scale were learned."""
-    return all(
-        bool((side == side[:1]).all()) and bool(torch.isclose(side[:1].square().sum(), side.new_ones(())).all())
-        for side in (factors.positive, factors.negative)
-    )
-
-
 class CatalogueSession(OnlineSession):
     """A session with one person over a whole catalogue; made by `Catalogue.session`.
 
@@ -235,7 +296,7 @@ class CatalogueSession(OnlineSession):
     """
 
     def __init__(self, catalogue: Catalogue, start: Start, list_length: int, rounds: int) -> None:
-        super().__init__(catalogue.graph, catalogue.variant, list_length, rounds)
+        super().__init__(start.edition.index.graph, catalogue.variant, list_length, rounds)
         self._catalogue, self._start = catalogue, start
         self._play = catalogue.play(start, list_length, rounds)
 

@@ -13,6 +13,7 @@ from magus_pyg.graph.access import (
     query_node,
     words_of,
 )
+from magus_pyg.graph.extend import Extension, extend_relational_graph
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, build_relational_graph
 from magus_pyg.graph.session_graphs import SessionGraphBuilder, SessionGraphs
 from magus_pyg.graph.storage import load_graph, save_graph
@@ -24,6 +25,7 @@ __all__ = [
     "IMPROVES",
     "INDEPENDENT",
     "INHIBITS",
+    "Extension",
     "RelationalTrees",
     "SessionGraphBuilder",
     "SessionGraphs",
@@ -35,6 +37,7 @@ __all__ = [
     "Words",
     "build_relational_graph",
     "build_word_table",
+    "extend_relational_graph",
     "find_query",
     "improves_edges",
     "item_id_of",

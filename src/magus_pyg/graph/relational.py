@@ -16,12 +16,21 @@ from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.combinations import ADVICE, Combinations, enumerate_combinations
 from magus_pyg.graph.relations import Relations, relation_edges
-from magus_pyg.graph.searched import LongQueries, match_queries
+from magus_pyg.graph.searched import LongQueries, containing, count_queries, match_queries
+from magus_pyg.graph.settings import GraphSettings, SearchedQueries
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.graph.words import WordTable, build_word_table
 from magus_pyg.ragged import Ragged, ragged_arange
 
-__all__ = ["IMPROVES", "INDEPENDENT", "INHIBITS", "MATERIALIZE_LIMIT", "build_relational_graph"]
+__all__ = [
+    "IMPROVES",
+    "INDEPENDENT",
+    "INHIBITS",
+    "MATERIALIZE_LIMIT",
+    "build_relational_graph",
+    "checked_ids",
+    "materialize_relations",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -76,17 +85,21 @@ def build_relational_graph(
         `["node", "improves", "node"].edge_index`, R+ from part to whole, int64 [2, E], sorted by whole, then part;
         `["node", "inhibits", "node"]` and `["node", "independent", "node"]`, both directions, where materialised;
         `word_ptr` (int64 [N + 1]) and `word_index` (int64), the words of every node; `vocabulary` (`Vocabulary`);
-        `n_items`, `max_words`, `relations` and `counts` (what was dropped).
+        `n_items`, `max_words`, `relations`, `counts` (what was dropped) and `settings` (for `extend_relational_graph`).
 
     Raises:
         DataError: missing columns, no items, a missing or repeated item id.
         GraphError: settings out of range, too little memory: the message gives the estimate and what to change.
     """
-    ids = _checked_ids(items, item_id)
+    ids = checked_ids(items, item_id)
     table = build_word_table(items, word_fields, merge_fields, max_share, separator)
     base = enumerate_combinations(table.item_words, len(table.words), max_words)
     vocabulary = Vocabulary(table.words, ids)
-    long, counts = match_queries(queries or (), vocabulary, table.item_words, base, max_words, separator)
+    n_words = len(table.words)
+    distinct = count_queries(queries or (), separator)
+    long, counts = match_queries(
+        distinct, vocabulary, base.levels, max_words, lambda longer: containing(longer, table.item_words, n_words)
+    )
     counts = {
         "words dropped by max_share": len(table.dropped),
         "items without words": table.wordless,
@@ -97,14 +110,29 @@ def build_relational_graph(
     graph.max_words = max_words
     graph.relations = relations
     graph.counts = counts
-    _materialize(graph, materialize, relations)
+    graph.settings = GraphSettings(
+        word_fields=tuple(word_fields),
+        item_id=item_id,
+        max_share=max_share,
+        materialize=materialize,
+        separator=separator,
+        merge_fields=tuple((name, tuple(members)) for name, members in (merge_fields or {}).items()),
+        dropped=tuple(zip(table.dropped, table.dropped_items, strict=True)),
+        searched=SearchedQueries.of(distinct),
+    )
+    materialize_relations(graph, materialize, relations)
     return graph
 
 
-def _checked_ids(items: pd.DataFrame, item_id: str) -> Texts:
+def checked_ids(items: pd.DataFrame, item_id: str, may_be_empty: bool = False) -> Texts:
+    """The ids of an item table.
+
+    Raises:
+        DataError: no such column, no items unless that may be, a missing or repeated id.
+    """
     if item_id not in items.columns:
         raise DataError(f"the item table has no column {item_id!r}; its columns are {list(items.columns)}")
-    if not len(items):
+    if not len(items) and not may_be_empty:
         raise DataError("the item table is empty: a graph needs at least one item")
     column = items[item_id]
     if column.isna().any():
@@ -172,7 +200,8 @@ def _assemble(table: WordTable, base: Combinations, long: LongQueries) -> Hetero
     return graph
 
 
-def _materialize(graph: HeteroData, materialize: bool | Literal["auto"], relations: Relations) -> None:
+def materialize_relations(graph: HeteroData, materialize: bool | Literal["auto"], relations: Relations) -> None:
+    """Give a graph R- and R⊥ as edges where they are wanted; arguments and errors as of `build_relational_graph`."""
     n_nodes = int(graph["node"].num_nodes)
     if materialize not in (True, False, "auto"):
         raise GraphError(f'materialize must be True, False or "auto", got {materialize!r}')

@@ -1,7 +1,7 @@
 """Searched queries of a log: matched to words, and nodes of their own where longer than the enumerated ones."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +10,21 @@ from torch import Tensor
 
 from magus_pyg.errors import GraphError
 from magus_pyg.graph._memory import require_memory
-from magus_pyg.graph.combinations import Combinations, by_size, count_pairs
+from magus_pyg.graph.combinations import Levels, by_size, count_pairs
+from magus_pyg.graph.settings import Wording
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.ragged import Ragged
 
-__all__ = ["LongQueries", "match_queries", "parse_query"]
+__all__ = ["Holders", "LongQueries", "containing", "count_queries", "match_queries", "parse_query"]
 
 logger = logging.getLogger(__name__)
 
 _PIECE = 2**22  # (query, item) pairs looked at at once
 
 Query = str | Sequence[str | tuple[str, str]]
+
+Holders = Callable[[Ragged], tuple[Tensor, Tensor]]
+"""From queries (rows of word ids) to the items that hold all words of one: `(query, item)`, int64 [pairs] each."""
 
 
 @dataclass(frozen=True)
@@ -53,38 +57,44 @@ def parse_query(query: Query, separator: str = "|") -> list[str | tuple[str, str
     return [word if isinstance(word, str) else (word[0], word[1]) for word in query]
 
 
+def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[Wording, int]:
+    """The distinct searched queries, and how often each was given.
+
+    Args:
+        queries: the searched queries, repeats allowed.
+        separator: the text between the words of a query given as one text.
+
+    Raises:
+        GraphError: one text in place of a list of queries, or an entry that is no word.
+    """
+    if isinstance(queries, str):
+        raise GraphError(f"queries must be a list of searched queries, got the text {queries!r}")
+    distinct: dict[Wording, int] = {}
+    for query in queries:
+        words = tuple(parse_query(query, separator))
+        distinct[words] = distinct.get(words, 0) + 1
+    return distinct
+
+
 def match_queries(
-    queries: Iterable[Query],
-    vocabulary: Vocabulary,
-    item_words: Ragged,
-    base: Combinations,
-    max_words: int,
-    separator: str = "|",
+    distinct: Mapping[Wording, int], vocabulary: Vocabulary, levels: Levels, max_words: int, holders: Holders
 ) -> tuple[LongQueries, dict[str, int]]:
     """Match searched queries to words, and find those that need a node of their own.
 
     Args:
-        queries: the searched queries, repeats allowed.
+        distinct: the queries, as of `count_queries`.
         vocabulary: the words of the graph.
-        item_words: [I] rows of word ids.
-        base: the enumerated combinations.
+        levels: the enumerated combinations.
         max_words: the most words of an enumerated combination.
-        separator: the text between the words of a query given as one text.
+        holders: finds the items that hold queries of more words, see `containing`.
 
     Returns:
         The long queries, and the counts: "searched queries", "searched words unknown or ambiguous", "searched
         queries that no item contains", "searched queries without a known word".
 
     Raises:
-        GraphError: one text in place of a list of queries, an entry that is no word, or more pairs of long queries and
-            items than the memory holds.
+        GraphError: more pairs of long queries and items than the memory holds.
     """
-    if isinstance(queries, str):
-        raise GraphError(f"queries must be a list of searched queries, got the text {queries!r}")
-    distinct: dict[tuple[str | tuple[str, str], ...], int] = {}
-    for query in queries:
-        words = tuple(parse_query(query, separator))
-        distinct[words] = distinct.get(words, 0) + 1
     counts = {
         "searched queries": sum(distinct.values()),
         "searched words unknown or ambiguous": 0,
@@ -105,9 +115,9 @@ def match_queries(
     whole = torch.zeros(len(rows), dtype=torch.bool)
     for chosen, words_of_size in by_size(ragged):
         if words_of_size.shape[1] <= max_words:  # then some item contains the query if it is among the enumerated
-            whole[chosen] = base.levels.exist(words_of_size)
+            whole[chosen] = levels.exist(words_of_size)
     longer = torch.nonzero(ragged.lengths > max_words).flatten()
-    holding, item = _containing(ragged.select(longer), item_words, len(vocabulary.words))
+    holding, item = holders(ragged.select(longer))
     whole[longer[holding]] = True
     counts["searched queries that no item contains"] = sum(
         matched[ids] for ids, kept in zip(rows, whole.tolist(), strict=True) if not kept
@@ -118,7 +128,7 @@ def match_queries(
     held = whole[longer]
     number_of = held.cumsum(0) - 1
     long = ragged.select(longer[held])
-    return _long_queries(long, item, number_of[holding], base, max_words, len(vocabulary.words)), counts
+    return _long_queries(long, item, number_of[holding], levels, max_words), counts
 
 
 def match_words(words: Iterable[str | tuple[str, str]], vocabulary: Vocabulary) -> tuple[tuple[int, ...], int]:
@@ -133,7 +143,7 @@ def match_words(words: Iterable[str | tuple[str, str]], vocabulary: Vocabulary) 
     return tuple(sorted(ids)), lost
 
 
-def _containing(queries: Ragged, rows: Ragged, n_words: int) -> tuple[Tensor, Tensor]:
+def containing(queries: Ragged, rows: Ragged, n_words: int) -> tuple[Tensor, Tensor]:
     """Which rows hold all words of a query: `(query, row)`, int64 [pairs] each, ascending by query, then by row.
 
     The rows that hold the rarest word of a query are looked through for its other words, some queries at a time.
@@ -178,9 +188,7 @@ def _containing(queries: Ragged, rows: Ragged, n_words: int) -> tuple[Tensor, Te
     return torch.cat(found_query), torch.cat(found_row)
 
 
-def _long_queries(
-    words: Ragged, item: Tensor, item_part: Tensor, base: Combinations, max_words: int, n_words: int
-) -> LongQueries:
+def _long_queries(words: Ragged, item: Tensor, item_part: Tensor, levels: Levels, max_words: int) -> LongQueries:
     """The long queries with what contains them and what they contain."""
     none = torch.zeros(0, dtype=torch.int64)
     if not len(words):
@@ -190,13 +198,13 @@ def _long_queries(
     row, part = [], []
     for chosen, of_size in by_size(words):
         # Some item contains the query, so each of its short combinations exists.
-        subsets = base.levels.subsets(of_size, max_words)
+        subsets = levels.subsets(of_size, max_words)
         row.append(chosen.unsqueeze(1).expand_as(subsets).reshape(-1))
         part.append(subsets.reshape(-1))
-    inner, outer = _containing(words, words, n_words)
+    inner, outer = containing(words, words, levels.n_words)
     nested = inner != outer
     row.append(outer[nested])
-    part.append(inner[nested] + len(base.words))
+    part.append(inner[nested] + levels.total)
     rows, parts = torch.cat(row), torch.cat(part)
-    order = torch.argsort(rows * (len(base.words) + len(words)) + parts)
+    order = torch.argsort(rows * (levels.total + len(words)) + parts)
     return LongQueries(words, item, item_part, Ragged.from_pairs(rows[order], parts[order], len(words)))

@@ -16,6 +16,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.errors import GraphError
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS
+from magus_pyg.graph.settings import GraphSettings, SearchedQueries
 from magus_pyg.graph.vocabulary import Vocabulary, Words
 
 __all__ = ["FORMAT_VERSION", "load_graph", "save_graph"]
@@ -58,6 +59,12 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
         "relations": graph.relations,
         "counts": graph.counts,
     }
+    settings: GraphSettings | None = getattr(graph, "settings", None)
+    if settings is not None:
+        header["settings"] = settings.header()
+        tensors["searched_bytes"] = _tensor(settings.searched.texts.data)
+        tensors["searched_ptr"] = _tensor(settings.searched.texts.ends)
+        tensors["searched_times"] = _tensor(settings.searched.times)
     write_tensors(tensors, {"format": _FORMAT, "header": json.dumps(header)}, Path(path))
 
 
@@ -142,6 +149,9 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeteroData:
     graph.n_items = header["n_items"]
     graph.vocabulary = Vocabulary(words, _read_texts(tensors, "item_id"))
     graph.max_words, graph.relations, graph.counts = header["max_words"], header["relations"], header["counts"]
+    if "settings" in header:  # files of earlier releases have none: such a graph cannot be extended
+        searched = SearchedQueries(_read_texts(tensors, "searched"), tensors["searched_times"].numpy())
+        graph.settings = GraphSettings.of_header(header["settings"], searched)
     sizes = {
         "num_nodes": (header["num_nodes"], graph.word_ptr.numel() - 1),
         "is_item": (header["num_nodes"], tensors["node/is_item"].numel()),

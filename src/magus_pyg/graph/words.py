@@ -30,6 +30,7 @@ class WordTable:
         words: [W] words, ordered by field, then by value; decoded when they are read.
         item_words: [I] rows of word ids (int64), ascending within a row.
         dropped: the words left out because more than `max_share` of the items carry them.
+        dropped_items: how many items carry each of them.
         wordless: the number of items without any word left.
     """
 
@@ -37,6 +38,7 @@ class WordTable:
     item_words: Ragged
     dropped: tuple[Word, ...] = ()
     wordless: int = 0
+    dropped_items: tuple[int, ...] = ()
 
 
 def build_word_table(
@@ -89,7 +91,8 @@ def build_word_table(
 
     names = tuple(name for name, _ in groups)
     words = Words(names, field, _joined(texts))
-    share = np.bincount(word, minlength=offset) / max(n_items, 1)
+    carriers = np.bincount(word, minlength=offset)
+    share = carriers / max(n_items, 1)
     too_common = share > max_share
     dropped = tuple(words[position] for position in np.flatnonzero(too_common).tolist())
     if dropped:
@@ -106,7 +109,7 @@ def build_word_table(
     wordless = int((item_words.lengths == 0).sum())
     if wordless:
         logger.info("%d of %d items have no word; they are nodes without queries", wordless, n_items)
-    return WordTable(words, item_words, dropped, wordless)
+    return WordTable(words, item_words, dropped, wordless, tuple(carriers[too_common].tolist()))
 
 
 def _joined(texts: list[pa.Array]) -> Texts:
@@ -178,6 +181,8 @@ def _distinct_cells(values: pd.Series, column: str) -> tuple[np.ndarray, pa.Arra
         if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
             values = values.astype(str).where(values.notna())  # 1, 1.0 and True are one key, but three texts
         place, cells = pd.factorize(values)
-        return place.astype(np.int64, copy=False), pa.array(pd.Series(cells).astype(str), pa.string())
+        texts = pa.array(pd.Series(cells).astype(str), pa.string())
+        texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts  # where there are none
+        return place.astype(np.int64, copy=False), texts
     except UnicodeEncodeError as error:
         raise DataError(f"column {column!r} of the item table holds a text that is no Unicode: {error}") from error
