@@ -16,7 +16,7 @@ from magus_pyg.errors import GraphError
 __all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
 
 _EDGES_AT_ONCE = 2**20
-_ROWS_AT_ONCE = 2**12
+_ROWS_AT_ONCE = 2**14
 
 
 @dataclass(frozen=True)

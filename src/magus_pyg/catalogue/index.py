@@ -18,7 +18,7 @@ from magus_pyg.ragged import Ragged
 __all__ = ["CatalogueIndex", "Containment"]
 
 _KEPT_NODES = 2**23
-"""Most nodes that kept answers hold together, of touched nodes and of items each: about 100 MB."""
+"""Most nodes that are kept of what answers touch, and of the items of nodes: 140 MB together."""
 
 _FEWER_EDGES = 0.65
 """Sums go along the trees where these have at most this share of the edges of the rows. Measured (benchmarks/trees.py):

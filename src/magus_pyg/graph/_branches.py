@@ -173,13 +173,11 @@ class Branches:
         if self.long_node.numel() and node >= int(self.long_node[0]):
             row = torch.nonzero(self.long_node == node).flatten()
             return self.long.ragged.gather(row)[1].to(torch.int64)
-        at = next((at for at, level in enumerate(self.levels) if level.least <= node), len(self.levels))
-        branch, found = self.long_node[:0], []
-        for number, level in reversed(list(enumerate(self.levels))):
-            if number > at:
-                continue
-            if number == at:
-                branch = level.branches_of(node)
+        if not self.levels:
+            return self.long_node[:0]
+        at = next(at for at, level in enumerate(self.levels) if level.least <= node)
+        branch, found = self.levels[at].branches_of(node), []
+        for level in reversed(self.levels[: at + 1]):
             if level.place.numel():
                 spot = torch.searchsorted(level.place, branch.to(torch.int32)).clamp_(max=level.place.numel() - 1)
                 found.append(spot[level.place[spot] == branch] + level.roots[0])
