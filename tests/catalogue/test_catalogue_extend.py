@@ -335,11 +335,8 @@ def test_edges_are_carried_over_only_where_they_are_the_same(
     assert not carry_edges(before, other, extension.node_map)
     assert "edge" not in vars(other)
     assert carry_edges(before, now, extension.node_map)
-    assert torch.equal(vars(now)["edge"], change_nothing(now).edge)
-
-
-def change_nothing(weights: CatalogueWeights) -> CatalogueWeights:
-    return CatalogueWeights(weights.index, weights.positive, weights.negative, weights.minus_scale)
+    fresh = CatalogueWeights(now.index, now.positive, now.negative, now.minus_scale)
+    assert torch.equal(vars(now)["edge"], fresh.edge)
 
 
 def test_a_searched_query_that_goes_takes_its_edges_along() -> None:

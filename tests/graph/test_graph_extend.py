@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
@@ -391,11 +390,9 @@ def test_a_graph_on_a_device_stays_there() -> None:
     assert_same(extended.to("cpu"), milk_graph(4))
 
 
-def test_what_is_returned_is_independent_of_what_was(tmp_path: Path) -> None:
+def test_what_is_returned_is_independent_of_what_was() -> None:
     graph = milk_graph(2)
-    before: dict[str, Tensor] = {name: graph[name].clone() for name in ("word_ptr", "word_index")}
     extended = extend_relational_graph(graph, milk_table()[2:]).graph
     for tensor in (extended.word_ptr, extended.word_index, extended[IMPROVES].edge_index):
         tensor.zero_()
-    assert all(torch.equal(graph[name], value) for name, value in before.items())
     assert_same(graph, milk_graph(2))

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import EdgeFactors
 from magus_pyg.catalogue.dense import CatalogueWeights
-from magus_pyg.catalogue.extend import carry_edges, extended_factors, make_alike
+from magus_pyg.catalogue.extend import carry_edges, extended_factors, make_alike, rows_are_equal
 from magus_pyg.catalogue.index import CatalogueIndex
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import Extension
@@ -68,6 +68,7 @@ class Edition:
         Raises:
             GraphError: as of `of`.
         """
+        kept = factors is None
         if factors is None and self.factors is not None:
             factors = extended_factors(self.factors, extension)
         now = Edition.of(extension.graph, factors, minus_scale, dtype)
@@ -76,7 +77,7 @@ class Edition:
             now.removed[: self.removed.numel()] = self.removed
         make_alike(self.index, now.index)
         if self.weights is not None and now.weights is not None:
-            carry_edges(self.weights, now.weights, extension.node_map)
+            carry_edges(self.weights, now.weights, extension.node_map, kept)
             make_alike(self.weights, now.weights)
         return now
 
@@ -84,6 +85,6 @@ class Edition:
 def _is_unit(factors: EdgeFactors) -> bool:
     """Whether all weights are 1 (Eq. 3), so that only the refusal and the scale were learned."""
     return all(
-        bool((side == side[:1]).all()) and bool(torch.isclose(side[:1].square().sum(), side.new_ones(())).all())
+        rows_are_equal(side) and bool(torch.isclose(side[:1].square().sum(), side.new_ones(())).all())
         for side in (factors.positive, factors.negative)
     )

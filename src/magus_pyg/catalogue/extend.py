@@ -13,9 +13,10 @@ from magus_pyg.errors import GraphError
 from magus_pyg.graph import Extension, item_id_of, n_items, n_nodes, node_words
 from magus_pyg.ragged import Ragged
 
-__all__ = ["carry_edges", "check_extension", "extended_factors", "make_alike"]
+__all__ = ["carry_edges", "check_extension", "extended_factors", "make_alike", "rows_are_equal"]
 
 _EDGES_AT_ONCE = 2**20
+_ROWS_AT_ONCE = 2**16
 
 
 def check_extension(graph: HeteroData, extension: Extension) -> Extension:
@@ -56,11 +57,14 @@ def _extended(side: Tensor, extension: Extension) -> Tensor:
     """[N', r]: one side of the factors."""
     graph, node_map = extension.graph, extension.node_map.to(side.device)
     count, nodes = n_items(graph), n_nodes(graph)
-    if bool((side == side[:1]).all()):  # Eq. (3): means of equal rows could differ by their rounding
+    if rows_are_equal(side):  # Eq. (3): means of equal rows could differ by their rounding
         return side[:1].expand(nodes, -1)
     kept = node_map >= 0
-    result = side.new_zeros((nodes, side.shape[1]))
-    result[node_map[kept]] = side[kept]
+    result = side.new_empty((nodes, side.shape[1]))
+    if bool(kept.all()):
+        result.index_copy_(0, node_map, side)
+    else:  # a searched query is no node any more
+        result.index_copy_(0, node_map[kept], side[kept])
     old = torch.zeros(nodes, dtype=torch.bool, device=side.device)
     old[node_map[kept]] = True
     before = int(old[:count].sum())
@@ -86,6 +90,11 @@ def _extended(side: Tensor, extension: Extension) -> Tensor:
     return result
 
 
+def rows_are_equal(side: Tensor) -> bool:
+    """Whether all rows of [N, r] are the same; few are looked at where they are not."""
+    return all(bool((some == side[:1]).all()) for some in torch.split(side, _ROWS_AT_ONCE))
+
+
 def _only(rows: Ragged, chosen: Tensor) -> Ragged:
     """The rows without the values that are not chosen, bool [C]."""
     kept = chosen[rows.index]
@@ -106,13 +115,14 @@ def _means(rows: Ragged, values: Tensor, others: Tensor | None = None) -> Tensor
     return mean
 
 
-def carry_edges(before: CatalogueWeights, now: CatalogueWeights, node_map: Tensor) -> bool:
+def carry_edges(before: CatalogueWeights, now: CatalogueWeights, node_map: Tensor, kept: bool = False) -> bool:
     """Take over the weights of old pairs of an item and a query, and make those of new pairs alone.
 
     Args:
         before: the weights of the graph before.
         now: those of the graph now, whose `edge` is set.
         node_map: see `Extension`.
+        kept: whether old nodes are known to have the factors that they had, as those of `extended_factors` do.
 
     Returns:
         Whether that was possible: not where old nodes have other factors, another scale, or other pairs; `edge` is then
@@ -121,9 +131,11 @@ def carry_edges(before: CatalogueWeights, now: CatalogueWeights, node_map: Tenso
     if "edge" not in vars(before) or bool((node_map < 0).any()) or before.minus_scale != now.minus_scale:
         return False
     old, index = before.index, now.index
-    for side, other in ((before.positive, now.positive), (before.negative, now.negative)):
-        if side.dtype != other.dtype or side.shape[1] != other.shape[1] or not torch.equal(other[node_map], side):
-            return False
+    sides = ((before.positive, now.positive), (before.negative, now.negative))
+    if any(side.dtype != other.dtype or side.shape[1] != other.shape[1] for side, other in sides):
+        return False
+    if not kept and not all(_same_rows(*side, node_map) for side in sides):
+        return False
     item = index.trees.grouped[index.places.index]
     query = index.places.row + index.n_items
     is_new = item >= old.n_items
@@ -142,6 +154,12 @@ def carry_edges(before: CatalogueWeights, now: CatalogueWeights, node_map: Tenso
         edge[some] = (positive + now.minus_scale * negative).to(edge.dtype)  # Eqs. (4), (14): w+ + βw-
     vars(now)["edge"] = edge  # in place of the cached property
     return True
+
+
+def _same_rows(side: Tensor, other: Tensor, node_map: Tensor) -> bool:
+    """Whether the rows of old nodes are the same."""
+    parts = zip(torch.split(side, _ROWS_AT_ONCE), torch.split(node_map, _ROWS_AT_ONCE), strict=True)
+    return all(torch.equal(rows, other[nodes]) for rows, nodes in parts)
 
 
 def make_alike(before: object, now: object) -> None:
