@@ -51,7 +51,12 @@ BATCH, DIM, ROWS = 1000, 64, 100_000
 USERS, ITEMS, WORDS, PROFILE_SIZES = 943, 1_682, 100, (7, 2, 21)
 GROWTH_ITEMS, GROWTH_WORDS = (10_000, 1_000_000), 50
 GRAPH_STEPS, STEPS, REPEATS = 10, 5, 3
-SIZES: dict[str, Any] = {"layers": [256, 128], "attention": [36], "history": 30}  # where our options do not say
+# Options of DeepCTR's networks -> what ours are called; each network gets the value of ours, else the last one.
+SIZES: dict[str, tuple[tuple[str, ...], Any]] = {
+    "layers": (("layers", "hidden"), []),
+    "attention": (("attention",), [36]),
+    "history": (("history",), 30),
+}
 
 Problem = tuple[FeatureSpace, Interactions, Any]
 
@@ -129,25 +134,21 @@ def our_fit(name: str, problem: Problem) -> Figures:
 
 
 def our_step(options: ModelOptions, problem: Problem) -> Figures:
-    """A step as the Lightning module takes it, without Lightning's loop."""
+    """A step as the Lightning module takes it, without Lightning."""
     rows, model = problem[1], make_model(options, problem).train()
     model.observe(rows)
     validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
     module = RecommenderModule(model, train_options(1), 0)
-    optimizer: Any = module.configure_optimizers()
-    optimizers = optimizer if isinstance(optimizer, list | tuple) else [optimizer]
+    optimizer = module.configure_optimizers()
     known = RecommenderData(TrainingData(rows, validation), model, train_options(1), 0)._train_items
     ready = list(itertools.islice(TrainLoader(rows, known, BATCH, 0, 0), STEPS))
-    module._step_seeds = list(range(len(ready)))
 
     def steps() -> None:
-        for number, batch in enumerate(ready):
-            loss = module.training_step(batch, number)
-            for each in optimizers:
-                each.zero_grad()
+        for batch in ready:
+            loss = module.loss(batch)
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            for each in optimizers:
-                each.step()
+            optimizer.step()
 
     figures = measure(steps, repeats=REPEATS)
     return Figures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"])
@@ -155,8 +156,8 @@ def our_step(options: ModelOptions, problem: Problem) -> Figures:
 
 def their_model(name: str, problem: Problem) -> Any:
     """A model of DeepCTR-Torch with the layers of ours where there is one."""
-    known = vars(options_of(RIVALS[name])) if RIVALS[name] in MODELS else {}
-    sizes = {key: known.get(key, value) for key, value in SIZES.items()}
+    known = vars(options_of(RIVALS[name]))
+    sizes = {key: next((known[our] for our in names if our in known), last) for key, (names, last) in SIZES.items()}
     with contextlib.redirect_stdout(io.StringIO()):
         return rival(name, problem[0], problem[1], DIM, **sizes)
 

@@ -10,6 +10,7 @@ from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, smal
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, Candidates, DeepFM, DeepFMOptions, FeatureSpace, FMOptions
 from magus_pyg.models import field_model as module
+from magus_pyg.models.deepfm import pair_products
 from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
 
@@ -102,6 +103,15 @@ def test_penalty_and_dropout():
     assert float(first.further) == 0
     model.eval()
     assert torch.equal(model(USERS, USERS), model(USERS, USERS))
+
+
+def test_products_of_all_pairs():
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(2, 4, 2, 3, generator=generator, dtype=torch.float64).requires_grad_().unbind(0)
+    vectors = torch.cat([left, right], 1).unbind(1)
+    literal = sum((one * other).sum(1) for one, other in itertools.combinations(vectors, 2))
+    torch.testing.assert_close(pair_products(left, right), literal)
+    assert torch.autograd.gradcheck(pair_products, (left, right))
 
 
 def test_compiles_whole():

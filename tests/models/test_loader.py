@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from contracts.model import TRAIN, VALIDATION, interactions
 from magus_pyg.data import ItemSets
 from magus_pyg.models.loader import (
+    TrainBlocks,
     TrainLoader,
     ValidationLoader,
     draw_batch,
@@ -71,6 +72,22 @@ def test_every_epoch_holds_every_row_once_in_its_own_order():
         )
         assert sorted(seen[-1]) == sorted(TRAIN)
     assert seen[0] == seen[2] != seen[1]
+
+
+def test_blocks_hold_the_batches(monkeypatch):
+    rows = interactions(TRAIN)
+    known = known_items(rows)
+    expected = list(TrainLoader(rows, known, 3, 2, 9))
+    for most, sizes in ((7, [2, 2, 1]), (2, [1] * 5), (100, [5])):
+        monkeypatch.setattr("magus_pyg.models.loader._BLOCK_ROWS", most)
+        blocks = TrainBlocks(TrainLoader(rows, known, 3, 2, 9))
+        made = list(blocks)
+        assert [len(block.sizes) for block in made] == sizes
+        assert len(blocks) == len(sizes)
+        assert all(sum(block.sizes) == len(block.rows.user) for block in made)
+        found = [batch for block in made for batch in block.batches()]
+        for one, other in zip(found, expected, strict=True):
+            assert all(torch.equal(column, same) for column, same in zip(one, other, strict=True))
 
 
 def test_devices_share_an_epoch():

@@ -11,7 +11,7 @@ from contracts.model import interactions, small_data, small_features
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, GRU, FeatureSpace, FMOptions, GRUOptions, TrainingData, TrainOptions, fit
 from magus_pyg.models.checkpoint import read_checkpoint
-from magus_pyg.models.optimizer import RowAdam
+from magus_pyg.models.optimizer import RowAdam, rows_of
 from magus_pyg.models.tables import choose_sparse, look_up
 from magus_pyg.ragged import Ragged
 
@@ -67,6 +67,29 @@ def test_each_row_is_adam_over_the_steps_that_use_it(steps, seed):
         torch.testing.assert_close(table[number : number + 1], row)
         if not any(number in used for used in steps):
             assert torch.equal(table[number], start[number])
+
+
+def test_many_rows_are_moved_some_at_a_time(monkeypatch):
+    tables = []
+    for most in (2, 1000):
+        monkeypatch.setattr("magus_pyg.models.optimizer._ROWS", most)
+        table, _ = twins(9, 4)
+        optimizer = RowAdam([table], lr=0.1)
+        for used in ([0, 3, 4, 5, 8], [8, 1, 3, 3]):
+            optimizer.zero_grad()
+            loss(table, torch.tensor(used), True).backward()
+            optimizer.step()
+        tables.append(table)
+    assert torch.equal(*tables)
+
+
+def test_the_rows_of_a_sparse_gradient():
+    index, values = torch.tensor([[4, 1, 4]]), torch.tensor([[1.0], [2.0], [3.0]])
+    row, value = rows_of(torch.sparse_coo_tensor(index, values, (6, 1)))
+    assert (row.tolist(), value.tolist()) == ([1, 4], [[2.0], [4.0]])
+    ascending = torch.sparse_coo_tensor(torch.tensor([[1, 4]]), values[:2], (6, 1))
+    assert rows_of(ascending)[1].data_ptr() == values.data_ptr()  # not put together once more
+    assert rows_of(torch.sparse_coo_tensor(size=(6, 1)))[0].tolist() == []
 
 
 def test_a_dense_gradient_of_a_table_that_had_sparse_ones():

@@ -231,7 +231,9 @@ def test_one_row_and_one_epoch():
 
 def test_progress_is_shown(capsys):
     fit(new_model(), planted_data(), replace(OPTIONS, epochs=2), progress=True)
-    assert "epoch 2" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "epoch 2" in shown
+    assert "20/20" in shown  # steps, not blocks of them
 
 
 def test_options_are_checked():

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from magus_pyg.models.mlp import MLP
+from magus_pyg.models.take import take_rows
 
 __all__ = ["ActivationUnit", "Dice"]
 
@@ -117,9 +118,9 @@ class ActivationUnit(nn.Module):
             float [e].
         """
         of_query, of_key, of_product = self.mlp.first.weight.chunk(3, 1)
-        hidden = F.embedding(row, F.linear(query, of_query, self.mlp.first.bias))
-        hidden = hidden + F.embedding(place, F.linear(key, of_key))
-        hidden = hidden + F.linear(F.embedding(row, query) * F.embedding(place, key), of_product)
+        hidden = take_rows(F.linear(query, of_query, self.mlp.first.bias), row)
+        hidden = hidden + take_rows(F.linear(key, of_key), place)
+        hidden = hidden + F.linear(take_rows(query, row) * take_rows(key, place), of_product)
         return self.mlp.rest(hidden).squeeze(-1)
 
     def grid(self, query: Tensor, key: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import ModelOptions
+from magus_pyg.models.sides import SideIndex, SideRows, read_side
 from magus_pyg.ragged import Ragged
 
 __all__ = ["BaseRecommender", "TrainingTerms"]
@@ -86,6 +87,7 @@ class BaseRecommender(nn.Module, ABC):
         self.register_buffer("_words_index", features.item_words.index, persistent=False)
         self.register_buffer("_profiles_ptr", features.user_profiles.ptr, persistent=False)
         self.register_buffer("_profiles_index", features.user_profiles.index, persistent=False)
+        self._user_index, self._item_index = SideIndex(), SideIndex()
 
     @property
     def item_words(self) -> Ragged:
@@ -242,6 +244,31 @@ class BaseRecommender(nn.Module, ABC):
         k may differ from that of `user_features`. Candidates are on the model's device.
         """
         raise ModelError(f"the model {self.options.name!r} has no candidate features; choose a model that has")
+
+    @property
+    def _reads_sides(self) -> bool:
+        """Whether a step reads its embeddings by `read_side`; a compiler fuses plain operations itself."""
+        return self.training and not torch.compiler.is_compiling()
+
+    def _read_users(self, tables: nn.Module, user: Tensor, joined: bool = False, squares: bool = False) -> SideRows:
+        """The users' side of n rows of a training step, from the tables "user" and "profile" of a module."""
+        names = ("user", "profile")
+        members = self._user_index.members(user, self.user_known, self.user_profiles, tables, names)
+        return read_side(tables, *names, members, None, joined, squares)
+
+    def _read_items(
+        self,
+        tables: nn.Module,
+        item: Tensor,
+        weight: Tensor | None = None,
+        joined: bool = False,
+        squares: bool = False,
+        distinct: bool = False,
+    ) -> SideRows:
+        """The items' side, from the tables "item" and "word"; `distinct` says that no item is there twice."""
+        names = ("item", "word")
+        members = self._item_index.members(item, self.item_known, self.item_words, tables, names, distinct)
+        return read_side(tables, *names, members, weight, joined, squares)
 
     def _combinations(self, words: Ragged) -> Candidates:
         words = Ragged(words.ptr.to(self.device), words.index.to(self.device, torch.int64))

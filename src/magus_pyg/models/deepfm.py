@@ -1,17 +1,20 @@
 """DeepFM: a factorization machine and a deep network over the same embeddings."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
 from magus_pyg.models.fields import Side
 from magus_pyg.models.mlp import MLP
+from magus_pyg.models.sides import squared_lengths
 
-__all__ = ["DeepFM", "DeepFMOptions"]
+__all__ = ["DeepFM", "DeepFMOptions", "pair_products"]
 
 
 @dataclass
@@ -63,6 +66,14 @@ class DeepFM(FieldRecommender):
         """As `user_terms`, without the biases."""
         return self._terms(side, self.deep.first.weight[:, 2 * self.options.dim :], None, None)
 
+    def row_logits(self, left: Side, right: Side) -> Tensor:
+        """Logits [n] of rows."""
+        first, size = self.deep.first, 2 * self.options.dim
+        hidden = F.linear(left.vectors.flatten(1), first.weight[:, :size], first.bias)
+        hidden = torch.addmm(hidden, right.vectors.flatten(1), first.weight[:, size:].T)
+        linear = left.linear + right.linear + self.bias
+        return linear + pair_products(left.vectors, right.vectors) + self.deep.rest(hidden).squeeze(-1)
+
     def combine(self, left: Terms, right: Terms, pairs: bool) -> Tensor:
         """Logits, [n] or [n, m]."""
         (total, side, first), (other, other_side, other_first) = left, right
@@ -80,3 +91,36 @@ class DeepFM(FieldRecommender):
         alone = side.linear + (id_vector * mean).sum(1)
         alone = alone if constant is None else alone + constant
         return id_vector + mean, alone, F.linear(side.vectors.flatten(1), weight, bias)
+
+
+def pair_products(left: Tensor, right: Tensor) -> Tensor:
+    """The sum of the inner products of all pairs of four vectors, [n], two of `left` and two of `right` [n, 2, dim]."""
+    if torch.compiler.is_compiling():  # a compiler fuses plain operations itself
+        return _pair_products(left, right)[0]
+    products: Tensor = _PairProducts.apply(left, right)  # type: ignore[no-untyped-call]
+    return products
+
+
+def _pair_products(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """The products, and the sum of the vectors, [n, dim]."""
+    total = left[:, 0] + left[:, 1] + right[:, 0] + right[:, 1]
+    squares = squared_lengths(left.flatten(1)) + squared_lengths(right.flatten(1))
+    return (squared_lengths(total) - squares) / 2, total
+
+
+class _PairProducts(torch.autograd.Function):
+    """`pair_products`: the gradient of a vector is the sum of the others."""
+
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
+        products, total = _pair_products(left, right)
+        ctx.save_for_backward(left, right, total)
+        return products
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        left, right, total = ctx.saved_tensors
+        weight = gradient.view(-1, 1, 1)
+        given = total.unsqueeze(1) * weight
+        return torch.addcmul(given, left, weight, value=-1), torch.addcmul(given, right, weight, value=-1)

@@ -131,9 +131,8 @@ class DIN(BaseRecommender):
 
         Of a history that is the mean over its items.
         """
-        candidates = Candidates.of_items(batch.item, self.item_words)
-        logits, norm = self._logits(batch.user, batch.past, candidates)
-        penalty = norm.sum() / max(1, len(norm))
+        logits, norm = self._logits(batch.user, batch.past, batch.item)
+        penalty = norm / max(1, len(logits))
         return TrainingTerms(logits, penalty, penalty.new_zeros(()))
 
     def user_features(self, users: Tensor) -> Tensor:
@@ -150,26 +149,36 @@ class DIN(BaseRecommender):
         with self._scoring():
             return self._candidate(candidates).vectors.flatten(1).to(torch.float32)
 
-    def _logits(self, user: Tensor, past: Tensor | None, candidates: Candidates) -> tuple[Tensor, Tensor]:
-        """Logits [n] and squared lengths in use [n] of n rows, whose histories stand one after the other, unpadded."""
-        left, right = self._user(user), self._candidate(candidates)
+    def _logits(self, user: Tensor, past: Tensor | None, candidates: Candidates | Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [n] of n rows, whose histories stand one after the other, unpadded; the sum of squared lengths in use.
+
+        Args:
+            user: int64 [n].
+            past: int64 [n], how many of the user's liked items count; all if None.
+            candidates: n of them, or items, int64 [n].
+        """
+        left = self._user(user)
+        right = self._candidate(candidates) if isinstance(candidates, Candidates) else self._items(candidates)
         window, own = self.history.shared_windows(user, past)
         item, place = torch.unique(window.item, return_inverse=True)
-        side = self._candidate(Candidates.of_items(item, self.item_words))
-        vectors, key = self._drop(right), self._drop(side).sum(1)
         # The pairs of a row and an item of its history: e of them.
         mask = window.mask[own]
         row, place = mask.nonzero()[:, 0], place[own][mask]
+        lengths = mask.sum(1)
+        weight = None
+        if self.training:  # the mean over each row's history
+            share = 1 / lengths.clamp(min=1).to(left.norm.dtype)
+            weight = share.new_zeros(len(item)).index_add_(0, place, share.index_select(0, row))
+        side = self._items(item, weight, distinct=True)
+        vectors, key = self._drop(right), self._drop(side).sum(1)
         weight = self.unit(vectors.sum(1), key, row, place)
         if self.options.softmax:
             weight = softmax(weight / self.options.dim**0.5, row, num_nodes=len(user))
-        lengths = mask.sum(1)
         start = lengths.cumsum(0) - lengths
         interest = F.embedding_bag(place, key, start, mode="sum", per_sample_weights=weight.to(key.dtype))  # Eq. 3
         linear = left.linear + right.linear + self.bias
-        liked = left.norm.new_zeros(len(user)).index_add(0, row, side.norm[place]) / lengths.clamp(min=1)
         top = self._top(self._drop(left).flatten(1), interest, vectors.flatten(1))
-        return top + linear, left.norm + right.norm + liked
+        return top + linear, left.norm + right.norm + side.norm
 
     def _score_items(self, user: Tensor, item: Tensor) -> Tensor:
         if item.dim() == 1:
@@ -223,10 +232,19 @@ class DIN(BaseRecommender):
         return key[place] * window.mask.unsqueeze(2), window.mask
 
     def _user(self, user: Tensor) -> Side:
+        if self._reads_sides:
+            return Side.of_rows(self._read_users(self.fields, user))
         return self.fields.users(user, self.user_known[user], self.user_profiles.select(user))
 
     def _candidate(self, candidates: Candidates) -> Side:
         return self.fields.candidates(candidates.item, self.item_known[candidates.item], candidates.words)
+
+    def _items(self, item: Tensor, weight: Tensor | None = None, distinct: bool = False) -> Side:
+        """The side of items; `weight` is that of each in the norm, `distinct` says that none is there twice."""
+        if self._reads_sides:
+            return Side.of_rows(self._read_items(self.fields, item, weight, distinct=distinct))
+        words = self.item_words.select(item)
+        return self.fields.candidates(item, self.item_known[item], words, weight)
 
     def _drop(self, side: Side) -> Tensor:
         """Both vectors of a side, [n, 2, dim]."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["drop"]
+__all__ = ["drop", "fill_mask"]
 
 _LEVELS = 1 << 16
 
@@ -30,10 +30,28 @@ def drop(x: Tensor, share: float, training: bool, spare: int = 0) -> Tensor:
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         dropped = F.dropout(x, share, True)
         return dropped if not spare else torch.cat([dropped[..., :-spare], x[..., -spare:]], -1)
-    cut = round(share * _LEVELS)
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
-    bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-    mask = (bits >= cut - _LEVELS // 2).to(x.dtype).mul_(_LEVELS / (_LEVELS - cut))
+    return x * fill_mask(torch.empty_like(x), share, spare)
+
+
+def fill_mask(mask: Tensor, share: float, spare: int = 0) -> Tensor:
+    """Make `mask` what `drop` multiplies a tensor of its shape with, in training: 0, or the scale.
+
+    Args:
+        mask: any shape, overwritten.
+        share: in (0, 1).
+        spare: as for `drop`.
+
+    Returns:
+        `mask`.
+    """
+    if mask.device.type != "cpu":
+        F.dropout(mask.fill_(1), share, True, inplace=True)
+    else:
+        cut, size = round(share * _LEVELS), mask.numel()
+        words = torch.empty((size + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
+        # In place and as integers, since a comparison that makes a tensor of booleans takes ten times as long.
+        kept = words.view(torch.int16)[:size].ge_(cut - _LEVELS // 2)
+        mask.copy_(kept.view(mask.shape)).mul_(_LEVELS / (_LEVELS - cut))
     if spare:
         mask[..., -spare:] = 1
-    return x * mask
+    return mask

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.sides import SideRows
 from magus_pyg.models.tables import TABLES, look_up
 from magus_pyg.ragged import Ragged
 
-__all__ = ["FieldVectors", "Fields", "Side"]
+__all__ = ["Fields", "Side"]
 
 
 class Side(NamedTuple):
@@ -18,26 +19,18 @@ class Side(NamedTuple):
     Attributes:
         vectors: [n, 2, dim], the id's vector and the mean of the values'; 0 where there is none.
         linear: [n], the sum of both linear terms.
-        norm: [n], the squared length of the embeddings in use (the values' as a mean); 0 outside training.
+        norm: a scalar, the sum over the rows (weighted where asked) of the squared length of the embeddings in use,
+            the values' as a mean; 0 outside training.
     """
 
     vectors: Tensor
     linear: Tensor
     norm: Tensor
 
-
-class FieldVectors(NamedTuple):
-    """The four fields of rows: user, profile, item, words.
-
-    Attributes:
-        vectors: [n, 4, dim], before dropout.
-        linear: [n], the sum of the linear terms.
-        norm: [n], see `Side`.
-    """
-
-    vectors: Tensor
-    linear: Tensor
-    norm: Tensor
+    @classmethod
+    def of_rows(cls, rows: SideRows) -> "Side":
+        """What `read_side` gives of two separate vectors."""
+        return cls(rows.vectors, rows.linear, rows.norm)
 
 
 class Fields(nn.Module):
@@ -80,31 +73,28 @@ class Fields(nn.Module):
         """
         return self._side("user", user, known, "profile", profiles)
 
-    def candidates(self, item: Tensor, known: Tensor, words: Ragged) -> Side:
+    def candidates(self, item: Tensor, known: Tensor, words: Ragged, weight: Tensor | None = None) -> Side:
         """The candidates' side of rows.
 
         Args:
             item: int64 [n]; the number of items stands for "no item".
             known: float [n], 1 where the item has a training row, else 0 (also for "no item").
             words: [n] rows of words.
+            weight: float [n], of the rows in the norm; 1 each where None.
         """
-        return self._side("item", item.clamp(max=self.n_items - 1), known, "word", words)
+        return self._side("item", item.clamp(max=self.n_items - 1), known, "word", words, weight)
 
-    @staticmethod
-    def join(left: Side, right: Side) -> FieldVectors:
-        """All four fields of n rows."""
-        vectors = torch.cat([left.vectors, right.vectors], 1)
-        return FieldVectors(vectors, left.linear + right.linear, left.norm + right.norm)
-
-    def _side(self, ids: str, index: Tensor, known: Tensor, values: str, bags: Ragged) -> Side:
+    def _side(
+        self, ids: str, index: Tensor, known: Tensor, values: str, bags: Ragged, weight: Tensor | None = None
+    ) -> Side:
         own = look_up(self, ids, index) * known.unsqueeze(1)
         share = 1 / bags.lengths.clamp(min=1).to(own.dtype)
         row = bags.row
         bag = look_up(self, values, bags.index)
         mean = torch.zeros_like(own).index_add(0, row, bag) * share.unsqueeze(1)
+        norm = own.new_zeros(())
         if self.training:
-            norm = own.square().sum(1) + own.new_zeros(len(own)).index_add(0, row, bag.square().sum(1)) * share
-        else:
-            norm = own.new_zeros(len(own))
+            lengths = own.square().sum(1) + own.new_zeros(len(own)).index_add(0, row, bag.square().sum(1)) * share
+            norm = lengths.sum() if weight is None else (lengths * weight).sum()
         vectors = torch.stack([own[:, :-1], mean[:, :-1]], 1)
         return Side(vectors, own[:, -1] + mean[:, -1], norm)

@@ -1,14 +1,19 @@
 """The factorization machine, with a scoring path that is one matrix product."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.dropout import drop
+from magus_pyg.models.dropped_side import read_dropped_side
 from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import FMOptions
+from magus_pyg.models.sides import Bags, SideRows, squared_lengths
 from magus_pyg.models.tables import TABLES, look_up
 from magus_pyg.ragged import Ragged
 
@@ -73,11 +78,33 @@ class FM(DotProductRecommender):
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, and the mean squared length of the embeddings (and weights) a row uses."""
+        if not self._reads_sides:
+            return self._plain_terms(batch)
+        self._forget()
+        if self.options.dropout:
+            left = self._drop_and_read("user", batch.user, self.user_known, "profile", self.user_profiles)
+            right = self._drop_and_read("item", batch.item, self.item_known, "word", self.item_words)
+        else:
+            left = self._read_users(self, batch.user, joined=True, squares=True)
+            right = self._read_items(self, batch.item, joined=True, squares=True)
+        assert left.square is not None
+        assert right.square is not None
+        total, linear = (left.vectors + right.vectors).squeeze(1), left.linear + right.linear
+        logits = _Machine.apply(total, linear, left.square + right.square)  # type: ignore[no-untyped-call]
+        penalty = (left.norm + right.norm) / max(1, len(batch.user))
+        return TrainingTerms(logits + self.bias, penalty, penalty.new_zeros(()))
+
+    def _plain_terms(self, batch: Batch) -> TrainingTerms:
         left, user_side, left_norm = self._user_side(batch.user)
         right, item_side, right_norm = self._candidate_side(Candidates.of_items(batch.item, self.item_words))
         penalty = (left_norm + right_norm) / max(1, len(batch.user))
         # U·V + side_u + side_v; the last columns are the linear weights.
         return TrainingTerms((left * right) @ self._is_vector + user_side + item_side, penalty, penalty.new_zeros(()))
+
+    def _drop_and_read(self, ids: str, index: Tensor, known: Tensor, values: str, rows: Ragged) -> SideRows:
+        bags = Bags.of_rows(rows, index, known.dtype)
+        known = known.index_select(0, index)
+        return read_dropped_side(self, ids, values, index, known, bags, self.options.dropout)
 
     def _user_side(self, user: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         total, side, norm = self._side("user", user, self.user_known[user], "profile", self.user_profiles, user)
@@ -116,3 +143,21 @@ class FM(DotProductRecommender):
         squares = (own.square() @ self._is_vector).index_add(0, position, terms.square() @ self._is_vector)
         # Rendle 2010, lemma 3.1: the sum over pairs in linear time.
         return total, total[:, -1] + 0.5 * (total.square() @ self._is_vector - squares), norm
+
+
+class _Machine(torch.autograd.Function):
+    """The machine over features of both sides (Rendle 2010, lemma 3.1).
+
+    With T the sum of all v_i x_i, y = Σ w_i x_i + (|T|² - Σ |v_i x_i|²) / 2 for the pairs of a side and across, [n].
+    """
+
+    @staticmethod
+    def forward(ctx: Any, total: Tensor, linear: Tensor, square: Tensor) -> Tensor:
+        ctx.save_for_backward(total)
+        return squared_lengths(total).sub_(square).mul_(0.5).add_(linear)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        (total,) = ctx.saved_tensors
+        return total * gradient.unsqueeze(1), gradient, -0.5 * gradient

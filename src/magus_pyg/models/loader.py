@@ -16,6 +16,8 @@ from magus_pyg.random import derive_seed, integers
 
 __all__ = [
     "Batch",
+    "Block",
+    "TrainBlocks",
     "TrainLoader",
     "ValidationLoader",
     "draw_batch",
@@ -28,7 +30,8 @@ __all__ = [
 _ORDER, _NEGATIVES = 1, 2  # what a random number is for
 _VALIDATION_EPOCH = -1
 _VALIDATION_ROWS = 1 << 16
-_BATCHES = 32
+# Batches made at once, at most, and their rows of the log.
+_BLOCK_BATCHES, _BLOCK_ROWS = 32, 1 << 15
 
 
 class Batch(NamedTuple):
@@ -48,6 +51,24 @@ class Batch(NamedTuple):
     label: Tensor
     past: Tensor
     action: Tensor
+
+
+class Block(NamedTuple):
+    """The rows of some steps one after the other.
+
+    Attributes:
+        rows: of all batches.
+        sizes: number of rows of each.
+    """
+
+    rows: Batch
+    sizes: list[int]
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches, views of the rows."""
+        columns = (torch.split(column, self.sizes) for column in self.rows)
+        for slices in zip(*columns, strict=True):
+            yield Batch(*slices)
 
 
 def draw_negatives(known: ItemSets, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
@@ -86,8 +107,9 @@ def draw_batch(rows: Interactions, past: Tensor, row: Tensor, known: ItemSets, s
 
     The label is NaN where there is none: in negative rows, and for users who have a row with every item.
     """
-    user, item, label, before = (column[row].unsqueeze(1) for column in (rows.user, rows.item, rows.label, past))
-    action = torch.full_like(user, -1) if rows.action is None else rows.action[row].unsqueeze(1)
+    columns = (rows.user, rows.item, rows.label, past)
+    user, item, label, before = (column.index_select(0, row).unsqueeze(1) for column in columns)
+    action = torch.full_like(user, -1) if rows.action is None else rows.action.index_select(0, row).unsqueeze(1)
     if k == 0:
         return Batch(user, item, label, before, action)
     drawn = draw_negatives(known, user.squeeze(1), row, seed, epoch, k)
@@ -107,8 +129,10 @@ def whole_batch(rows: Interactions) -> Batch:
 
 def flatten_batch(batch: Batch) -> Batch:
     """The entries of `draw_batch` that exist, as columns [m]."""
-    there = ~torch.isnan(batch.label)
-    return Batch(*(column[there] for column in batch))
+    there = torch.nonzero(~torch.isnan(batch.label.flatten())).squeeze(1)
+    if len(there) == batch.label.numel():
+        return Batch(*(column.flatten() for column in batch))
+    return Batch(*(column.flatten().index_select(0, there) for column in batch))
 
 
 class TrainLoader:
@@ -158,13 +182,40 @@ class TrainLoader:
         order = torch.cat([order, order[: -len(order) % self.world]])
         return order[self.rank :: self.world]
 
-    def __iter__(self) -> Iterator[Batch]:
+    @property
+    def block_batches(self) -> int:
+        """Batches made at once."""
+        return max(1, min(_BLOCK_BATCHES, _BLOCK_ROWS // self.batch_size))
+
+    def blocks(self) -> Iterator[Block]:
+        """The batches of the epoch, made some at once: a batch's own random numbers would cost as much as its step."""
         epoch = self.epoch
-        # Random numbers for many batches at once: a step's own would cost as much as the step.
-        for rows in torch.split(self.order(epoch), self.batch_size * _BATCHES):
-            block = draw_batch(self.rows, self._past, rows, self.known, self.seed, epoch, self.negatives)
-            for start in range(0, len(rows), self.batch_size):
-                yield flatten_batch(Batch(*(column[start : start + self.batch_size] for column in block)))
+        for rows in torch.split(self.order(epoch), self.batch_size * self.block_batches):
+            drawn = draw_batch(self.rows, self._past, rows, self.known, self.seed, epoch, self.negatives)
+            there = (~torch.isnan(drawn.label)).sum(1)
+            sizes = [int(part.sum()) for part in torch.split(there, self.batch_size)]
+            yield Block(flatten_batch(drawn), sizes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self.blocks():
+            yield from block.batches()
+
+
+class TrainBlocks:
+    """The blocks of a loader: what Lightning takes for a batch, so that what it does around one is done once a block.
+
+    Args:
+        loader: makes them.
+    """
+
+    def __init__(self, loader: TrainLoader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return -(-len(self.loader) // self.loader.block_batches)
+
+    def __iter__(self) -> Iterator[Block]:
+        return self.loader.blocks()
 
 
 class ValidationLoader:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.dropout import drop
-from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.features import FeatureSpace
 from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
 from magus_pyg.models.fields import Side
 from magus_pyg.models.interactions import Interactions
@@ -176,11 +176,11 @@ class MMoE(FieldRecommender):
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits of the first task, the penalty of the embeddings in use, and the weighted loss of the others."""
-        left, right = self._sides(batch.user, Candidates.of_items(batch.item, self.item_words))
+        left, right = self._batch_sides(batch)
         logits = self.task_logits(left, right)
         target = self.targets(batch)
         losses = F.binary_cross_entropy_with_logits(logits[:, 1:], target.to(logits.dtype))
-        return TrainingTerms(logits[:, 0], self._penalty(left, right), self.options.task_weight * losses)
+        return TrainingTerms(logits[:, 0], self._penalty(left, right, len(logits)), self.options.task_weight * losses)
 
     def task_logits(self, left: Side, right: Side) -> Tensor:
         """The logits of all tasks for n rows, float [n, tasks]."""

@@ -22,7 +22,7 @@ from magus_pyg.models.activation_unit import Dice
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.interactions import Interactions, TrainingData
-from magus_pyg.models.loader import Batch, TrainLoader, ValidationLoader, resolve_negatives
+from magus_pyg.models.loader import Batch, Block, TrainBlocks, TrainLoader, ValidationLoader, resolve_negatives
 from magus_pyg.models.metrics import auc, log_loss
 from magus_pyg.models.optimizer import RowAdam, mean_over_devices
 from magus_pyg.models.options import TrainOptions
@@ -33,7 +33,6 @@ from magus_pyg.random import hash_keys
 __all__ = ["RecommenderData", "RecommenderModule"]
 
 _DROPOUT = 3  # what a random number is for
-_CHECK_EVERY = 64  # steps between two looks at the losses on a device that computes ahead
 
 
 class RecommenderData(lightning.LightningDataModule):
@@ -81,10 +80,10 @@ class RecommenderData(lightning.LightningDataModule):
         size = self.options.batch_size
         return TrainLoader(self.data.train, self._train_items, size, self.negatives, self.seed, rank, world)
 
-    def train_dataloader(self) -> TrainLoader:
-        """Batches of this device; the module sets the epoch."""
+    def train_dataloader(self) -> TrainBlocks:
+        """Batches of this device, block by block; the module sets the epoch."""
         assert self.trainer is not None
-        return self.train_loader(self.trainer.global_rank, self.trainer.world_size)
+        return TrainBlocks(self.train_loader(self.trainer.global_rank, self.trainer.world_size))
 
     def val_dataloader(self) -> ValidationLoader:
         """The validation rows of this device."""
@@ -94,6 +93,9 @@ class RecommenderData(lightning.LightningDataModule):
 
 class RecommenderModule(lightning.LightningModule):
     """Trains a base recommender with binary cross-entropy on its logits, L2 on the embeddings in use, and Adam.
+
+    What Lightning does around a batch takes as long as a step of a small model, so its batch is a block of ours, and
+    the steps are taken here.
 
     Args:
         model: to train.
@@ -112,6 +114,7 @@ class RecommenderModule(lightning.LightningModule):
         write: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.model = model
         self.train_options = options
         self.seed = seed
@@ -165,21 +168,38 @@ class RecommenderModule(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Choose the epoch's order before its first batch is made."""
-        self.trainer.train_dataloader.epoch = self.epoch  # type: ignore[union-attr]
-        steps = torch.arange(len(self.trainer.train_dataloader))  # type: ignore[arg-type]
+        loader = self.trainer.train_dataloader.loader  # type: ignore[union-attr]
+        loader.epoch = self.epoch
+        steps = torch.arange(len(loader))
         self._step_seeds = hash_keys(self.seed, _DROPOUT, self.epoch, steps, self.global_rank).tolist()
         self._losses.clear()
         self._started = time.perf_counter()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one step; the dropout's random numbers are those of (seed, epoch, step, device)."""
-        with self._seeded(self._step_seeds[batch_idx]):
-            logits, penalty, further = self.model.training_terms(batch)
+    def training_step(self, block: Block, batch_idx: int) -> None:
+        """The steps of a block; the dropout's random numbers are those of (seed, epoch, step, device)."""
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        with self._own_generator() as generator:
+            for batch in block.batches():
+                generator.manual_seed(self._step_seeds[len(self._losses)])
+                loss = self.loss(batch)
+                optimizer.zero_grad()
+                self.manual_backward(loss)
+                optimizer.step()
+        self._check_losses(len(block.sizes))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What a step lowers, a scalar."""
+        logits, penalty, further = self.model.training_terms(batch)
         loss = F.binary_cross_entropy_with_logits(logits, batch.label.to(logits.dtype))
         self._losses.append(loss.detach())
-        if self.device.type == "cpu" or len(self._losses) % _CHECK_EVERY == 0:
-            self._check_losses()
         return loss + further + self.train_options.weight_decay * penalty
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """A block or a batch, column by column."""
+        if isinstance(batch, Block):
+            return Block(Batch(*(column.to(device) for column in batch.rows)), batch.sizes)
+        return Batch(*(column.to(device) for column in batch))
 
     def on_after_backward(self) -> None:
         """Join the sparse gradients of all devices."""
@@ -189,8 +209,8 @@ class RecommenderModule(lightning.LightningModule):
                     parameter.grad = mean_over_devices(parameter.grad)
 
     @contextmanager
-    def _seeded(self, seed: int) -> Iterator[None]:
-        """The device's generator seeded for one step, and put back after it."""
+    def _own_generator(self) -> Iterator[torch.Generator]:
+        """The device's generator, put back as it was at the end."""
         if self.device.type == "cuda":
             generator = torch.cuda.default_generators[self.device.index or 0]
         else:
@@ -198,13 +218,13 @@ class RecommenderModule(lightning.LightningModule):
         # torch.manual_seed would seed every device's, and where CUDA is not started queue that call, step by step.
         before = generator.get_state()
         try:
-            generator.manual_seed(seed)
-            yield
+            yield generator
         finally:
             generator.set_state(before)
 
-    def _check_losses(self) -> None:
-        recent = torch.stack(self._losses[-_CHECK_EVERY:] if self.device.type != "cpu" else self._losses[-1:])
+    def _check_losses(self, last: int) -> None:
+        """Raise ModelError where one of the last losses is not finite."""
+        recent = torch.stack(self._losses[-last:])
         bad = (~torch.isfinite(recent)).nonzero()
         if len(bad):
             batch = len(self._losses) - len(recent) + int(bad[0])
@@ -240,7 +260,6 @@ class RecommenderModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Scheduler, early stopping, best weights, history, and last the checkpoint, which holds them all."""
-        self._check_losses()
         train_loss = torch.stack(self._losses).mean(dtype=torch.float64)
         if self.trainer.world_size > 1:
             train_loss = self.trainer.strategy.reduce(train_loss, reduce_op="mean")

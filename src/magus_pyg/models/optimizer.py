@@ -7,8 +7,11 @@ import torch
 import torch.distributed
 from torch import Tensor
 from torch.optim import Adam
+from torch.optim.adam import adam
 
-__all__ = ["RowAdam", "mean_over_devices"]
+__all__ = ["RowAdam", "mean_over_devices", "rows_of"]
+
+_ROWS = 2048  # moved at once
 
 
 class RowAdam(Adam):
@@ -45,24 +48,68 @@ class RowAdam(Adam):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        by_row = [
-            (parameter, parameter.grad, group)
-            for group in self.param_groups
-            for parameter in group["params"]
-            if parameter.grad is not None and (parameter.grad.is_sparse or "uses" in self.state[parameter])
-        ]
-        for parameter, gradient, group in by_row:
-            self._step_rows(parameter, gradient, group)
-            parameter.grad = None  # hidden from the dense step
-        super().step()
-        for parameter, gradient, _ in by_row:
-            parameter.grad = gradient
+        for group in self.param_groups:
+            dense = []
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                if gradient.is_sparse or "uses" in self.state[parameter]:
+                    self._step_rows(parameter, gradient, group)
+                else:
+                    dense.append(parameter)
+            if dense:
+                self._step_dense(dense, group)
         return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; as that of torch, without what it does for its profiler."""
+        if not set_to_none:
+            super().zero_grad(set_to_none)
+            return
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def _step_dense(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """`torch.optim.Adam`'s own step for some parameters of a group, without what else its method looks after."""
+        fused = bool(group["fused"])
+        gradients: list[Tensor] = []
+        means, squares, steps = [], [], []
+        for parameter in parameters:
+            assert parameter.grad is not None
+            state = self.state[parameter]
+            if not state:
+                state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device if fused else "cpu")
+                state["exp_avg"] = torch.zeros_like(parameter)
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+            means.append(state["exp_avg"])
+            squares.append(state["exp_avg_sq"])
+            steps.append(state["step"])
+        beta1, beta2 = group["betas"]
+        adam(
+            parameters,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            fused=group["fused"],
+            grad_scale=getattr(self, "grad_scale", None),
+            found_inf=getattr(self, "found_inf", None),
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=0,
+            eps=group["eps"],
+            maximize=False,
+        )
 
     def _step_rows(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         if gradient.is_sparse:
-            gradient = gradient.coalesce()
-            row, g = gradient.indices()[0], gradient.values()
+            row, g = rows_of(gradient)
         else:
             row, g = torch.arange(len(parameter), device=parameter.device), gradient
         state = self.state[parameter]
@@ -77,16 +124,33 @@ class RowAdam(Adam):
             return
         if scale is not None:
             g = g / scale
-        beta1, beta2 = group["betas"]
         state["step"] += 1
+        # Some rows at a time, so that what is computed of them stays in the cache.
+        for part, values in zip(torch.split(row, _ROWS), torch.split(g, _ROWS), strict=True):
+            self._move_rows(parameter, state, part, values, group)
+
+    @staticmethod
+    def _move_rows(parameter: Tensor, state: dict[str, Any], row: Tensor, g: Tensor, group: dict[str, Any]) -> None:
+        beta1, beta2 = group["betas"]
         t = state["uses"].index_select(0, row).add_(1)
         m = state["exp_avg"].index_select(0, row).lerp_(g, 1 - beta1)
         v = state["exp_avg_sq"].index_select(0, row).mul_(beta2).addcmul_(g, g, value=1 - beta2)
         for name, value in (("uses", t), ("exp_avg", m), ("exp_avg_sq", v)):
             state[name].index_copy_(0, row, value)
+        # The corrections by t are numbers of a row, so they are not divided out of m and v entry by entry.
         t = t.unsqueeze(1)
-        step = (m / (1 - beta1**t)).div_((v / (1 - beta2**t)).sqrt_().add_(group["eps"]))
-        parameter.index_add_(0, row, step, alpha=-group["lr"])
+        root = v.sqrt_().mul_((1 - beta2**t).rsqrt_()).add_(group["eps"])
+        parameter.index_add_(0, row, m.mul_(group["lr"] / (1 - beta1**t)).div_(root), alpha=-1)
+
+
+def rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows that a sparse gradient [rows, width] holds, int64 [m], each once and ascending, and their values."""
+    row, value = gradient._indices()[0], gradient._values()
+    # Autograd forgets on the way that a gradient is coalesced, and doing it again would cost as much as the step.
+    if not bool((row[1:] > row[:-1]).all()):
+        gradient = gradient.coalesce()
+        row, value = gradient.indices()[0], gradient.values()
+    return row, value
 
 
 def mean_over_devices(gradient: Tensor) -> Tensor:
@@ -98,8 +162,7 @@ def mean_over_devices(gradient: Tensor) -> Tensor:
     Returns:
         Sparse [rows, width], the same on each device.
     """
-    gradient = gradient.coalesce()
-    row, value = gradient.indices()[0], gradient.values()
+    row, value = rows_of(gradient)
     world = torch.distributed.get_world_size()
     counts = [torch.zeros(1, dtype=torch.int64, device=row.device) for _ in range(world)]
     torch.distributed.all_gather(counts, torch.tensor([len(row)], device=row.device))

@@ -2,9 +2,11 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
@@ -13,7 +15,10 @@ from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Te
 from magus_pyg.models.fields import Side
 from magus_pyg.models.mlp import MLP
 
-__all__ = ["PNN", "PNNOptions"]
+__all__ = ["PNN", "PNNOptions", "add_weighted", "inner_products"]
+
+# Pairs of the fields user, profile, item, words, in the order of their weights.
+_PAIRS = ((0, 1), (2, 3), (0, 2), (0, 3), (1, 2), (1, 3))
 
 
 @dataclass
@@ -40,8 +45,8 @@ class _Products(nn.Module):
     weight: Tensor
 
     @abstractmethod
-    def rows(self, left: Tensor, right: Tensor) -> Tensor:
-        """[n, units] for left and right [n, 2, dim]."""
+    def rows(self, left: Tensor, right: Tensor, total: Tensor) -> Tensor:
+        """[n, units] for left and right [n, 2, dim], added to `total`."""
 
     @abstractmethod
     def pairs(self, left: Tensor, right: Tensor) -> Tensor:
@@ -62,10 +67,8 @@ class _Inner(_Products):
         self.weight = nn.Parameter(torch.empty(units, 6))
         nn.init.xavier_uniform_(self.weight, generator=generator)
 
-    def rows(self, left: Tensor, right: Tensor) -> Tensor:
-        (user, profile), (item, words) = left.unbind(1), right.unbind(1)
-        fields = ((user, profile), (item, words), (user, item), (user, words), (profile, item), (profile, words))
-        return F.linear(torch.stack([(one * other).sum(1) for one, other in fields], 1), self.weight)
+    def rows(self, left: Tensor, right: Tensor, total: Tensor) -> Tensor:
+        return add_weighted(total, inner_products(left, right), self.weight)
 
     def pairs(self, left: Tensor, right: Tensor) -> Tensor:
         across = left.flatten(0, 1) @ right.flatten(0, 1).T
@@ -73,6 +76,73 @@ class _Inner(_Products):
         own = left.prod(1).sum(1, keepdim=True) * self.weight[:, 0]
         other = right.prod(1).sum(1, keepdim=True) * self.weight[:, 1]
         return F.linear(across, self.weight[:, 2:]).add_(own.unsqueeze(1)).add_(other)
+
+
+def inner_products(left: Tensor, right: Tensor) -> Tensor:
+    """The products of the `_PAIRS` of four vectors, [n, 6].
+
+    Args:
+        left: [n, 2, dim], the vectors 0 and 1.
+        right: [n, 2, dim], the vectors 2 and 3.
+    """
+    if torch.compiler.is_compiling():  # a compiler fuses plain operations itself
+        return _inner_products(left, right)
+    products: Tensor = _InnerProducts.apply(left, right)  # type: ignore[no-untyped-call]
+    return products
+
+
+def _inner_products(left: Tensor, right: Tensor) -> Tensor:
+    fields = (*left.unbind(1), *right.unbind(1))
+    return torch.stack([(fields[one] * fields[other]).sum(1) for one, other in _PAIRS], 1)
+
+
+class _InnerProducts(torch.autograd.Function):
+    """`inner_products`, whose gradient is summed in place."""
+
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
+        ctx.save_for_backward(left, right)
+        return _inner_products(left, right)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = ctx.saved_tensors
+        fields = (*left.unbind(1), *right.unbind(1))
+        given = torch.empty_like(left), torch.empty_like(right)
+        for number, total in enumerate((*given[0].unbind(1), *given[1].unbind(1))):
+            terms = [
+                (fields[pair[1 - pair.index(number)]], gradient[:, place : place + 1])
+                for place, pair in enumerate(_PAIRS)
+                if number in pair
+            ]
+            torch.mul(*terms[0], out=total)
+            for field, weight in terms[1:]:
+                total.addcmul_(field, weight)
+        return given
+
+
+def add_weighted(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """total [n, units] + x [n, few] times the transposed weight [units, few]."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled(total.device.type):
+        return total + F.linear(x, weight)
+    added: Tensor = _AddWeighted.apply(total, x, weight)  # type: ignore[no-untyped-call]
+    return added
+
+
+class _AddWeighted(torch.autograd.Function):
+    """`add_weighted`; with few columns, its gradient's products take a fraction of the time the other way round."""
+
+    @staticmethod
+    def forward(ctx: Any, total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.addmm(total, x, weight.T)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        return gradient, (weight.T @ gradient.T).T, (x.T @ gradient).T
 
 
 class _Outer(_Products):
@@ -89,9 +159,8 @@ class _Outer(_Products):
         self.weight = nn.Parameter(torch.empty(units, dim, dim))
         nn.init.xavier_uniform_(self.weight.view(units, dim * dim), generator=generator)
 
-    def rows(self, left: Tensor, right: Tensor) -> Tensor:
-        total = left.sum(1) + right.sum(1)
-        return self._squares(total)
+    def rows(self, left: Tensor, right: Tensor, total: Tensor) -> Tensor:
+        return total + self._squares(left.sum(1) + right.sum(1))
 
     def pairs(self, left: Tensor, right: Tensor) -> Tensor:
         # The square of a sum: the squares of both sides, and 2 (symmetrised) across.
@@ -153,11 +222,18 @@ class PNN(FieldRecommender):
         first, size = self.layers.first, 2 * self.options.dim
         return side.vectors, F.linear(side.vectors.flatten(1), first.weight[:, size:])
 
+    def row_logits(self, left: Side, right: Side) -> Tensor:
+        """Logits [n] of rows."""
+        vectors, first = self.user_terms(left)
+        second = self.layers.first.weight[:, 2 * self.options.dim :]
+        total = torch.addmm(first, right.vectors.flatten(1), second.T)
+        return self.layers.rest(self.products.rows(vectors, right.vectors, total)).squeeze(-1)
+
     def combine(self, left: Terms, right: Terms, pairs: bool) -> Tensor:
         """Logits, [n] or [n, m]."""
         (vectors, first), (other, other_first) = left, right
         if pairs:
             total = first.unsqueeze(1) + other_first + self.products.pairs(vectors, other)
         else:
-            total = first + other_first + self.products.rows(vectors, other)
+            total = self.products.rows(vectors, other, first + other_first)
         return self.layers.rest(total).squeeze(-1)

@@ -1,8 +1,7 @@
 """One line of progress on the terminal for a whole training."""
 
-from typing import Any
-
 import lightning
+import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from magus_pyg.models.module import RecommenderModule
@@ -25,13 +24,13 @@ class TrainProgress(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the bar, at the epoch that is resumed."""
         if trainer.is_global_zero:
-            steps = int(trainer.num_training_batches)
+            steps = len(trainer.train_dataloader.loader)  # type: ignore[union-attr]
             done = trainer_epoch(pl_module) * steps
             self.task = self.progress.add_task("training", total=self.epochs * steps, completed=done, numbers="")
             self.progress.start()
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_before_optimizer_step(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         """Count a step."""
         if trainer.is_global_zero:

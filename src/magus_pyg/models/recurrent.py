@@ -16,6 +16,7 @@ from magus_pyg.models.history import History, Window
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.loader import Batch
 from magus_pyg.models.options import ModelOptions, check_range
+from magus_pyg.models.take import take_rows
 from magus_pyg.random import derive_seed
 
 __all__ = ["RecurrentOptions", "RecurrentRecommender"]
@@ -118,7 +119,7 @@ class RecurrentRecommender(DotProductRecommender):
 
     def embed_candidates(self, candidates: Candidates) -> Tensor:
         """[q_v, 1, ℓ_v], float [n, dim + 2], for n candidates."""
-        return self._candidate_side(candidates)[0]
+        return self._candidate_side(*self._candidates(candidates))[0]
 
     def observe(self, train: Interactions) -> None:
         """Note which users and items have a training row, and that the histories are those of the same rows."""
@@ -131,43 +132,67 @@ class RecurrentRecommender(DotProductRecommender):
         Of a history that is the mean over its items.
         """
         left, left_norm = self._user_side(batch.user, batch.past)
-        right, right_norm = self._candidate_side(Candidates.of_items(batch.item, self.item_words))
-        penalty = (left_norm + right_norm).sum() / max(1, len(batch.user))
+        right, right_norm = self._candidate_side(*self._items(batch.item, None))
+        penalty = (left_norm + right_norm) / max(1, len(batch.user))
         return TrainingTerms((left * right).sum(1), penalty, penalty.new_zeros(()))
 
     def _user_side(self, user: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The embeddings [n, dim + 2] and the squared lengths in use [n]."""
+        """The embeddings [n, dim + 2] and the sum of the squared lengths in use."""
         self._forget()
-        side = self.fields.users(user, self.user_known[user], self.user_profiles.select(user))
+        if self._reads_sides:
+            rows = self._read_users(self.fields, user, joined=True)
+            vector, linear, own_norm = rows.vectors.squeeze(1), rows.linear, rows.norm
+        else:
+            side = self.fields.users(user, self.user_known[user], self.user_profiles.select(user))
+            vector, linear, own_norm = side.vectors.sum(1), side.linear, side.norm
         window, place = self.history.shared_windows(user, past)
-        state, norm = self._states(window)
-        vector = self._drop(side.vectors.sum(1)) + self.project(self._drop(state))[place]
-        linear = (side.linear + self.bias).unsqueeze(1)
-        return torch.cat([vector, linear, torch.ones_like(linear)], 1), side.norm + norm[place]
+        state, norm = self._states(window, torch.bincount(place, minlength=len(window.item)))
+        vector = self._drop(vector) + take_rows(self.project(self._drop(state)), place)
+        linear = (linear + self.bias).unsqueeze(1)
+        return torch.cat([vector, linear, torch.ones_like(linear)], 1), own_norm + norm
 
-    def _candidate_side(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
+    def _candidate_side(self, vector: Tensor, linear: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
         self._forget()
-        side = self.fields.candidates(candidates.item, self.item_known[candidates.item], candidates.words)
-        linear = side.linear.unsqueeze(1)
-        vector = self._drop(side.vectors.sum(1))
-        return torch.cat([vector, torch.ones_like(linear), linear], 1), side.norm
+        linear = linear.unsqueeze(1)
+        return torch.cat([self._drop(vector), torch.ones_like(linear), linear], 1), norm
 
-    def _states(self, window: Window) -> tuple[Tensor, Tensor]:
-        """The last states [n, hidden], and the mean squared length of the embeddings of each window's items [n]."""
+    def _items(self, item: Tensor, weight: Tensor | None, distinct: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """The vectors [n, dim] and linear terms [n] of items, and the weighted sum of the squared lengths in use."""
+        if self._reads_sides:
+            rows = self._read_items(self.fields, item, weight, joined=True, distinct=distinct)
+            return rows.vectors.squeeze(1), rows.linear, rows.norm
+        return self._candidates(Candidates.of_items(item, self.item_words), weight)
+
+    def _candidates(self, candidates: Candidates, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_items`, of candidates."""
+        known = self.item_known[candidates.item]
+        side = self.fields.candidates(candidates.item, known, candidates.words, weight)
+        return side.vectors.sum(1), side.linear, side.norm
+
+    def _states(self, window: Window, uses: Tensor) -> tuple[Tensor, Tensor]:
+        """The last states [n, hidden] of windows.
+
+        Args:
+            window: n of them.
+            uses: int64 [n], how many rows read each.
+
+        Returns:
+            Beside the states the sum over those rows of the mean squared length of their items' embeddings.
+        """
         lengths, order = window.mask.sum(1).sort(descending=True, stable=True)
         mask = window.mask[order].T
         counts = mask.sum(1).tolist()  # how many windows have an item at each step
         item, place = torch.unique(window.item[order].T[mask], return_inverse=True)
-        words = self.item_words.select(item)
-        side = self.fields.candidates(item, self.item_known[item], words)
-        gates = F.linear(self._drop(side.vectors.sum(1)), self.cell.weight_ih, self.cell.bias_ih)
-        state = self.run(list(torch.split(F.embedding(place, gates), counts)))
+        weight = None
+        if self.training:
+            share = uses[order] / lengths.clamp(min=1)
+            weight = share.new_zeros(len(item)).index_add_(0, place, share.expand_as(mask)[mask])
+        vector, _, norm = self._items(item, weight, distinct=True)
+        gates = F.linear(self._drop(vector), self.cell.weight_ih, self.cell.bias_ih)
+        state = self.run(list(torch.split(take_rows(gates, place), counts)))
         state = torch.cat([state, state.new_zeros(len(order) - len(state), state.shape[1])])
-        # norm: the sum over each window's items by its steps
-        row = torch.arange(len(order), device=order.device).expand_as(mask)[mask]
-        norm = side.norm.new_zeros(len(order)).index_add(0, row, side.norm[place]) / lengths.clamp(min=1)
         back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
-        return state[back], norm[back]
+        return state[back], norm
 
     def _drop(self, vectors: Tensor) -> Tensor:
         return drop(vectors, self.options.dropout, self.training)

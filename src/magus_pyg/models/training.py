@@ -109,10 +109,10 @@ def fit(
     model.observe(data.train)
 
     def write(epoch_state: dict[str, Any]) -> None:
-        if place is not None:
-            write_checkpoint(place, {"identity": identity, **epoch_state})
+        assert place is not None
+        write_checkpoint(place, {"identity": identity, **epoch_state})
 
-    module = RecommenderModule(model, options, seed, state, write)
+    module = RecommenderModule(model, options, seed, state, write if place is not None else None)
     if not model.trainable:
         if not module.history:
             module.look(loaders)
