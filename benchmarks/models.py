@@ -12,7 +12,8 @@ from the rows to the end of the epoch (the difference between three epochs and o
 "step" is forward, backward and optimiser on batches made beforehand. DeepCTR's "pnn-6" has six fields, each profile
 value one of its own. Graph models take ten steps over the graph of all rows.
 growth: a step with 10,000 items and with a million; 100,000 rows, each item with two of 50 words; graph models sample
-neighbours.
+neighbours. "rows" are the distinct rows of the embedding tables that a step uses: of a larger catalogue, histories and
+sampled neighbours hold more distinct items.
 Times are CPU time; memory is the peak beyond the inputs. Every case runs in a process of its own.
 """
 
@@ -23,7 +24,7 @@ import itertools
 import json
 import time
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -45,6 +46,7 @@ from magus_pyg.models import (
 )
 from magus_pyg.models.loader import TrainLoader
 from magus_pyg.models.module import RecommenderData, RecommenderModule
+from magus_pyg.models.tables import TABLES
 from magus_pyg.ragged import Ragged
 
 BATCH, DIM, ROWS = 1000, 64, 100_000
@@ -133,7 +135,13 @@ def our_fit(name: str, problem: Problem) -> Figures:
     return Figures(seconds=figures["seconds"] * BATCH / len(timed), peak_mb=figures["peak_mb"])
 
 
-def our_step(options: ModelOptions, problem: Problem) -> Figures:
+class StepFigures(Figures):
+    """Also the distinct rows of the embedding tables that the last step used."""
+
+    rows: int
+
+
+def our_step(options: ModelOptions, problem: Problem) -> StepFigures:
     """A step as the Lightning module takes it, without Lightning."""
     rows, model = problem[1], make_model(options, problem).train()
     model.observe(rows)
@@ -151,7 +159,20 @@ def our_step(options: ModelOptions, problem: Problem) -> Figures:
             optimizer.step()
 
     figures = measure(steps, repeats=REPEATS)
-    return Figures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"])
+    rows_used = sum(used_rows(table.grad) for table in tables_of(model))
+    return StepFigures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"], rows=rows_used)
+
+
+def tables_of(model: BaseRecommender) -> list[torch.nn.Parameter]:
+    """The embedding tables."""
+    return [parameter for name, parameter in model.named_parameters() if name.rpartition(".")[2] in TABLES]
+
+
+def used_rows(gradient: torch.Tensor | None) -> int:
+    """Rows of a table that have a gradient."""
+    if gradient is None:
+        return 0
+    return gradient._indices().shape[1] if gradient.is_sparse else int((gradient != 0).any(1).sum())
 
 
 def their_model(name: str, problem: Problem) -> Any:
@@ -208,37 +229,48 @@ def print_training(names: list[str], rows: int, threads: int) -> None:
     if not available():
         print(WHY_NOT + "\n")
     print(f"training, {rows:,} rows, batch {BATCH:,}, dim {DIM}")
-    print(row("model", "fit rows/s", "step rows/s", "MB", "DeepCTR", "fit rows/s", "step rows/s", "MB", "times faster"))
-    print(row(*["---"] * 9))
+    ours_and_theirs = ("fit rows/s", "step rows/s", "MB", "DeepCTR", "fit rows/s", "step rows/s", "MB")
+    print(row("model", *ours_and_theirs, "fit, times faster", "step, times faster"))
+    print(row(*["---"] * 10))
     for name in names:
         ours, cells = speeds("ours", name, rows, threads)
         rivals = [other for other, own in RIVALS.items() if own == name and available()]
         for other in [*rivals] or [""]:
-            theirs, their_cells = speeds("theirs", other, rows, threads) if other else (None, ["-"] * 3)
-            ratio = f"{theirs / ours:,.1f}" if theirs and ours else "-"
-            print(row(name, *cells, other or "-", *their_cells, ratio), flush=True)
+            theirs, their_cells = speeds("theirs", other, rows, threads) if other else ((None, None), ["-"] * 3)
+            pairs = zip(theirs, ours, strict=True)
+            ratios = [f"{their / our:,.1f}" if their and our else "-" for their, our in pairs]
+            print(row(name, *cells, other or "-", *their_cells, *ratios), flush=True)
     print()
 
 
-def speeds(whose: str, name: str, rows: int, threads: int) -> tuple[float | None, list[str]]:
-    """Seconds of a step within `fit`, and the cells: rows a second within it, alone, and the memory of `fit`."""
+def speeds(whose: str, name: str, rows: int, threads: int) -> tuple[tuple[float | None, float | None], list[str]]:
+    """Seconds of a step within `fit` and alone, and the cells: rows a second of both, and the memory of `fit`."""
     whole, alone = (run_in_process(__file__, f"{kind},{whose},{name},{rows}", threads) for kind in ("fit", "step"))
     cells = [f"{BATCH / figures['seconds']:,.0f}" if figures else "-" for figures in (whole, alone)]
-    return (whole["seconds"] if whole else None), [*cells, f"{whole['peak_mb']:,.0f}" if whole else "-"]
+    seconds = whole["seconds"] if whole else None, alone["seconds"] if alone else None
+    return seconds, [*cells, f"{whole['peak_mb']:,.0f}" if whole else "-"]
 
 
 def print_growth(names: list[str], threads: int) -> None:
     small, large = (f"{items:,} items" for items in GROWTH_ITEMS)
     print("a step by the number of items")
-    print(row("model", f"{small} ms", "MB", f"{large} ms", "MB", "times slower"))
-    print(row(*["---"] * 6))
+    print(row("model", f"{small} ms", "rows", "MB", f"{large} ms", "rows", "MB", "times slower", "times, a row"))
+    print(row(*["---"] * 9))
     for name in names:
-        found = [run_in_process(__file__, f"growth,ours,{name},{items}", threads) for items in GROWTH_ITEMS]
+        cases = (f"growth,ours,{name},{items}" for items in GROWTH_ITEMS)
+        found = [cast(StepFigures | None, run_in_process(__file__, case, threads)) for case in cases]
         cells: list[object] = []
         for figures in found:
-            cells += [f"{figures['seconds'] * 1000:,.1f}", f"{figures['peak_mb']:,.0f}"] if figures else ["-", "-"]
-        ratio = f"{found[1]['seconds'] / found[0]['seconds']:,.1f}" if found[0] and found[1] else "-"
-        print(row(name, *cells, ratio), flush=True)
+            cells += (
+                [f"{figures['seconds'] * 1000:,.1f}", f"{figures['rows']:,}", f"{figures['peak_mb']:,.0f}"]
+                if figures
+                else ["-"] * 3
+            )
+        ratios = ["-", "-"]
+        if found[0] and found[1]:
+            slower, more = found[1]["seconds"] / found[0]["seconds"], found[1]["rows"] / found[0]["rows"]
+            ratios = [f"{slower:,.1f}", f"{slower / more:,.2f}"]
+        print(row(name, *cells, *ratios), flush=True)
 
 
 def main() -> None:

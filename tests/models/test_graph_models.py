@@ -7,9 +7,10 @@ import torch
 from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.graph import build_relational_graph, improves_edges, node_words
-from magus_pyg.models import FMOptions, RGATOptions, RGCNOptions, TrainOptions, build_model, fit
+from magus_pyg.models import FMOptions, GIPAOptions, RGATOptions, RGCNOptions, TrainOptions, build_model, fit
 from magus_pyg.models.graph_inputs import INHIBITS, GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.loader import whole_batch
+from magus_pyg.models.tables import choose_sparse
 from magus_pyg.ragged import Ragged
 
 TABLE = pd.DataFrame(
@@ -113,14 +114,15 @@ def test_sampled_neighbours_are_edges_towards_the_frontier():
     source = torch.tensor([1, 2, 3, 4, 5, 0, 1, 2])
     ptr = torch.tensor([0, 4, 5, 7, 8, 8, 8])
     nodes, edges = sample_neighbours(ptr, torch.tensor([0]), [9, 9], source, 1)
-    assert edges.tolist() == list(range(8))
-    assert nodes.tolist() == [0, 1, 2, 3, 4, 5]
-    nodes, edges = sample_neighbours(ptr, torch.tensor([0]), [2], source, 1)
+    assert [part.tolist() for part in edges] == [[0, 1, 2, 3], list(range(8))]
+    assert [part.tolist() for part in nodes] == [[0], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]]
+    (seeds, nodes), (edges,) = sample_neighbours(ptr, torch.tensor([0]), [2], source, 1)
+    assert seeds.tolist() == [0]
     assert 1 <= len(edges) <= 2
     assert set(target[edges].tolist()) == {0}
     assert set(nodes.tolist()) == {0, *source[edges].tolist()}
-    assert sample_neighbours(ptr, torch.tensor([4]), [2, 2], source, 1)[1].tolist() == []
-    drawn = {tuple(sample_neighbours(ptr, torch.tensor([0]), [2], source, key)[1].tolist()) for key in range(60)}
+    assert [part.tolist() for part in sample_neighbours(ptr, torch.tensor([4]), [2, 2], source, 1)[1]] == [[], []]
+    drawn = {tuple(sample_neighbours(ptr, torch.tensor([0]), [2], source, key)[1][0].tolist()) for key in range(60)}
     assert {edge for edges in drawn for edge in edges} == {0, 1, 2, 3}
 
 
@@ -137,16 +139,36 @@ def test_a_row_is_predicted_without_its_own_edges(options):
     assert not torch.allclose(logits, model.eval()(rows.user[:1], rows.item[:1]))
 
 
-def test_sampling_everything_equals_the_whole_graph():
-    rows = interactions(TRAIN)
-    whole = RGATOptions(dim=4, heads=2, dropout=0.0, sampling="full")
-    model = build_model(whole, small_features(), small_graph(), rows).train()
-    sampled = build_model(
-        replace(whole, sampling="neighbours", fanouts=[99, 99]), small_features(), small_graph(), rows
-    )
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options", [RGATOptions(dim=4, heads=2, dropout=0.0), GIPAOptions(dim=4, heads=2, dropout=0.0)]
+)
+def test_sampling_everything_equals_the_whole_graph(options, layers):
+    rows, features, graph = interactions(TRAIN), small_features(), small_graph()
+    whole = replace(options, sampling="full", layers=layers, fanouts=[99] * layers)
+    model = build_model(whole, features, graph, rows).train()
+    sampled = build_model(replace(whole, sampling="neighbours"), features, graph, rows).train()
     sampled.load_state_dict(model.state_dict())
     batch = whole_batch(rows.take(torch.arange(3)))
-    torch.testing.assert_close(sampled.train().training_terms(batch), model.training_terms(batch))
+    found = []
+    for one in (model, sampled):
+        logits, penalty, _ = one.training_terms(batch)
+        (logits.square().sum() + penalty).backward()
+        found.append([logits, penalty, *(parameter.grad for parameter in one.parameters())])
+    torch.testing.assert_close(*found)
+
+
+def test_a_step_over_neighbours_touches_what_it_reads():
+    rows = interactions(TRAIN[:2])
+    options = RGCNOptions(dim=4, sampling="neighbours", inhibits=0, layers=1, fanouts=[9])
+    model = build_model(options, small_features(), small_graph(), rows).train()
+    choose_sparse(model, -1)
+    model.training_terms(whole_batch(rows))[0].sum().backward()
+    used = model.item.grad._indices()[0].tolist()
+    # The items of the rows and, through their words, their neighbours among queries: not the last item.
+    assert used == sorted(set(used))
+    assert set(rows.item.tolist()) <= set(used)
+    assert 9 not in used
 
 
 def test_inhibits_of_rgcn_is_the_mean_over_all_items_of_r_minus():

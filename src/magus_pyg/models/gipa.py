@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from magus_pyg.models.graph_model import GraphRecommender
+from magus_pyg.models.graph_model import GraphRecommender, Nodes
 from magus_pyg.models.options import GIPAOptions
 from magus_pyg.nn import GIPAConv
 
@@ -35,7 +35,7 @@ class GIPA(GraphRecommender):
         """A layer with its own embedding of edges."""
         return nn.ModuleList(_Layer(self.options) for _ in range(self.options.layers))
 
-    def run_layer(self, layer: nn.Module, x: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
+    def run_layer(self, layer: nn.Module, x: Nodes, edge_index: Tensor, edge_type: Tensor) -> Tensor:
         """One layer."""
         return layer(x, edge_index, edge_type)  # type: ignore[no-any-return]
 
@@ -58,6 +58,6 @@ class _Layer(nn.Module):
             dropout=options.dropout,
         )
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_type: Tensor) -> Tensor:
+    def forward(self, x: Nodes, edge_index: Tensor, edge_type: Tensor) -> Tensor:
         """[N, dim] to [N, dim]; `edge_type` int64 [E] in `RELATIONS`."""
         return self.conv(x, edge_index, F.relu(self.embed(self.edge_features)), edge_type)  # type: ignore[no-any-return]

@@ -149,7 +149,7 @@ class QueryIndex:
 
 def sample_neighbours(
     ptr: Tensor, seeds: Tensor, fanouts: list[int], source: Tensor, key: int
-) -> tuple[Tensor, Tensor]:
+) -> tuple[list[Tensor], list[Tensor]]:
     """Edges towards some nodes, hop by hop, at most `fanouts[h]` for each node of hop h.
 
     Draws are with replacement, and repeated edges count once; nodes of no more edges than the fan-out keep all.
@@ -162,10 +162,11 @@ def sample_neighbours(
         key: of the random numbers.
 
     Returns:
-        The nodes reached, seeds included, and the edges, positions in [0, E); both int64, distinct and ascending.
+        The nodes reached after 0, 1, ... hops, the seeds first; and the edges drawn within 1, 2, ... hops, which lead
+        from the nodes of that hop to those of the hop before. Positions in [0, E); all int64, distinct and ascending.
     """
-    nodes, frontier = seeds, seeds
-    chosen = [seeds.new_empty(0)]
+    nodes, frontier, chosen = [seeds], seeds, seeds.new_empty(0)
+    edges = []
     for hop, fanout in enumerate(fanouts):
         start = ptr[frontier]
         degree = ptr[frontier + 1] - start
@@ -174,9 +175,10 @@ def sample_neighbours(
         many = ~few
         slot = torch.arange(fanout, device=ptr.device)
         drawn = integers(degree[many].unsqueeze(1), key, hop, frontier[many].unsqueeze(1), slot)
-        edges = torch.cat([every, (start[many].unsqueeze(1) + drawn).view(-1)])
-        chosen.append(edges)
-        reached = torch.unique(torch.cat([nodes, source[edges]]))
-        frontier = reached[~torch.isin(reached, nodes)]
-        nodes = reached
-    return nodes, torch.unique(torch.cat(chosen))
+        new = torch.cat([every, (start[many].unsqueeze(1) + drawn).view(-1)])
+        chosen = torch.unique(torch.cat([chosen, new]))
+        edges.append(chosen)
+        reached = torch.unique(torch.cat([nodes[-1], source[new]]))
+        frontier = reached[~torch.isin(reached, nodes[-1])]
+        nodes.append(reached)
+    return nodes, edges

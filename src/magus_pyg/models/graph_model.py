@@ -14,11 +14,16 @@ from magus_pyg.models.features import Candidates, FeatureSpace
 from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.loader import Batch
+from magus_pyg.models.means import read_means
 from magus_pyg.models.options import GraphModelOptions
 from magus_pyg.models.tables import TABLES, look_up
+from magus_pyg.models.take import take_rows
 from magus_pyg.ragged import Ragged
 
-__all__ = ["GraphRecommender"]
+__all__ = ["GraphRecommender", "Nodes"]
+
+#: Vectors of all nodes, or of the sources and the receivers of edges.
+Nodes = Tensor | tuple[Tensor, Tensor]
 
 
 class GraphRecommender(DotProductRecommender):
@@ -100,8 +105,11 @@ class GraphRecommender(DotProductRecommender):
         """The layers, each dim to dim."""
 
     @abstractmethod
-    def run_layer(self, layer: nn.Module, x: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
-        """One layer, [n, dim] to [n, dim]; `whole` says that x holds all nodes of the graph, in their order."""
+    def run_layer(self, layer: nn.Module, x: Nodes, edge_index: Tensor, edge_type: Tensor) -> Tensor:
+        """One layer over all nodes of the graph in their order, [n, dim] to [n, dim].
+
+        Or over a sample: from the vectors of sources [n, dim] and receivers [m, dim] to [m, dim].
+        """
 
     @property
     def node_words(self) -> Ragged:
@@ -112,21 +120,23 @@ class GraphRecommender(DotProductRecommender):
         """Logits [n] of rows, whose own edges are not used, and the mean squared length of the embeddings they use."""
         user, item = batch.user, batch.item
         predicted = user * self.features.n_items + item
-        users, items = user + self.n_nodes, item
+        users, items = user + self.n_nodes, item.contiguous()
         if self.sampled:
             key = int(torch.randint(1 << 62, ()))  # from the step's own generator
             seeds = torch.unique(torch.cat([users, items]))
             nodes, edges = sample_neighbours(self._edge_ptr, seeds, list(self.options.fanouts), self.edge_index[0], key)
-            edges = edges[~torch.isin(self.edge_row[edges], predicted)]
-            ends = torch.searchsorted(nodes, self.edge_index[:, edges].contiguous())
-            hidden = self._propagate(nodes, ends, self.edge_type[edges], whole=False)
-            users, items = (torch.searchsorted(nodes, ids.contiguous()) for ids in (users, items))
+            kept = [part[~torch.isin(self.edge_row[part], predicted)] for part in edges]
+            start = self._start(nodes[-1])
+            hidden = self._propagate_sample(start, nodes, kept)
+            left, right = (take_rows(start, torch.searchsorted(nodes[-1], ids)) for ids in (users, items))
+            users, items = torch.searchsorted(seeds, users), torch.searchsorted(seeds, items)
         else:
-            nodes, kept = self._all_nodes(), ~torch.isin(self.edge_row, predicted)
-            hidden = self._propagate(nodes, self.edge_index[:, kept], self.edge_type[kept], whole=True)
-        left, right = self._user_start(user), self._node_start(item)
+            there = ~torch.isin(self.edge_row, predicted)
+            start = self._start(self._all_nodes())
+            hidden = self._propagate(start, self.edge_index[:, there], self.edge_type[there])
+            left, right = take_rows(start, users), take_rows(start, items)
         norm = (left.square().sum() + right.square().sum()) / max(1, len(user))
-        logits = (hidden[users] * hidden[items]).sum(1) + left[:, -1] + right[:, -1] + self.bias
+        logits = (take_rows(hidden, users) * take_rows(hidden, items)).sum(1) + left[:, -1] + right[:, -1] + self.bias
         return TrainingTerms(logits, norm, norm.new_zeros(()))
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
@@ -171,38 +181,63 @@ class GraphRecommender(DotProductRecommender):
     def _hidden(self) -> Tensor:
         """[N + U, dim], all nodes after the last layer; kept while scoring."""
         if self.training or torch.is_grad_enabled():
-            return self._propagate(self._all_nodes(), self.edge_index, self.edge_type, whole=True)
+            return self._propagate(self._start(self._all_nodes()), self.edge_index, self.edge_type)
         hidden: Tensor = self._cached(
-            "nodes", lambda: self._propagate(self._all_nodes(), self.edge_index, self.edge_type, whole=True)
+            "nodes", lambda: self._propagate(self._start(self._all_nodes()), self.edge_index, self.edge_type)
         )
         return hidden
 
     def _all_nodes(self) -> Tensor:
         return torch.arange(self.n_nodes + self.features.n_users, device=self.device)
 
-    def _propagate(self, nodes: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
-        """The vectors of some nodes (int64 [n], ascending) with edges among their positions, [n, dim]."""
-        self._forget()
-        split = int(torch.searchsorted(nodes, self.n_nodes))
-        start = torch.cat([self._node_start(nodes[:split]), self._user_start(nodes[split:] - self.n_nodes)])
+    def _propagate(self, start: Tensor, edge_index: Tensor, edge_type: Tensor) -> Tensor:
+        """The vectors of all nodes with some edges, [N + U, dim], from what they start from."""
         first = x = self._drop(start[:, :-1])
         for number, layer in enumerate(self.layers):
-            x = self.run_layer(layer, x, edge_index, edge_type, whole)
+            x = self.run_layer(layer, x, edge_index, edge_type)
             if number < len(self.layers) - 1:
                 x = self._drop(F.relu(x))
         return first + x
 
+    def _propagate_sample(self, start: Tensor, nodes: list[Tensor], edges: list[Tensor]) -> Tensor:
+        """The vectors of the first of some sets of nodes, [n, dim], from what the last set's start from.
+
+        The first layer runs from the farthest nodes to those one hop nearer, the last to the first set: what a layer
+        would give to other nodes is never read. See `sample_neighbours`.
+        """
+        first = x = self._drop(start[:, :-1])
+        hops = range(len(self.layers) - 1, -1, -1)
+        for layer, hop in zip(self.layers, hops, strict=True):
+            source, target = self.edge_index[:, edges[hop]]
+            ends = torch.searchsorted(nodes[hop + 1], source), torch.searchsorted(nodes[hop], target)
+            receivers = take_rows(x, torch.searchsorted(nodes[hop + 1], nodes[hop]))
+            x = self.run_layer(layer, (x, receivers), torch.stack(ends), self.edge_type[edges[hop]])
+            if hop:
+                x = self._drop(F.relu(x))
+        return take_rows(first, torch.searchsorted(nodes[-1], nodes[0])) + x
+
+    def _start(self, nodes: Tensor) -> Tensor:
+        """What some nodes (int64 [n], ascending) start from, [n, dim + 1], the linear weights last."""
+        self._forget()
+        split = int(torch.searchsorted(nodes, self.n_nodes))
+        return torch.cat([self._node_start(nodes[:split]), self._user_start(nodes[split:] - self.n_nodes)])
+
     def _node_start(self, node: Tensor) -> Tensor:
-        """[n, dim + 1] for item and query nodes: the mean of the words, and an item's own vector if it is known."""
-        is_item = node < self.features.n_items
-        known = self.item_known[node.clamp(max=self.features.n_items)] * is_item
-        own = self._own_items(node.clamp(max=self.features.n_items - 1)) * known.unsqueeze(1)
-        return own + self._mean("word", self.node_words.select(node))
+        """[n, dim + 1] for item and query nodes, ascending: the mean of the words plus a known item's vector."""
+        items = node[: int(torch.searchsorted(node, self.features.n_items))]
+        own = self._own_items(items) * self.item_known.index_select(0, items).unsqueeze(1)
+        mean = self._mean_of("word", self.node_words, node)
+        return torch.cat([own + mean[: len(items)], mean[len(items) :]])
 
     def _user_start(self, user: Tensor) -> Tensor:
         """[n, dim + 1] for users."""
-        own = look_up(self, "user", user) * self.user_known[user].unsqueeze(1)
-        return own + self._mean("profile", self.user_profiles.select(user))
+        own = look_up(self, "user", user) * self.user_known.index_select(0, user).unsqueeze(1)
+        return own + self._mean_of("profile", self.user_profiles, user)
+
+    def _mean_of(self, table: str, rows: Ragged, chosen: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():  # a compiler fuses plain operations itself
+            return self._mean(table, rows.select(chosen))
+        return read_means(self, table, rows, chosen)
 
     def _own_items(self, item: Tensor) -> Tensor:
         return look_up(self, "item", item)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from magus_pyg.models.graph_inputs import RELATIONS
-from magus_pyg.models.graph_model import GraphRecommender
+from magus_pyg.models.graph_model import GraphRecommender, Nodes
 from magus_pyg.models.options import RGATOptions
 from magus_pyg.nn import RGATConv
 
@@ -27,6 +27,6 @@ class RGAT(GraphRecommender):
             for _ in range(options.layers)
         )
 
-    def run_layer(self, layer: nn.Module, x: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
+    def run_layer(self, layer: nn.Module, x: Nodes, edge_index: Tensor, edge_type: Tensor) -> Tensor:
         """One attention layer."""
         return layer(x, edge_index, edge_type)  # type: ignore[no-any-return]

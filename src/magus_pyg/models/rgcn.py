@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
-from magus_pyg.models.graph_model import GraphRecommender
+from magus_pyg.models.graph_model import GraphRecommender, Nodes
 from magus_pyg.models.options import RGCNOptions
 from magus_pyg.nn import RGCNConv
 
@@ -29,9 +29,9 @@ class RGCN(GraphRecommender):
             for _ in range(self.options.layers)
         )
 
-    def run_layer(self, layer: nn.Module, x: Tensor, edge_index: Tensor, edge_type: Tensor, whole: bool) -> Tensor:
+    def run_layer(self, layer: nn.Module, x: Nodes, edge_index: Tensor, edge_type: Tensor) -> Tensor:
         """One convolution."""
-        if self.sampled:
+        if self.sampled or isinstance(x, tuple):
             return layer(x, edge_index, edge_type)  # type: ignore[no-any-return]
         explicit = edge_type != INHIBITS
         node = torch.arange(len(x), device=x.device)

@@ -15,7 +15,19 @@ from torch.nn import functional as F
 
 from magus_pyg.ragged import Ragged
 
-__all__ = ["Bags", "Members", "SideIndex", "SideRows", "read_side", "row_gradient", "squared_lengths", "sum_runs"]
+__all__ = [
+    "Bags",
+    "BothWays",
+    "Members",
+    "SideIndex",
+    "SideRows",
+    "both_ways",
+    "read_side",
+    "row_gradient",
+    "squared_lengths",
+    "sum_runs",
+    "table_gradient",
+]
 
 # Everything there is is read where that is at most so many times what is asked for: it needs no sorting.
 _WHOLE = 2
@@ -92,14 +104,15 @@ class SideRows(NamedTuple):
     square: Tensor | None = None
 
 
-_BothWays = tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor, Tensor]
+#: The last six of `Members`.
+BothWays = tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor, Tensor]
 
 
 class SideIndex:
     """Finds the members of steps; what is the same in each step is kept."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Ragged, _BothWays] | None = None
+        self._kept: tuple[Ragged, BothWays] | None = None
 
     def members(
         self,
@@ -125,16 +138,23 @@ class SideIndex:
         n_values = math.inf if sparse_values else len(getattr(module, names[1]))
         if len(rows) <= _WHOLE * len(ids) and not sparse_ids and not sparse_values:
             if self._kept is None or self._kept[0].ptr is not rows.ptr or self._kept[0].index is not rows.index:
-                self._kept = rows, _both_ways(rows, torch.arange(len(rows), device=ids.device), n_values, known.dtype)
+                self._kept = rows, both_ways(rows, torch.arange(len(rows), device=ids.device), n_values, known.dtype)
             return Members(ids, None, known[: len(rows)], *self._kept[1])
         place = None
         if not distinct:
             ids, place = torch.unique(ids, return_inverse=True)
-        return Members(place, ids, known.index_select(0, ids), *_both_ways(rows, ids, n_values, known.dtype))
+        return Members(place, ids, known.index_select(0, ids), *both_ways(rows, ids, n_values, known.dtype))
 
 
-def _both_ways(rows: Ragged, ids: Tensor, n_values: float, dtype: torch.dtype) -> _BothWays:
-    """The last six of `Members`; all values are read where there are at most a few times as many as `n_values`."""
+def both_ways(rows: Ragged, ids: Tensor, n_values: float, dtype: torch.dtype) -> BothWays:
+    """The bags of some ids, forwards and backwards.
+
+    Args:
+        rows: [I] rows of values, of all ids.
+        ids: int64 [m].
+        n_values: number of values there are; all are read where there are at most so many times as many as entries.
+        dtype: of the scales.
+    """
     index, position, start, scale = Bags.of_rows(rows, ids, dtype)
     ordered, order = torch.sort(index)
     values = None
@@ -272,6 +292,11 @@ def _gradient(
         alone = sums[:, width]
         gradient = torch.addcmul(sums[:, :width], rows, (lengths + alone).unsqueeze(1), value=2)
         gradient[:, -1].addcmul_(rows[:, -1], alone, value=-2)
+    return table_gradient(gradient, shape, used, sparse)
+
+
+def table_gradient(gradient: Tensor, shape: torch.Size, used: Tensor | None, sparse: bool) -> Tensor:
+    """The gradient of a table of a shape from that of its rows `used`, int64 [m], ascending; of all if None."""
     if used is None:
         return gradient
     if sparse:
@@ -295,7 +320,7 @@ def row_gradient(values: Tensor, index: Tensor, shape: torch.Size, sparse: bool)
         return values.new_zeros(shape).index_add_(0, index, values)
     used, place = torch.unique(index, return_inverse=True)
     gradient = values.new_zeros(len(used), values.shape[1]).index_add_(0, place, values)
-    return torch.sparse_coo_tensor(used.unsqueeze(0), gradient, shape, check_invariants=False, is_coalesced=True)
+    return table_gradient(gradient, shape, used, sparse)
 
 
 def sum_runs(values: Tensor, index: Tensor, start: Tensor) -> Tensor:
