@@ -1,5 +1,6 @@
 """Adam whose step costs what the step used: rows without a gradient are not touched."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -138,9 +139,14 @@ class RowAdam(Adam):
         for name, value in (("uses", t), ("exp_avg", m), ("exp_avg_sq", v)):
             state[name].index_copy_(0, row, value)
         # The corrections by t are numbers of a row, so they are not divided out of m and v entry by entry.
-        t = t.unsqueeze(1)
-        root = v.sqrt_().mul_((1 - beta2**t).rsqrt_()).add_(group["eps"])
-        parameter.index_add_(0, row, m.mul_(group["lr"] / (1 - beta1**t)).div_(root), alpha=-1)
+        first, second = (_correction(beta, t.unsqueeze(1)) for beta in (beta1, beta2))
+        root = v.sqrt_().mul_(second.rsqrt_()).add_(group["eps"])
+        parameter.index_add_(0, row, m.mul_(group["lr"] / first).div_(root), alpha=-1)
+
+
+def _correction(beta: float, t: Tensor) -> Tensor:
+    """1 - beta^t for float t; as it stands, that would lose four digits where beta is 0.999 and t small."""
+    return -torch.expm1(t * (math.log(beta) if beta > 0 else -math.inf))
 
 
 def rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
