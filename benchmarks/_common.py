@@ -1,5 +1,6 @@
 """Timing and peak memory of one case a process, so that no case sees what another left behind."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -51,6 +52,26 @@ def run_in_process(script: str, case: str, threads: int) -> Figures | None:
         return None
     figures: Figures = json.loads(result.stdout.splitlines()[-1])
     return figures
+
+
+def parse_cases(parser: argparse.ArgumentParser, run_case: Callable[[str], object]) -> argparse.Namespace | None:
+    """The options of a benchmark that runs its cases in processes of their own, with the threads set.
+
+    None where this is such a process: its figures are printed then.
+    """
+    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
+    parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.case is None:
+        return options
+    print(json.dumps(run_case(options.case)))
+    return None
+
+
+def row(*cells: object) -> str:
+    """A row of a table in Markdown."""
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def machine() -> str:

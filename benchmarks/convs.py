@@ -13,11 +13,10 @@ Times are CPU time; memory is the peak beyond the inputs. Every case runs in a p
 """
 
 import argparse
-import json
 
 import torch
 import torch_geometric.nn as pyg
-from _common import Figures, machine, measure, run_in_process
+from _common import Figures, machine, measure, parse_cases, row, run_in_process
 from torch import Tensor
 from torch_geometric.utils import softmax
 
@@ -109,10 +108,6 @@ def run_case(case: str) -> Figures:
     return gipa(which, *map(int, sizes)) if kind == "gipa" else features(which, int(sizes[0]))
 
 
-def row(*cells: object) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
 def cells(figures: Figures | None) -> tuple[str, str]:
     if figures is None:
         return "-", "-"
@@ -165,13 +160,8 @@ def print_tables(only: str | None, threads: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["attention", "gipa", "features"], help="print one table")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
-    parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.case:
-        print(json.dumps(run_case(options.case)))
-    else:
+    options = parse_cases(parser, run_case)
+    if options is not None:
         print_tables(options.only, options.threads)
 
 

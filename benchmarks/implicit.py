@@ -19,16 +19,16 @@ process of its own.
 """
 
 import argparse
-import json
 import math
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from _common import machine, peak_resident_mb, run_in_process
+from _common import machine, parse_cases, peak_resident_mb, row, run_in_process
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import MessagePassing
@@ -114,25 +114,34 @@ def independent_edges(graph: HeteroData) -> Tensor:
     return torch.stack([code // own, code % own])
 
 
+class Inputs(NamedTuple):
+    """What `SignedLabelPropagation` takes for one of the sums: scores [N], R+, R⊥ and who receives."""
+
+    y: Tensor
+    pos: Tensor
+    skip: Tensor | None
+    receivers: Tensor | None
+
+    @classmethod
+    def of(cls, graph: HeteroData, which: str) -> "Inputs":
+        """For "guess" or "all"."""
+        items, own, part_whole = n_items(graph), n_nodes(graph), graph[IMPROVES].edge_index
+        if which == "all":
+            return cls(scores(own), torch.cat([part_whole, part_whole.flip(0)], dim=1), independent_edges(graph), None)
+        pos = part_whole[:, part_whole[1] < items].flip(0).contiguous()
+        return cls(guess_scores(graph), pos, None, torch.arange(own) >= items)
+
+
 def ours(graph: HeteroData, which: str) -> dict[str, float]:
     """Figures of `SignedLabelPropagation`."""
-    items, own = n_items(graph), n_nodes(graph)
-    part_whole = graph[IMPROVES].edge_index
-    y = scores(own)
+    y, pos, skip, receivers = Inputs.of(graph, which)
     layer = SignedLabelPropagation(cached=True)
-    receivers, skip = None, None
-    if which == "guess":
-        pos = part_whole[:, part_whole[1] < items].flip(0).contiguous()
-        receivers = torch.arange(own) >= items
-        y[items:] = 0.0
-    else:
-        pos, skip = torch.cat([part_whole, part_whole.flip(0)], dim=1), independent_edges(graph)
     edges = pos.size(1) + (0 if skip is None else skip.size(1))
 
     def step() -> Tensor:
         return layer(y, pos, skip_edge_index=skip, receivers=receivers)  # type: ignore[no-any-return]
 
-    return timed(step, 16e-6 * edges, own, edges, first=True)
+    return timed(step, 16e-6 * edges, n_nodes(graph), edges, first=True)
 
 
 def engine(graph: HeteroData) -> dict[str, float]:
@@ -144,11 +153,9 @@ def engine(graph: HeteroData) -> dict[str, float]:
 
 def theirs(graph: HeteroData, which: str, form: str) -> dict[str, float]:
     """Figures of explicit edges."""
-    own, items = n_nodes(graph), n_items(graph)
+    own = n_nodes(graph)
     edge_index, weight = explicit_edges(graph, which)
-    edges, y = edge_index.size(1), scores(own)
-    if which == "guess":
-        y[items:] = 0.0
+    edges, y = edge_index.size(1), guess_scores(graph) if which == "guess" else scores(own)
     if form == "edges":
         step = partial(EdgeSum().__call__, y, edge_index, weight)
         return timed(step, 20e-6 * edges, own, edges)
@@ -157,6 +164,13 @@ def theirs(graph: HeteroData, which: str, form: str) -> dict[str, float]:
         matrix = torch.sparse_coo_tensor(edge_index.flip(0), weight, (own, own)).to_sparse_csr()
     del edge_index, weight
     return timed(lambda: y + matrix @ y, 12e-6 * edges + 8e-6 * own, own, edges)
+
+
+def guess_scores(graph: HeteroData) -> Tensor:
+    """float32 [N]: items alone send."""
+    y = scores(n_nodes(graph))
+    y[n_items(graph) :] = 0.0
+    return y
 
 
 def scores(n: int) -> Tensor:
@@ -194,23 +208,11 @@ def run_case(case: str) -> dict[str, float]:
 
 def check(graph: HeteroData, which: str) -> dict[str, float]:
     """The largest difference between the explicit sums and ours, in float64."""
-    own, items = n_nodes(graph), n_items(graph)
-    part_whole = graph[IMPROVES].edge_index
+    y, pos, skip, receivers = Inputs.of(graph, which)
     edge_index, weight = explicit_edges(graph, which)
-    y = scores(own).double()
-    receivers, skip = None, None
-    if which == "guess":
-        y[items:] = 0.0
-        pos, receivers = part_whole[:, part_whole[1] < items].flip(0), torch.arange(own) >= items
-    else:
-        pos, skip = torch.cat([part_whole, part_whole.flip(0)], dim=1), independent_edges(graph)
-    expected = EdgeSum()(y, edge_index, weight.double())
-    found = SignedLabelPropagation()(y, pos, skip_edge_index=skip, receivers=receivers)
+    expected = EdgeSum()(y.double(), edge_index, weight.double())
+    found = SignedLabelPropagation()(y.double(), pos, skip_edge_index=skip, receivers=receivers)
     return {"seconds": 0.0, "peak_mb": 0.0, "difference": float((expected - found).abs().max())}
-
-
-def row(*cells: object) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def case_of(which: str, form: str, nodes: int, threads: int) -> dict[str, float] | None:
@@ -276,12 +278,8 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=list(NODES))
     parser.add_argument("--growth", type=int, nargs="+", default=list(GROWTH))
     parser.add_argument("--only", choices=["beside", "growth"], help="print one part")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
-    parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.case:
-        print(json.dumps(run_case(options.case)))
+    options = parse_cases(parser, run_case)
+    if options is None:
         return
     print(f"{machine()}, {options.threads} thread(s)")
     if options.only != "growth":

@@ -21,14 +21,13 @@ import argparse
 import contextlib
 import io
 import itertools
-import json
 import time
 from dataclasses import fields, replace
 from typing import Any, cast
 
 import pandas as pd
 import torch
-from _common import Figures, machine, measure, peak_resident_mb, run_in_process
+from _common import Figures, machine, measure, parse_cases, peak_resident_mb, row, run_in_process
 from _deepctr import RIVALS, WHY_NOT, available, batches, rival, take_step
 
 from magus_pyg.graph import build_relational_graph, node_words
@@ -221,10 +220,6 @@ def run_case(case: str) -> Figures:
     return our_fit(name, problem) if kind == "fit" else our_step(options_of(name), problem)
 
 
-def row(*cells: object) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
 def print_training(names: list[str], rows: int, threads: int) -> None:
     if not available():
         print(WHY_NOT + "\n")
@@ -278,12 +273,8 @@ def main() -> None:
     parser.add_argument("--only", choices=["training", "growth"], help="print one table")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS), help="the models to time")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the log in the table of training")
-    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
-    parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.case:
-        print(json.dumps(run_case(options.case)))
+    options = parse_cases(parser, run_case)
+    if options is None:
         return
     print(f"{machine()}, {options.threads} thread(s)\n")
     if options.only != "growth":
