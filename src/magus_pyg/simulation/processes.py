@@ -5,6 +5,7 @@ import pickle
 import queue
 import re
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -27,6 +28,17 @@ Job = Callable[[T, Callable[[Any], None]], None]
 
 _TIMEOUT = timedelta(days=1)
 """How long a process waits for the others. One that dies is noticed at once; one may well work for hours."""
+
+_GRACE = 3.0
+"""Seconds in which those that have not failed yet may say that they failed first, or be found gone."""
+
+
+class _Failure(NamedTuple):
+    """What a process says when it fails: when (by the machine's clock, the same for all), and what."""
+
+    when: float
+    error: type[MagusError] | None
+    text: str
 
 
 def in_processes(job: Job[T], payload: T, processes: int) -> Iterator[Any]:
@@ -91,14 +103,31 @@ def _received(messages: Any, workers: Sequence[BaseProcess]) -> Iterator[Any]:
         if kind == "message":
             yield value
         elif kind == "failed":
-            error, text = value
-            if error is not None:
-                raise error(text)
-            if any(worker.exitcode not in (None, 0) for worker in workers):
-                _raise_ended(workers)  # the others only say that it no longer answers
-            raise RuntimeError(f"process {rank} of {len(workers)} failed:\n{text}")
+            _raise_cause(messages, workers, {rank: value})
         else:
             running -= 1
+
+
+def _raise_cause(messages: Any, workers: Sequence[BaseProcess], failures: dict[int, _Failure]) -> NoReturn:
+    """Raise what failed first: a process that lost another one may be heard before that one is, or its end seen."""
+    end = time.monotonic() + _GRACE
+    while time.monotonic() < end:
+        try:
+            rank, kind, value = messages.get(timeout=0.1)
+        except queue.Empty:
+            silent = [worker.exitcode for rank, worker in enumerate(workers) if rank not in failures]
+            if any(silent):
+                _raise_ended(workers)
+            if None not in silent:
+                break
+            continue
+        if kind == "failed":
+            failures[rank] = value
+    rank = min(failures, key=lambda place: failures[place].when)
+    cause = failures[rank]
+    if cause.error is not None:
+        raise cause.error(cause.text)
+    raise RuntimeError(f"process {rank} of {len(workers)} failed:\n{cause.text}")
 
 
 def _raise_ended(workers: Sequence[BaseProcess]) -> NoReturn:
@@ -122,9 +151,9 @@ def _work(folder: Path, rank: int, processes: int, threads: int, messages: Any) 
         job(payload, (lambda value: messages.put((0, "message", value))) if rank == 0 else _unheard)
         messages.put((rank, "done", None))
     except MagusError as error:
-        messages.put((rank, "failed", (type(error), str(error))))
+        messages.put((rank, "failed", _Failure(time.monotonic(), type(error), str(error))))
     except Exception:  # noqa: BLE001 (whatever it is, the process that started this one reports it)
-        messages.put((rank, "failed", (None, traceback.format_exc().rstrip())))
+        messages.put((rank, "failed", _Failure(time.monotonic(), None, traceback.format_exc().rstrip())))
     except KeyboardInterrupt:
         pass  # the process that started this one is interrupted too, and says so
     finally:
