@@ -124,6 +124,18 @@ def test_a_batch_is_its_sessions_one_at_a_time(batch: tuple[Catalogue, Tensor]) 
         assert torch.equal(mine, single)  # in the same order too, so sums round alike
 
 
+@given(batches(), st.integers(0, 3))
+def test_repeated_sessions_are_built_ones(batch: tuple[Catalogue, Tensor], times: int) -> None:
+    catalogue, candidates = batch
+    builder = SessionGraphBuilder(build(catalogue))
+    repeated, built = builder.build(candidates).repeat(times), builder.build(candidates.repeat(times, 1))
+    if times and len(candidates):  # without sessions there is nothing that says how wide they are
+        assert torch.equal(repeated.node, built.node)
+    assert repeated.n_candidates == built.n_candidates
+    for name in ("order", "part", "whole"):
+        assert torch.equal(getattr(repeated, name), getattr(built, name)), name
+
+
 @given(batches(), st.data())
 def test_count_targets(batch: tuple[Catalogue, Tensor], data: st.DataObject) -> None:
     catalogue, candidates = batch

@@ -79,6 +79,12 @@ class SessionGraphs:
         to_item = self.whole % self.n_slots < self.n_candidates
         return torch.stack([self.part[to_item], self.whole[to_item]])
 
+    def repeat(self, times: int) -> "SessionGraphs":
+        """All sessions `times` over, one after the other: [times * B, M]."""
+        shift = torch.arange(times, device=self.node.device).unsqueeze(1) * self.node.numel()
+        part, whole = ((flat + shift).flatten() for flat in (self.part, self.whole))
+        return SessionGraphs(self.node.repeat(times, 1), self.n_candidates, self.order.repeat(times, 1), part, whole)
+
     def sort_candidates(self, values: Tensor) -> Tensor:
         """Bring values [B, C] given by candidate into the order of the item slots."""
         return values.gather(1, self.order)

@@ -38,6 +38,13 @@ class PreparedBatch:
     scores: Tensor
     searched: Tensor | None
 
+    def repeat(self, times: int) -> "PreparedBatch":
+        """The same sessions (with their ids, hence the same users) `times` over, one after the other."""
+        rows = torch.arange(len(self.sessions)).repeat(times)
+        searched = None if self.searched is None else self.searched.repeat(times, 1)
+        graphs, scores = self.graphs.repeat(times), self.scores.repeat(times, 1)
+        return PreparedBatch(self.sessions.take(rows), graphs, scores, searched)
+
 
 @dataclass(frozen=True)
 class PreparedSessions:

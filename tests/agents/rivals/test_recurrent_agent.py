@@ -105,6 +105,20 @@ def test_priors_start_from_the_base_scores() -> None:
         assert float(play.prior[0, place]) == pytest.approx(math.log(mass / (1 - mass)))
 
 
+def test_projections_of_one_session_are_those_of_many() -> None:
+    """One session holds fewer nodes than the graph, many hold more and project each node of the graph once."""
+    graph, sessions, _, _ = lessons(30)
+    known = NodeFeatures(graph, model_of(graph))
+    agent = RecurrentAgent(graph, lesson_scores(), known, randomised(RecurrentNetwork(known.size)))
+    one, many = (sessions.take(torch.arange(count)) for count in (1, 30))
+    alone = agent.start(view_of_scores(graph, lesson_scores(), 3, 2, one))
+    together = agent.start(view_of_scores(graph, lesson_scores(), 3, 2, many))
+    assert alone.nodes.node.numel() < known.n_nodes < together.nodes.node.numel()
+    for few, all_of_them in ((alone.given, together.given), (alone.met, together.met)):
+        present = alone.nodes.valid[0]
+        torch.testing.assert_close(few[0][present], all_of_them[0, : len(present)][present])
+
+
 def test_a_round_takes_the_nodes_in_their_order() -> None:
     agent = agent_of_shapes()
     view = view_of_scores(agent.graph, beliefs(0.4, 0.3, 0.2, 0.1), 3, 3)

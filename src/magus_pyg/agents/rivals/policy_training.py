@@ -124,11 +124,11 @@ def _phase(
         losses = []
         learner.network.train()
         for batch, rounds in sessions.epoch(generator, options.steps):
-            view = sessions.view(batch, rounds)
-            plays = 1 if imitation else options.rollouts
-            notes = [Learning(generator, teacher if imitation else None) for _ in range(plays)]
-            outcomes = [play_batch(learner.start(view, note), view, batch, sessions.user) for note in notes]
-            loss = _imitation_loss(notes[0], outcomes[0]) if imitation else _gradient_loss(notes, outcomes, options)
+            plays = batch if imitation else batch.repeat(options.rollouts)
+            view = sessions.view(plays, rounds)
+            note = Learning(generator, teacher if imitation else None)
+            outcome = play_batch(learner.start(view, note), view, plays, sessions.user)
+            loss = _imitation_loss(note, outcome) if imitation else _gradient_loss(note, outcome, options)
             if not torch.isfinite(loss):
                 raise ModelError(
                     f"the loss of {learner.name} is {loss.item()} in epoch {epoch}; lower its lr (now {rate})"
@@ -151,14 +151,12 @@ def _imitation_loss(note: Learning, outcome: Outcome) -> Tensor:
     return -log_prob[outcome.active].mean()
 
 
-def _gradient_loss(notes: list[Learning], outcomes: list[Outcome], options: PolicyOptions) -> Tensor:
-    """REINFORCE with the mean of the other plays of the same session as baseline."""
-    log_prob = torch.stack([torch.stack(note.log_prob) for note in notes])  # [L, R, B]
-    entropy = torch.stack([torch.stack(note.entropy) for note in notes])
-    active = torch.stack([outcome.active for outcome in outcomes])
-    value = torch.stack([returns(outcome, options) for outcome in outcomes])
+def _gradient_loss(note: Learning, outcome: Outcome, options: PolicyOptions) -> Tensor:
+    """REINFORCE with the mean of the other plays of the same session as baseline; plays lie one after the other."""
+    log_prob, entropy = torch.stack(note.log_prob), torch.stack(note.entropy)  # [R, L * B]
+    total = returns(outcome, options)[0]
     # What earlier rounds gave is the same whatever is listed now, so the whole return serves every round. It is not
     # brought to one scale: where all plays succeed there is next to nothing to learn.
-    gain = advantages(value[:, 0]).unsqueeze(1).expand_as(value)
-    surrogate = (gain.detach() * log_prob)[active].mean()
-    return -surrogate - options.entropy * entropy[active].mean()
+    gain = advantages(total.view(options.rollouts, -1)).flatten()
+    surrogate = (gain * log_prob)[outcome.active].mean()
+    return -surrogate - options.entropy * entropy[outcome.active].mean()

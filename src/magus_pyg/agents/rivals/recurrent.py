@@ -12,6 +12,7 @@ from magus_pyg.agents.ranking import rank_top
 from magus_pyg.agents.rivals.features import NodeFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes, steady
 from magus_pyg.errors import RunError
+from magus_pyg.models.take import take_rows
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.protocol import Feedback, Scorer, SessionView
 
@@ -197,7 +198,7 @@ class RecurrentPlay:
         self.listed = torch.zeros_like(self.nodes.valid)
         network = agent.network
         self.prior = self._prior(view)
-        self.given, self.met = network.project(agent.features(self.nodes.node), self.nodes.is_item)
+        self.given, self.met = _projected(network, agent.features, self.nodes)
         self.state = torch.zeros((len(view.user), network.hidden), dtype=network.prior.dtype)
         self.noise: Tensor | None = None
         self.value = torch.zeros(self.nodes.slot.shape, dtype=torch.float64)
@@ -266,3 +267,13 @@ class RecurrentPlay:
         """Put back what `state_dict` gave."""
         self.state, self.left = state["state"].clone(), state["left"].clone()
         self.listed, self.value = state["listed"].clone(), state["value"].clone()
+
+
+def _projected(network: RecurrentNetwork, features: NodeFeatures, nodes: SessionNodes) -> tuple[Tensor, Tensor]:
+    """V e_v and W e_v [B, D, r] of the nodes of sessions; each node of the graph once where the sessions hold more."""
+    if features.n_nodes > nodes.node.numel():
+        return network.project(features(nodes.node), nodes.is_item)
+    every = torch.arange(features.n_nodes)
+    given, met = network.project(features(every).unsqueeze(0), every < features.n_items)
+    place, shape = nodes.node.flatten(), (*nodes.node.shape, -1)
+    return take_rows(given[0], place).view(shape), take_rows(met[0], place).view(shape)
