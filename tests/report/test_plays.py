@@ -40,6 +40,21 @@ def test_a_run_and_its_simulations(run: Path) -> None:
     assert set(items.log["agent"]) == {"items"}
 
 
+def test_a_simulation_can_be_named_alone(run: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_simulation(run, number, {"items": [1, number, 0]})
+    second = run / "simulations" / "2"
+    (play,) = read_plays(second)
+    assert (play.run, play.folder, play.training_seconds) == (run, second, 60.0)
+    for runs in (run / "simulations", f"{tmp_path}/*/simulations/*", [second.with_name("1"), second]):
+        assert [play.folder.name for play in read_plays(runs)] == ["1", "2"]
+    both = [play.folder.name for play in read_plays([second, run])]  # each once
+    assert both == ["2", "a-shop-fm", "a-shop-fm", "1"]
+    (second / "simulation.json").unlink()
+    with pytest.raises(RunError, match="2 is cut off: its simulation did not end"):
+        read_plays(second)
+
+
 def test_how_runs_are_named(run: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "b-shop-fm", {"items": [1]}, seed=1)
     (tmp_path / "multirun.yaml").write_text("a: 1\n")

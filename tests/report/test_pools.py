@@ -94,6 +94,24 @@ def test_the_same_play_twice(tmp_path: Path) -> None:
         pool_plays(read_plays(tmp_path))
 
 
+def test_a_simulation_can_add_horizons(tmp_path: Path) -> None:
+    """bayes plays a run of its own for every K: one judged at 3 and 5 is part of one judged at 2, 3 and 5."""
+
+    def played(*horizons: int, last: int = 3) -> pd.DataFrame:
+        return pd.concat([records([1, 0, last], "bayes", k) for k in horizons], ignore_index=True)
+
+    run = write_run(tmp_path / "a", {"bayes": played(3, 5)})
+    write_simulation(run, 1, {"bayes": played(2, 3, 5, last=2)})
+    with pytest.raises(RunError, match="and differ: name one of these folders"):
+        pool_plays(read_plays(run))
+    more = write_simulation(run, 1, {"bayes": pd.concat([played(2, last=2), played(3, 5)], ignore_index=True)})
+    (pool,) = pool_plays(read_plays(run))
+    assert pool.plays[0].folder == more
+    write_simulation(run, 2, {"bayes": played(4, 5)})
+    with pytest.raises(RunError, match="and differ"):
+        pool_plays(read_plays(run))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

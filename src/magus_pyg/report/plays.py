@@ -85,20 +85,26 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
 
     Args:
         runs: run folders: paths or patterns such as "runs/*-ml-100k-*", in one text parted by commas, or several. What
-            a pattern finds beside run folders is passed over.
+            a pattern finds beside run folders is passed over. A simulation inside a run ("RUN/simulations/2") stands
+            for its own plays alone.
 
     Returns:
-        The plays, folder by folder: those of the run itself, then those of its simulations by number. Dialogues of
-        EAR's protocol are passed over.
+        The plays, folder by folder, each once: those of the run itself, then those of its simulations by number.
+        Dialogues of EAR's protocol are passed over.
 
     Raises:
         RunError: nothing found, a folder that is no run, is cut off or damaged, or records that mix sessions.
     """
     plays: list[MethodPlay] = []
+    seen: set[Path] = set()
     for path in _folders(runs):
-        info = _read_info(path)
+        run = path.parents[1] if _is_simulation(path) else path
+        info = _read_info(run)
         training = float(info["seconds"].get("training", 0.0))
         for folder, values in _places(path, info):
+            if folder in seen:
+                continue
+            seen.add(folder)
             # A simulation fits what the run has not fitted, or all again.
             seconds = {**info["seconds"], **values["seconds"]}
             settings = _read_settings(folder)
@@ -107,7 +113,7 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
             for method, log in _read_logs(folder):
                 plays.append(
                     MethodPlay(
-                        run=path,
+                        run=run,
                         folder=folder,
                         method=method,
                         settings=settings,
@@ -149,6 +155,10 @@ def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
     return list(found)
 
 
+def _is_simulation(path: Path) -> bool:
+    return path.parent.name == "simulations" and not (path / "run.json").is_file()
+
+
 def _children(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir())
 
@@ -175,10 +185,12 @@ def _read_info(path: Path) -> dict[str, Any]:
 
 
 def _places(path: Path, info: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The run itself and its simulations, with what is noted of each."""
-    yield path, info
-    simulations = path / "simulations"
-    folders = _children(simulations) if simulations.is_dir() else []
+    """A run and its simulations, or one simulation, with what is noted of each."""
+    folders = [path]
+    if not _is_simulation(path):
+        yield path, info
+        simulations = path / "simulations"
+        folders = _children(simulations) if simulations.is_dir() else []
     for folder in sorted(folders, key=lambda entry: (len(entry.name), entry.name)):
         advice = f"{folder} is cut off: its simulation did not end. Delete it, or simulate again"
         values = _read_json(folder / "simulation.json", advice)

@@ -185,18 +185,29 @@ def pool_plays(
         at = tuple(play.settings.get(key) for key in by)
         name = play.variation if variation is None else variation(play)
         group = grouped.setdefault((play.dataset, play.model, play.method, name, at), {})
-        if play.seed not in group:
-            group[play.seed] = play
-        elif not group[play.seed].log.equals(play.log):
-            raise RunError(
-                f"{group[play.seed].folder} and {play.folder} both hold {play.method} on {play.dataset} with "
-                f"{play.model} and seed {play.seed}, and differ: name one of the runs in runs=..."
-            )
+        group[play.seed] = _either(group[play.seed], play) if play.seed in group else play
     pools = [Pool(*key, plays=dict(sorted(group.items()))) for key, group in grouped.items()]
     for pool in pools:
         first = next(other for other in pools if other.base == pool.base and other.setting == pool.setting)
         align(first, pool)
     return sorted(pools, key=lambda pool: (pool.dataset, *pool.rank(), *map(_sortable, pool.setting)))
+
+
+def _either(first: MethodPlay, second: MethodPlay) -> MethodPlay:
+    """Of two plays of the same the one with more horizons: a simulation can add K at which what plans is judged.
+
+    Raises:
+        RunError: they differ at a horizon that both have, or each has one that the other lacks.
+    """
+    held = [set(play.log["horizon"]) for play in (first, second)]
+    shared = held[0] & held[1]
+    a, b = (play.log[play.log["horizon"].isin(shared)].reset_index(drop=True) for play in (first, second))
+    if not a.equals(b) or shared not in held:
+        raise RunError(
+            f"{first.folder} and {second.folder} both hold {first.method} on {first.dataset} with {first.model} and "
+            f"seed {first.seed}, and differ: name one of these folders in runs=... (a run brings its simulations along)"
+        )
+    return first if held[0] >= held[1] else second
 
 
 def align(first: Pool, second: Pool) -> list[int]:
