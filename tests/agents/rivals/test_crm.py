@@ -18,7 +18,7 @@ from magus_pyg.agents.rivals.belief import make_lists
 from magus_pyg.agents.rivals.crm import N_NODE, N_SESSION, belief_state
 from magus_pyg.agents.rivals.max_entropy import EntropyRule
 from magus_pyg.agents.rivals.policy import Learning, PolicyNetwork
-from magus_pyg.agents.rivals.policy_training import advantages, returns
+from magus_pyg.agents.rivals.policy_training import _gradient_loss, advantages, returns
 from magus_pyg.agents.rivals.rollout import Outcome, play_batch
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, DataError, RunError
@@ -48,6 +48,35 @@ def test_advantages_are_over_the_other_plays() -> None:
     value = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.5, 3.0]])
     # 1 - (0 + .5) / 2, 0 - (1 + .5) / 2, .5 - (1 + 0) / 2
     torch.testing.assert_close(advantages(value), torch.tensor([[0.75, -1.5], [-0.75, -1.5], [0.0, 3.0]]))
+
+
+def test_the_policy_gradient_by_hand() -> None:
+    """Two sessions, each played twice side by side: the first is found once of twice, the second never."""
+    note = Learning(torch.Generator())
+    note.log_prob = [torch.tensor([-1.0, -2.0, -3.0, -4.0]), torch.tensor([-9.0, -5.0, -6.0, -7.0])]
+    note.entropy = [torch.ones(4), torch.tensor([8.0, 2.0, 3.0, 4.0])]
+    outcome = Outcome(
+        active=torch.tensor([[True, True, True, True], [False, True, True, True]]),
+        found=torch.tensor([[True, False, False, False], [False, False, False, False]]),
+        clicked=torch.zeros((2, 4), dtype=torch.bool),
+    )
+    options = PolicyOptions(success=1.0, turn=-0.1, quit=0.0, entropy=0.5, rollouts=2)
+    # Returns 1, -.2 | -.2, -.2: the first session's plays are 1.2 above and below each other, the second's level.
+    surrogate = (1.2 * -1.0 - 1.2 * (-3.0 - 6.0)) / 7
+    entropy = (4 * 1.0 + 2.0 + 3.0 + 4.0) / 7
+    assert float(_gradient_loss(note, outcome, options)) == pytest.approx(-surrogate - 0.5 * entropy)
+
+
+def test_repeated_batches_hold_the_same_sessions() -> None:
+    graph, sessions, scores, _ = lessons(5)
+    (batch,) = TrainingSessions.of(graph, sessions, scores, 5).prepared.batches
+    twice = batch.repeat(2)
+    assert twice.sessions.id is not None
+    assert twice.sessions.id.tolist() == [*range(5), *range(5)]
+    for half in (slice(0, 5), slice(5, 10)):
+        assert torch.equal(twice.scores[half], batch.scores)
+        assert torch.equal(twice.sessions.targets[half], batch.sessions.targets)
+        assert torch.equal(twice.graphs.node[half], batch.graphs.node)
 
 
 def test_what_the_policy_sees_by_hand() -> None:
