@@ -15,11 +15,11 @@ import torch
 
 from magus_pyg.data.itemsets import ItemSets
 from magus_pyg.errors import MagusError
-from magus_pyg.experiment import load_run
-from magus_pyg.experiment.loading import load_data
 from magus_pyg.models.adapters import part_interactions
-from magus_pyg.models.loader import ValidationLoader, resolve_negatives
-from magus_pyg.models.metrics import auc
+from magus_pyg.models.binary_metrics import auc
+from magus_pyg.runs import load_run
+from magus_pyg.runs.data_loading import load_data
+from magus_pyg.training.loader import ValidationLoader, resolve_negatives
 
 _ROWS = 4096
 

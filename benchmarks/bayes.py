@@ -266,7 +266,8 @@ def _draw(result: pd.DataFrame, folder: Path) -> None:
 
 def quality(sizes: list[int]) -> None:
     """SA@10 on test sessions with an FM; the temperature fitted on validation sessions."""
-    from magus_pyg.models import FMOptions, TrainOptions, build_model, feature_space, fit, training_data
+    from magus_pyg.models import FMOptions, build_model, feature_space
+    from magus_pyg.training import TrainOptions, fit, training_data
 
     data = _dataset()
     words = build_word_table(data.items, data.word_fields, data.merge_fields, data.max_share)

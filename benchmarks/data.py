@@ -142,9 +142,9 @@ def parse(engine: str, folder: Path) -> Callable[[], str]:
         pl = importlib.import_module("polars")
         types = dict.fromkeys(COLUMNS, pl.Int32)
         return lambda: f"{len(pl.read_csv(path, schema_overrides=types)):,} rows"
-    from magus_pyg.data.findings import Findings
-    from magus_pyg.data.integers import read_integers
-    from magus_pyg.data.tmall import log_layout
+    from magus_pyg.data.reading.findings import Findings
+    from magus_pyg.data.reading.integer_logs import read_integers
+    from magus_pyg.data.sets.tmall import log_layout
 
     return lambda: f"{read_integers(path, log_layout(False), Findings()).columns['user_id'].size:,} rows"
 

@@ -16,7 +16,7 @@ import torch
 from _common import machine
 
 from magus_pyg.data import ItemSets
-from magus_pyg.ear import (
+from magus_pyg.dialogues import (
     Dialogues,
     EarAgent,
     EarBayesAgent,

@@ -2,11 +2,11 @@
 
     python benchmarks/extend.py [--new 1 1000 100000] [--shape tmall] [--scale 1.0] [--variants none base bayes plus]
 
-The catalogue has the size of Tmall's (`magus_pyg.data.scale`); the new items are drawn by the same rules, so some of
-them bring new queries. Both ways start from the table and the graph of the old items and end with the same graph, which
-is checked. Times are processor seconds of the best of `--repeats` runs, taken in turns; memory is the peak beyond what
-was held before. For a catalogue the end is the first guess of a person, and the catalogue it starts from has been in
-use. Every number of new items, and every variant, is measured in a process of its own.
+The catalogue has the size of Tmall's (`magus_pyg.data.synthetic.shapes`); the new items are drawn by the same rules, so
+some of them bring new queries. Both ways start from the table and the graph of the old items and end with the same
+graph, which is checked. Times are processor seconds of the best of `--repeats` runs, taken in turns; memory is the peak
+beyond what was held before. For a catalogue the end is the first guess of a person, and the catalogue it starts from
+has been in use. Every number of new items, and every variant, is measured in a process of its own.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors
-from magus_pyg.catalogue import Catalogue
-from magus_pyg.data.scale import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
+from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
 from magus_pyg.graph import IMPROVES, n_nodes
+from magus_pyg.online.catalogue import Catalogue
 
 RANK = 65
 

@@ -4,8 +4,8 @@ Over the number of items, of five words with skewed popularity each, `max_words`
 
     python benchmarks/graph.py [--items 10000 30000 100000 300000]
 
-On the catalogue of Tmall or Alipay at full size (`magus_pyg.data.scale`), and how much memory two processes take that
-have loaded the same file and read all of it:
+On the catalogue of Tmall or Alipay at full size (`magus_pyg.data.synthetic.shapes`), and how much memory two processes
+take that have loaded the same file and read all of it:
 
     python benchmarks/graph.py --shape tmall alipay
 
@@ -29,7 +29,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
-from magus_pyg.data.scale import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
+from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
 from magus_pyg.graph import IMPROVES, item_node
 
 GROWTH_FROM = 100_000  # nodes

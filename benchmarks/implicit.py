@@ -13,7 +13,7 @@ all: one synchronous pass in which every node sends to every other node that it 
 "edges" holds the edges of R+ and R- in one [2, E] with a weight of 1 or -1 and is a `MessagePassing` that gathers,
 multiplies and adds, as PyG users write it; "matrix" is the same as one product with torch's CSR matrix. Ours is
 `SignedLabelPropagation(cached=True)`: "first" is its first pass, which sorts the edges, the other one every later pass.
-"engine" is the first guess of `magus_pyg.catalogue`, "first" with the making of its index.
+"engine" is the first guess of `magus_pyg.online.catalogue`, "first" with the making of its index.
 Times are CPU time; memory is what a process took for edges and passes beyond the graph itself. Every case runs in a
 process of its own.
 """
@@ -29,17 +29,17 @@ from typing import NamedTuple
 
 import torch
 from _common import machine, parse_cases, peak_resident_mb, row, run_in_process
+from catalogue import shop
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import MessagePassing
 
-from catalogue import shop
-from magus_pyg.catalogue.guess import first_guess
-from magus_pyg.catalogue.index import CatalogueIndex
 from magus_pyg.graph import IMPROVES, n_items, n_nodes
 from magus_pyg.graph.access import item_queries
 from magus_pyg.graph.relations import relation_edges
 from magus_pyg.nn import SignedLabelPropagation
+from magus_pyg.online.catalogue.containment import CatalogueIndex
+from magus_pyg.online.catalogue.first_guess import first_guess
 
 NODES = (1_000, 3_000, 10_000)
 GROWTH = (30_000, 100_000, 300_000, 1_000_000, 3_000_000)
@@ -145,7 +145,7 @@ def ours(graph: HeteroData, which: str) -> dict[str, float]:
 
 
 def engine(graph: HeteroData) -> dict[str, float]:
-    """Figures of the first guess over the whole catalogue as `magus_pyg.catalogue` makes it, from [I] base scores."""
+    """Figures of the first guess over the whole catalogue as `online.catalogue` makes it, from [I] base scores."""
     index = CatalogueIndex(graph)
     base = scores(n_items(graph)).double()
     return timed(lambda: first_guess(index, base), 0.0, n_nodes(graph), graph[IMPROVES].edge_index.size(1), first=True)

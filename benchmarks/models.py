@@ -39,14 +39,13 @@ from magus_pyg.models import (
     Interactions,
     ModelOptions,
     TrainingData,
-    TrainOptions,
     build_model,
-    fit,
 )
-from magus_pyg.models.loader import TrainLoader
-from magus_pyg.models.module import RecommenderData, RecommenderModule
-from magus_pyg.models.tables import TABLES
+from magus_pyg.models.kernels.embedding_tables import TABLES
 from magus_pyg.ragged import Ragged
+from magus_pyg.training import TrainOptions, fit
+from magus_pyg.training.epochs import RecommenderData, RecommenderModule
+from magus_pyg.training.loader import TrainLoader
 
 BATCH, DIM, ROWS = 1000, 64, 100_000
 USERS, ITEMS, WORDS, PROFILE_SIZES = 943, 1_682, 100, (7, 2, 21)

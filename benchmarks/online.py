@@ -18,15 +18,15 @@ from typing import Any
 
 import torch
 from _common import machine
+from catalogue import shop
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
-from catalogue import shop
 from magus_pyg.agents import EdgeFactors
-from magus_pyg.catalogue import Answer, Catalogue
 from magus_pyg.graph import item_id_of, n_items, n_nodes, node_words
 from magus_pyg.models import MODELS, BaseRecommender, FeatureSpace, Interactions, build_model
+from magus_pyg.online.catalogue import Answer, Catalogue
 from magus_pyg.ragged import Ragged
 
 USERS, HISTORY, DIM, RANK, ROUNDS, LENGTH = 2_000, 30, 64, 65, 5, 3

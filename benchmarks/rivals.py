@@ -18,14 +18,16 @@ import torch
 from _common import machine, peak_resident_mb
 
 import magus_pyg as mp
+from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.data import MovieLens100kOptions, RecDataset, SessionOptions, Sessions, SyntheticOptions, load_dataset
-from magus_pyg.experiment.agents import AGENTS
-from magus_pyg.experiment.config import Config
-from magus_pyg.experiment.context import AgentContext, AgentState
-from magus_pyg.experiment.inputs import build_graph, features_of, playable_sessions
-from magus_pyg.experiment.rivals import folded_sessions
-from magus_pyg.models import FMOptions, TrainOptions, build_model, fit, profile_values, training_data
-from magus_pyg.models.folds import fold_data
+from magus_pyg.experiment.agents_by_name import AGENTS
+from magus_pyg.experiment.context import AgentContext
+from magus_pyg.experiment.rival_fitting import folded_sessions
+from magus_pyg.models import FMOptions, build_model, profile_values
+from magus_pyg.runs.config import Config
+from magus_pyg.runs.run_inputs import build_graph, features_of, playable_sessions
+from magus_pyg.training import TrainOptions, fit, training_data
+from magus_pyg.training.folds import fold_data
 
 RIVALS = ("max_entropy", "recurrent", "crm", "ear")
 ROOT = Path(__file__).resolve().parents[1]

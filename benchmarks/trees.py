@@ -5,7 +5,7 @@
 The flat form is rows of items by query, int64, and a sparse matrix of ones (int32 and float64); "by words" is the same
 matrix with its columns by word set, so that what a query reads lies close together. All are timed in turn in one
 process, on the processor time of one thread, and their sums must be equal bit for bit. "shop" is the catalogue of
-benchmarks/catalogue.py; "tmall" and "alipay" are the shapes of `magus_pyg.data.scale`.
+benchmarks/catalogue.py; "tmall" and "alipay" are the shapes of `magus_pyg.data.synthetic.shapes`.
 """
 
 import argparse
@@ -16,15 +16,15 @@ from functools import partial
 
 import torch
 from _common import machine
+from catalogue import shop
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
-from catalogue import shop
-from magus_pyg.catalogue.index import CatalogueIndex, Containment
-from magus_pyg.data.scale import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
+from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
 from magus_pyg.graph import RelationalTrees, item_queries, n_items, n_nodes
 from magus_pyg.graph.access import node_wholes
+from magus_pyg.online.catalogue.containment import CatalogueIndex, Containment
 from magus_pyg.ragged import Ragged
 
 Cases = Mapping[str, Callable[[], object]]

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from magus_pyg.data import ItemSets, RecDataset, TabularOptions, items_of_users, load_dataset
-from magus_pyg.ear import (
+from magus_pyg.dialogues import (
     Dialogues,
     EarAgent,
     EarBayesAgent,
@@ -39,11 +39,13 @@ from magus_pyg.ear import (
     target_log_likelihood,
 )
 from magus_pyg.graph import build_word_table
-from magus_pyg.models import FM, FMOptions, TrainingData, TrainOptions, fit
-from magus_pyg.models.adapters import feature_space, training_data
+from magus_pyg.models import FM, FMOptions, TrainingData
+from magus_pyg.models.adapters import feature_space
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
+from magus_pyg.training import TrainOptions, fit
+from magus_pyg.training.loader import whole_batch
+from magus_pyg.training.training_rows import training_data
 
 LASTFM = TabularOptions(
     name="lastfm-ear",

@@ -6,10 +6,13 @@ Run it with a folder for the runs: `python examples/own_run.py /tmp/runs`.
 import sys
 
 import magus_pyg as mp
+from magus_pyg.agents.variants import BaseVariant
 from magus_pyg.data import SyntheticOptions
-from magus_pyg.experiment import BaseVariant, Config, train_run
-from magus_pyg.models import FMOptions, TrainOptions
+from magus_pyg.experiment import train_run
+from magus_pyg.models import FMOptions
 from magus_pyg.report import make_console
+from magus_pyg.runs import Config
+from magus_pyg.training import TrainOptions
 
 config = Config(
     dataset=SyntheticOptions(users=120, items=200),

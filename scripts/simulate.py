@@ -5,7 +5,7 @@ import os
 # Read when torch is loaded: threads that wait for work then leave their core to other processes.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from magus_pyg.experiment.cli import simulate
+from magus_pyg.commands.simulate import command
 
 if __name__ == "__main__":
-    simulate()
+    command()

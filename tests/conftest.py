@@ -9,14 +9,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
-
 from catalogues import apple_table, milk_table
+from hypothesis import HealthCheck, settings
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("dev", deadline=None, max_examples=25, suppress_health_check=_QUIET)
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+pytest_plugins = ["run_fixtures"]
+
+# One thread for the tiny tensors of these tests: more would only wait for each other on a busy machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture

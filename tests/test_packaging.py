@@ -1,9 +1,8 @@
 """What setup.cfg names is what an installation that is not editable holds."""
 
 from configparser import ConfigParser
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from repository import ROOT
 
 
 def test_every_package_is_installed() -> None:

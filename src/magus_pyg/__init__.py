@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from magus_pyg._version import __version__
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
-from magus_pyg.catalogue import Catalogue, CatalogueSession
 from magus_pyg.data import Sessions
 from magus_pyg.errors import (
     ConfigError,
@@ -31,7 +30,8 @@ from magus_pyg.graph import (
     save_graph,
     words_of,
 )
-from magus_pyg.session import MagusSession, Recommendation
+from magus_pyg.online.catalogue import Catalogue, CatalogueSession
+from magus_pyg.online.session import MagusSession, Recommendation
 from magus_pyg.simulation import (
     DriftingUser,
     ImpatientUser,
@@ -46,7 +46,7 @@ from magus_pyg.simulation import (
 )
 
 if TYPE_CHECKING:
-    from magus_pyg.experiment import Run, load_run
+    from magus_pyg.runs import Run, load_run
 
 __all__ = [
     "BayesAgent",
@@ -96,7 +96,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # Training pulls in Lightning and Hydra, which take seconds to import: only those who ask for it wait.
     if name in ("Run", "load_run"):
-        from magus_pyg import experiment
+        from magus_pyg import runs
 
-        return getattr(experiment, name)
+        return getattr(runs, name)
     raise AttributeError(f"module 'magus_pyg' has no attribute {name!r}")

@@ -4,11 +4,11 @@ import gc
 
 import pytest
 import torch
+from contracts.agent import AgentContract, small_graph, small_scores, small_sessions
+from contracts.spy import Spy
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from contracts.agent import AgentContract, small_graph, small_scores, small_sessions
-from contracts.spy import Spy
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.graph import n_nodes

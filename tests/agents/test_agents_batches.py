@@ -5,17 +5,17 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, Watched, any_options, assert_agent_is_reference, cases
 from torch import Tensor
 
-from catalogues import APPLE_FIELDS
 from magus_pyg.agents import EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, GraphError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.simulation import Agent, prepare_sessions, simulate
-from playing import Case, Watched, any_options, assert_agent_is_reference, cases
 from reference import items_only, play
 
 

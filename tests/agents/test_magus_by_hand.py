@@ -9,13 +9,13 @@ from fractions import Fraction
 import pandas as pd
 import pytest
 import torch
-
 from catalogues import APPLE_FIELDS
+from playing import NotCareUser, Watched
+
 from magus_pyg.agents import MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.graph import build_relational_graph, n_items, words_of
 from magus_pyg.simulation import User, simulate
-from playing import NotCareUser, Watched
 
 F = Fraction
 NAMES = ("A", "B", "C", "airpods", "iphone", "macbook", "pro", "grey")

@@ -2,9 +2,9 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, any_options, assert_agent_is_reference, cases, literal
 
 from magus_pyg.agents import MagusAgent, MagusOptions
-from playing import Case, any_options, assert_agent_is_reference, cases, literal
 from reference import Options
 
 

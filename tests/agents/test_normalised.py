@@ -5,20 +5,20 @@ import math
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS
+from contracts.agent import AgentContract, small_graph, small_scores, small_sessions, view_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, Watched, assert_agent_is_reference, cases, literal
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from catalogues import APPLE_FIELDS
-from contracts.agent import AgentContract, small_graph, small_scores, small_sessions, view_of
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, MagusAgent, MagusOptions, StaticAgent
 from magus_pyg.agents.normalised import NormalisedSpread
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph, find_query
 from magus_pyg.simulation import Agent, Feedback, Scorer, simulate
-from playing import Case, Watched, assert_agent_is_reference, cases, literal
 
 NORMALISED = MagusOptions(propagation="normalised", mixing=0.5)
 

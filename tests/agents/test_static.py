@@ -2,18 +2,18 @@
 
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, apple_table
+from contracts.agent import AgentContract, AsksOnly, small_graph, small_scores, small_sessions
 from hypothesis import given
+from playing import Case, Watched, any_options, cases
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from catalogues import APPLE_FIELDS, apple_table
-from contracts.agent import AgentContract, AsksOnly, small_graph, small_scores, small_sessions
 from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.simulation import Agent, NoisyUser, Scorer, TruthfulUser, simulate
-from playing import Case, Watched, any_options, cases
 from reference import Session, catalogue_nodes, words_of_rows
 
 

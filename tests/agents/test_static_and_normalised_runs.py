@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from contracts.agent import small_graph, small_scores, small_sessions
+
 from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
+from magus_pyg.agents.variants import BaseVariant
 from magus_pyg.errors import RunError
-from magus_pyg.experiment.agents import AGENTS
-from magus_pyg.experiment.config import BaseVariant, Config
+from magus_pyg.experiment.agents_by_name import AGENTS
 from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.normalised import MIXINGS
+from magus_pyg.experiment.normalised_fitting import MIXINGS
+from magus_pyg.runs.config import Config
 from magus_pyg.simulation import session_metrics, simulate
 
 

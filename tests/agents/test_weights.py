@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, MILK_FIELDS
 from torch import Tensor
 
 import magus_pyg as mp
-from catalogues import APPLE_FIELDS, MILK_FIELDS
-from magus_pyg.agents.fitting import Judge, choose_weight_form, weight_forms
-from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.judging import Judge, choose_weight_form, weight_forms
+from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.weights import NodeFeatures, WeightForm, WeightTrainOptions, edge_factors, train_node_features
 from magus_pyg.graph import improves_edges, n_items, n_nodes, node_words
 from magus_pyg.models import FM, FeatureSpace, FMOptions

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magus_pyg.data import LogOptions
-from magus_pyg.data.values import Entries, band_labels, clean_fields, clean_text, split_texts
+from magus_pyg.data.field_values import Entries, band_labels, clean_fields, clean_text, split_texts
 
 
 def cleaned(texts: list[str], separator: str = "|", **changes: object) -> tuple[list[str], dict[str, int]]:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from magus_pyg.commands.simulate import main_simulate
+from magus_pyg.commands.train import main_train
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment import load_run
-from magus_pyg.experiment.cli import main_simulate, main_train
-from magus_pyg.experiment.overrides import compose_config
 from magus_pyg.experiment.pipeline import check_config
-from magus_pyg.experiment.schemas import typed
+from magus_pyg.runs import load_run
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.schemas import typed
 
 FEW = ["simulation=ear", "simulation.dialogues=40", "simulation.fit_dialogues=30", "simulation.resamples=20"]
 

@@ -5,8 +5,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
-
 from contracts.agent import (
     N_USERS,
     AsksOnly,
@@ -16,21 +14,20 @@ from contracts.agent import (
     small_sessions,
 )
 from contracts.spy import Spy
+from torch import Tensor
+
 from magus_pyg.agents import ItemsAgent, MagusAgent
+from magus_pyg.agents.variants import BaseVariant
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, ModelError
-from magus_pyg.experiment.agents import AGENTS
-from magus_pyg.experiment.config import BaseVariant, Config
+from magus_pyg.experiment.agents_by_name import AGENTS
 from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.learning import (
-    LearningAgent,
-    LearnOptions,
-    answered_items,
-    append_answers,
-    fine_tune,
-)
-from magus_pyg.models import MODELS, BaseRecommender, Interactions, TrainingData, TrainOptions, build_model
+from magus_pyg.experiment.learning import LearningAgent, answered_items, append_answers, fine_tune
+from magus_pyg.models import MODELS, BaseRecommender, Interactions, TrainingData, build_model
+from magus_pyg.runs.config import Config
 from magus_pyg.simulation import ANSWER_COLUMNS, Learner, simulate
+from magus_pyg.training import TrainOptions
+from magus_pyg.training.learn_options import LearnOptions
 
 TRAIN = TrainOptions(weight_decay=1e-3)
 

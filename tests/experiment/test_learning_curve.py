@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment import load_run
 from magus_pyg.experiment.learning_curve import distinct_targets, learning_table, main
+from magus_pyg.runs import load_run
 
 
 def sessions_of(rows: list[tuple[int, list[int], list[int]]], width: int = 3) -> Sessions:
@@ -124,7 +124,7 @@ def test_a_run_that_is_named_gives_the_same(learned: Path) -> None:
 
 def test_the_run_itself_learned_from_its_sessions(learned: Path) -> None:
     """`magus.learn=per_session` in the main job: the second sessions differ from those without learning."""
-    from magus_pyg.experiment.cli import main_simulate
+    from magus_pyg.commands.simulate import main_simulate
 
     run = load_run(learned.parent)
     assert run.magus_options.learn == "per_session"

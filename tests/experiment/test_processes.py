@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from repository import ROOT
 
+from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.errors import ConfigError, SessionError
-from magus_pyg.experiment.cli import main_simulate
-from magus_pyg.experiment.overrides import compose_config
 from magus_pyg.experiment.pipeline import check_config, simulate_run
-from magus_pyg.experiment.run import load_run
-from magus_pyg.experiment.schemas import typed
 from magus_pyg.report import make_console
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.run import load_run
+from magus_pyg.runs.schemas import typed
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate.py"
+SCRIPT = ROOT / "scripts" / "simulate.py"
 PLAY = ["simulation.batch_size=8", "sessions.min_interactions=2"]
 
 

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 import magus_pyg as mp
-from magus_pyg.experiment import load_run
-from magus_pyg.experiment.cli import main_simulate
-from magus_pyg.experiment.variants import BayesVariant, PlusVariant
+from magus_pyg.agents.variants import BayesVariant, PlusVariant
+from magus_pyg.commands.simulate import main_simulate
+from magus_pyg.runs import load_run
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, Catalogue, apple_table, catalogues, milk_table
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
-from catalogues import APPLE_FIELDS, Catalogue, apple_table, catalogues, milk_table
 from magus_pyg.errors import DataError, GraphError
 from magus_pyg.graph import IMPROVES, INDEPENDENT, INHIBITS, Word, build_relational_graph, n_items, n_nodes, node_words
 from magus_pyg.graph.extend import extend_relational_graph

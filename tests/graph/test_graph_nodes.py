@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, Catalogue, catalogues
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogues import APPLE_FIELDS, Catalogue, catalogues
 from magus_pyg.errors import DataError, GraphError
 from magus_pyg.graph import (
     IMPROVES,

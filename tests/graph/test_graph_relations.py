@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, MILK_FIELDS, Catalogue, catalogues, expected_relations, pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from catalogues import APPLE_FIELDS, MILK_FIELDS, Catalogue, catalogues, expected_relations, pairs
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import (
     IMPROVES,

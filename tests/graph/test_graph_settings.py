@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from catalogues import milk_table
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
-from catalogues import milk_table
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import IMPROVES, Word, build_relational_graph
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries

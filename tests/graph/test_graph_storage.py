@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, Catalogue, catalogues
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from catalogues import APPLE_FIELDS, Catalogue, catalogues
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import IMPROVES, build_relational_graph, find_query, item_node, load_graph, save_graph
 from magus_pyg.graph.storage import FORMAT_VERSION

@@ -5,12 +5,12 @@ from itertools import combinations
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, MILK_FIELDS, Catalogue, apple_table, catalogues, milk_table
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
-from catalogues import APPLE_FIELDS, MILK_FIELDS, Catalogue, apple_table, catalogues, milk_table
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import (
     RelationalTrees,

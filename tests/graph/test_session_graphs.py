@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, Catalogue, catalogues, expected_relations, pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from catalogues import APPLE_FIELDS, Catalogue, catalogues, expected_relations, pairs
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph
 from reference import contains, part_of

@@ -6,17 +6,9 @@ import torch
 from magus_pyg.data import MovieLens100kOptions, RecDataset, load_dataset
 from magus_pyg.errors import ModelError
 from magus_pyg.graph import build_word_table
-from magus_pyg.models import (
-    FM,
-    FMOptions,
-    TrainOptions,
-    feature_space,
-    fit,
-    part_interactions,
-    profile_values,
-    training_data,
-)
+from magus_pyg.models import FM, FMOptions, feature_space, part_interactions, profile_values
 from magus_pyg.ragged import Ragged
+from magus_pyg.training import TrainOptions, fit, training_data
 
 
 def small_dataset(profile_fields=("job", "age")):

@@ -3,16 +3,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn import functional as F
-
 from contracts.fields import filled, literal_fields
 from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_features
+from torch.nn import functional as F
+
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, Candidates, DeepFM, DeepFMOptions, FeatureSpace, FMOptions
 from magus_pyg.models import field_model as module
 from magus_pyg.models.deepfm import pair_products
-from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
+from magus_pyg.training.loader import whole_batch
 
 USERS, ITEMS = torch.arange(8), torch.arange(10)
 OPTIONS = DeepFMOptions(dim=5, hidden=[7, 3], init_std=1.0)

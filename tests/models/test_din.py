@@ -1,15 +1,15 @@
 import pytest
 import torch
+from contracts.model import ITEM_WORDS, USER_PROFILES, ModelContract, interactions, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from contracts.model import ITEM_WORDS, USER_PROFILES, ModelContract, interactions, small_features
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import DIN, DINOptions
 from magus_pyg.models.activation_unit import ActivationUnit, Dice
-from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
+from magus_pyg.training.loader import whole_batch
 
 
 class TestDIN(ModelContract):

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 import torch
-
 from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_features
+
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.models import GIPAOptions, build_model

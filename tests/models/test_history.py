@@ -1,7 +1,7 @@
 import pytest
 import torch
-
 from contracts.model import interactions
+
 from magus_pyg.errors import ModelError
 from magus_pyg.models import History, Interactions
 

@@ -2,15 +2,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contracts.fields import filled, literal_fields
+from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.fields import filled, literal_fields
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from magus_pyg.errors import ConfigError, ModelError
-from magus_pyg.models import Candidates, FeatureSpace, Interactions, MMoE, MMoEOptions, TrainOptions, fit
-from magus_pyg.models.loader import Batch, whole_batch
+from magus_pyg.models import Candidates, FeatureSpace, Interactions, MMoE, MMoEOptions
+from magus_pyg.models.batches import Batch
 from magus_pyg.ragged import Ragged
+from magus_pyg.training import TrainOptions, fit
+from magus_pyg.training.loader import whole_batch
 
 USERS, ITEMS = torch.arange(8), torch.arange(10)
 OPTIONS = MMoEOptions(dim=5, hidden=[7, 3], tower=[4], experts=3, init_std=1.0)

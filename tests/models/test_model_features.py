@@ -1,7 +1,7 @@
 import pytest
 import torch
-
 from contracts.model import TRAIN, interactions, small_features
+
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models import (
     BaseRecommender,

@@ -3,15 +3,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.models import MPS, FeatureSpace, MPSOptions, TrainingData, TrainOptions, build_model, fit
+from magus_pyg.models import MPS, FeatureSpace, MPSOptions, TrainingData, build_model
 from magus_pyg.models import mps as module
-from magus_pyg.models.checkpoint import read_checkpoint
 from magus_pyg.ragged import Ragged
+from magus_pyg.training import TrainOptions, fit
+from magus_pyg.training.checkpoint import read_checkpoint
 
 
 class TestMPS(ModelContract):

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 import yaml
-
 from contracts.model import small_data, small_features
-from magus_pyg.errors import ConfigError
-from magus_pyg.models import MODELS, TrainOptions, build_model, fit
+from repository import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "own_model.md").read_text()
+from magus_pyg.errors import ConfigError
+from magus_pyg.models import MODELS, build_model
+from magus_pyg.training import TrainOptions, fit
+
+PAGE = (ROOT / "docs" / "own_model.md").read_text()
 
 
 def blocks(language: str) -> list[str]:

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from contracts.fields import filled, literal_fields
 from contracts.model import ITEM_WORDS, ModelContract, small_features
+
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import PNN, Candidates, FeatureSpace, PNNOptions
 from magus_pyg.models.pnn import add_weighted, inner_products

@@ -1,12 +1,12 @@
 import pytest
 import torch
+from contracts.model import ITEM_WORDS, USER_PROFILES, ModelContract, interactions, small_features
 from torch import nn
 
-from contracts.model import ITEM_WORDS, USER_PROFILES, ModelContract, interactions, small_features
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import GRU, LSTM, Batch, FeatureSpace, GRUOptions, History, LSTMOptions
-from magus_pyg.models.loader import whole_batch
 from magus_pyg.ragged import Ragged
+from magus_pyg.training.loader import whole_batch
 
 
 class TestGRU(ModelContract):
@@ -106,7 +106,7 @@ def test_rows_of_one_user_and_past_share_a_window():
 def test_many_users_are_encoded_in_blocks(kind, options, library, monkeypatch):
     model = small_model(kind, options)
     whole = model.user_embedding(torch.arange(8).repeat(3))
-    monkeypatch.setattr("magus_pyg.models.recurrent._USERS", 5)
+    monkeypatch.setattr("magus_pyg.models.recurrent_model._USERS", 5)
     torch.testing.assert_close(model.user_embedding(torch.arange(8).repeat(3)), whole)
 
 

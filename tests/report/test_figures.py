@@ -15,8 +15,8 @@ from magus_pyg.report.story import Story, StoryNode, StoryRound
 pytest.importorskip("matplotlib", reason="figures need the extra [figures]")
 
 from magus_pyg.report.figures import line_panels, save_figure, story_graphs, styled, time_bars
-from magus_pyg.report.figures.case import drawn_nodes
-from magus_pyg.report.figures.lines import looks_of
+from magus_pyg.report.figures.line_panels import looks_of
+from magus_pyg.report.figures.session_case import drawn_nodes
 from magus_pyg.report.figures.style import COLUMN, label_lines, look_of, spread
 
 PNG = b"\x89PNG"

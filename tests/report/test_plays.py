@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from run_folders import records, write_run, write_simulation
 
+from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.errors import RunError
-from magus_pyg.experiment.cli import main_simulate
 from magus_pyg.report import read_plays
 from magus_pyg.report.plays import check_log
 

@@ -8,10 +8,11 @@ import pytest
 import yaml
 from run_folders import write_run, write_simulation
 
+from magus_pyg.commands.report import command as report
+from magus_pyg.commands.report import main_report
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.experiment.cli import main_report, report
-from magus_pyg.experiment.schemas import conf_folder
-from magus_pyg.report.command import FIGURES, ReportOptions
+from magus_pyg.report.report_files import FIGURES, ReportOptions
+from magus_pyg.runs.schemas import conf_folder
 
 N = 40
 

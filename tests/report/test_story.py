@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.experiment import load_run
 from magus_pyg.report.story import tell_story
+from magus_pyg.runs import load_run
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 import two_processes as two
+from contracts.agent import N_USERS, small_graph, small_model, small_scores, small_sessions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.agent import N_USERS, small_graph, small_model, small_scores, small_sessions
 from magus_pyg.agents import MagusAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, ModelError, SessionError

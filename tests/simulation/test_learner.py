@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 import torch
+from contracts.agent import rows_of, small_graph, small_scores, small_sessions
+from contracts.spy import Spy
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from contracts.agent import rows_of, small_graph, small_scores, small_sessions
-from contracts.spy import Spy
 from magus_pyg.agents import ItemsAgent
 from magus_pyg.data import Sessions
 from magus_pyg.simulation import (

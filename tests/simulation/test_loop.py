@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, apple_table
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from catalogues import APPLE_FIELDS, apple_table
 from magus_pyg.agents import ItemsAgent, MagusAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ModelError, SessionError

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from playing import Case, cases
 
 from magus_pyg.agents import ItemsAgent, MagusAgent
 from magus_pyg.errors import SessionError
 from magus_pyg.simulation import bootstrap_interval, session_metrics, simulate, summarize
-from playing import Case, cases
 from reference import items_only, play, ra_at, sa_at, sac
 
 LOG_3 = 1 / math.log2(3)  # a click at position 2; at 1 it counts 1, at 3 it counts 1/2

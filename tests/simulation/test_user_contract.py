@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-
 from catalogues import APPLE_FIELDS, apple_table
 from contracts.agent import small_graph, small_scores, small_sessions
 from contracts.user import UserContract, random_lists
+
 from magus_pyg.agents import ItemsAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import SessionError

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, apple_table
 from hypothesis import given
 from hypothesis import strategies as st
+from playing import Case, cases
 
-from catalogues import APPLE_FIELDS, apple_table
 from magus_pyg.agents import ItemsAgent, MagusAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, SessionError
@@ -13,7 +14,6 @@ from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
 from magus_pyg.random import hash_keys, uniform
 from magus_pyg.simulation import ShownList, TruthfulUser, User, first_click, simulate
 from magus_pyg.simulation.users import NoisyUser, NotCareUser
-from playing import Case, cases
 from reference import truthful_answer
 
 

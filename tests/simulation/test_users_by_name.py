@@ -3,9 +3,9 @@
 import pytest
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment.overrides import compose_config
-from magus_pyg.experiment.schemas import group_options, typed
-from magus_pyg.experiment.users import USERS, build_user
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.schemas import group_options, typed
+from magus_pyg.simulation.users_by_name import USERS, build_user
 
 
 @pytest.mark.parametrize(

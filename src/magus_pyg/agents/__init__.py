@@ -1,10 +1,10 @@
 """The ways to recommend: the items floor, the static ranking, MAGUS, MAGUS+ and the Bayesian variant."""
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, fit_bayes
-from magus_pyg.agents.fitting import Judge, choose_weight_form
 from magus_pyg.agents.items import ItemsAgent
+from magus_pyg.agents.judging import Judge, choose_weight_form
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
-from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.static import StaticAgent
 from magus_pyg.agents.weights import WeightForm, WeightTrainOptions, edge_factors, train_node_features
 

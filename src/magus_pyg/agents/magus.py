@@ -11,8 +11,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.items import mark_shown
+from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.normalised import NormalisedSpread
-from magus_pyg.agents.options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import n_nodes

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
-from magus_pyg.agents.options import MagusOptions
+from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
 __all__ = ["StaticAgent"]

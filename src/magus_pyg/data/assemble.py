@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.data.dataset import RecDataset, empty_searched, word_columns
+from magus_pyg.data.dataset_options import DatasetOptions, LogOptions, check_options
 from magus_pyg.data.filters import Kept, kept_by_rules
-from magus_pyg.data.options import DatasetOptions, LogOptions, check_options
 from magus_pyg.data.ordering import copies, stable_order
 from magus_pyg.data.split import temporal_split
 from magus_pyg.errors import ConfigError, DataError

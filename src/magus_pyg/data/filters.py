@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magus_pyg.data.options import LogOptions
+from magus_pyg.data.dataset_options import LogOptions
 
 __all__ = ["Kept", "kept_by_rules"]
 

@@ -5,16 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pandas as pd
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import Sessions
-from magus_pyg.experiment.config import Config
 from magus_pyg.models import BaseRecommender, TrainingData
+from magus_pyg.runs.config import Config
 
-__all__ = ["AgentContext", "AgentState", "SessionSource"]
-
-AgentState = dict[str, Tensor]
+__all__ = ["AgentContext", "SessionSource"]
 
 
 class SessionSource(Protocol):

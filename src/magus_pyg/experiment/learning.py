@@ -17,15 +17,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
-from magus_pyg.experiment.context import AgentContext, AgentState
-from magus_pyg.experiment.learn_options import LearnOptions
-from magus_pyg.experiment.loading import load_data
-from magus_pyg.models import BaseRecommender, Interactions, TrainOptions, build_model, training_data
-from magus_pyg.models.loader import draw_batch, flatten_batch, resolve_negatives
+from magus_pyg.experiment.context import AgentContext
+from magus_pyg.models import BaseRecommender, Interactions, build_model
 from magus_pyg.random import derive_seed
+from magus_pyg.runs.data_loading import load_data
 from magus_pyg.simulation import Agent, Play, Scorer, SessionView
+from magus_pyg.training import TrainOptions, training_data
+from magus_pyg.training.learn_options import LearnOptions
+from magus_pyg.training.loader import draw_batch, flatten_batch, resolve_negatives
 
 __all__ = [
     "LearnOptions",

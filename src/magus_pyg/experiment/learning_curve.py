@@ -23,20 +23,20 @@ from torch import Tensor
 from magus_pyg.agents import MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, MagusError
-from magus_pyg.experiment.agents import AGENTS, AgentContext, agent_names
-from magus_pyg.experiment.folder import RunFolder
-from magus_pyg.experiment.inputs import playable_sessions
+from magus_pyg.experiment.agents_by_name import AGENTS, AgentContext, agent_names
 from magus_pyg.experiment.learning import learning_agent
-from magus_pyg.experiment.loading import load_data
-from magus_pyg.experiment.overrides import check_overrides, compose_config
 from magus_pyg.experiment.pipeline import train_run
-from magus_pyg.experiment.run import Run, check_fingerprint, load_run
-from magus_pyg.experiment.schemas import register, typed
-from magus_pyg.experiment.users import build_user
-from magus_pyg.models import training_data
 from magus_pyg.report import make_console
+from magus_pyg.runs.data_loading import load_data
+from magus_pyg.runs.folder import RunFolder
+from magus_pyg.runs.overrides import check_overrides, compose_config
+from magus_pyg.runs.run import Run, check_fingerprint, load_run
+from magus_pyg.runs.run_inputs import playable_sessions
+from magus_pyg.runs.schemas import register, typed
 from magus_pyg.simulation import Agent, User, session_metrics, session_numbers, simulate
-from magus_pyg.simulation.metrics import means_with_intervals
+from magus_pyg.simulation.session_metrics import means_with_intervals
+from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.training import training_data
 
 __all__ = ["distinct_targets", "learning_table", "main", "play_with_and_without"]
 

@@ -14,30 +14,27 @@ import pandas as pd
 from rich.console import Console
 from rich.logging import RichHandler
 
+from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.data import RecDataset
+from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.experiment.agents import agent_names
-from magus_pyg.experiment.config import Config
-from magus_pyg.experiment.context import AgentState
-from magus_pyg.experiment.dialogues import (
-    EarSimulation,
-    check_dialogues,
-    fit_dialogue_agents,
-    play_dialogue_agents,
-)
+from magus_pyg.experiment.agent_plays import Played, PlaySetting, fit_agents, play_agents, play_beside
+from magus_pyg.experiment.agents_by_name import agent_names
+from magus_pyg.experiment.dialogue_runs import check_dialogues, fit_dialogue_agents, play_dialogue_agents
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
-from magus_pyg.experiment.files import disk_errors, write_json, write_text, write_whole
-from magus_pyg.experiment.folder import RunFolder
-from magus_pyg.experiment.loading import load_data
-from magus_pyg.experiment.playing import Played, PlaySetting, fit_agents, play_agents, play_beside
-from magus_pyg.experiment.population import save_population
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
-from magus_pyg.experiment.run import Run, check_fingerprint
-from magus_pyg.experiment.users import build_user
-from magus_pyg.models import TrainResult, fit, save_model
+from magus_pyg.files import disk_errors, write_json, write_text, write_whole
+from magus_pyg.models import save_model
 from magus_pyg.report import environment_text, results_table, stages_text
+from magus_pyg.runs.config import Config
+from magus_pyg.runs.data_loading import load_data
+from magus_pyg.runs.folder import RunFolder
+from magus_pyg.runs.population import save_population
+from magus_pyg.runs.run import Run, check_fingerprint
 from magus_pyg.simulation.distributed import after_first, from_first
 from magus_pyg.simulation.processes import Launch, joined_launch
+from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.training import TrainResult, fit
 
 __all__ = ["check_config", "simulate_run", "train_run"]
 

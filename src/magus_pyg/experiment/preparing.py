@@ -7,14 +7,15 @@ from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions, searched_words
-from magus_pyg.experiment.config import Config
 from magus_pyg.experiment.environment import Stopwatch
-from magus_pyg.experiment.inputs import build_graph, features_of, searched_nodes
-from magus_pyg.experiment.loading import load_data
-from magus_pyg.experiment.population import Population, population_of
 from magus_pyg.graph import n_items, n_nodes
-from magus_pyg.models import BaseRecommender, FeatureSpace, TrainingData, build_model, training_data
+from magus_pyg.models import BaseRecommender, FeatureSpace, TrainingData, build_model
 from magus_pyg.ragged import Ragged
+from magus_pyg.runs.config import Config
+from magus_pyg.runs.data_loading import load_data
+from magus_pyg.runs.population import Population, population_of
+from magus_pyg.runs.run_inputs import build_graph, features_of, searched_nodes
+from magus_pyg.training import training_data
 
 __all__ = ["TrainingInputs", "prepare_model", "prepare_training"]
 

@@ -5,8 +5,6 @@ are composed here. Test rows and sessions are never looked at.
 """
 
 import logging
-import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,38 +16,26 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from magus_pyg.errors import ConfigError, ModelError
-from magus_pyg.experiment.cli import guarded
-from magus_pyg.experiment.files import write_text
-from magus_pyg.experiment.overrides import apply_values, compose_config, parse
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
-from magus_pyg.experiment.schemas import typed
-from magus_pyg.models import fit
-from magus_pyg.report import make_console
+from magus_pyg.files import write_text
+from magus_pyg.runs.overrides import apply_values, compose_config, parse
+from magus_pyg.runs.schemas import typed
+from magus_pyg.training import fit
 
 if TYPE_CHECKING:
     import optuna
 
 __all__ = [
-    "HELP",
     "SPACES",
     "Choice",
     "Range",
     "TuneOptions",
     "Tuned",
-    "command",
-    "main_tune",
     "space_of",
     "tune",
     "write_experiment",
 ]
 
-HELP = """Search settings of a base recommender by the AUC of its validation rows; writes them as an experiment file.
-
-  tune.py model=deepfm dataset=ml-100k [trials=20] [minutes=30] [vary=[train.lr,model.dropout]] [study=FILE.db]
-          [out=conf/experiment/deepfm-ml-100k.yaml] [key=value ...]
-
-The first trial has the configuration as it is. study= keeps the trials in a file, to go on with them later.
-"""
 _OWN = ("trials", "minutes", "vary", "study", "out")
 _DIGITS = 3  # significant digits of what is tried: finer differences are noise
 
@@ -279,49 +265,3 @@ def write_experiment(path: Path, words: Sequence[str], tuned: Tuned) -> None:
         OmegaConf.to_yaml(OmegaConf.create(tree)).rstrip() if tree else "",
     ]
     write_text(path, "\n".join(lines).rstrip() + "\n")
-
-
-def command() -> None:
-    """Console command `magus-tune`, `scripts/tune.py`."""
-    sys.exit(guarded(main_tune, sys.argv[1:]))
-
-
-def main_tune(words: Sequence[str]) -> None:
-    """The command `tune.py`: search, show the best trials, and write the experiment file.
-
-    Args:
-        words: trials=, minutes=, vary=, study= and out= as in `HELP`; all others are of the configuration.
-
-    Raises:
-        ConfigError: a word that is no number where one is needed, or as `tune`.
-    """
-    if any(word in ("-h", "--help") for word in words):
-        print(HELP)
-        return
-    own = dict(word.split("=", 1) for word in words if word.partition("=")[0] in _OWN and "=" in word)
-    others = [word for word in words if word.partition("=")[0] not in _OWN]
-    for name in ("trials", "minutes"):
-        if name in own and not _is_number(own[name]):
-            raise ConfigError(f"{name}={own[name]!r} is no number")
-    vary = tuple(key for key in own["vary"].strip("[]").split(",") if key) if "vary" in own else None
-    options = TuneOptions(
-        trials=int(float(own.get("trials", 20))),
-        minutes=float(own["minutes"]) if "minutes" in own else None,
-        vary=vary,
-        study=Path(own["study"]) if "study" in own else None,
-    )
-    console = make_console()
-    tuned = tune(others, options, console)
-    config = compose_config(others)
-    path = Path(own.get("out", f"{config.model.name}-{config.dataset.name}.yaml"))
-    write_experiment(path, others, tuned)
-    console.print(tuned.trials.head(10).to_string(index=False), soft_wrap=True)
-    console.print(f"best: {tuned.values or 'the configuration as it is'}, AUC {tuned.auc:.4f} ({tuned.default:.4f})")
-    console.print(f"wrote {path}: put it into conf/experiment/ and add experiment={path.stem} to train.py")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text)) and float(text) >= 0
-    except ValueError:
-        return False

@@ -1,6 +1,6 @@
 """How MAGUS+ and the Bayesian variant learn what they add to a base recommender, for the pipeline."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -8,28 +8,24 @@ import torch
 from magus_pyg.agents import (
     BayesAgent,
     BayesState,
-    EdgeFactors,
     Judge,
     MagusAgent,
-    MagusOptions,
     WeightForm,
-    WeightTrainOptions,
     choose_weight_form,
     edge_factors,
     fit_bayes,
     train_node_features,
 )
+from magus_pyg.agents.fitted_states import AgentState, bayes_state, plus_factors
+from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.data import Sessions
-from magus_pyg.errors import ConfigError, DataError, RunError
-from magus_pyg.experiment.config import VariantOptions
-from magus_pyg.experiment.context import AgentContext, AgentState
-from magus_pyg.experiment.users import build_user
+from magus_pyg.errors import DataError, RunError
+from magus_pyg.experiment.context import AgentContext
 from magus_pyg.graph import n_nodes
 from magus_pyg.simulation import Agent, prepare_sessions
+from magus_pyg.simulation.users_by_name import build_user
 
 __all__ = [
-    "BayesVariant",
-    "PlusVariant",
     "build_bayes",
     "build_plus",
     "fit_bayes_state",
@@ -37,65 +33,8 @@ __all__ = [
     "validation_judge",
 ]
 
-WEIGHTS = ("fitted", "raw")
 _MOST_SESSIONS = 500
 """Validation sessions that forms and parameters are judged on, at most."""
-
-
-@dataclass
-class PlusVariant(MagusOptions, VariantOptions):
-    """MAGUS+: MAGUS with learned edge weights.
-
-    Attributes:
-        name: "plus".
-        weights: "fitted": the form of the weights is chosen on validation sessions, unit weights among the forms;
-            "raw": the dot products of Eq. (14) as printed.
-        training: how the node features are trained (Eqs. 10-13).
-    """
-
-    name: str = "plus"
-    weights: str = "fitted"
-    training: WeightTrainOptions = field(default_factory=WeightTrainOptions)
-
-    def check(self) -> "PlusVariant":
-        """The options themselves; ConfigError where one is out of range."""
-        super().check()
-        if self.weights not in WEIGHTS:
-            raise ConfigError(f"magus.weights must be one of {list(WEIGHTS)}, got {self.weights!r}")
-        return self
-
-
-@dataclass
-class BayesVariant(VariantOptions):
-    """The Bayesian variant; what is None is fitted on validation sessions.
-
-    Attributes:
-        name: "bayes".
-        temperature: the base scores are divided by it; positive.
-        error_rate: share of answers to queries taken to be wrong, in [0, 0.5).
-        searched_error: share of searched queries that the item in mind does not contain, in (0, 0.5].
-        others: how many targets a session has beside the one in mind, on average; at least 0.
-        depth: how many answers ahead a list is planned, at least 0.
-        exact: plan densely, for comparison (True), or in near-linear time (False or None); the lists are the same.
-    """
-
-    name: str = "bayes"
-    temperature: float | None = None
-    error_rate: float | None = None
-    searched_error: float | None = None
-    others: float | None = None
-    depth: int | None = None
-    exact: bool | None = None
-
-    def check(self) -> "BayesVariant":
-        """The options themselves; ConfigError where one is out of range."""
-        self.over(BayesState()).check()
-        return self
-
-    def over(self, state: BayesState) -> BayesState:
-        """`state` with what is set here in its place."""
-        chosen = {entry.name: getattr(self, entry.name) for entry in fields(BayesState)}
-        return replace(state, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def validation_judge(context: AgentContext, plans: bool) -> Judge:
@@ -149,18 +88,6 @@ def fit_plus(context: AgentContext) -> AgentState:
     }
 
 
-def plus_factors(state: AgentState) -> EdgeFactors:
-    """The factors that `fit_plus` stored.
-
-    Raises:
-        RunError: what is stored is not what this version stores.
-    """
-    missing = {"positive", "negative", "minus_scale", "refusal"} - set(state)
-    if missing:
-        raise RunError(f"the learned weights of the run lack {', '.join(sorted(missing))}: train with magus=plus again")
-    return EdgeFactors(state["positive"], state["negative"], float(state["minus_scale"]), float(state["refusal"]))
-
-
 def build_plus(context: AgentContext, state: AgentState) -> Agent:
     """MAGUS+ from what `fit_plus` stored.
 
@@ -190,21 +117,6 @@ def fit_bayes_state(context: AgentContext) -> AgentState:
     state = variant.over(fitted).check()
     context.say(f"bayes: {state}")
     return {name: torch.tensor(float(value), dtype=torch.float64) for name, value in asdict(state).items()}
-
-
-def bayes_state(state: AgentState) -> BayesState:
-    """The state that `fit_bayes_state` stored; the defaults where nothing was.
-
-    Raises:
-        RunError: what is stored is not what this version stores.
-    """
-    if not state:
-        return BayesState()
-    missing = {entry.name for entry in fields(BayesState)} - set(state)
-    if missing:
-        raise RunError(f"what bayes fitted in the run lacks {', '.join(sorted(missing))}: train with magus=bayes again")
-    values: dict[str, Any] = {name: float(state[name]) for name in asdict(BayesState())}
-    return BayesState(**{**values, "depth": int(values["depth"])})
 
 
 def build_bayes(context: AgentContext, state: AgentState) -> Agent:

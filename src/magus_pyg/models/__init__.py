@@ -1,37 +1,35 @@
 """Base recommenders: what scores users against items and word combinations, and how it is trained."""
 
-from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values, training_data
+from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.batches import Batch
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.dot_product import DotProductRecommender
-from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.fm import FM
 from magus_pyg.models.gipa import GIPA
 from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.history import History, Window
 from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions, TrainingData
-from magus_pyg.models.loader import Batch
 from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.mmoe import MMoE, MMoEOptions
-from magus_pyg.models.mps import MPS, MPSOptions
-from magus_pyg.models.options import (
+from magus_pyg.models.model_files import SavedModel, load_model, read_model_info, save_model
+from magus_pyg.models.model_options import (
     FMOptions,
     GIPAOptions,
     GraphModelOptions,
     ModelOptions,
     RGATOptions,
     RGCNOptions,
-    TrainOptions,
 )
+from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.pnn import PNN, PNNOptions
 from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
 from magus_pyg.models.rgat import RGAT
 from magus_pyg.models.rgcn import RGCN
-from magus_pyg.models.storage import SavedModel, load_model, read_model_info, save_model
-from magus_pyg.models.training import TrainResult, fit
 
 __all__ = [
     "DIN",

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from magus_pyg.models.kernels.row_gather import take_rows
 from magus_pyg.models.mlp import MLP
-from magus_pyg.models.take import take_rows
 
 __all__ = ["ActivationUnit", "Dice"]
 

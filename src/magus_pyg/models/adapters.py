@@ -9,12 +9,16 @@ from torch import Tensor
 
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import ModelError
-from magus_pyg.models.features import FeatureSpace, check_ids
-from magus_pyg.models.interactions import Interactions, TrainingData
-from magus_pyg.models.options import TrainOptions
+from magus_pyg.models.feature_space import FeatureSpace, check_ids
+from magus_pyg.models.interactions import Interactions
 from magus_pyg.ragged import Ragged
 
-__all__ = ["PairScorer", "feature_space", "part_interactions", "profile_values", "training_data", "users_that_train"]
+__all__ = [
+    "PairScorer",
+    "feature_space",
+    "part_interactions",
+    "profile_values",
+]
 
 # Pairs (user, item) scored at once.
 _PAIRS = 1 << 18
@@ -28,44 +32,6 @@ def part_interactions(data: RecDataset, part: str, users: np.ndarray | None = No
     user, item, label = (torch.from_numpy(column[rows]) for column in (data.user, data.item, data.label))
     action = None if data.action is None else torch.from_numpy(data.action[rows])
     return Interactions(user, item, label, data.ordered, action, data.actions)
-
-
-def users_that_train(user: np.ndarray, label: np.ndarray, n_users: int, options: TrainOptions) -> np.ndarray:
-    """Whose rows a base recommender is trained on (`TrainOptions.filter`): bool [U].
-
-    Args:
-        user: int [n], the user of each row of the whole log.
-        label: [n], 1 positive.
-        n_users: number of users U.
-        options: see above.
-    """
-    if options.filter == "all":
-        return np.ones(n_users, dtype=bool)
-    rows = np.bincount(user, minlength=n_users)
-    liked = np.bincount(user, weights=label == 1, minlength=n_users)
-    chosen: np.ndarray = (rows >= options.min_interactions) & (liked > 0)
-    return chosen
-
-
-def training_data(data: RecDataset, options: TrainOptions | None = None) -> TrainingData:
-    """The training and validation rows of a data set, with its fingerprint.
-
-    Args:
-        data: the data set.
-        options: their `filter` says whose rows; those of all users if None.
-
-    Raises:
-        ModelError: if the filter leaves no training row.
-    """
-    options = options or TrainOptions()
-    users = users_that_train(data.user, data.label, data.n_users, options)
-    train = part_interactions(data, "train", users)
-    if options.filter != "all" and not len(train):
-        raise ModelError(
-            f"train.filter=paper leaves no user of {data.name!r}: none has {options.min_interactions} rows and a "
-            "positive one; lower train.min_interactions or set train.filter=all"
-        )
-    return TrainingData(train, part_interactions(data, "validation", users), data.fingerprint)
 
 
 def profile_values(data: RecDataset) -> tuple[list[tuple[str, str]], Ragged]:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from magus_pyg.errors import ModelError
+from magus_pyg.models.batches import Batch
 from magus_pyg.models.calibration import Calibration
-from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
+from magus_pyg.models.feature_space import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.loader import Batch
-from magus_pyg.models.options import ModelOptions
-from magus_pyg.models.sides import SideIndex, SideRows, read_side
+from magus_pyg.models.kernels.side_rows import SideIndex, SideRows, read_side
+from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.ragged import Ragged
 
 __all__ = ["BaseRecommender", "TrainingTerms"]

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from magus_pyg.errors import ModelError
-from magus_pyg.models.metrics import log_loss
+from magus_pyg.models.binary_metrics import log_loss
 
 __all__ = ["Calibration", "calibration_error", "fit_platt"]
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
 from magus_pyg.models.fields import Side
+from magus_pyg.models.kernels.side_rows import squared_lengths
 from magus_pyg.models.mlp import MLP
-from magus_pyg.models.sides import squared_lengths
 
 __all__ = ["DeepFM", "DeepFMOptions", "pair_products"]
 

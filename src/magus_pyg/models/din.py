@@ -9,14 +9,15 @@ from torch_geometric.utils import softmax
 
 from magus_pyg.models.activation_unit import ActivationUnit, Dice
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
-from magus_pyg.models.dropout import drop
-from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
+from magus_pyg.models.batches import Batch
+from magus_pyg.models.feature_space import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.fields import Fields, Side
 from magus_pyg.models.history import History
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.loader import Batch
+from magus_pyg.models.kernels.dropout import drop
 from magus_pyg.models.mlp import MLP, check_sizes
-from magus_pyg.models.options import ModelOptions, check_range
+from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.options import check_range
 from magus_pyg.random import derive_seed
 
 __all__ = ["DIN", "DINOptions"]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from magus_pyg.models.base import BaseRecommender
-from magus_pyg.models.features import Candidates, FeatureSpace, check_ids
-from magus_pyg.models.options import ModelOptions
+from magus_pyg.models.feature_space import Candidates, FeatureSpace, check_ids
+from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.ragged import Ragged
 
 __all__ = ["DotProductRecommender"]

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from magus_pyg.models.features import FeatureSpace
-from magus_pyg.models.sides import SideRows
-from magus_pyg.models.tables import TABLES, look_up
+from magus_pyg.models.feature_space import FeatureSpace
+from magus_pyg.models.kernels.embedding_tables import TABLES, look_up
+from magus_pyg.models.kernels.side_rows import SideRows
 from magus_pyg.ragged import Ragged
 
 __all__ = ["Fields", "Side"]

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from magus_pyg.models.base import TrainingTerms
+from magus_pyg.models.batches import Batch
 from magus_pyg.models.dot_product import DotProductRecommender
-from magus_pyg.models.dropout import drop
-from magus_pyg.models.dropped_side import read_dropped_side
-from magus_pyg.models.features import Candidates, FeatureSpace
-from magus_pyg.models.loader import Batch
-from magus_pyg.models.options import FMOptions
-from magus_pyg.models.sides import Bags, SideRows, squared_lengths
-from magus_pyg.models.tables import TABLES, look_up
+from magus_pyg.models.feature_space import Candidates, FeatureSpace
+from magus_pyg.models.kernels.dropout import drop
+from magus_pyg.models.kernels.dropped_side import read_dropped_side
+from magus_pyg.models.kernels.embedding_tables import TABLES, look_up
+from magus_pyg.models.kernels.side_rows import Bags, SideRows, squared_lengths
+from magus_pyg.models.model_options import FMOptions
 from magus_pyg.ragged import Ragged
 
 __all__ = ["FM"]

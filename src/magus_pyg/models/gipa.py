@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from magus_pyg.models.graph_model import GraphRecommender, Nodes
-from magus_pyg.models.options import GIPAOptions
+from magus_pyg.models.model_options import GIPAOptions
 from magus_pyg.nn import GIPAConv
 
 __all__ = ["EDGE_FEATURES", "GIPA"]

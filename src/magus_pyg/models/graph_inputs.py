@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
 from magus_pyg.graph import improves_edges, n_items, n_nodes, node_words
-from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.ragged import Ragged, ragged_arange
 from magus_pyg.random import hash_keys, integers

@@ -8,16 +8,16 @@ from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
 from magus_pyg.models.base import TrainingTerms
+from magus_pyg.models.batches import Batch
 from magus_pyg.models.dot_product import DotProductRecommender
-from magus_pyg.models.dropout import drop
-from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.loader import Batch
-from magus_pyg.models.means import read_means
-from magus_pyg.models.options import GraphModelOptions
-from magus_pyg.models.tables import TABLES, look_up
-from magus_pyg.models.take import take_rows
+from magus_pyg.models.kernels.bag_means import read_means
+from magus_pyg.models.kernels.dropout import drop
+from magus_pyg.models.kernels.embedding_tables import TABLES, look_up
+from magus_pyg.models.kernels.row_gather import take_rows
+from magus_pyg.models.model_options import GraphModelOptions
 from magus_pyg.ragged import Ragged
 
 __all__ = ["GraphRecommender", "Nodes"]

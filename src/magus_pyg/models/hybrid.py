@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from magus_pyg.models.base import BaseRecommender
-from magus_pyg.models.features import Candidates, FeatureSpace
+from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.mps import MPS
-from magus_pyg.models.options import ModelOptions, check_range
+from magus_pyg.options import check_range
 from magus_pyg.ragged import Ragged, ragged_arange
 from magus_pyg.random import integers
 

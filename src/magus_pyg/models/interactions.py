@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import ModelError
-from magus_pyg.models.features import FeatureSpace, check_ids
+from magus_pyg.models.feature_space import FeatureSpace, check_ids
 
 __all__ = ["Interactions", "TrainingData"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from magus_pyg.models.recurrent import RecurrentOptions, RecurrentRecommender
+from magus_pyg.models.recurrent_model import RecurrentOptions, RecurrentRecommender
 
 __all__ = ["LSTM", "LSTMOptions"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.models.dropout import drop
+from magus_pyg.models.kernels.dropout import drop
 
 __all__ = ["MLP", "check_sizes"]
 

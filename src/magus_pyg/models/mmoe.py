@@ -9,14 +9,14 @@ from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.base import TrainingTerms
-from magus_pyg.models.dropout import drop
-from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.batches import Batch
+from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
 from magus_pyg.models.fields import Side
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.loader import Batch
+from magus_pyg.models.kernels.dropout import drop
 from magus_pyg.models.mlp import MLP, check_sizes
-from magus_pyg.models.options import check_range
+from magus_pyg.options import check_range
 
 __all__ = ["MMoE", "MMoEOptions"]
 

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.models.features import FeatureSpace
+from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
 from magus_pyg.models.fields import Side
 from magus_pyg.models.mlp import MLP

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from magus_pyg.models.graph_inputs import RELATIONS
 from magus_pyg.models.graph_model import GraphRecommender, Nodes
-from magus_pyg.models.options import RGATOptions
+from magus_pyg.models.model_options import RGATOptions
 from magus_pyg.nn import RGATConv
 
 __all__ = ["RGAT"]

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
 from magus_pyg.models.graph_model import GraphRecommender, Nodes
-from magus_pyg.models.options import RGCNOptions
+from magus_pyg.models.model_options import RGCNOptions
 from magus_pyg.nn import RGCNConv
 
 __all__ = ["RGCN"]

@@ -1,9 +1,9 @@
 """Tables, tests of significance and figures, from records and results."""
 
 from magus_pyg.report.console import environment_text, make_console, results_table, stages_text
-from magus_pyg.report.formats import FORMATS
 from magus_pyg.report.plays import MethodPlay, read_plays
 from magus_pyg.report.pools import Pool, compare_pools, pool_plays, select_plays
+from magus_pyg.report.report_tables import ReportTable, build_table
 from magus_pyg.report.significance import (
     Difference,
     McNemar,
@@ -14,7 +14,7 @@ from magus_pyg.report.significance import (
     paired_bootstrap,
     wilcoxon_by_user,
 )
-from magus_pyg.report.tables import ReportTable, build_table
+from magus_pyg.report.table_formats import FORMATS
 
 __all__ = [
     "FORMATS",

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from magus_pyg.errors import RunError
-from magus_pyg.report.methods import variation_of
+from magus_pyg.report.method_labels import variation_of
 
 __all__ = ["MethodPlay", "check_log", "read_plays"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import ConfigError, RunError, SessionError
-from magus_pyg.report.methods import base_label, base_rank, method_of, method_rank
+from magus_pyg.report.method_labels import base_label, base_rank, method_of, method_rank
 from magus_pyg.report.plays import MethodPlay
 from magus_pyg.report.significance import Difference, compare, resampled_means
 from magus_pyg.simulation import session_metrics

@@ -8,7 +8,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.report.methods import base_label, method_of
+from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.plays import MethodPlay
 from magus_pyg.report.pools import Pool, pool_plays
 from magus_pyg.report.significance import resampled_means

@@ -17,7 +17,7 @@ from magus_pyg.graph import improves_edges, item_id_of, item_queries, n_items, n
 
 if TYPE_CHECKING:
     from magus_pyg.data import Sessions
-    from magus_pyg.experiment import Run
+    from magus_pyg.runs import Run
 
 __all__ = ["VARIANTS_TOLD", "Story", "StoryNode", "StoryRound", "tell_story"]
 
@@ -120,8 +120,8 @@ def tell_story(
         RunError: a folder that is no whole run, or a method that it has not played.
         DataError: the data set is not there.
     """
-    from magus_pyg.experiment import load_run
-    from magus_pyg.experiment.inputs import playable_sessions
+    from magus_pyg.runs import load_run
+    from magus_pyg.runs.run_inputs import playable_sessions
 
     if method not in VARIANTS_TOLD:
         raise ConfigError(f"a session of {method!r} cannot be told; there are {', '.join(VARIANTS_TOLD)}")
@@ -157,7 +157,7 @@ def _instructive(records: pd.DataFrame) -> list[int]:
 
 
 def _told(run: "Run", method: str, sessions: "Sessions", session: int) -> Story:
-    from magus_pyg.session import MagusSession
+    from magus_pyg.online.session import MagusSession
 
     assert sessions.id is not None
     row = torch.nonzero(sessions.id == session).flatten()

@@ -9,9 +9,9 @@ from magus_pyg.simulation.distributed import (
     simulate_sharded,
 )
 from magus_pyg.simulation.loop import ANSWER_COLUMNS, RECORD_COLUMNS, simulate
-from magus_pyg.simulation.metrics import bootstrap_interval, session_metrics, summarize
 from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates, session_numbers
 from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Play, Scorer, SessionView
+from magus_pyg.simulation.session_metrics import bootstrap_interval, session_metrics, summarize
 from magus_pyg.simulation.users import (
     Answer,
     DriftingUser,

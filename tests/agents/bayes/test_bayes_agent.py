@@ -8,10 +8,11 @@ import pytest
 import torch
 from bayes_cases import apple_view, busy_cases, queries_of
 from bayes_reference import Player
+from catalogues import APPLE_FIELDS, apple_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, cases
 
-from catalogues import APPLE_FIELDS, apple_table
 from magus_pyg.agents import BayesAgent, BayesState, Judge, fit_bayes
 from magus_pyg.agents.bayes import fit_temperature, target_log_likelihood
 from magus_pyg.data import Sessions
@@ -19,7 +20,6 @@ from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
 from magus_pyg.simulation import Feedback, prepare_sessions, simulate
 from magus_pyg.simulation.users import NoisyUser, TruthfulUser
-from playing import Case, cases
 
 STATES = st.builds(
     BayesState,

@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
+from catalogues import APPLE_FIELDS, apple_table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogues import APPLE_FIELDS, apple_table
 from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.bayes import answer_evidence, initial_logit, searched_evidence
 from magus_pyg.agents.bayes.belief import membership, normalised, share_of_others

@@ -7,12 +7,12 @@ import torch
 from bayes_cases import apple_view
 from hypothesis import given
 from hypothesis import strategies as st
+from playing import Case, cases
 
 from magus_pyg.agents import BayesAgent, BayesState, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.agents.bayes.explain import explain_items, explain_node, log_odds
 from magus_pyg.errors import SessionError
 from magus_pyg.simulation import Agent, Feedback, Play, SessionView, simulate
-from playing import Case, cases
 
 
 class Recorder:

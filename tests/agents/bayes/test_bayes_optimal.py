@@ -5,12 +5,12 @@ import torch
 from bayes_cases import queries_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, cases
 
 from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.bayes import optimal_success
 from magus_pyg.errors import SessionError
 from magus_pyg.simulation import simulate
-from playing import Case, cases
 
 
 def sets(*rows: set[int]) -> list[frozenset[int]]:

@@ -5,6 +5,7 @@ import torch
 from bayes_reference import best, enumerate_lists, list_value, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, cases
 
 from magus_pyg.agents.bayes import QueryChoices, best_mass, distinct_queries, plan_lists
 from magus_pyg.agents.bayes.branches import (
@@ -16,7 +17,6 @@ from magus_pyg.agents.bayes.branches import (
     to_units,
 )
 from magus_pyg.graph import SessionGraphBuilder
-from playing import Case, cases
 
 
 def choices_of(sets: list[list[frozenset[int]]]) -> QueryChoices:

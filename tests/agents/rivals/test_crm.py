@@ -14,7 +14,7 @@ from magus_pyg.agents.rivals import (
     TrainingSessions,
     fit_crm,
 )
-from magus_pyg.agents.rivals.belief import make_lists
+from magus_pyg.agents.rivals.belief_lists import make_lists
 from magus_pyg.agents.rivals.crm import N_NODE, N_SESSION, belief_state
 from magus_pyg.agents.rivals.max_entropy import EntropyRule
 from magus_pyg.agents.rivals.policy import Learning, PolicyNetwork

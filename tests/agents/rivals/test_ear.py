@@ -18,7 +18,7 @@ from magus_pyg.agents.rivals import (
     TrainingSessions,
     fit_ear,
 )
-from magus_pyg.agents.rivals.belief import ListInMaking, make_lists
+from magus_pyg.agents.rivals.belief_lists import ListInMaking, make_lists
 from magus_pyg.agents.rivals.ear import N_NODE, N_SESSION, EarTracker, ear_state
 from magus_pyg.agents.rivals.estimation import fit_estimation, reflect
 from magus_pyg.agents.rivals.policy import PolicyNetwork

@@ -7,17 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import Case, cases
 from rival_cases import A, C, D, answer, beliefs, named, one_session, shapes_graph, view_of_scores
 from torch import Tensor
 
 from magus_pyg.agents import Judge
 from magus_pyg.agents.rivals import Calibration, MaxEntropyAgent, MaxEntropyState, fit_calibration, fit_max_entropy
-from magus_pyg.agents.rivals.belief import BeliefTracker, ListInMaking, binary_entropy, make_lists
+from magus_pyg.agents.rivals.belief_lists import BeliefTracker, ListInMaking, binary_entropy, make_lists
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, RulePlay
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.simulation import Feedback, ShownList, TruthfulUser, prepare_sessions, simulate
-from playing import Case, cases
 from reference import part_of
 
 LITERAL = MaxEntropyState(items=0, ending=False)

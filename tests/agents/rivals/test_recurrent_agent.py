@@ -13,10 +13,10 @@ from magus_pyg.agents.rivals import (
     RecurrentNetwork,
     RecurrentOptions,
     TrainingSessions,
-    features,
     fit_recurrent,
 )
-from magus_pyg.agents.rivals.recurrent import CLICKED, REFUSED
+from magus_pyg.agents.rivals import base_features as features
+from magus_pyg.agents.rivals.recurrent_agent import CLICKED, REFUSED
 from magus_pyg.agents.rivals.recurrent_training import round_loss
 from magus_pyg.errors import ModelError, RunError
 from magus_pyg.models import MODELS, BaseRecommender, Interactions, build_model

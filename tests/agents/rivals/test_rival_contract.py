@@ -1,10 +1,10 @@
 """The rivals under the contract of all agents, with networks that have random weights."""
 
+from contracts.agent import AgentContract, small_model, small_scores
 from rival_cases import randomised
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from contracts.agent import AgentContract, small_model, small_scores
 from magus_pyg.agents.rivals import (
     Calibration,
     CRMAgent,

@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from magus_pyg.commands.simulate import main_simulate
+from magus_pyg.commands.train import main_train
 from magus_pyg.errors import DataError, RunError
-from magus_pyg.experiment import load_run
-from magus_pyg.experiment.agents import AGENTS
-from magus_pyg.experiment.cli import main_simulate, main_train
+from magus_pyg.experiment.agents_by_name import AGENTS
 from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.rivals import folded_sessions
+from magus_pyg.experiment.rival_fitting import folded_sessions
+from magus_pyg.runs import load_run
 
 RIVALS = ["recurrent", "max_entropy", "crm", "ear"]
 SHORT = [

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.fitting import Judge
-from magus_pyg.agents.rivals.belief import BeliefTracker, Calibration, ListInMaking, binary_entropy
+from magus_pyg.agents.judging import Judge
+from magus_pyg.agents.rivals.belief_lists import BeliefTracker, Calibration, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState
-from magus_pyg.agents.rivals.options import PolicyOptions
 from magus_pyg.agents.rivals.policy import PolicyAgent, PolicyNetwork, State
 from magus_pyg.agents.rivals.policy_training import train_policy
+from magus_pyg.agents.rivals.rival_options import PolicyOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.simulation.protocol import Scorer, SessionView
 

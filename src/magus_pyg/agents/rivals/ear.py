@@ -7,16 +7,16 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.belief import normalised
-from magus_pyg.agents.fitting import Judge
-from magus_pyg.agents.rivals.belief import BeliefTracker, Calibration, ListInMaking, binary_entropy
+from magus_pyg.agents.judging import Judge
+from magus_pyg.agents.rivals.base_features import NodeFeatures
+from magus_pyg.agents.rivals.belief_lists import BeliefTracker, Calibration, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.crm import session_state
 from magus_pyg.agents.rivals.estimation import EstimationNetwork, fit_estimation, reflect
-from magus_pyg.agents.rivals.features import NodeFeatures
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState, RulePlay
 from magus_pyg.agents.rivals.nodes import steady
-from magus_pyg.agents.rivals.options import EarOptions
 from magus_pyg.agents.rivals.policy import PolicyAgent, PolicyNetwork, State
 from magus_pyg.agents.rivals.policy_training import train_policy
+from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.errors import RunError
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView

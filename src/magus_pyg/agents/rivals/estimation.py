@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
 from magus_pyg.agents.rivals.averaging import RunningAverage
-from magus_pyg.agents.rivals.features import NodeFeatures
+from magus_pyg.agents.rivals.base_features import NodeFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes
-from magus_pyg.agents.rivals.options import EarOptions
+from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.errors import ModelError, RunError
-from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions
+from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["EstimationNetwork", "estimation_loss", "fit_estimation", "reflect"]
 

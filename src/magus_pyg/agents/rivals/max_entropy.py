@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.bayes.fitting import fit_temperature, target_log_likelihood
-from magus_pyg.agents.fitting import Judge
+from magus_pyg.agents.bayes.belief_fitting import fit_temperature, target_log_likelihood
+from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.ranking import rank_top
-from magus_pyg.agents.rivals.belief import (
+from magus_pyg.agents.rivals.belief_lists import (
     BeliefTracker,
     Calibration,
     ListInMaking,

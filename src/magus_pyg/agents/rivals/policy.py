@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.rivals.belief import BeliefTracker, Choose, ListInMaking, make_lists
+from magus_pyg.agents.rivals.belief_lists import BeliefTracker, Choose, ListInMaking, make_lists
 from magus_pyg.agents.rivals.nodes import steady
 from magus_pyg.errors import RunError
 from magus_pyg.random import derive_seed

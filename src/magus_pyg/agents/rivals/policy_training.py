@@ -7,15 +7,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from magus_pyg.agents.fitting import Judge
+from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals.averaging import RunningAverage
-from magus_pyg.agents.rivals.belief import Choose
-from magus_pyg.agents.rivals.options import PolicyOptions
+from magus_pyg.agents.rivals.belief_lists import Choose
 from magus_pyg.agents.rivals.policy import Learning, PolicyAgent, PolicyNetwork
+from magus_pyg.agents.rivals.rival_options import PolicyOptions
 from magus_pyg.agents.rivals.rollout import Outcome, TrainingSessions, play_batch
 from magus_pyg.errors import ModelError
-from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.random import derive_seed
+from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["advantages", "returns", "train_policy"]
 

@@ -7,17 +7,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.fitting import Judge
+from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals.averaging import RunningAverage
-from magus_pyg.agents.rivals.features import NodeFeatures
-from magus_pyg.agents.rivals.options import RecurrentOptions
-from magus_pyg.agents.rivals.recurrent import RecurrentAgent, RecurrentNetwork, RecurrentPlay
+from magus_pyg.agents.rivals.base_features import NodeFeatures
+from magus_pyg.agents.rivals.recurrent_agent import RecurrentAgent, RecurrentNetwork, RecurrentPlay
+from magus_pyg.agents.rivals.rival_options import RecurrentOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions, play_batch
 from magus_pyg.errors import ModelError
-from magus_pyg.models.stopping import EarlyStopping
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch
 from magus_pyg.simulation.protocol import Scorer
+from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["fit_recurrent", "round_loss"]
 

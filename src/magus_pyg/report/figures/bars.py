@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.report.figures.lines import looks_of
+from magus_pyg.report.figures.line_panels import looks_of
 from magus_pyg.report.figures.style import COLUMN, GREY, INK, figure_of
-from magus_pyg.report.formats import duration
-from magus_pyg.report.methods import base_label
+from magus_pyg.report.method_labels import base_label
+from magus_pyg.report.table_formats import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

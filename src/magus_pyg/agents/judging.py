@@ -1,0 +1,118 @@
+"""What variants choose on validation sessions: a judge of agents, and the forms of learned weights tried with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+
+import pandas as pd
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.magus import MagusAgent
+from magus_pyg.agents.magus_options import MagusOptions
+from magus_pyg.agents.weights import FEATURE_FORMS, WeightForm, edge_factors
+from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_metrics, simulate
+
+_SHRINKAGES = ((0.0, 0.3), (0.0, 1.0), (0.02, 0.0), (0.02, 1.0), (0.1, 0.0), (0.1, 0.3), (0.5, 0.5), (1.0, 1.0))
+
+_BEST = 2
+"""Forms that go on to the next stage of the search."""
+
+__all__ = ["Judge", "choose_weight_form", "weight_forms"]
+
+
+class Judge:
+    """Plays validation sessions and says how good an agent is.
+
+    Args:
+        sessions: the validation sessions, prepared.
+        rounds: the K of SA@K that count, each the same.
+        list_length: N.
+        user: who answers.
+        seed: of the user's answers.
+        plans: whether agents plan for the rounds left, and so play a run of its own for every K.
+    """
+
+    def __init__(
+        self,
+        sessions: PreparedSessions,
+        rounds: Sequence[int] = (3, 5),
+        list_length: int = 3,
+        user: User | None = None,
+        seed: int = 0,
+        plans: bool = False,
+    ) -> None:
+        self.sessions, self.rounds, self.list_length = sessions, tuple(rounds), list_length
+        self.user, self.seed, self.plans = user, seed, plans
+
+    def __call__(self, agent: Agent) -> dict[str, float]:
+        """RA@K and SA@K for every K, and `objective`, the mean of the SA@K; ties go to the higher mean RA@K."""
+        runs = self.rounds if self.plans else (max(self.rounds),)
+        log = pd.concat(
+            [simulate(agent, self.sessions, self.user, k, self.list_length, self.seed) for k in runs],
+            ignore_index=True,
+        )
+        metrics = session_metrics(log, self.rounds).mean(numeric_only=True)
+        success = sum(float(metrics[f"SA@{k}"]) for k in self.rounds) / len(self.rounds)
+        ranking = sum(float(metrics[f"RA@{k}"]) for k in self.rounds) / len(self.rounds)
+        values = {f"{name}@{k}": float(metrics[f"{name}@{k}"]) for k in self.rounds for name in ("RA", "SA")}
+        return {**values, "objective": success + 1e-4 * ranking}
+
+
+def weight_forms() -> list[WeightForm]:
+    """The forms that MAGUS+ tries first; unit weights are the first, the printed form is the second."""
+    forms = [WeightForm(), WeightForm(raw=True)]
+    for feature in FEATURE_FORMS:
+        forms += [WeightForm(feature, shrink, shrink_minus) for shrink, shrink_minus in _SHRINKAGES]
+    return forms
+
+
+def choose_weight_form(
+    graph: HeteroData,
+    scorer: Scorer | Tensor,
+    features: Tensor,
+    options: MagusOptions,
+    judge: Judge,
+    refusals: Sequence[float] = (0.1, 0.3, 1.0),
+    scales: Sequence[float] = (0.5, 0.7, 0.85, 1.2, 1.5),
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[WeightForm, pd.DataFrame]:
+    """Try the forms of learned weights on validation sessions and choose the best.
+
+    First every form of `weight_forms`, then the best two with every weight of a refusal, then the best two so far with
+    every `minus_scale`. Unit weights take part, so a form is chosen only if it does better on validation.
+
+    Args:
+        graph, scorer: as for the agent.
+        features: [N, d], from `train_node_features`.
+        options: the switches of MAGUS.
+        judge: on validation sessions.
+        refusals: values of `refusal` beside 0; not tried where the options let refused nodes send anyway.
+        scales: values of `minus_scale` beside 1.
+        progress: called with (forms tried, forms in all).
+
+    Returns:
+        The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
+    """
+    refusals = refusals if options.negative == "zero" else ()
+    forms = weight_forms()
+    total = len(forms) + _BEST * (len(refusals) + len(scales))
+    tried: list[tuple[float, int, WeightForm]] = []
+    rows: list[dict[str, object]] = []
+
+    def judge_all(chosen: Sequence[WeightForm]) -> None:
+        for form in chosen:
+            values = judge(MagusAgent(graph, scorer, options, edge_factors(graph, features, form)))
+            tried.append((values["objective"], -len(tried), form))
+            rows.append({**asdict(form), **values})
+            if progress is not None:
+                progress(len(rows), total)
+
+    def best(count: int) -> list[WeightForm]:
+        """The best so far; of equals those tried first."""
+        return [form for _, _, form in sorted(tried, key=lambda entry: entry[:2], reverse=True)[:count]]
+
+    judge_all(forms)
+    judge_all([replace(form, refusal=value) for form in best(_BEST) for value in refusals])
+    judge_all([replace(form, minus_scale=value) for form in best(_BEST) for value in scales])
+    table = pd.DataFrame(rows).sort_values("objective", ascending=False, kind="stable", ignore_index=True)
+    return best(1)[0], table

@@ -1,0 +1,96 @@
+"""The commands: train, simulate, play, report.
+
+What is wrong with their words or their data ends in one message and code 2.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from magus_pyg.errors import ConfigError, MagusError
+from magus_pyg.runs.overrides import apply_values, compose_config, parse, split_groups
+from magus_pyg.runs.schemas import from_container, schema_names, typed
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = [
+    "guarded",
+]
+
+
+def changed_config(config: Any, words: Sequence[str], allowed: Sequence[str]) -> Any:
+    """A run's configuration with some keys changed.
+
+    Raises:
+        ConfigError: a key that may not be changed, a misspelt or ill-typed one, an unknown option.
+    """
+    overrides = parse(words)
+    chosen, values = split_groups(overrides)
+    names = schema_names(config)
+    container = OmegaConf.to_container(OmegaConf.structured(config))
+    assert isinstance(container, dict)
+    for override in overrides:
+        top = override.key_or_group.split(".")[0]
+        if top not in allowed and hasattr(config, top):
+            raise ConfigError(f"{override.input_line}: {top} belongs to the trained run and cannot be changed; only "
+                              f"{', '.join(allowed)} can, else train again")  # fmt: skip
+    if chosen:
+        fresh = typed(compose_config([override.input_line or "" for override in chosen]))
+        other = OmegaConf.to_container(OmegaConf.structured(fresh))
+        assert isinstance(other, dict)
+        for override in chosen:
+            group = override.key_or_group
+            container[group] = other[group]
+            if group in names:
+                names[group] = schema_names(fresh)[group]
+    composed = from_container({str(key): value for key, value in container.items()}, names)
+    OmegaConf.set_struct(composed, True)
+    apply_values(composed, values)
+    return typed(composed)
+
+
+def take_words(words: Sequence[str], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Take words such as run=... apart, as they stand: a path or an id may hold what Hydra would read as syntax."""
+    own, others = {}, []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name in names:
+            own[name] = value
+        else:
+            others.append(word)
+    return own, others
+
+
+def needed(own: dict[str, str], name: str, what: str) -> str:
+    if not own.get(name):
+        raise ConfigError(f"{name}=... is missing: {what}")
+    return own[name]
+
+
+def wants_help(words: Sequence[str], text: str) -> bool:
+    flags = [word for word in words if word.startswith("-")]
+    if any(flag in ("-h", "--help") for flag in flags):
+        print(text)
+        return True
+    if flags:
+        raise ConfigError(f"unknown flag {flags[0]!r}; this command takes key=value and --help")
+    return False
+
+
+def guarded(command: Callable[..., None], *arguments: Any) -> int:
+    """Run a command; a MagusError becomes one message on standard error and the code 2."""
+    try:
+        command(*arguments)
+    except MagusError as error:
+        if os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,209 @@
+"""Delimited text files by column: everything as text, and the line of whatever cannot be read."""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from magus_pyg.data.reading.findings import Findings, listed
+from magus_pyg.errors import DataError
+
+__all__ = ["Source", "guess_encoding", "read_delimited"]
+
+_BROKEN = (EOFError, OSError, csv.Error, zlib.error)
+_UNREADABLE = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN)
+_CHUNK = 1 << 20
+_UNIT = "\x1f"  # the separator of units, which stands in no text
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and how it is written.
+
+    Attributes:
+        path: the file.
+        delimiter: what separates the columns, such as "," or "::"; None for Parquet.
+        header: whether the first record holds the names of the columns.
+        quoted: whether double quotes surround values.
+        encoding: of the text.
+        width: columns of the rows that were read, where rows of other widths were left out; else None.
+    """
+
+    path: Path
+    delimiter: str | None = None
+    header: bool = True
+    quoted: bool = True
+    encoding: str = "utf-8"
+    width: int | None = None
+
+    @property
+    def text(self) -> bool:
+        """Whether it has lines."""
+        return self.delimiter is not None
+
+    def line(self, row: int) -> int:
+        """The line of a row, from 1, header and blank lines counted."""
+        wanted = row + int(self.header)
+        position = -1
+        with suppress(*_BROKEN):
+            for line, fields in self.records():
+                position += self.width is None or len(fields) == self.width or (self.header and position < 0)
+                if position == wanted:
+                    return line
+        return wanted + 1
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (first line, fields) of each record that is not blank, the header included."""
+        with self._open() as file:
+            if self.delimiter is not None and len(self.delimiter) > 1:
+                for number, text in enumerate(file, 1):
+                    if text.strip():
+                        yield number, text.rstrip("\r\n").split(self.delimiter)
+                return
+            reader = csv.reader(
+                file, delimiter=self.delimiter or ",", quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+            )
+            line = 1
+            for fields in reader:
+                if fields:
+                    yield line, fields
+                line = reader.line_num + 1
+
+    def _open(self) -> TextIO:
+        if self.path.suffix == ".gz":
+            return gzip.open(self.path, "rt", encoding=self.encoding, newline="")
+        return open(self.path, encoding=self.encoding, newline="")
+
+    def names(self) -> list[str]:
+        """The names of the columns in the header line.
+
+        Raises:
+            DataError: if the file has no line, or names a column twice.
+        """
+        for _, fields in self.records():
+            fields[0] = fields[0].removeprefix("\ufeff")
+            repeated = [name for name in fields if fields.count(name) > 1]
+            if repeated:
+                raise DataError(f"{self.path}, line 1: the column {repeated[0]!r} is there more than once")
+            return list(fields)
+        raise DataError(f"{self.path} is empty (no line with a value); fetch or write it again")
+
+
+def read_delimited(source: Source, names: list[str] | None, findings: Findings) -> tuple[pa.Table, Source]:
+    """Read a text file, all columns as texts.
+
+    Args:
+        source: the file.
+        names: the columns of a file without a header line, else None.
+        findings: where problems go. Where they are collected, a file that is cut off is read up to there, rows of
+            another width are left out, and text of another encoding is read as Latin-1.
+
+    Returns:
+        The columns, and the source as it was read in the end.
+
+    Raises:
+        DataError: if the file is empty, cut off, no text of its encoding, or has a row of another width.
+    """
+    try:
+        return _read(source, names), source
+    except IndexError:
+        # pyarrow fails this way on a header without any row.
+        return pa.table({name: pa.array([], pa.string()) for name in source.names()}), source
+    except DataError:
+        raise
+    except _UNREADABLE as error:
+        findings.problem(_explain(source, len(names) if names else None, error))
+        return _read_what_can_be(source, names)
+
+
+def _read(source: Source, names: list[str] | None, content: bytes | None = None, handler: Any = None) -> pa.Table:
+    # The header comes first, since a type has to be given for each column: without it ids would become numbers.
+    header = names or source.names()
+    delimiter = source.delimiter
+    if delimiter is not None and len(delimiter) > 1:
+        # pyarrow knows delimiters of one character alone.
+        content = (_content(source.path) if content is None else content).replace(delimiter.encode(), _UNIT.encode())
+        delimiter = _UNIT
+    return pacsv.read_csv(
+        source.path if content is None else pa.BufferReader(content),
+        read_options=pacsv.ReadOptions(column_names=names, encoding=source.encoding, use_threads=handler is None),
+        parse_options=pacsv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if source.quoted else False,
+            newlines_in_values=source.quoted,
+            invalid_row_handler=handler,
+        ),
+        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
+    )
+
+
+def _content(path: Path) -> bytes:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        return bytes(file.read())
+
+
+def guess_encoding(path: Path) -> str:
+    """ "utf-8" if all of the file is, else "latin-1", which reads any bytes."""
+    try:
+        _content(path).decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    except _BROKEN:
+        return "utf-8"  # reading it will say where it is damaged
+    return "utf-8"
+
+
+def _explain(source: Source, width: int | None, error: Exception) -> str:
+    """Find the line that could not be read, since pyarrow's message seldom names it."""
+    last: tuple[int, list[str]] | None = None
+    wrong: list[tuple[int, list[str]]] = []
+    path = source.path
+    try:
+        for line, fields in source.records():
+            width = width or len(fields)
+            if last is not None and len(last[1]) != width:
+                wrong.append(last)
+            last = line, fields
+    except UnicodeDecodeError as reason:
+        line = (last[0] if last else 0) + 1
+        advice = "convert the file, or name its encoding where that can be configured (`dataset.encoding=latin-1`)"
+        return f"{path}, after line {line}: the text is not {source.encoding}: {reason}; {advice}"
+    except _BROKEN as reason:
+        line = last[0] if last else 0
+        return f"{path} is cut off or damaged: it can be read up to line {line} ({reason}); fetch or write it again"
+    if wrong:
+        message = f"{path}, line {wrong[0][0]}: {len(wrong[0][1])} columns instead of {width}: {wrong[0][1]}"
+        return message + (f"; {listed([line for line, _ in wrong])}" if len(wrong) > 1 else "")
+    if last is not None and width is not None and len(last[1]) != width:
+        found = f"the last row has {len(last[1])} columns instead of {width}: {last[1]}"
+        return f"{path}, line {last[0]}: {found}; the file looks cut off"
+    return f"{path} cannot be read: {error}"
+
+
+def _read_what_can_be(source: Source, names: list[str] | None) -> tuple[pa.Table, Source]:
+    """Read a damaged file: bytes up to the damage, rows of the right width, Latin-1 where it is no UTF-8."""
+    content = io.BytesIO()
+    opener = gzip.open if source.path.suffix == ".gz" else open
+    with suppress(*_BROKEN), opener(source.path, "rb") as file:
+        while chunk := file.read1(_CHUNK):
+            content.write(chunk)
+    whole = content.getvalue()
+    try:
+        whole.decode(source.encoding)
+    except UnicodeDecodeError:
+        source = replace(source, encoding="latin-1")
+    try:
+        header = names or source.names()
+        source = replace(source, width=len(header))
+        return _read(source, names, whole, lambda row: "skip"), source
+    except (IndexError, *_UNREADABLE) as error:
+        raise DataError(f"nothing of {source.path} can be read: {error}") from error

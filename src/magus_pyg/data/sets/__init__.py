@@ -1,0 +1,1 @@
+"""Data sets in their own formats, one a file, and folders of one's own."""

@@ -1,0 +1,69 @@
+"""One door for all data sets: the class of the options says which loader reads them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from magus_pyg.data.dataset import RecDataset
+from magus_pyg.data.dataset_options import DatasetOptions
+from magus_pyg.data.reading.findings import Findings, current_findings
+from magus_pyg.data.sets.alipay import Alipay
+from magus_pyg.data.sets.amazon import Amazon
+from magus_pyg.data.sets.movielens import MovieLens1M, MovieLens100k, MovieLensLatestSmall
+from magus_pyg.data.sets.raw_dataset import RawDataset
+from magus_pyg.data.sets.tabular import load_tabular
+from magus_pyg.data.sets.tabular_options import TabularOptions
+from magus_pyg.data.sets.tmall import Tmall
+from magus_pyg.data.synthetic.shop import SyntheticOptions, load_synthetic
+from magus_pyg.errors import ConfigError
+
+__all__ = ["load_dataset", "register_dataset"]
+
+Loader = Callable[[Any, Path | None, Findings], RecDataset]
+
+
+def _raw(dataset: type[RawDataset[Any]]) -> Loader:
+    return lambda options, root, findings: dataset(root, options).load(findings)
+
+
+_RAW: tuple[type[RawDataset[Any]], ...] = (MovieLens100k, MovieLens1M, MovieLensLatestSmall, Tmall, Alipay, Amazon)
+_LOADERS: dict[type[DatasetOptions], Loader] = {
+    SyntheticOptions: lambda options, root, findings: load_synthetic(options, root),
+    TabularOptions: load_tabular,
+    **{dataset.options_class: _raw(dataset) for dataset in _RAW},
+}
+
+
+def register_dataset(options: type[DatasetOptions], loader: Callable[[Any, Path | None], RecDataset]) -> None:
+    """Let `load_dataset` read another kind of data set.
+
+    Args:
+        options: its class of options, a subclass of `DatasetOptions`.
+        loader: called with the options and the data root (None if none is known).
+    """
+    _LOADERS[options] = lambda options, root, findings: loader(options, root)
+
+
+def load_dataset(
+    options: DatasetOptions, data_root: Path | str | None = None, findings: Findings | None = None
+) -> RecDataset:
+    """Load, check, filter and split a data set.
+
+    Args:
+        options: `SyntheticOptions`, `TabularOptions`, those of a `RawDataset`, or a registered class.
+        data_root: the folder of the data sets; None means the environment variable MAGUS_DATA, if it is set.
+        findings: where problems of the files go; `current_findings()` if None, which raises the first.
+
+    Raises:
+        ConfigError: at options that have no such value, or of an unknown class.
+        DataError: at a missing folder or at data that cannot be used.
+    """
+    if data_root is None:
+        data_root = os.environ.get("MAGUS_DATA") or None
+    root = Path(data_root).expanduser() if data_root is not None else None
+    for kind in type(options).__mro__:
+        if kind in _LOADERS:
+            return _LOADERS[kind](options, root, findings if findings is not None else current_findings())
+    known = ", ".join(kind.__name__ for kind in _LOADERS)
+    raise ConfigError(f"no data set is read from {type(options).__name__}; there are {known}")

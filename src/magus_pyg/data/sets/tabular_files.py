@@ -1,0 +1,218 @@
+"""The files of a folder of one's own as tables of items, users and searched queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from magus_pyg.data.dataset import empty_searched, word_columns
+from magus_pyg.data.field_values import CleanFields, Entries, band_labels, clean_fields, split_texts
+from magus_pyg.data.reading import column_checks as checks
+from magus_pyg.data.reading.findings import Findings
+from magus_pyg.data.reading.table_files import SUFFIXES, Table, find_table, read_table
+from magus_pyg.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from magus_pyg.data.sets.tabular_options import TabularOptions
+
+__all__ = ["DELIMITERS", "Files", "item_fields", "read_files", "searched_queries", "user_fields"]
+
+
+#: Names of delimiters that are awkward to type.
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The tables of a folder; None for those that are not there."""
+
+    items: Table
+    interactions: Table
+    users: Table | None
+    queries: Table | None
+
+
+def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Files:
+    """Read all tables of a folder, and check that they have the columns that the options name.
+
+    Raises:
+        DataError: a file that is missing or cannot be read, and columns that are missing; where problems are collected,
+            only after all files were looked at.
+    """
+    merged = {group: tuple(members) for group, members in options.merge_fields.items()}
+    log_columns = [options.user_id, options.item_id, *filter(None, (options.rating, options.timestamp, options.split))]
+    asked = [*word_columns(options.word_fields, merged), *(name for name in options.bands if name in merged)]
+    wanted: dict[str, list[tuple[Sequence[str], str]]] = {
+        "items": [([options.item_key or options.item_id], ""), (asked, "word_fields")],
+        "interactions": [(log_columns, "")],
+        "users": [([options.user_key or options.user_id], ""), (options.profile_fields, "profile_fields")],
+        "queries": [([options.user_id, *filter(None, [options.timestamp]), options.words], "")],
+    }
+    tables: dict[str, Table | None] = {}
+    failed: list[DataError] = []
+    for kind, columns in wanted.items():
+        try:
+            table = _read(options, folder, kind, findings)
+            tables[kind] = table
+            for names, option in columns if table is not None else ():
+                checks.check_columns(table, names, option)  # type: ignore[arg-type]
+        except DataError as error:
+            failed.append(error)
+            if not findings.collect:
+                raise
+    for failure in failed[:-1]:
+        findings.problem(str(failure))
+    if failed:
+        raise failed[-1]
+    items, log = tables["items"], tables["interactions"]
+    assert items is not None, "a missing item table was reported"
+    assert log is not None, "a missing log was reported"
+    return Files(items, log, tables["users"], tables["queries"])
+
+
+def _read(options: TabularOptions, folder: Path, kind: str, findings: Findings) -> Table | None:
+    name = getattr(options, kind)
+    path = find_table(folder, name)
+    if path is None and kind in ("users", "queries") and name in ("", kind):
+        if kind == "users" and options.profile_fields:
+            raise DataError(
+                f"profile_fields {options.profile_fields} need a file users.csv in {folder}; it is not there"
+            )
+        return None
+    if path is None:
+        held = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
+        wanted = " or ".join(name + suffix for suffix in SUFFIXES) if name == kind else name
+        raise DataError(f"{folder} holds no {wanted}; it holds {held}")
+    delimiter = DELIMITERS.get(options.delimiter, options.delimiter)
+    table = read_table(path, delimiter, encoding=options.encoding, findings=findings)
+    if kind == "queries" and not options.timestamp:
+        raise DataError(f"{path}: searched queries need times, but `timestamp` is empty; name the column of times")
+    return table
+
+
+def item_fields(
+    options: TabularOptions, files: Files, folder: Path, notes: dict[str, int]
+) -> tuple[pd.DataFrame, CleanFields]:
+    """The item table with clean word fields, and how their words are spelled."""
+    merged = {group: tuple(members) for group, members in options.merge_fields.items()}
+    asked = word_columns(options.word_fields, merged)
+    table = files.items
+    key = options.item_key or options.item_id
+    known = ["*", *(name for name in table.columns if name != key), *options.profile_fields]
+    for option in ("empty_values", "bands"):
+        for name in getattr(options, option):
+            if name not in known[option == "bands" :]:
+                fields = ", ".join(known[option == "bands" :])
+                raise ConfigError(f"{option} names {name!r}, no field of {folder}; choose from {fields}")
+    return _fields(options, table, key, "item_id", asked, merged, notes)
+
+
+def user_fields(
+    options: TabularOptions, files: Files, folder: Path, notes: dict[str, int]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Users in the order of their table, then of the log; and the user index of each row of the log, int64 [n]."""
+    log = files.interactions
+    ids = checks.identifiers(log, options.user_id)
+    in_log = pc.unique(ids.filter(pa.array(~log.rejected)) if log.rejected.any() else ids)
+    texts = in_log.to_pandas().to_numpy(dtype=object)
+    if files.users is None:
+        users = pd.DataFrame({"user_id": texts})
+    else:
+        fields = tuple(options.profile_fields)
+        key = options.user_key or options.user_id
+        table, _ = _fields(options, files.users, key, "user_id", fields, {}, notes)
+        new = texts[~pd.Index(texts).isin(table["user_id"])]
+        if new.size:
+            notes["users without a profile"] = int(new.size)
+        users = pd.concat([table, pd.DataFrame({"user_id": new})], ignore_index=True).fillna("")
+    known = pa.array(users["user_id"].to_numpy(dtype=object), pa.string())
+    return users, np.asarray(pc.index_in(ids, value_set=known).fill_null(0).to_numpy(), dtype=np.int64)
+
+
+def _fields(
+    options: TabularOptions,
+    table: Table,
+    key: str,
+    name: str,
+    asked: Sequence[str],
+    groups: dict[str, tuple[str, ...]],
+    notes: dict[str, int],
+) -> tuple[pd.DataFrame, CleanFields]:
+    """A table with the ids under one name, clean values in the fields that are asked for, and all others as texts."""
+    columns: dict[str, np.ndarray] = {name: checks.unique_identifiers(table, key)}
+    entries: dict[str, Entries] = {}
+    for column in table.columns:
+        if column == key:
+            continue
+        texts = table.texts(column)
+        if column in options.bands:
+            entries[column] = _bands(table, column, options.bands[column])
+        elif column in asked:
+            _check_no_bar(table, column, texts, options.separator)
+            entries[column] = split_texts(texts, options.separator)
+        columns[column] = texts.to_pandas().to_numpy(dtype=object)
+    clean = clean_fields(entries, len(table), options, groups)
+    notes.update(clean.notes)
+    frame = pd.DataFrame({**columns, **{column: clean.columns[column] for column in columns if column in entries}})
+    return (frame[~table.rejected].reset_index(drop=True) if table.rejected.any() else frame), clean
+
+
+def _check_no_bar(table: Table, column: str, texts: pa.ChunkedArray, separator: str) -> None:
+    if separator == "|":
+        return
+    bad = pc.match_substring(texts, "|").to_numpy()
+    if bad.any():
+        value = texts[int(bad.argmax())].as_py()
+        advice = f"replace it (the separator here is {separator!r})"
+        table.reject(bad, column, f"{value!r} holds '|', which joins values inside the package; {advice}")
+
+
+def _bands(table: Table, column: str, count: int) -> Entries:
+    """A field of numbers as one band a row; a blank is no number."""
+    texts = pc.utf8_trim_whitespace(table.texts(column))
+    blank = pc.equal(texts, "").to_numpy()
+    values = pd.to_numeric(texts.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    values = np.where(np.isfinite(values), values, np.nan)
+    bad = np.isnan(values) & ~blank
+    if bad.any():
+        value = texts[int(bad.argmax())].as_py()
+        table.reject(
+            bad, column, f"{value!r} is no number, and the field is to be cut into bands ({bad.sum()} such rows)"
+        )
+    return Entries(np.arange(len(table)), pa.array(band_labels(values, count, column), pa.string()))
+
+
+def searched_queries(
+    options: TabularOptions, files: Files, user_ids: np.ndarray, spelling: CleanFields, notes: dict[str, int]
+) -> pd.DataFrame:
+    """The searched queries of known users; those of others are counted and left out."""
+    table = files.queries
+    if table is None or len(table) == 0:
+        return empty_searched()
+    known = pa.array(user_ids, pa.string())
+    user = pc.index_in(checks.identifiers(table, options.user_id), value_set=known)
+    time = checks.seconds(table, options.timestamp, options.timestamp_format)
+    texts = table.texts(options.words).combine_chunks().dictionary_encode()
+    distinct = [_words(text, options.query_separator, spelling) for text in texts.dictionary.to_pylist()]
+    words = np.array(distinct, dtype=object)[texts.indices.to_numpy(zero_copy_only=False)]
+    stranger, wordless = user.is_null().to_numpy() & ~table.rejected, (words == "") & ~table.rejected
+    if stranger.any():
+        notes["searched queries of unknown users, dropped"] = int(stranger.sum())
+    if (wordless & ~stranger).any():
+        notes["searched queries without words, dropped"] = int((wordless & ~stranger).sum())
+    kept = np.flatnonzero(~stranger & ~wordless & ~table.rejected)
+    index = np.asarray(user.fill_null(-1).to_numpy(), dtype=np.int64)
+    frame = pd.DataFrame({"user": index[kept], "time": time[kept], "words": words[kept]})
+    return frame.sort_values(["user", "time"], kind="stable", ignore_index=True)
+
+
+def _words(text: str, separator: str, spelling: CleanFields) -> str:
+    words = [spelling.spelled(part) for part in text.split(separator)]
+    return "|".join(dict.fromkeys(word for word in words if word))

@@ -1,0 +1,138 @@
+"""Belief over the candidates of a dialogue, and sums of it that say how far an answer would narrow it down."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from magus_pyg.dialogues.dialogue_protocol import DialogueView
+from magus_pyg.errors import ConfigError
+
+__all__ = ["BeliefSums", "EarBayesState", "SumsByGroup", "prior_logits"]
+
+# No answer rules an item out altogether: contradictory answers then leave the items that contradict least.
+LEAST_ERROR = 1e-9
+
+
+@dataclass
+class EarBayesState:
+    """What the Bayesian agent fits on validation dialogues.
+
+    Attributes:
+        temperature: base scores are divided by it before they become probabilities (softmax).
+        given_power: the given attribute is one of the target's, so an item with w attributes had it given with
+            probability 1/w; the belief takes w to the power of minus this. 1 is exact where it is drawn uniformly.
+        popularity: weight of log(1 + users who know the item) in the logit.
+        unknown: added to the logit of items that no user knows.
+        error_rate: share of answers about attributes taken to be wrong, in [0, 0.5).
+        bits: entropy that a question takes from the belief, as the plan for the turns left assumes it; in (0, 1].
+        speed: how much an earlier success counts beside success at all: success in turn t of K has the value
+            1 + speed (K - t)/K.
+    """
+
+    temperature: float = 1.0
+    given_power: float = 1.0
+    popularity: float = 0.0
+    unknown: float = 0.0
+    error_rate: float = 0.0
+    bits: float = 0.8
+    speed: float = 1.0
+
+    def check(self) -> "EarBayesState":
+        """The state itself, if all values are in range.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        if not 0.0 < self.temperature < float("inf"):
+            raise ConfigError(f"ear bayes.temperature must be positive and finite, got {self.temperature}")
+        if not 0.0 <= self.error_rate < 0.5:
+            raise ConfigError(
+                f"ear bayes.error_rate must be in [0, 0.5), got {self.error_rate}: at 0.5 an answer says nothing"
+            )
+        if not 0.0 < self.bits <= 1.0:
+            raise ConfigError(f"ear bayes.bits must be in (0, 1], got {self.bits}")
+        if not 0.0 <= self.speed < float("inf"):
+            raise ConfigError(f"ear bayes.speed must be at least 0, got {self.speed}")
+        for name in ("given_power", "popularity", "unknown"):
+            if not abs(getattr(self, name)) < float("inf"):
+                raise ConfigError(f"ear bayes.{name} must be finite, got {getattr(self, name)}")
+        return self
+
+
+def prior_logits(view: DialogueView, state: EarBayesState) -> Tensor:
+    """float64 [B, C]: the logits of the belief before the first turn; -inf at known items.
+
+    Equal logits are told apart by a step of 1e-12 a column, so that results do not depend on how sorting is done.
+    """
+    words = view.has.sum(1).to(torch.float64).clamp(min=1.0)
+    popularity = view.popularity.to(torch.float64)
+    shared = state.popularity * torch.log1p(popularity) - state.given_power * words.log()
+    shared = shared + state.unknown * (popularity == 0) - 1e-12 * torch.arange(len(words), device=words.device)
+    logit = view.scores / state.temperature + shared
+    return torch.where(view.allowed, logit, -torch.inf)
+
+
+@dataclass(frozen=True)
+class BeliefSums:
+    """Sums over parts of a belief u that is not normalised; they are additive over disjoint sets of items.
+
+    Attributes:
+        mass: the sum of u.
+        item: the sum of u ln u over items.
+        group: the same over groups, a group's u being the sum of its items'.
+    """
+
+    mass: Tensor
+    item: Tensor
+    group: Tensor
+
+    def __add__(self, other: "BeliefSums") -> "BeliefSums":
+        return BeliefSums(self.mass + other.mass, self.item + other.item, self.group + other.group)
+
+    def __sub__(self, other: "BeliefSums") -> "BeliefSums":
+        return BeliefSums(self.mass - other.mass, self.item - other.item, self.group - other.group)
+
+    def times(self, factor: float) -> "BeliefSums":
+        """The sums of factor · u: sum of c u ln(c u) = c (sum of u ln u + ln c · sum of u)."""
+        log = math.log(factor)
+        item, group = (factor * (sums + log * self.mass) for sums in (self.item, self.group))
+        return BeliefSums(factor * self.mass, item, group)
+
+    def entropies(self) -> tuple[Tensor, Tensor]:
+        """Entropy in bits of the normalised belief over groups, and what is left of it within groups; at least 0."""
+        mass = self.mass.clamp(min=1e-300)
+        of_items = mass.log() - self.item / mass
+        of_groups = mass.log() - self.group / mass
+        return of_groups.clamp(min=0.0) / math.log(2.0), (of_items - of_groups).clamp(min=0.0) / math.log(2.0)
+
+
+class SumsByGroup:
+    """Sums of belief for the answers to all questions at once: products of group sums and the groups' attributes.
+
+    Questions cannot tell items with the same attributes apart, so items are summed by group first.
+
+    Args:
+        view: the dialogues; `has` and `group` are read.
+    """
+
+    def __init__(self, view: DialogueView) -> None:
+        self.group = view.group
+        self.n_groups = int(view.group.max()) + 1 if view.group.numel() else 0
+        n_words = view.has.shape[1]
+        self.has = torch.zeros((self.n_groups, n_words), dtype=torch.float64, device=view.has.device)
+        self.has[view.group] = view.has.to(torch.float64)
+
+    def by_group(self, belief: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of u and of u ln u by group: belief [B, C] to [B, G] each."""
+        empty = belief.new_zeros((len(belief), self.n_groups))
+        mass = empty.index_add(1, self.group, belief)
+        return mass, empty.index_add(1, self.group, torch.special.xlogy(belief, belief))
+
+    def __call__(self, belief: Tensor) -> tuple[BeliefSums, BeliefSums]:
+        """The sums over all candidates, [B, 1], and over those with each attribute, [B, W]."""
+        mass, item = self.by_group(belief)
+        group = torch.special.xlogy(mass, mass)
+        parts = (mass, item, group)
+        return BeliefSums(*(part.sum(1, keepdim=True) for part in parts)), BeliefSums(*(p @ self.has for p in parts))

@@ -1,0 +1,180 @@
+"""What the Bayesian agent fits on validation dialogues: the prior by likelihood, the plan by play."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from magus_pyg.dialogues.bayes_dialogues import EarBayesAgent
+from magus_pyg.dialogues.dialogue_belief import EarBayesState
+from magus_pyg.dialogues.dialogue_loop import dialogue_views, play_dialogues
+from magus_pyg.dialogues.dialogue_metrics import dialogue_metrics
+from magus_pyg.dialogues.dialogue_protocol import EarAgent
+from magus_pyg.dialogues.dialogue_set import Dialogues
+from magus_pyg.dialogues.magus_dialogues import EarMagusAgent
+from magus_pyg.simulation import Scorer
+
+__all__ = ["choose_minus_scale", "fit_ear_bayes", "fit_prior", "target_log_likelihood"]
+
+logger = logging.getLogger(__name__)
+
+
+def target_log_likelihood(dialogues: Dialogues, scorer: Scorer | Tensor, state: EarBayesState) -> float:
+    """Mean log-probability that the belief before the first turn gives to the target; NaN without dialogues."""
+    fit = _PriorFit(dialogues, scorer)
+    return -fit.loss(np.array([np.log(state.temperature), state.given_power, state.popularity, state.unknown]))[0]
+
+
+def fit_prior(
+    dialogues: Dialogues, scorer: Scorer | Tensor, state: EarBayesState | None = None, given_power: bool = False
+) -> EarBayesState:
+    """Fit temperature, popularity and unknown by the likelihood of the targets.
+
+    Args:
+        dialogues: of validation.
+        scorer: as for `play_dialogues`.
+        state: the other values, and where the search starts; the defaults if None.
+        given_power: fit this one too; otherwise it stays as it is (1 is exact for dialogues of `build_dialogues`).
+
+    Returns:
+        A state; without dialogues `state` itself, which is logged.
+    """
+    state = (state or EarBayesState()).check()
+    if not len(dialogues):
+        logger.warning("there are no validation dialogues to fit the belief on; it stays as %s", state)
+        return state
+    fit = _PriorFit(dialogues, scorer)
+    start = np.array([np.log(fit.spread), state.given_power, state.popularity, state.unknown])
+    free = np.array([True, given_power, True, True])
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        point = start.copy()
+        point[free] = x
+        loss, gradient = fit.loss(point)
+        return loss, gradient[free]
+
+    bounds = [
+        bound for bound, use in zip([(-9.0, 9.0), (-3.0, 3.0), (-5.0, 5.0), (-9.0, 9.0)], free, strict=True) if use
+    ]
+    found = minimize(objective, start[free], jac=True, method="L-BFGS-B", bounds=bounds)
+    point = start.copy()
+    point[free] = found.x
+    return replace(
+        state,
+        temperature=float(np.exp(point[0])),
+        given_power=float(point[1]),
+        popularity=float(point[2]),
+        unknown=float(point[3]),
+    )
+
+
+class _PriorFit:
+    """The negative mean log-likelihood of the targets, with its gradient, in (log temperature, given_power,
+    popularity, unknown)."""
+
+    def __init__(self, dialogues: Dialogues, scorer: Scorer | Tensor) -> None:
+        self.batches: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        spread = []
+        for index, view in dialogue_views(dialogues, scorer, batch_size=1024):
+            popularity = view.popularity.to(torch.float64)
+            words = view.has.sum(1).to(torch.float64).clamp(min=1.0)
+            shared = torch.stack([-words.log(), torch.log1p(popularity), (popularity == 0).to(torch.float64)])
+            target = torch.searchsorted(view.items, dialogues.target[index])
+            self.batches.append((view.scores, shared, view.allowed, target))
+            spread.append(float(view.scores[view.allowed].std()) if int(view.allowed.sum()) > 1 else 1.0)
+        self.spread = max(float(np.mean(spread)), 1e-6) if spread else 1.0
+        self.count = len(dialogues)
+
+    def loss(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss and its gradient, float64 [4]."""
+        x = torch.tensor(point, dtype=torch.float64, requires_grad=True)
+        total = 0.0
+        gradient = torch.zeros_like(x)
+        for scores, shared, allowed, target in self.batches:
+            logit = scores * torch.exp(-x[0]) + x[1:] @ shared
+            logit = torch.where(allowed, logit, -torch.inf)
+            loss = -torch.log_softmax(logit, 1).gather(1, target.unsqueeze(1)).sum() / self.count
+            (part,) = torch.autograd.grad(loss, x)
+            gradient += part
+            total += float(loss.detach())
+        return (total if self.count else float("nan")), gradient.numpy()
+
+
+def fit_ear_bayes(
+    dialogues: Dialogues,
+    scorer: Scorer | Tensor,
+    noise: float = 0.0,
+    refusals: bool = True,
+    bits: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9),
+    speeds: Sequence[float] = (1.0,),
+    error_rates: Sequence[float] | None = None,
+    turns: int = 15,
+    list_length: int = 10,
+    seed: int = 0,
+) -> EarBayesState:
+    """Fit the whole state: the prior by likelihood, then error rate, and bits with speed, by play.
+
+    Args:
+        dialogues: of validation.
+        scorer: as for `play_dialogues`.
+        noise: of the user that the agent is for.
+        refusals: as for the agent.
+        bits, speeds: values tried, all pairs.
+        error_rates: values tried; only 0 for a user without noise, else several, if None.
+        turns, list_length, seed: as for `play_dialogues`.
+    """
+    state = fit_prior(dialogues, scorer)
+    if not len(dialogues):
+        return state
+    if error_rates is None:
+        error_rates = (0.0,) if noise == 0.0 else (0.05, 0.1, 0.15, 0.2)
+
+    def best(trials: list[EarBayesState]) -> EarBayesState:
+        agents = [EarBayesAgent(trial, refusals) for trial in trials]
+        return trials[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed)]
+
+    state = best([replace(state, error_rate=value) for value in error_rates])
+    return best([replace(state, bits=b, speed=s) for b, s in product(bits, speeds)])
+
+
+def choose_minus_scale(
+    dialogues: Dialogues,
+    scorer: Scorer | Tensor,
+    noise: float = 0.0,
+    refusals: bool = True,
+    scales: Sequence[float] = (1.0, 0.7, 0.5, 0.3, 0.1),
+    turns: int = 15,
+    list_length: int = 10,
+    seed: int = 0,
+) -> float:
+    """The factor of the R- weights of MAGUS's first guess that plays best on validation dialogues."""
+    agents = [EarMagusAgent(refusals, scale) for scale in scales]
+    return scales[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed)] if len(dialogues) else 1.0
+
+
+def _best_agent(
+    agents: Sequence[EarAgent],
+    dialogues: Dialogues,
+    scorer: Scorer | Tensor,
+    turns: int,
+    list_length: int,
+    noise: float,
+    seed: int,
+) -> int:
+    """The place of the agent with the highest SR at the last turn minus AT / turns; of equals the first.
+
+    A success is worth as much as all turns saved.
+    """
+    if len(agents) == 1:
+        return 0
+    values = []
+    for agent in agents:
+        log = play_dialogues(agent, dialogues, scorer, turns, list_length, noise, seed)
+        means = dialogue_metrics(log, (turns,)).mean()
+        values.append(float(means[f"SR@{turns}"] - means["AT"] / turns))
+    return int(np.argmax(values))

@@ -1,0 +1,173 @@
+"""EAR's protocol in the pipeline (`simulation=ear`): its options, what its agents learn, and the play."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
+
+import torch
+from torch import Tensor
+
+from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.dialogues import (
+    Dialogues,
+    EarAgent,
+    EarBayesAgent,
+    EarBayesState,
+    EarItemsAgent,
+    EarMagusAgent,
+    MaxEntropyAgent,
+    build_dialogues,
+    choose_minus_scale,
+    fit_ear_bayes,
+    latest_dialogues,
+    play_dialogues,
+    summarize_dialogues,
+)
+from magus_pyg.dialogues.dialogue_options import EarSimulation
+from magus_pyg.errors import ConfigError, DataError, RunError
+from magus_pyg.experiment.agent_plays import Played, PlaySetting
+from magus_pyg.graph import n_items, node_words
+from magus_pyg.runs.config import Config
+from magus_pyg.simulation.users_by_name import NoisyOptions
+
+__all__ = ["EAR_AGENTS", "check_dialogues", "fit_dialogue_agents", "play_dialogue_agents"]
+
+EAR_AGENTS = ("items", "max_entropy", "magus", "bayes")
+_BAYES, _MAGUS = "ear_bayes", "ear_magus"  # what was fitted, in the run folder
+_STATES = {"bayes": _BAYES, "magus": _MAGUS}
+_LATEST = 3  # validation dialogues of a user that choices are made on: the log drifts
+
+
+def check_dialogues(config: Config) -> None:
+    """Raise ConfigError for an agent or a user that EAR's protocol does not have."""
+    _noise(config)
+    _names(config)
+
+
+def _noise(config: Config) -> float:
+    """Share of wrong answers."""
+    if isinstance(config.user, NoisyOptions):
+        if not 0 <= config.user.p < 0.5:
+            raise ConfigError(f"user.p must be in [0, 0.5) (got {config.user.p})")
+        return config.user.p
+    if config.user.name != "truthful":
+        raise ConfigError(f"simulation=ear knows the users truthful and noisy (got {config.user.name!r})")
+    return 0.0
+
+
+def _names(config: Config) -> list[str]:
+    names = list(EAR_AGENTS) if config.agents is None else list(config.agents)
+    for name in names:
+        if name not in EAR_AGENTS:
+            raise ConfigError(f"simulation=ear has no agent {name!r}; there are {', '.join(EAR_AGENTS)}")
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"agents must name at least one agent, each once (got {names})")
+    return names
+
+
+def _options(config: Config) -> EarSimulation:
+    assert isinstance(config.simulation, EarSimulation)
+    return config.simulation
+
+
+def _dialogues(setting: PlaySetting, part: str, most: int, fit: bool) -> Dialogues:
+    """At most `most` dialogues of a part at equal distances, all for 0; for a fit only the latest of each user."""
+    graph = setting.graph
+    words = node_words(graph).select(torch.arange(n_items(graph)))
+    dialogues = build_dialogues(setting.data, words, len(graph.vocabulary.words), part, setting.config.seed)
+    if fit:
+        dialogues = latest_dialogues(dialogues, _LATEST)
+    if 0 < most < len(dialogues):
+        dialogues = dialogues.take(torch.arange(most) * len(dialogues) // most)
+    return dialogues
+
+
+def _scores(setting: PlaySetting) -> Tensor:
+    """float32 [U, I], once for all agents and turns."""
+    return setting.model.score(torch.arange(setting.data.n_users), torch.arange(setting.data.n_items))
+
+
+def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dict[str, AgentState]:
+    """Fit the Bayesian agent's state and MAGUS's factor on R- on the latest validation dialogues.
+
+    Args:
+        setting: what they are fitted in; `watch` notes the wall time of each fitting.
+        skip: states that are there already.
+
+    Returns:
+        What `play_dialogue_agents` takes, to be kept with the run.
+    """
+    config, watch, console = setting.config, setting.watch, setting.console
+    options, noise = _options(config), _noise(config)
+    names = [name for name in _names(config) if name in _STATES and _STATES[name] not in skip]
+    states: dict[str, AgentState] = {}
+    if not names:
+        return states
+    chosen_on = _dialogues(setting, "validation", options.fit_dialogues, fit=True)
+    scores = _scores(setting)
+    turns, length, seed = options.rounds, options.list_length, config.seed
+    if "magus" in names:
+        with watch("fit magus"), console.status("fitting magus on validation dialogues"):
+            scale = choose_minus_scale(
+                chosen_on, scores, noise, options.refusals, turns=turns, list_length=length, seed=seed
+            )
+        states[_MAGUS] = {"minus_scale": torch.tensor(scale, dtype=torch.float64)}
+        console.print(f"magus: factor on R- {scale}")
+    if "bayes" in names:
+        with watch("fit bayes"), console.status("fitting bayes on validation dialogues"):
+            state = fit_ear_bayes(
+                chosen_on, scores, noise, options.refusals, turns=turns, list_length=length, seed=seed
+            )
+        states[_BAYES] = {key: torch.tensor(float(value), dtype=torch.float64) for key, value in asdict(state).items()}
+        console.print(f"bayes: {state}")
+    return states
+
+
+def _agent(name: str, states: Mapping[str, AgentState], refusals: bool) -> EarAgent:
+    if name == "items":
+        return EarItemsAgent()
+    if name == "max_entropy":
+        return MaxEntropyAgent(refusals)
+    wanted = _STATES[name]
+    if wanted not in states:
+        raise RunError(f"{name} was not fitted for dialogues in this run: add refit=true")
+    if name == "magus":
+        return EarMagusAgent(refusals, float(states[_MAGUS]["minus_scale"]))
+    stored = states[_BAYES]
+    state = EarBayesState(**{entry.name: float(stored[entry.name]) for entry in fields(EarBayesState)})
+    return EarBayesAgent(state, refusals)
+
+
+def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
+    """Play the same dialogues with every agent.
+
+    Args:
+        setting: what they play in; `watch` notes the wall time of each agent.
+        states: from `fit_dialogue_agents`.
+
+    Returns:
+        Records of `magus_pyg.dialogues.DIALOGUE_COLUMNS`, and a row of results an agent: dataset, model, method, seed,
+        sessions (dialogues), users, SR@t, AT, hDCG and asks with bounds.
+
+    Raises:
+        DataError: no dialogue can begin.
+    """
+    config, data, watch, console = setting.config, setting.data, setting.watch, setting.console
+    options, noise = _options(config), _noise(config)
+    dialogues = _dialogues(setting, options.part, options.dialogues, fit=False)
+    if not len(dialogues):
+        raise DataError(f"dataset {data.name!r}: no {options.part} row has an item with words, so no dialogue begins")
+    console.print(f"{len(dialogues):,} {options.part} dialogues of at most {options.rounds} turns")
+    scores = _scores(setting)
+    at = [t for t in options.at if t <= options.rounds] or [options.rounds]
+    logs, rows, speeds = [], [], {}
+    for name in _names(config):
+        agent = _agent(name, states, options.refusals)
+        with watch(name), console.status(f"playing {name}"):
+            log = play_dialogues(agent, dialogues, scores, options.rounds, options.list_length, noise, seed=config.seed)
+        speeds[name] = len(dialogues) / max(watch.seconds[name], 1e-9)
+        log["agent"] = name
+        with watch("summary"):
+            rows.append(summarize_dialogues(log, at, resamples=options.resamples, seed=config.seed))
+        logs.append(log)
+    rows = [row.rename(columns={"dialogues": "sessions"}) for row in rows]
+    return setting.played(logs, rows, speeds, len(dialogues))

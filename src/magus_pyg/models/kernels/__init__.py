@@ -1,0 +1,1 @@
+"""What makes the base recommenders fast: sums, look-ups and dropout with gradients written out."""

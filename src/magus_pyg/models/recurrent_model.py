@@ -1,0 +1,199 @@
+"""What the recurrent recommenders share: a user is the state that the liked items leave in a recurrent cell."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from magus_pyg.models.base import TrainingTerms
+from magus_pyg.models.batches import Batch
+from magus_pyg.models.dot_product import DotProductRecommender
+from magus_pyg.models.feature_space import Candidates, FeatureSpace
+from magus_pyg.models.fields import Fields
+from magus_pyg.models.history import History, Window
+from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.kernels.dropout import drop
+from magus_pyg.models.kernels.row_gather import take_rows
+from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.options import check_range
+from magus_pyg.random import derive_seed
+
+__all__ = ["RecurrentOptions", "RecurrentRecommender"]
+
+_EMBEDDINGS, _CELL = 1, 2  # what a random number is for
+_USERS = 1 << 14  # histories encoded at once while scoring
+
+
+@dataclass
+class RecurrentOptions(ModelOptions):
+    """What the recurrent recommenders have in common.
+
+    Attributes:
+        name: key of the model in `MODELS`.
+        dim: length of the embedding vectors.
+        hidden: length of the recurrent state.
+        history: how many of a user's latest liked items are read.
+        dropout: share of the embedding entries and of the state's entries set to 0 in a training step, in [0, 1).
+        init_std: standard deviation of the embeddings before training; the linear weights start at 0.
+    """
+
+    name: str = "gru"
+    dim: int = 64
+    hidden: int = 64
+    history: int = 30
+    dropout: float = 0.5
+    init_std: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "hidden", "history"):
+            check_range(self, name, 1)
+        check_range(self, "dropout", 0, 1, below=True)
+        check_range(self, "init_std", 0)
+
+
+class RecurrentRecommender(DotProductRecommender):
+    r"""A user's latest liked items, oldest first, run through a recurrent cell; its last state meets the candidate.
+
+    .. math::
+        y = b + \ell_u + \ell_v + \langle W h_T + p_u, q_v \rangle
+
+    h_T is the state after the last item before the event, 0 where there is none; q_v the candidate's id vector plus
+    the mean of its words' vectors, which is also what the cell reads of an item of the history; p_u the user's id
+    vector plus the mean of its profile values'; ℓ the linear terms of both sides. So a user without history is scored
+    as by matrix factorisation, and one without any row by its profile alone. Embeddings are
+    e_u = [W h + p_u, ℓ_u + b, 1] and e_v = [q_v, 1, ℓ_v], of length dim + 2.
+
+    Histories are read without padding: those of a step stand in the order of their length, and each step of the cell
+    takes only those that have an item left. Rows of one user with one past, such as a positive row and the negatives
+    drawn for it, share one pass, and what the cell's gates take from an item is computed once for each distinct item.
+
+    Args:
+        options: see `RecurrentOptions`.
+        features: what is known of users, items and words.
+        interactions: the training rows, in the order of time.
+        seed: of the weights before training.
+
+    Raises:
+        ModelError: rows without an order.
+    """
+
+    needs_history = True
+    options: RecurrentOptions
+
+    def __init__(
+        self, options: RecurrentOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0
+    ) -> None:
+        super().__init__(options, features, seed)
+        self.history = History(interactions, features.n_users, options.history)
+        generator = torch.Generator().manual_seed(derive_seed(seed, _EMBEDDINGS))
+        self.fields = Fields(features, options.dim, options.init_std, generator)
+        self.bias = nn.Parameter(torch.zeros(()))
+        # The cell fills itself from torch's generator, which is put back as it was.
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(derive_seed(seed, _CELL))
+            self.cell = self.make_cell()
+            self.project = nn.Linear(options.hidden, options.dim, bias=False)
+
+    @abstractmethod
+    def make_cell(self) -> nn.RNNCellBase:
+        """The cell, which reads vectors of length dim and has a state of length hidden."""
+
+    @abstractmethod
+    def run(self, inputs: list[Tensor]) -> Tensor:
+        """The last state of each of n histories.
+
+        Args:
+            inputs: for each step, W_ih x + b_ih of the histories that have so many items, [n_t, gates · hidden];
+                n_t falls from step to step, and the histories that end are the last ones.
+
+        Returns:
+            float [n, hidden].
+        """
+
+    def embed_users(self, user: Tensor) -> Tensor:
+        """[W h + p_u, ℓ_u + b, 1], float [n, dim + 2], for `user` int64 [n] with their whole training history."""
+        if torch.is_grad_enabled() or len(user) <= _USERS:
+            return self._user_side(user, None)[0]
+        return torch.cat([self._user_side(part, None)[0] for part in torch.split(user, _USERS)])
+
+    def embed_candidates(self, candidates: Candidates) -> Tensor:
+        """[q_v, 1, ℓ_v], float [n, dim + 2], for n candidates."""
+        return self._candidate_side(*self._candidates(candidates))[0]
+
+    def observe(self, train: Interactions) -> None:
+        """Note which users and items have a training row, and that the histories are those of the same rows."""
+        super().observe(train)
+        self.history.check(train)
+
+    def training_terms(self, batch: Batch) -> TrainingTerms:
+        """The logits [n] of rows, each with the history before it, and the mean squared length of the embeddings used.
+
+        Of a history that is the mean over its items.
+        """
+        left, left_norm = self._user_side(batch.user, batch.past)
+        right, right_norm = self._candidate_side(*self._items(batch.item, None))
+        penalty = (left_norm + right_norm) / max(1, len(batch.user))
+        return TrainingTerms((left * right).sum(1), penalty, penalty.new_zeros(()))
+
+    def _user_side(self, user: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The embeddings [n, dim + 2] and the sum of the squared lengths in use."""
+        self._forget()
+        if self._reads_sides:
+            rows = self._read_users(self.fields, user, joined=True)
+            vector, linear, own_norm = rows.vectors.squeeze(1), rows.linear, rows.norm
+        else:
+            side = self.fields.users(user, self.user_known[user], self.user_profiles.select(user))
+            vector, linear, own_norm = side.vectors.sum(1), side.linear, side.norm
+        window, place = self.history.shared_windows(user, past)
+        state, norm = self._states(window, torch.bincount(place, minlength=len(window.item)))
+        vector = self._drop(vector) + take_rows(self.project(self._drop(state)), place)
+        linear = (linear + self.bias).unsqueeze(1)
+        return torch.cat([vector, linear, torch.ones_like(linear)], 1), own_norm + norm
+
+    def _candidate_side(self, vector: Tensor, linear: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
+        self._forget()
+        linear = linear.unsqueeze(1)
+        return torch.cat([self._drop(vector), torch.ones_like(linear), linear], 1), norm
+
+    def _items(self, item: Tensor, weight: Tensor | None, distinct: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """The vectors [n, dim] and linear terms [n] of items, and the weighted sum of the squared lengths in use."""
+        if self._reads_sides:
+            rows = self._read_items(self.fields, item, weight, joined=True, distinct=distinct)
+            return rows.vectors.squeeze(1), rows.linear, rows.norm
+        return self._candidates(Candidates.of_items(item, self.item_words), weight)
+
+    def _candidates(self, candidates: Candidates, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_items`, of candidates."""
+        known = self.item_known[candidates.item]
+        side = self.fields.candidates(candidates.item, known, candidates.words, weight)
+        return side.vectors.sum(1), side.linear, side.norm
+
+    def _states(self, window: Window, uses: Tensor) -> tuple[Tensor, Tensor]:
+        """The last states [n, hidden] of windows.
+
+        Args:
+            window: n of them.
+            uses: int64 [n], how many rows read each.
+
+        Returns:
+            Beside the states the sum over those rows of the mean squared length of their items' embeddings.
+        """
+        lengths, order = window.mask.sum(1).sort(descending=True, stable=True)
+        mask = window.mask[order].T
+        counts = mask.sum(1).tolist()  # how many windows have an item at each step
+        item, place = torch.unique(window.item[order].T[mask], return_inverse=True)
+        weight = None
+        if self.training:
+            share = uses[order] / lengths.clamp(min=1)
+            weight = share.new_zeros(len(item)).index_add_(0, place, share.expand_as(mask)[mask])
+        vector, _, norm = self._items(item, weight, distinct=True)
+        gates = F.linear(self._drop(vector), self.cell.weight_ih, self.cell.bias_ih)
+        state = self.run(list(torch.split(take_rows(gates, place), counts)))
+        state = torch.cat([state, state.new_zeros(len(order) - len(state), state.shape[1])])
+        back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
+        return state[back], norm
+
+    def _drop(self, vectors: Tensor) -> Tensor:
+        return drop(vectors, self.options.dropout, self.training)

@@ -1,0 +1,8 @@
+"""People online: one session, whole catalogues, and why a node stands where it does."""
+
+from magus_pyg.online.catalogue import Catalogue, CatalogueSession
+from magus_pyg.online.contract import OnlineSession, Recommendation, Round
+from magus_pyg.online.explanation import Reason
+from magus_pyg.online.session import MagusSession
+
+__all__ = ["Catalogue", "CatalogueSession", "MagusSession", "OnlineSession", "Reason", "Recommendation", "Round"]

@@ -1,0 +1,297 @@
+"""`magus=bayes` over a whole catalogue: the belief of all items is exact, lists are planned among the likeliest.
+
+An answer multiplies the belief of the items that contain a query by one number and that of all others by another, so
+a session holds its answers alone. A plan needs the items with much belief: those beyond the `width` likeliest have
+each at most the belief b of the next one, so what they can add to the value of a list is at most m·b for each of its
+answers, m the items that can be shown afterwards. `Plans.gap` says that bound; the width doubles while it is above
+`tolerance` of the plan's value. Up to `width` items the lists are those of the session-sized agent.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp, log, log1p
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+
+from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, share_of_others
+from magus_pyg.errors import ConfigError
+from magus_pyg.graph import SessionGraphs
+from magus_pyg.online.catalogue.containment import CatalogueIndex
+from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, read_scores
+from magus_pyg.online.catalogue.play import Answer
+from magus_pyg.random import hash_keys
+from magus_pyg.simulation.protocol import Play, SessionView
+
+__all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
+
+
+@dataclass(frozen=True)
+class Width:
+    """Among how many of the likeliest items lists are planned.
+
+    Attributes:
+        least: to begin with, at least 1.
+        most: not beyond.
+        tolerance: the width doubles while what the items beyond it could add is above this share of the plan's value.
+    """
+
+    least: int = 1024
+    most: int = 4096
+    tolerance: float = 0.05
+
+    def check(self) -> "Width":
+        """The width itself, if it is in range.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        if not 1 <= self.least <= self.most:
+            raise ConfigError(f"width: 1 <= least <= most is needed, got least {self.least} and most {self.most}")
+        if not self.tolerance >= 0.0:
+            raise ConfigError(f"width.tolerance must be at least 0, got {self.tolerance}")
+        return self
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The belief before any answer; never changed, so that many people can share one.
+
+    Attributes:
+        index: the catalogue.
+        scores: float64 [I], the base scores.
+        logit: float64 [I], the log of the belief up to a constant, -inf for items that are not on offer.
+        active: bool [N], the nodes on offer; None for all.
+    """
+
+    index: CatalogueIndex
+    scores: Tensor
+    logit: Tensor
+    active: Tensor | None
+
+    @cached_property
+    def n_offered(self) -> int:
+        """How many items are on offer."""
+        return self.index.n_items if self.active is None else int(self.active[: self.index.n_items].sum())
+
+
+def first_belief(
+    index: CatalogueIndex,
+    scores: Tensor,
+    state: BayesState,
+    excluded: Tensor | None = None,
+    searched: Tensor | None = None,
+) -> Prior:
+    """The belief from one vector of base scores and the person's searched queries; arguments as of `first_guess`."""
+    scores = read_scores(index, scores)
+    active = active_nodes(index, excluded)
+    logit = scores / state.temperature
+    if searched is not None and state.searched_error != 0.5:
+        for node in searched.tolist():
+            if active is None or bool(active[node]):
+                logit = logit + log(state.searched_error)
+                logit[index.items_of(node)] += log1p(-state.searched_error) - log(state.searched_error)
+    if active is not None:
+        logit = torch.where(active[: index.n_items], logit, -torch.inf)
+    return Prior(index, scores, logit, active)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What an answer adds to the log of the belief: `inside` for the items of a node, `outside` for all others."""
+
+    node: int
+    inside: float
+    outside: float
+
+
+class BayesPlay:
+    """A person's session on a shared belief.
+
+    Args:
+        prior: the first belief; not changed.
+        state: what was fitted.
+        rounds, list_length: K and N.
+        width: among how many items lists are planned.
+    """
+
+    def __init__(self, prior: Prior, state: BayesState, rounds: int, list_length: int, width: Width) -> None:
+        self.prior, self.index, self.state = prior, prior.index, state
+        self.rounds, self.list_length, self.width = rounds, list_length, width
+        self.agent = BayesAgent(prior.index.graph, prior.logit.unsqueeze(0), state)
+        self.evidence: list[_Evidence] = []
+        self.shown: list[int] = []
+        self.round = 0
+        self._logit = prior.logit
+        self.gap = 0.0
+        """How much the value of the last list could rise at most through the items beyond the width, as a share."""
+
+    def logits(self) -> Tensor:
+        """float64 [I]: the log of the belief now, up to a constant."""
+        logit = self.prior.logit.clone()
+        offset = 0.0
+        for entry in self.evidence:
+            offset += entry.outside
+            items = self.index.items_of(entry.node)
+            logit.index_add_(0, items, logit.new_tensor(entry.inside - entry.outside).expand(items.shape))
+        return logit.add_(offset) if self.evidence else logit
+
+    def recommend(self) -> Tensor:
+        """The next list; see `CataloguePlay`."""
+        logit = self._logit = self.logits()
+        shown = [node for node in self.shown if node < self.index.n_items]
+        kept = logit[shown]
+        logit[shown] = -torch.inf
+        after = max(self.rounds - self.round - 1, 0) * self.list_length * 2**self.state.depth
+        places = contenders(logit, self.width.most + 1)
+        ranked = torch.topk(logit[places], min(self.width.most + 1, logit.numel()))
+        logit[shown] = kept
+        size = self.width.least
+        self.gap = self._gap(ranked.values, size, after)
+        while self.gap > self.width.tolerance and 2 * size <= self.width.most:
+            size *= 2
+            self.gap = self._gap(ranked.values, size, after)
+        if self.prior.n_offered <= size:
+            items = torch.nonzero(torch.isfinite(logit)).flatten()
+        else:
+            best = places[ranked.indices[:size]]
+            items = torch.sort(best[ranked.values[:size] > -torch.inf]).values
+        return self._plan(items, logit)
+
+    def _gap(self, ranked: Tensor, size: int, after: int) -> float:
+        """A bound of what items beyond the `size` likeliest add to a plan's value, as a share of what showing the
+        likeliest items gives, which no plan is below.
+
+        Args:
+            ranked: float64, the log of the belief of the likeliest items that were not shown, best first.
+            size: among how many of them lists are planned.
+            after: m, the items that can be shown afterwards.
+        """
+        if size >= ranked.numel() or not after or not bool(torch.isfinite(ranked[size])):
+            return 0.0
+        shown = torch.logsumexp(ranked[: self.list_length + after], 0)
+        return float((self.list_length + 1) * after * torch.exp(ranked[size] - shown))
+
+    def _plan(self, items: Tensor, logit: Tensor) -> Tensor:
+        """The list of the session-sized agent among some items (ascending), given the belief of each."""
+        index = self.index
+        graphs = _session_graph(index, items)
+        user = torch.zeros(1, dtype=torch.int64, device=items.device)
+        view = SessionView(
+            graph=index.graph,
+            builder=index.builder,
+            graphs=graphs,
+            user=user,
+            scores=self.prior.scores[items].unsqueeze(0),
+            searched=None,  # the prior holds what they say
+            rounds=self.rounds,
+            list_length=self.list_length,
+            key=user,
+        )
+        play = cast(_Choosing, self.agent.start(view))
+        shown = torch.tensor(self.shown, dtype=torch.int64, device=items.device)
+        play.load_state_dict(
+            {
+                "logit": logit[items].unsqueeze(0),
+                "left": graphs.valid & ~torch.isin(graphs.node, shown),
+                "asked": (play.choices.slot < 0) | self._asked(items, play.choices),
+                "over": torch.zeros(1, dtype=torch.bool, device=items.device),
+                "round": torch.tensor(self.round),
+            }
+        )
+        slots = play.recommend()[0]
+        return graphs.node[0, slots[slots >= 0]]
+
+    def _asked(self, items: Tensor, choices: QueryChoices) -> Tensor:
+        """bool [1, G]: the choices that hold the same of these items as a query that was shown."""
+        codes = hash_keys(torch.arange(items.numel(), device=items.device), 0xA5C)
+        of_choice = torch.zeros(choices.slot.shape[1], dtype=torch.int64, device=items.device)
+        of_choice.index_add_(0, choices.query, codes[choices.item])
+        asked = torch.zeros_like(of_choice, dtype=torch.bool)
+        marks = self.index.marks
+        marks[items] = True
+        for node in self.shown:
+            if node >= self.index.n_items:
+                inside = self.index.items_of(node)
+                place = torch.searchsorted(items, inside[marks[inside]])
+                asked |= of_choice == codes[place].sum()
+        marks[items] = False
+        return asked.unsqueeze(0)
+
+    def update(self, answer: Answer) -> None:
+        """The evidence of `answer_evidence`: items of the list first, then its queries from the top."""
+        first_query, wrong = self.index.n_items, max(self.state.error_rate, LEAST_ERROR)
+        clicked = answer.clicked
+        place = len(answer.shown) if clicked is None else answer.shown.index(clicked)
+        found = clicked is not None and clicked < first_query
+        new = [
+            _Evidence(node, log(LEAST_ERROR), log1p(-LEAST_ERROR))
+            for node in answer.shown
+            if node < first_query and node != clicked
+        ]
+        mass = _Mass(self._logit, self.index, new) if self.state.others > 0.0 else None
+        for at, node in enumerate(answer.shown):
+            yes = node == clicked or node in answer.not_care
+            if node < first_query or not (yes or (not found and at < place)):
+                continue
+            # With other targets, a query without the item in mind is clicked for one of them.
+            fails = wrong
+            if mass is not None:
+                share = float(share_of_others(mass.share(node), self.state.others))
+                fails = min(max(share, wrong), 1.0 - wrong)
+            entry = _Evidence(node, log1p(-wrong), log(fails)) if yes else _Evidence(node, log(wrong), log1p(-fails))
+            if mass is not None:
+                mass.add(entry)
+            new.append(entry)
+        self.evidence += new
+        self.shown += answer.shown
+        self.round += 1
+
+    def values(self, nodes: Tensor) -> Tensor:
+        """The belief of items, and the belief that queries hold (Eq. 4 without R-)."""
+        belief = torch.softmax(self.logits(), 0)
+        value = belief.new_zeros(nodes.shape)
+        for place, node in enumerate(nodes.tolist()):
+            value[place] = belief[self.index.items_of(node)].sum()
+        return value
+
+
+class _Choosing(Play, Protocol):
+    """What `BayesAgent` plays: it says which queries it chooses among."""
+
+    choices: QueryChoices
+
+
+def _session_graph(index: CatalogueIndex, items: Tensor) -> SessionGraphs:
+    """The session of chosen items, ascending: its slots, and R+ from queries to items alone, all that plans need."""
+    position, query = index.item_queries.gather(items)
+    query, by_query = torch.sort(query, stable=True)  # positions ascend, and still do within a query
+    found, place = torch.unique_consecutive(query, return_inverse=True)
+    node = torch.cat([items, found]).unsqueeze(0)
+    order = torch.arange(items.numel(), device=items.device).unsqueeze(0)
+    return SessionGraphs(node, items.numel(), order, place + items.numel(), position[by_query])
+
+
+class _Mass:
+    """The share of the belief that queries hold, while the answers of a list are taken in."""
+
+    def __init__(self, logit: Tensor, index: CatalogueIndex, evidence: list[_Evidence]) -> None:
+        self.index = index
+        self.weight = torch.exp(logit - logit.max())
+        self.total = self.weight.sum()
+        for entry in evidence:
+            self.add(entry)
+
+    def share(self, node: int) -> Tensor:
+        """The belief of the items that contain a query."""
+        return (self.weight[self.index.items_of(node)].sum() / self.total).clamp(max=1.0)
+
+    def add(self, entry: _Evidence) -> None:
+        """Multiply by an answer's likelihood, up to a common factor."""
+        items = self.index.items_of(entry.node)
+        inside = self.weight[items]
+        changed = inside * exp(entry.inside - entry.outside)
+        self.weight[items] = changed
+        self.total = self.total + (changed - inside).sum()

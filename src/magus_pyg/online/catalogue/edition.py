@@ -1,0 +1,90 @@
+"""A catalogue between two additions of items: what its sessions share, and how that goes on with new items."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents import EdgeFactors
+from magus_pyg.errors import GraphError
+from magus_pyg.graph import Extension
+from magus_pyg.online.catalogue.carry_over import carry_edges, extended_factors, make_alike, rows_are_equal
+from magus_pyg.online.catalogue.containment import CatalogueIndex
+from magus_pyg.online.catalogue.dense_play import CatalogueWeights
+
+__all__ = ["Edition"]
+
+
+@dataclass
+class Edition:
+    """A catalogue between two additions of items; sessions go on with the one they began with.
+
+    Attributes:
+        index: the graph and what is made of it.
+        factors: the weights that MAGUS+ learned.
+        weights: the same, ready for use; None where all are 1.
+        removed: bool [I], the items that are not offered to sessions that begin now; None for none.
+    """
+
+    index: CatalogueIndex
+    factors: EdgeFactors | None = None
+    weights: CatalogueWeights | None = None
+    removed: Tensor | None = None
+
+    @classmethod
+    def of(cls, graph: HeteroData, factors: EdgeFactors | None, minus_scale: float, dtype: torch.dtype) -> "Edition":
+        """The first edition of a catalogue, or one with other factors.
+
+        Args:
+            graph: the relational graph.
+            factors: learned weights of its nodes; None for unit weights.
+            minus_scale: the options' factor on the R- weights of Eq. (4).
+            dtype: of the weights.
+
+        Raises:
+            GraphError: a graph of other relations, or weights of another graph.
+        """
+        edition = cls(CatalogueIndex(graph), factors)
+        if factors is None:
+            return edition
+        if factors.positive.shape[0] != edition.index.n_nodes:
+            nodes = factors.positive.shape[0]
+            raise GraphError(f"the weights are of a graph with {nodes} nodes, this has {edition.index.n_nodes}")
+        if not _is_unit(factors):
+            edition.weights = CatalogueWeights.of(edition.index, factors, minus_scale, dtype)
+        return edition
+
+    def extended(
+        self, extension: Extension, factors: EdgeFactors | None, minus_scale: float, dtype: torch.dtype
+    ) -> "Edition":
+        """The edition with new items; this one stays as it is.
+
+        Args:
+            extension: of this edition's graph.
+            factors: learned weights of all nodes of its graph; None: those of `extended_factors`.
+            minus_scale, dtype: as for `of`.
+
+        Raises:
+            GraphError: as of `of`.
+        """
+        kept = factors is None
+        if factors is None and self.factors is not None:
+            factors = extended_factors(self.factors, extension)
+        now = Edition.of(extension.graph, factors, minus_scale, dtype)
+        if self.removed is not None:
+            now.removed = torch.zeros(now.index.n_items, dtype=torch.bool, device=now.index.device)
+            now.removed[: self.removed.numel()] = self.removed
+        make_alike(self.index, now.index)
+        if self.weights is not None and now.weights is not None:
+            carry_edges(self.weights, now.weights, extension.node_map, kept)
+            make_alike(self.weights, now.weights)
+        return now
+
+
+def _is_unit(factors: EdgeFactors) -> bool:
+    """Whether all weights are 1 (Eq. 3), so that only the refusal and the scale were learned."""
+    return all(
+        rows_are_equal(side) and bool(torch.isclose(side[:1].square().sum(), side.new_ones(())).all())
+        for side in (factors.positive, factors.negative)
+    )

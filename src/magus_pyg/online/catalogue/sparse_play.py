@@ -1,0 +1,199 @@
+"""MAGUS over a whole catalogue with unit weights: a shared order of all nodes and a few changes a person.
+
+Eq. (6) is affine, so it changes no order; and with unit weights Eq. (9) moves all nodes by the same step, except those
+that some item contains together with the answered node. So a session holds the answers alone: the scores of
+untouched nodes stay those of the `Guess` but for one offset, and those of touched nodes are made from the answers when
+they are needed. Values are kept unscaled: a step of 1 in Eq. (9) is one span of the scores at its time.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from magus_pyg.online.catalogue.first_guess import Guess, contenders, order_nodes
+from magus_pyg.online.catalogue.play import Answer, read_answer
+
+__all__ = ["SparsePlay", "Switches", "best_nodes"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How answers move scores; see `MagusOptions`.
+
+    Attributes:
+        list_length: N.
+        refusal: weight of a refused node in Eq. (9); 0 as printed.
+        inhibits: whether a refused node raises what it inhibits (`signed_both`).
+        unknown_below: whether the queries below a click say nothing.
+        clamp: Eq. (9) as printed, bounded to [0, 1].
+    """
+
+    list_length: int
+    refusal: float = 0.0
+    inhibits: bool = False
+    unknown_below: bool = False
+    clamp: bool = False
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An answer's part in Eq. (9).
+
+    Attributes:
+        node: the answered node u.
+        size: what the wholes of u receive, in unscaled values.
+        inhibits: whether all nodes that u inhibits receive -size.
+    """
+
+    node: int
+    size: float
+    inhibits: bool
+
+
+class SparsePlay:
+    """A person's session on a shared guess.
+
+    Args:
+        guess: the first guess; not changed.
+        switches: how answers move scores; `clamp` is not affine, so it is not possible here.
+    """
+
+    def __init__(self, guess: Guess, switches: Switches) -> None:
+        assert not switches.clamp, "bounds are not affine: see DensePlay"
+        self.guess, self.index, self.switches = guess, guess.index, switches
+        self.steps: list[_Step] = []
+        self.offset = 0.0  # what all nodes received that no step treats apart
+        nothing = torch.zeros(0, dtype=torch.int64, device=self.index.device)
+        self.shown = nothing  # not shown again
+        self.held, self.held_value = nothing, guess.y[nothing]  # the nodes that Eq. (8) set, and their values
+        self.low, self.span = 0.0, 1.0  # of Eq. (6)
+
+    def recommend(self) -> Tensor:
+        """The next list; see `CataloguePlay`."""
+        n = self.switches.list_length
+        touched, change = self._touched()
+        if self.held.numel():
+            free = ~torch.isin(touched, self.held)
+            touched, change = touched[free], change[free]
+        values = self.guess.y[touched] + change
+        marks = self.index.marks
+        marks[touched] = True
+        marks[self.held] = True
+        # Nodes that were shown but not set are among the others still: as many more are looked at.
+        best, ends = self._untouched(n + self.shown.numel() - self.held.numel())
+        marks[touched] = False
+        marks[self.held] = False
+        inner = torch.stack(torch.aminmax(values)) if values.numel() else values
+        self._scale(torch.cat([ends, self.held_value, inner]))
+        if self.shown.numel():
+            best = best[~torch.isin(best, self.shown)]
+            values = torch.where(torch.isin(touched, self.shown), -torch.inf, values)
+        some = best_nodes(values, n)
+        nodes = torch.cat([best, touched[some]])
+        value = torch.cat([self.guess.y[best] + self.offset, values[some]])
+        return order_nodes(self.guess, nodes, value)[:n]
+
+    def _touched(self) -> tuple[Tensor, Tensor]:
+        """The nodes that some step treats apart, and the whole change of each since the guess."""
+        sums, marks = self.index.sums, self.index.marks
+        parts = []
+        for step in self.steps:
+            node, change = self._apart(step)
+            sums[node] += change
+            parts.append(node[~marks[node]])
+            marks[node] = True
+        if not parts:
+            return self.shown[:0], self.held_value[:0]
+        nodes = torch.cat(parts)
+        change = sums[nodes] + self.offset
+        sums[nodes] = 0.0
+        marks[nodes] = False
+        return nodes, change
+
+    def _apart(self, step: _Step) -> tuple[Tensor, Tensor]:
+        """The nodes that a step treats apart, ascending, and what they receive beyond all others (Eq. 9).
+
+        Where a step lowers what u inhibits, all receive -size: the nodes compatible with u get that back, and those
+        that contain u get +size.
+        """
+        touch = self.index.touch(step.node, self.guess.active)
+        if step.inhibits:
+            return touch.node, step.size * (1.0 + touch.is_whole.to(torch.float64))
+        node = touch.node[touch.is_whole]
+        return node, torch.full(node.shape, step.size, dtype=torch.float64, device=node.device)
+
+    def _untouched(self, n: int) -> tuple[Tensor, Tensor]:
+        """The n best nodes that are not marked, and the highest and the lowest value of those that are not marked."""
+        guess, marks = self.guess, self.index.marks
+        best = guess.best[~marks[guess.best]][:n]
+        if self.shown.numel():
+            worst = guess.worst[~marks[guess.worst]][:1]
+            ends, reaches = guess.y[torch.cat([best[:1], worst])] + self.offset, worst.numel() > 0
+        else:  # nothing is marked and nothing has moved: the worst nodes need no order yet
+            ends, reaches = guess.extremes, True
+        if reaches and best.numel() >= n:
+            return best, ends
+        # The ends that the guess keeps in order do not reach far enough.
+        rest = torch.nonzero(~marks if guess.active is None else guess.active & ~marks).flatten()
+        values = guess.y[rest]
+        some = best_nodes(values, n)
+        ends = torch.stack(torch.aminmax(values)) + self.offset if rest.numel() else values
+        return order_nodes(guess, rest[some], values[some])[:n], ends
+
+    def _scale(self, ends: Tensor) -> None:
+        """Eq. (6): it changes no order, but a step of Eq. (9) is one span of the scores."""
+        low, high = float(ends.min()), float(ends.max())
+        # Where all are equal they become zeros, and a step is 1.
+        self.low, self.span = low, (high - low) if high > low else 1.0
+
+    def update(self, answer: Answer) -> None:
+        """Take in an answer; see `CataloguePlay`."""
+        said = read_answer(answer, self.index.n_items, self.switches.unknown_below)
+        steps = [_Step(node, self.span, inhibits=True) for node in said.yes]
+        if self.switches.refusal:
+            size = -self.switches.refusal * self.span
+            steps += [_Step(node, size, self.switches.inhibits) for node in said.no]
+        for step in steps:
+            self.held_value = self.held_value + self._received(step, self.held)
+            if step.inhibits:
+                self.offset -= step.size
+        self.steps += steps
+        # Eq. (8); the nodes that it sets now receive nothing in this round.
+        new = torch.tensor([*said.yes, *said.no], dtype=torch.int64, device=self.held.device)
+        value = torch.full(new.shape, self.low, dtype=torch.float64, device=new.device)
+        value[: len(said.yes)] += self.span
+        self.held, self.held_value = torch.cat([self.held, new]), torch.cat([self.held_value, value])
+        shown = torch.tensor(answer.shown, dtype=torch.int64, device=self.held.device)
+        self.shown = torch.cat([self.shown, shown])
+
+    def _received(self, step: _Step, nodes: Tensor) -> Tensor:
+        """float64: what a step gives to chosen nodes."""
+        apart, change = self._apart(step)
+        common = -step.size if step.inhibits else 0.0
+        if not apart.numel():
+            return torch.full(nodes.shape, common, dtype=torch.float64, device=nodes.device)
+        place = torch.searchsorted(apart, nodes).clamp_(max=apart.numel() - 1)
+        return torch.where(apart[place] == nodes, change[place], 0.0) + common
+
+    def values(self, nodes: Tensor) -> Tensor:
+        """The values by which nodes were ranked last; see `CataloguePlay`."""
+        nodes = nodes.to(self.held.device)
+        value = self.guess.y[nodes].clone()
+        for step in self.steps:
+            value += self._received(step, nodes)
+        row, column = torch.nonzero(nodes.unsqueeze(1) == self.held, as_tuple=True)
+        value[row] = self.held_value[column]
+        return (value - self.low) / self.span
+
+
+def best_nodes(values: Tensor, n: int) -> Tensor:
+    """int64, ascending: the places of the n highest values and of all that equal the n-th; -inf is none."""
+    if values.numel() <= n:
+        return torch.nonzero(values > -torch.inf).flatten()
+    if not n:
+        return torch.zeros(0, dtype=torch.int64, device=values.device)
+    places = contenders(values, n)
+    inside = values[places]
+    last = torch.topk(inside, n, sorted=False).values.min()
+    return places[(inside >= last) & (inside > -torch.inf)]

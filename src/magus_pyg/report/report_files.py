@@ -1,0 +1,337 @@
+"""What `report.py` does: from run folders to the files of a table or a figure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.report.method_labels import base_label, method_of
+from magus_pyg.report.plays import MethodPlay, read_plays
+from magus_pyg.report.pools import Pool, pool_plays, select_plays
+from magus_pyg.report.report_tables import build_table
+from magus_pyg.report.series import (
+    length_series,
+    noise_series,
+    round_series,
+    success_series,
+    time_series,
+    unplanned_rounds,
+)
+from magus_pyg.report.story import tell_story
+from magus_pyg.report.table_formats import FORMATS, to_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURES", "TABLES", "ReportOptions", "write_report"]
+
+
+@dataclass
+class ReportOptions:
+    """What a report is of.
+
+    Attributes:
+        runs: run folders, paths or patterns parted by commas, or a folder of run folders.
+        out: the folder for the files.
+        table: 1 (truthful users) or 3 (users who do not care), as in the paper.
+        figure: "3", "4", "6" or "7" of the paper, "candidates" or "noise".
+        methods, models, datasets: names of those to report on; None for all.
+        user, rounds, list_length, candidates, min_targets, part: of the plays to report on; None takes what the table
+            or figure is about: 5 rounds, lists of 3, 30 candidates where there are such plays.
+        variations: whether methods with other settings than their defaults have rows and lines of their own.
+        at: the K of RA@K and SA@K of a table; those of figure 3; the first is that of figure 4, and figure noise has a
+            row for each. None: what the paper has.
+        against: with what stars compare: "rival", the best other method of a base recommender, or "floor", items.
+        alpha: a star where p, after Holm's adjustment over the table, is below it.
+        test: "auto", "mcnemar", "wilcoxon" or "bootstrap".
+        resamples: bootstrap samples of the intervals.
+        session: the session of figure 7; None looks for one.
+        formats: of a table: text, csv, markdown, latex.
+    """
+
+    runs: str = ""
+    out: str = "reports"
+    table: int | None = None
+    figure: str | None = None
+    methods: list[str] | None = None
+    models: list[str] | None = None
+    datasets: list[str] | None = None
+    user: str | None = None
+    rounds: int | None = None
+    list_length: int | None = None
+    candidates: int | str | None = None
+    min_targets: int | None = None
+    part: str | None = None
+    variations: bool = True
+    at: list[int] | None = None
+    against: str = "rival"
+    alpha: float = 0.001
+    test: str = "auto"
+    resamples: int = 2000
+    session: int | None = None
+    formats: list[str] = field(default_factory=lambda: list(FORMATS))
+
+    def check(self) -> None:
+        """Raise ConfigError, naming the key and its value, unless all values are in range."""
+        if not self.runs.strip():
+            raise ConfigError("runs=... is missing: run folders, such as runs='runs/*-ml-100k-*' or runs=A,B")
+        if self.table is None and self.figure is None:
+            raise ConfigError(f"table=... ({_listed(TABLES)}) or figure=... ({_listed(FIGURES)}) is missing")
+        if self.table is not None and self.table not in TABLES:
+            raise ConfigError(f"there is no table {self.table}; there are {_listed(TABLES)}")
+        if self.figure is not None and self.figure not in FIGURES:
+            raise ConfigError(f"there is no figure {self.figure!r}; there are {_listed(FIGURES)}")
+        odd = [name for name in self.formats if name not in FORMATS]
+        if odd or not self.formats:
+            raise ConfigError(f"there is no form {odd[0] if odd else ''!r}; formats may hold {_listed(FORMATS)}")
+        if self.resamples < 1:
+            raise ConfigError(f"resamples must be at least 1 (got {self.resamples})")
+        if self.at is not None and (not self.at or min(self.at) < 1):
+            raise ConfigError(f"at must hold numbers of rounds from 1 (got {self.at})")
+
+    def wanted(self, **presets: Any) -> dict[str, Any]:
+        """What plays are chosen by: the options, else the presets."""
+        names = ("user", "rounds", "list_length", "candidates", "min_targets", "part")
+        return {name: presets.get(name) if getattr(self, name) is None else getattr(self, name) for name in names}
+
+
+def write_report(options: ReportOptions, say: Callable[[str], None] = print) -> list[Path]:
+    """Write the files of a table or a figure, or of both.
+
+    Args:
+        options: what to report.
+        say: gets the table as text, notes, and each path.
+
+    Returns:
+        The files.
+
+    Raises:
+        ConfigError: an option out of range, no plays with the settings asked for, or no matplotlib for a figure.
+        RunError: a folder that is no run, is cut off or damaged, or runs that cannot be put together.
+        SessionError: records of different sessions.
+    """
+    options.check()
+    plays = [play for play in read_plays(options.runs) if options.variations or not play.variation]
+    if not plays:
+        raise RunError(f"runs={options.runs}: there are no plays without variations")
+    paths = []
+    if options.table is not None:
+        paths += _write_table(options, plays, say)
+    if options.figure is not None:
+        paths += _write_figure(options, plays, say)
+    for path in paths:
+        say(str(path))
+    return paths
+
+
+#: number -> title, users, metrics beside those of K.
+TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
+    1: ("Table 1", "truthful", ("SAC",)),
+    3: ("Table 3", "not_care", ()),
+}
+
+
+def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Callable[[str], None]) -> list[Path]:
+    assert options.table is not None
+    title, user, metrics = TABLES[options.table]
+    at = [3, 5] if options.at is None else options.at
+    chosen = _chosen(options, plays, _USUAL, user=user, part="test")
+    table = build_table(
+        pool_plays(chosen),
+        title,
+        at,
+        [*metrics, f"RA@{next(iter(at))}", *(f"SA@{k}" for k in at)],  # as in the paper: RA at the first K alone
+        options.against,
+        options.alpha,
+        options.test,
+        options.resamples,
+    )
+    say(to_text(table))
+    paths = []
+    for name in options.formats:
+        ending, write = FORMATS[name]
+        paths.append(_file(options, f"table{options.table}.{ending}"))
+        _write_text(paths[-1], write(table))
+    return paths
+
+
+def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], say: Callable[[str], None]) -> list[Path]:
+    from magus_pyg.report.figures import save_figure, styled
+
+    assert options.figure is not None
+    stem = _file(options, f"figure{options.figure}" if options.figure.isdigit() else options.figure)
+    with styled():
+        figure, points, notes = FIGURES[options.figure](options, plays)
+        for note in notes:
+            say(note)
+        paths = save_figure(figure, stem)
+    if points is not None:
+        paths.append(stem.with_suffix(".csv"))
+        _write_text(paths[-1], points.to_csv(index=False, float_format="%.6g"))
+    return paths
+
+
+_Drawn = tuple["Figure", pd.DataFrame | None, list[str]]
+
+
+def _figure_3(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+    from magus_pyg.report.figures import line_panels
+
+    rounds = [2, 3, 4, 5] if options.at is None else options.at
+    pools = pool_plays(_of_one_base(options, plays, _USUAL, user="truthful", part="test"))
+    points = round_series(pools, rounds, options.resamples)
+    missing = {pool.name: unplanned_rounds(pool, rounds) for pool in pools}
+    notes = [
+        f"{name} plans for the rounds left and has no point at K = {', '.join(map(str, ks))}: play it with "
+        f"simulation.at=[{','.join(map(str, rounds))}]"
+        for name, ks in missing.items()
+        if ks
+    ]
+    return line_panels(points, "K, rounds"), points, [*_about(pools), *notes]
+
+
+def _figure_4(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+    from magus_pyg.report.figures import line_panels
+
+    usual = {name: value for name, value in _USUAL.items() if name != "list_length"}
+    chosen = _of_one_base(options, plays, usual, user="truthful", part="test")
+    pools = pool_plays(chosen, by=["simulation.list_length"])
+    (at, *_) = options.at or [3]
+    points = length_series(pools, at, options.resamples)
+    return line_panels(_lines(points), "N, length of the list"), points, _about(pools)
+
+
+def _figure_6(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+    from magus_pyg.report.figures import time_bars
+
+    chosen = _chosen(options, plays, _USUAL, user="truthful", part="test")
+    times = time_series(pool_plays(chosen))
+    return time_bars(times), times, [f"Wall times on {times['device'].iloc[0]}; means over seeds."]
+
+
+def _figure_7(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+    from magus_pyg.report.figures import story_graphs
+
+    method = "magus" if not options.methods else options.methods[0]
+    chosen = select_plays(
+        [play for play in plays if play.folder == play.run],
+        options.wanted(),
+        [method],
+        options.models,
+        options.datasets,
+    )
+    story = tell_story(chosen[0].run, method, options.session)
+    ends = "a target is found" if story.found else "no target is found"
+    told = (
+        f"Session {story.session} of {chosen[0].run}, {method_of(method).short}: {ends} in {len(story.rounds)} rounds."
+    )
+    return story_graphs(story), None, [told]
+
+
+def _figure_candidates(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+    from magus_pyg.report.figures import line_panels
+
+    usual = {"list_length": 3, "rounds": max(int(play.settings["simulation.rounds"]) for play in plays)}
+    chosen = _of_one_base(options, plays, usual, user="truthful", part="test")
+    pools = pool_plays(chosen, by=["sessions.candidates"])
+    points = success_series(pools, options.resamples)
+    panels = sorted(
+        set(points["panel"]), key=lambda name: (name == "all", int(name.replace(",", "")) if name != "all" else 0)
+    )
+    points["panel"] = pd.Categorical(points["panel"], panels)
+    points = points.sort_values("panel", kind="stable", ignore_index=True).astype({"panel": str})
+    points["column"] = points["panel"] + " candidates"
+    planned = ["Open circles: runs planned for that many rounds."] if points["planned"].any() else []
+    figure = line_panels(points, "K, rounds", rows="dataset", columns="column")
+    return figure, points.drop(columns="column"), [*_about(pools), *planned]
+
+
+def _figure_noise(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+    from magus_pyg.report.figures import line_panels
+
+    users = ["truthful", "noisy"] if options.user is None else [options.user]
+    kept = [play for play in plays if play.settings["user.name"] in users]
+    chosen = _of_one_base(options, kept, _USUAL, user=None, part="test")
+    points = noise_series(chosen, [3, 5] if options.at is None else options.at, options.resamples)
+    notes = _about(pool_plays(chosen, by=("user.name", "user.p")))
+    return line_panels(_lines(points), "p, share of queries misjudged"), points, notes
+
+
+#: name -> what draws it.
+FIGURES: dict[str, Callable[[ReportOptions, Sequence[MethodPlay]], _Drawn]] = {
+    "3": _figure_3,
+    "4": _figure_4,
+    "6": _figure_6,
+    "7": _figure_7,
+    "candidates": _figure_candidates,
+    "noise": _figure_noise,
+}
+
+
+#: What the paper's tables and figures are of, taken where a choice is left.
+_USUAL = {"rounds": 5, "list_length": 3, "candidates": 30}
+
+
+def _chosen(
+    options: ReportOptions, plays: Sequence[MethodPlay], usual: dict[str, Any], **presets: Any
+) -> list[MethodPlay]:
+    wanted = options.wanted(**presets)
+    return select_plays(plays, wanted, options.methods, options.models, options.datasets, usual)
+
+
+def _of_one_base(
+    options: ReportOptions, plays: Sequence[MethodPlay], usual: dict[str, Any], **presets: Any
+) -> list[MethodPlay]:
+    """The plays of a figure that is of one base recommender: FM, as in the paper, unless another is chosen."""
+    chosen = _chosen(options, plays, usual, **presets)
+    models = sorted({play.model for play in chosen})
+    if len(models) == 1:
+        return chosen
+    if "fm" in models and options.models is None:
+        return [play for play in chosen if play.model == "fm"]
+    raise ConfigError(
+        f"a figure is of one base recommender, and there are {', '.join(models)}: choose with models=[...]"
+    )
+
+
+def _lines(points: pd.DataFrame) -> pd.DataFrame:
+    """Without the methods that were played in one setting only, as far as others make lines."""
+    several = points.groupby(["dataset", "series"])["x"].transform("nunique") > 1
+    return points[several] if several.any() else points
+
+
+def _about(pools: Sequence[Pool]) -> list[str]:
+    """Base recommender, data sets, sessions and seeds."""
+    told = []
+    for dataset in dict.fromkeys(pool.dataset for pool in pools):
+        here = [pool for pool in pools if pool.dataset == dataset]
+        seeds = sorted({len(pool.seeds) for pool in here})
+        sessions = next(iter(here[0].plays.values())).log["session"].nunique()
+        told.append(
+            f"{dataset} ({' to '.join(map(str, seeds))} seed{'s' if seeds != [1] else ''} of {sessions:,} sessions)"
+        )
+    base = base_label(pools[0].model)
+    return [f"{base} on {', '.join(told)}; bands: 95 % intervals (bootstrap over users)."]
+
+
+def _file(options: ReportOptions, name: str) -> Path:
+    folder = Path(options.out).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"the folder {folder} cannot be made ({error}); set out=...") from error
+    return folder / name
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path} could not be written ({error}); set out=...") from error
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names))

@@ -1,0 +1,178 @@
+"""A table as text, CSV, Markdown and LaTeX."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from magus_pyg.report.method_labels import base_rank, method_rank
+from magus_pyg.report.report_tables import ReportTable
+
+__all__ = ["FORMATS", "duration", "to_csv", "to_latex", "to_markdown", "to_text"]
+
+
+def to_text(table: ReportTable) -> str:
+    """Aligned columns for a terminal, one data set below the other; the best of a base stands in [ ]."""
+    lines = [table.title] if table.title else []
+    for dataset, part in table.frame.groupby("dataset", sort=False):
+        head = [str(dataset), *table.metrics, "seeds", "wall time"]
+        rows: list[list[str]] = []
+        blocks: list[str] = []
+        for (model, label), cells in part.groupby(["model", "row"], sort=False):
+            by_metric = {row["metric"]: row for row in _records(cells)}
+            first = next(iter(by_metric.values()))
+            values = [_plain(by_metric[metric]) for metric in table.metrics]
+            rows.append([str(label), *values, str(first["seeds"]), duration(_seconds(first))])
+            blocks.append(str(model))
+        lines.extend(["", *_aligned(head, rows, blocks)])
+    notes = [note.replace("in bold", "in [ ]") for note in table.notes]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def to_csv(table: ReportTable) -> str:
+    """All numbers, a line a metric of a method on a data set."""
+    return table.frame.to_csv(index=False, float_format="%.6g")
+
+
+def to_markdown(table: ReportTable) -> str:
+    """In the paper's shape: the data sets side by side."""
+    datasets = list(dict.fromkeys(table.frame["dataset"]))
+    columns = [*table.metrics, "seeds", "wall time"]
+    head = ["Method", *(f"{dataset} {column}" for dataset in datasets for column in columns)]
+    lines = ["| " + " | ".join(map(_pipe, head)) + " |", "|" + "|".join(["---"] + ["---:"] * (len(head) - 1)) + "|"]
+    lines += ["| " + " | ".join([_pipe(label), *cells]) + " |" for _, label, cells in _wide(table, datasets, _marked)]
+    title = [f"**{table.title}**"] if table.title else []
+    notes = ["\\" + note if note.startswith("*") else note for note in table.notes]
+    return "\n\n".join([*title, "\n".join(lines), *notes]) + "\n"
+
+
+def to_latex(table: ReportTable) -> str:
+    """In the paper's shape, for the packages booktabs and graphicx."""
+    datasets = list(dict.fromkeys(table.frame["dataset"]))
+    width = len(table.metrics) + 2
+    lines = [
+        r"% \usepackage{booktabs}",
+        r"\begin{table*}",
+        rf"\caption{{{_escape(' '.join([f'{table.title}.' if table.title else '', *table.notes]).strip())}}}",
+        rf"\begin{{tabular}}{{l{('|' + 'c' * width) * len(datasets)}}}",
+        r"\toprule",
+        " & ".join([" ", *(rf"\multicolumn{{{width}}}{{c}}{{{_escape(name)}}}" for name in datasets)]).strip() + r" \\",
+        " & ".join(["Method", *[*table.metrics, "seeds", "time"] * len(datasets)]) + r" \\",
+    ]
+    previous = None
+    for model, label, cells in _wide(table, datasets, _typeset):
+        if model != previous:
+            lines.append(r"\midrule")
+        previous = model
+        lines.append(" & ".join([_escape(label), *cells]) + r" \\")
+    lines.extend([r"\bottomrule", r"\end{tabular}", r"\end{table*}"])
+    return "\n".join(lines) + "\n"
+
+
+_LATEX = {sign: "\\" + sign for sign in "&%_#${}"} | {
+    "\\": r"\textbackslash{}",
+    "±": r"$\pm$",
+    "†": r"$^{\dagger}$",
+    "<": "$<$",
+    ">": "$>$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+#: name -> ending of the file, writer.
+FORMATS: dict[str, tuple[str, Callable[[ReportTable], str]]] = {
+    "text": ("txt", to_text),
+    "csv": ("csv", to_csv),
+    "markdown": ("md", to_markdown),
+    "latex": ("tex", to_latex),
+}
+
+
+def duration(seconds: float) -> str:
+    """A wall time with two figures or so: 52 s, 4.8 min, 2.3 h."""
+    for limit, unit, size in ((100.0, "s", 1.0), (6000.0, "min", 60.0)):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _wide(
+    table: ReportTable, datasets: Sequence[str], write: Callable[[dict[str, Any]], str]
+) -> list[tuple[str, str, list[str]]]:
+    """(model, label, cells) of each row, over all data sets; a cell is empty where a data set lacks the row."""
+    found = {(row["dataset"], row["model"], row["row"], row["metric"]): row for row in _records(table.frame)}
+    names = table.frame[["model", "method", "variation", "row"]].drop_duplicates().itertuples(index=False, name=None)
+    ordered = sorted(names, key=lambda name: (*base_rank(name[0]), *method_rank(name[1]), name[2]))
+    rows: list[tuple[str, str, list[str]]] = []
+    for model, _, _, label in dict.fromkeys(ordered):
+        cells: list[str] = []
+        for dataset in datasets:
+            row = [found.get((dataset, model, label, metric)) for metric in table.metrics]
+            first = row[0]
+            cells += ["" if entry is None else write(entry) for entry in row]
+            cells += ["", ""] if first is None else [str(first["seeds"]), duration(_seconds(first))]
+        rows.append((model, label, cells))
+    return rows
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    return float(row["training_seconds"] + row["fit_seconds"] + row["play_seconds"])
+
+
+def _sign(row: dict[str, Any]) -> str:
+    return "*" if row["star"] else "†" if row["below"] else ""
+
+
+def _plain(row: dict[str, Any]) -> str:
+    """With room for brackets and a star, so that figures stand below each other."""
+    if math.isnan(row["mean"]):
+        return "/  "
+    left, right = "[]" if row["best"] else "  "
+    return f"{left}{row['mean']:.3f} ± {row['half']:.3f}{right}{_sign(row) or ' '}"
+
+
+def _marked(row: dict[str, Any]) -> str:
+    if math.isnan(row["mean"]):
+        return "/"
+    text = f"{row['mean']:.3f} ± {row['half']:.3f}"
+    return (f"**{text}**" if row["best"] else text) + _sign(row).replace("*", r"\*")
+
+
+def _typeset(row: dict[str, Any]) -> str:
+    if math.isnan(row["mean"]):
+        return "/"
+    mean, half = f"{row['mean']:.3f}", f"{row['half']:.3f}"
+    mean = rf"\textbf{{{mean}}}" if row["best"] else mean
+    sign = {"*": "$^{*}$", "†": r"$^{\dagger}$", "": ""}[_sign(row)]
+    return mean + sign + rf" {{\scriptsize$\pm${half}}}"
+
+
+def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], blocks: Sequence[str]) -> list[str]:
+    """Columns of equal width, the first to the left; a line between base recommenders."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    rule = "  ".join("-" * width for width in widths)
+
+    def line(row: Sequence[str]) -> str:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
+
+    lines = [line(head), rule]
+    for index, row in enumerate(rows):
+        if index and blocks[index] != blocks[index - 1]:
+            lines.append("")
+        lines.append(line(row))
+    return lines
+
+
+def _pipe(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in text)

@@ -1,0 +1,6 @@
+"""Run folders: the typed configuration of a run, its files, and reading a run back."""
+
+from magus_pyg.runs.config import Config, PathOptions
+from magus_pyg.runs.run import Run, load_run
+
+__all__ = ["Config", "PathOptions", "Run", "load_run"]

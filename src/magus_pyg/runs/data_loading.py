@@ -1,0 +1,38 @@
+"""Finding and loading the data set of a configuration."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from magus_pyg.data import RecDataset, TabularOptions, load_dataset
+from magus_pyg.errors import ConfigError
+from magus_pyg.runs.config import Config
+
+__all__ = ["load_data"]
+
+
+def load_data(config: Config, data_root: Path | str | None = None) -> RecDataset:
+    """Load the data set of a configuration.
+
+    Args:
+        config: the configuration.
+        data_root: the folder of the data sets; `paths.data`, else the variable MAGUS_DATA, if None.
+
+    Raises:
+        ConfigError: a tabular data set without a path.
+        DataError: if the data is not there or cannot be used.
+    """
+    given = data_root or config.paths.data or os.environ.get("MAGUS_DATA") or None
+    root = None if given is None else Path(given).expanduser()
+    if root is not None and not root.is_dir() and data_root is None and os.environ.get("MAGUS_DATA"):
+        root = Path(os.environ["MAGUS_DATA"]).expanduser()  # the run was moved to another machine
+    options = config.dataset
+    if isinstance(options, TabularOptions):
+        if not options.path:
+            raise ConfigError("dataset=tabular needs the folder of the tables: add dataset.path=... to the command")
+        path = Path(options.path).expanduser()
+        inside = root is not None and (root / path).is_dir()
+        if not path.is_absolute() and not inside and path.is_dir():
+            # Whoever types a path means it from where they stand.
+            options = replace(options, path=str(path.resolve()))
+    return load_dataset(options, root)

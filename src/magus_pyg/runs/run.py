@@ -1,0 +1,184 @@
+"""A trained run, read back from its folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
+from magus_pyg.agents.fitted_states import AgentState, bayes_state, plus_factors
+from magus_pyg.data import RecDataset
+from magus_pyg.errors import GraphError, RunError
+from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
+from magus_pyg.models import BaseRecommender, load_model
+from magus_pyg.runs.config import Config
+from magus_pyg.runs.data_loading import load_data
+from magus_pyg.runs.folder import RunFolder, read_config
+from magus_pyg.runs.population import Population, load_population
+from magus_pyg.runs.run_inputs import features_of
+
+__all__ = ["Run", "load_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run folder, loaded.
+
+    Attributes:
+        path: the folder.
+        config: the configuration.
+        info: what run.json holds: versions, data fingerprint, environment, times, memory.
+        graph: the relational graph.
+        model: the trained base recommender, on the CPU and in evaluation mode.
+        population: the users, with their profiles and rows of the log.
+        agent_states: what each agent has learned beyond the base recommender.
+        records: the record table of all agents.
+        results: a row an agent.
+        history: a row an epoch of the training.
+    """
+
+    path: Path
+    config: Config
+    info: dict[str, Any]
+    graph: HeteroData
+    model: BaseRecommender
+    population: Population
+    agent_states: dict[str, AgentState]
+    records: pd.DataFrame
+    results: pd.DataFrame
+    history: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, model={self.config.model.name!r}, variant={self.variant!r})"
+
+    @property
+    def variant(self) -> str:
+        """The variant of MAGUS: "none", "base", ..."""
+        return self.config.magus.name
+
+    @property
+    def magus_options(self) -> MagusOptions:
+        """The switches of MAGUS."""
+        return self.config.magus_options
+
+    @property
+    def edge_factors(self) -> EdgeFactors | None:
+        """The edge weights that MAGUS+ learned; None for the other variants."""
+        state = self.agent_states.get("magus+")
+        return None if state is None else plus_factors(state)
+
+    @property
+    def bayes_state(self) -> BayesState | None:
+        """What the Bayesian variant fitted; None for the other variants."""
+        state = self.agent_states.get("bayes")
+        return None if state is None else bayes_state(state)
+
+    @property
+    def session_state(self) -> EdgeFactors | BayesState | None:
+        """What a `MagusSession` of the run's variant takes as its `state`."""
+        return self.state_for(self.variant)
+
+    def state_for(self, variant: str) -> EdgeFactors | BayesState | None:
+        """What a `MagusSession` of another variant takes as its `state`, as far as this run has learned it."""
+        return {"plus": self.edge_factors, "bayes": self.bayes_state}.get(variant)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data set."""
+        return str(self.info["data"]["fingerprint"])
+
+    @cached_property
+    def user_ids(self) -> tuple[str, ...]:
+        """All users."""
+        return self.population.user_ids
+
+    def user_scores(self, user_id: str, candidates: Sequence[str] | None = None) -> dict[str, float]:
+        """The base recommender's scores of a user.
+
+        Args:
+            user_id: the user.
+            candidates: item ids; all items that the user has no row with if None.
+
+        Returns:
+            {item id: score}, in the order of `candidates`, else of the item table.
+
+        Raises:
+            DataError: an unknown user.
+            GraphError: an unknown item.
+        """
+        user = self.population.user(user_id)
+        item_ids = self.graph.vocabulary.item_ids
+        if candidates is None:
+            free = torch.ones(n_items(self.graph), dtype=torch.bool)
+            free[self.population.touched(user)] = False
+            items = torch.nonzero(free).flatten()
+            if not items.numel():
+                raise GraphError(f"user {user_id!r} has a row with every item: name candidates")
+        else:
+            items = item_nodes(self.graph, candidates)
+        scores = self.model.score(torch.tensor([user]), items)[0].to(torch.float64)
+        return {item_ids[item]: score for item, score in zip(items.tolist(), scores.tolist(), strict=True)}
+
+    def searched_queries(self, user_id: str) -> list[tuple[Word, ...]]:
+        """What the user searched before the test part, as far as it is a node of the graph.
+
+        Raises:
+            DataError: an unknown user.
+        """
+        user = torch.tensor([self.population.user(user_id)])
+        _, nodes = self.population.searched.gather(user)
+        return [words_of(self.graph, node) for node in nodes.tolist()]
+
+    def dataset(self, data_root: Path | str | None = None) -> RecDataset:
+        """Load the data set of the run again.
+
+        Args:
+            data_root: the folder of the data sets; that of the run, else the variable MAGUS_DATA, if None.
+
+        Raises:
+            DataError: if the data is not there or cannot be used.
+            RunError: if it is not the data that the run was trained on.
+        """
+        data = load_data(self.config, data_root)
+        check_fingerprint(data, self.fingerprint, self.path)
+        return data
+
+
+def check_fingerprint(data: RecDataset, expected: str, path: Path) -> None:
+    """Raise RunError unless the data has the fingerprint of the run at `path`."""
+    if data.fingerprint != expected:
+        raise RunError(
+            f"{path} was trained on other data: {data.name!r} now has the fingerprint {data.fingerprint[:12]}, not "
+            f"{expected[:12]}. Set paths.data=... to the data of the run, or train again"
+        )
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run folder; the data set is not needed.
+
+    Args:
+        path: the folder, as `train.py` prints it.
+
+    Raises:
+        RunError: no run folder, an incomplete or damaged one, or one of another version.
+    """
+    folder = RunFolder(path)
+    info = folder.read_info()
+    folder.check_complete(info)
+    config = read_config(folder, info)
+    population = load_population(folder.population)
+    try:
+        graph = load_graph(folder.graph)
+    except GraphError as error:
+        raise RunError(f"{error} (in the run folder {folder.path}): use train.py resume={folder.path}") from error
+    features = features_of(graph, population.profiles, population.n_profiles)
+    fingerprint = str(info["data"]["fingerprint"])
+    model = load_model(folder.model, features, graph, population.train_rows(config.train), fingerprint)
+    records, results, history = folder.read_tables()
+    states = folder.read_agents()
+    return Run(folder.path, config, info, graph, model, population, states, records, results, history)

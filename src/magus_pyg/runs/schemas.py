@@ -1,0 +1,166 @@
+"""The options classes as Hydra schemas, the folder of the configuration files, and both ways between file and class.
+
+Schemas lie in groups of their own (`schema/dataset`, ...), so that they are no choices of the real groups.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from magus_pyg.agents.rivals import RivalOptions
+from magus_pyg.agents.variants import BaseVariant, BayesVariant, NoneVariant, PlusVariant
+from magus_pyg.data import (
+    AlipayOptions,
+    AmazonOptions,
+    MovieLens1MOptions,
+    MovieLens100kOptions,
+    MovieLensLatestSmallOptions,
+    SessionOptions,
+    SyntheticOptions,
+    TabularOptions,
+    TmallOptions,
+)
+from magus_pyg.dialogues.dialogue_options import EarSimulation
+from magus_pyg.errors import ConfigError
+from magus_pyg.models import MODELS
+from magus_pyg.runs.config import Config
+from magus_pyg.simulation.simulation_options import SimulationOptions
+from magus_pyg.simulation.users_by_name import DriftingOptions, ImpatientOptions, NoisyOptions, UserOptions
+from magus_pyg.training import TrainOptions
+from magus_pyg.training.learn_options import LearnOptions
+
+__all__ = ["SCHEMAS", "conf_folder", "from_container", "group_options", "groups", "register", "schema_names", "typed"]
+
+#: group -> name of the schema -> class. A model's schema is registered with the model.
+SCHEMAS: dict[str, dict[str, type]] = {
+    "dataset": {
+        "synthetic": SyntheticOptions,
+        "movielens-100k": MovieLens100kOptions,
+        "movielens-1m": MovieLens1MOptions,
+        "movielens-latest-small": MovieLensLatestSmallOptions,
+        "amazon": AmazonOptions,
+        "alipay": AlipayOptions,
+        "tmall": TmallOptions,
+        "tabular": TabularOptions,
+    },
+    "model": {name: entry.options for name, entry in MODELS.items()},
+    "magus": {"none": NoneVariant, "base": BaseVariant, "plus": PlusVariant, "bayes": BayesVariant},
+    "user": {
+        "truthful": UserOptions,
+        "noisy": NoisyOptions,
+        "impatient": ImpatientOptions,
+        "drifting": DriftingOptions,
+    },
+    "simulation": {"default": SimulationOptions, "ear": EarSimulation},
+}
+_SINGLE: dict[str, type] = {
+    "train": TrainOptions,
+    "sessions": SessionOptions,
+    "rivals": RivalOptions,
+    "learning": LearnOptions,
+}
+
+_HELP = """Train a base recommender, play sessions with it, and print the table.
+
+Choose by group=option:
+{groups}
+Set a key by its path, for example train.epochs=5 or magus.negative=signed. `--cfg job` shows all keys,
+`-m seed=0,1,2` runs several in turn, and the files in the configuration folder explain every key.
+"""
+
+
+def conf_folder() -> Path:
+    """The folder of the configuration files: beside the sources in a checkout, else inside the installed package.
+
+    Raises:
+        ConfigError: if it is in neither place.
+    """
+    beside = Path(__file__).resolve().parents[3] / "conf"
+    if (beside / "config.yaml").is_file() and beside.parent.joinpath("setup.cfg").is_file():
+        return beside
+    spec = importlib.util.find_spec("magus_pyg.conf")
+    for place in (spec.submodule_search_locations or []) if spec is not None else []:
+        if (Path(place) / "config.yaml").is_file():
+            return Path(place)
+    raise ConfigError(f"the configuration files are not in {beside} nor in the package; install magus-pyg again")
+
+
+def groups() -> list[str]:
+    """The names of the groups, in alphabetical order."""
+    return sorted(entry.name for entry in conf_folder().iterdir() if entry.is_dir() and any(entry.glob("*.yaml")))
+
+
+def group_options(group: str) -> list[str]:
+    """The options of a group, in alphabetical order."""
+    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+
+
+def register() -> None:
+    """Make the schemas and the help known to Hydra; may be called again."""
+    store = ConfigStore.instance()
+    store.store(group="schema", name="config", node=Config, package="_global_", provider="magus_pyg")
+    for group, classes in SCHEMAS.items():
+        for name, schema in classes.items():
+            store.store(group=f"schema/{group}", name=name, node=schema, provider="magus_pyg")
+    for name, schema in _SINGLE.items():
+        store.store(group="schema", name=name, node=schema, provider="magus_pyg")
+    listed = "\n".join(f"  {group}: {', '.join(group_options(group))}" for group in groups())
+    text = {"app_name": "magus-train", "template": _HELP.format(groups=listed), "header": "", "footer": ""}
+    store.store(group="hydra/help", name="magus", node=text, provider="magus_pyg")
+
+
+def typed(config: DictConfig) -> Config:
+    """The composed configuration as instances of the options classes; interpolations are resolved.
+
+    Raises:
+        ConfigError: a key that has to be given and is not, or a value that an options class refuses.
+    """
+    try:
+        result = OmegaConf.to_object(config)
+    except MissingMandatoryValue as error:
+        key = str(error.full_key)
+        raise ConfigError(f"{key} has no default: add {key}=... to the command") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key or 'the configuration'}: {str(error).splitlines()[0]}") from error
+    assert isinstance(result, Config)
+    return result
+
+
+def schema_names(config: Config) -> dict[str, str]:
+    """Which schema each group of a configuration has, to be kept with it: group -> name of the schema."""
+    names = {}
+    for group, classes in SCHEMAS.items():
+        kind = type(getattr(config, group))
+        found = [name for name, schema in classes.items() if schema is kind]
+        if not found:
+            raise ConfigError(f"{group}: {kind.__name__} is no registered schema; there are {', '.join(classes)}")
+        own = getattr(getattr(config, group), "name", None)
+        names[group] = own if own in found else found[0]
+    return names
+
+
+def from_container(values: dict[str, Any], names: dict[str, str]) -> DictConfig:
+    """A configuration that was written to a file, checked against its schemas.
+
+    Args:
+        values: what the file holds.
+        names: what `schema_names` gave.
+
+    Raises:
+        ConfigError: an unknown schema, or a key or value that the schema refuses.
+    """
+    base = OmegaConf.structured(Config)
+    for group, name in names.items():
+        if name not in SCHEMAS.get(group, {}):
+            raise ConfigError(f"unknown schema {name!r} of {group!r}")
+        base[group] = OmegaConf.structured(SCHEMAS[group][name])
+    try:
+        merged = OmegaConf.merge(base, OmegaConf.create(values))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key or 'the configuration'}: {str(error).splitlines()[0]}") from error
+    assert isinstance(merged, DictConfig)
+    return merged

@@ -1,0 +1,96 @@
+"""The simulated users by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from magus_pyg.errors import ConfigError
+from magus_pyg.simulation.users import DriftingUser, ImpatientUser, NoisyUser, NotCareUser, TruthfulUser, User
+
+__all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "NoisyOptions", "UserOptions", "build_user"]
+
+
+@dataclass
+class UserOptions:
+    """Who answers.
+
+    Attributes:
+        name: key in `users.USERS`.
+    """
+
+    name: str = "truthful"
+
+
+@dataclass
+class NoisyOptions(UserOptions):
+    """A user who errs.
+
+    Attributes:
+        name: "noisy".
+        p: share of shown queries that are misjudged, in [0, 0.5).
+        p_item: share of shown items that are misjudged, in [0, 1].
+    """
+
+    name: str = "noisy"
+    p: float = 0.1
+    p_item: float = 0.0
+
+
+@dataclass
+class ImpatientOptions(UserOptions):
+    """A truthful user who leaves with a chance that grows from round to round.
+
+    Attributes:
+        name: "impatient".
+        p: chance to leave after the first round, in [0, 1].
+        growth: what the chance gains with every round, in [0, 1].
+    """
+
+    name: str = "impatient"
+    p: float = 0.05
+    growth: float = 0.1
+
+
+@dataclass
+class DriftingOptions(UserOptions):
+    """A truthful user who comes to want other candidates, once in a session.
+
+    Attributes:
+        name: "drifting".
+        first: the earliest round that begins with new targets, at least 2.
+        last: the latest; the round is drawn evenly between the two.
+    """
+
+    name: str = "drifting"
+    first: int = 2
+    last: int = 3
+
+
+def _noisy(options: UserOptions) -> User:
+    noise = options if isinstance(options, NoisyOptions) else NoisyOptions()
+    return NoisyUser(noise.p, noise.p_item)
+
+
+def _impatient(options: UserOptions) -> User:
+    impatience = options if isinstance(options, ImpatientOptions) else ImpatientOptions()
+    return ImpatientUser(impatience.p, impatience.growth)
+
+
+def _drifting(options: UserOptions) -> User:
+    drift = options if isinstance(options, DriftingOptions) else DriftingOptions()
+    return DriftingUser(drift.first, drift.last)
+
+
+USERS: dict[str, Callable[[UserOptions], User]] = {
+    "truthful": lambda options: TruthfulUser(),
+    "not_care": lambda options: NotCareUser(),
+    "noisy": _noisy,
+    "impatient": _impatient,
+    "drifting": _drifting,
+}
+
+
+def build_user(options: UserOptions) -> User:
+    """Make the user that the options name; ConfigError with the list of all where there is none."""
+    if options.name not in USERS:
+        raise ConfigError(f"there is no user {options.name!r}; there are {', '.join(USERS)}")
+    return USERS[options.name](options)

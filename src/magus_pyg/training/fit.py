@@ -1,0 +1,196 @@
+"""Training a base recommender, stopped and resumed at will."""
+
+import logging
+import math
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from magus_pyg.errors import RunError
+from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.calibration import Calibration
+from magus_pyg.models.interactions import TrainingData
+from magus_pyg.models.kernels.embedding_tables import choose_sparse
+from magus_pyg.training.checkpoint import (
+    CHECKPOINT,
+    check_matches,
+    has_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from magus_pyg.training.train_options import TrainOptions
+
+__all__ = ["TrainResult", "fit"]
+
+_COLUMNS = ["epoch", "train_loss", "val_loss", "val_auc", "lr", "seconds"]
+# Options that may change between a stop and the resumption.
+_FREE = ("epochs", "accelerator")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training gave.
+
+    Attributes:
+        history: a row an epoch (from 0), resumed ones included: epoch, train_loss, val_loss (mean cross-entropies),
+            val_auc, lr (during the epoch), seconds.
+        best_epoch: the epoch whose weights the model now has.
+        stopped_early: True where the patience was used up.
+        seconds: wall time of this call.
+        peak_memory: bytes: of the CUDA device where one was used, else of the process so far.
+        calibration: of the best epoch on the validation rows, which `BaseRecommender.probability` uses; its figures
+            are those of the rows that its two numbers were fitted to.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+    stopped_early: bool
+    seconds: float
+    peak_memory: int
+    calibration: Calibration | None = None
+
+
+def fit(
+    model: BaseRecommender,
+    data: TrainingData,
+    options: TrainOptions | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> TrainResult:
+    """Train `model` in place; at the end it has the weights of the best epoch, and is in evaluation mode.
+
+    On a CPU all is a function of (model, data, options, seed): two trainings give equal weights, and so does one that
+    was stopped, or killed, and resumed any number of times. The folder's checkpoint is always that of the last whole
+    epoch. A training that early stopping has ended stays ended, also when resumed with more epochs. A model without
+    weights to learn only observes the rows; its history is one row, as of one epoch, with a learning rate of 0.
+
+    Args:
+        model: an untrained model; when resuming, one built with the same options and seed.
+        data: training and validation rows.
+        options: how to train; `TrainOptions()` where None.
+        seed: of the order of the rows, the negatives and the dropout.
+        folder: where the checkpoint is kept; None keeps none.
+        resume: go on from the folder's checkpoint. Where there is none yet, start anew.
+        progress: show a progress bar.
+
+    Raises:
+        ModelError: rows that cannot be trained on, or a loss that is not finite (the checkpoint is kept).
+        RunError: a checkpoint that is damaged or belongs to another model, data set, seed or options, or a folder that
+            already holds one while `resume` is False.
+    """
+    # Lightning takes seconds to import, and whoever only scores has no need of it.
+    from magus_pyg.training.epochs import RecommenderData, RecommenderModule
+
+    options = options or TrainOptions()
+    began = time.perf_counter()
+    identity = _identity(model, data, options, seed)
+    state: dict[str, Any] | None = None
+    place = Path(folder) if folder is not None else None
+    if resume:
+        if place is None:
+            raise RunError("resume=True needs the folder of the checkpoint (got folder=None)")
+        if has_checkpoint(place):
+            state = read_checkpoint(place)
+            check_matches(place, state, identity)
+    elif place is not None and has_checkpoint(place):
+        raise RunError(f"{place} already holds a training ({CHECKPOINT}); pass resume=True or another folder")
+    loaders = RecommenderData(data, model, options, seed)
+    model.observe(data.train)
+
+    def write(epoch_state: dict[str, Any]) -> None:
+        assert place is not None
+        write_checkpoint(place, {"identity": identity, **epoch_state})
+
+    module = RecommenderModule(model, options, seed, state, write if place is not None else None)
+    if not model.trainable:
+        if not module.history:
+            module.look(loaders)
+    elif module.epoch < options.epochs and not module.stopping.stopped:
+        _run(module, loaders, options, place, progress)
+    choose_sparse(model, math.inf)  # whoever trains it further may have another optimiser
+    if module.best_weights:
+        model.load_state_dict(module.best_weights)
+    model.zero_grad()
+    model.eval()
+    history = pd.DataFrame(module.history, columns=_COLUMNS).astype({"epoch": "int64"})
+    seconds = time.perf_counter() - began
+    stopping = module.stopping
+    return TrainResult(history, stopping.best_epoch, stopping.stopped, seconds, _peak_memory(), module.calibration)
+
+
+def _run(module: Any, loaders: Any, options: TrainOptions, folder: Path | None, progress: bool) -> None:
+    """Let Lightning play the epochs that are left."""
+    import lightning
+
+    from magus_pyg.training.progress import TrainProgress
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            strategy=options.strategy,
+            precision=options.precision,  # type: ignore[arg-type]
+            max_epochs=options.epochs - module.epoch,
+            callbacks=[TrainProgress(options.epochs)] if progress else [],
+            # Checkpoints, bar and log are our own; nothing of Lightning's is written.
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            default_root_dir=folder,
+        )
+        trainer.fit(module, datamodule=loaders)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's notes on devices and workers, which mean nothing here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _identity(model: BaseRecommender, data: TrainingData, options: TrainOptions, seed: int) -> dict[str, Any]:
+    """What must be equal for a checkpoint to be resumed, as plain values."""
+    features = model.features
+    return {
+        "model": model.options.name,
+        "model.seed": model.seed,
+        **{f"model.{key}": value for key, value in asdict(model.options).items()},
+        **{f"train.{key}": value for key, value in asdict(options).items() if key not in _FREE},
+        "seed": seed,
+        "data": data.fingerprint,
+        "training rows": len(data.train),
+        "validation rows": len(data.validation),
+        "users": features.n_users,
+        "items": features.n_items,
+        "features": features.fingerprint,
+    }
+
+
+def _peak_memory() -> int:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB, macOS in bytes

@@ -1,0 +1,223 @@
+"""Batches of a log as slices of contiguous tensors, and sampled negatives.
+
+Nothing here keeps a random state: the order of an epoch is a function of (seed, epoch) and a sampled item one of
+(seed, epoch, row, number), so any epoch can be made again after a stop.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from magus_pyg.data import ItemSets
+from magus_pyg.models.batches import Batch
+from magus_pyg.models.interactions import Interactions
+from magus_pyg.random import derive_seed, integers
+
+__all__ = [
+    "Block",
+    "TrainBlocks",
+    "TrainLoader",
+    "ValidationLoader",
+    "draw_batch",
+    "draw_negatives",
+    "flatten_batch",
+    "resolve_negatives",
+    "whole_batch",
+]
+
+_ORDER, _NEGATIVES = 1, 2  # what a random number is for
+_VALIDATION_EPOCH = -1
+_VALIDATION_ROWS = 1 << 16
+# Batches made at once, at most, and their rows of the log.
+_BLOCK_BATCHES, _BLOCK_ROWS = 32, 1 << 15
+
+
+class Block(NamedTuple):
+    """The rows of some steps one after the other.
+
+    Attributes:
+        rows: of all batches.
+        sizes: number of rows of each.
+    """
+
+    rows: Batch
+    sizes: list[int]
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches, views of the rows."""
+        columns = (torch.split(column, self.sizes) for column in self.rows)
+        for slices in zip(*columns, strict=True):
+            yield Batch(*slices)
+
+
+def draw_negatives(known: ItemSets, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
+    """`count` items for each row, uniform among those outside the user's set: int64 [n, count].
+
+    Args:
+        known: the items of each user that are never drawn.
+        user: int64 [n].
+        row: int64 [n], the key of each row's random numbers.
+        seed: of the training.
+        epoch: of the training.
+        count: items a row.
+
+    Returns:
+        Items, -1 where a user's set holds every item.
+    """
+    number = torch.arange(count, device=user.device)
+    user = user.unsqueeze(1).expand(-1, count)
+    free = known.n_outside[user]
+    rank = integers(free.clamp(min=1), seed, _NEGATIVES, epoch, row.unsqueeze(1), number)
+    item = known.outside(user.reshape(-1), rank.reshape(-1)).view(free.shape)
+    return torch.where(free > 0, item, -1)
+
+
+def resolve_negatives(negatives: int | str, train: Interactions) -> int:
+    """The number of sampled negatives a positive row; "auto" is 1 where the training rows are all positive, else 0."""
+    if isinstance(negatives, int):
+        return negatives
+    return int(bool((train.label == 1).all()))
+
+
+def draw_batch(rows: Interactions, past: Tensor, row: Tensor, known: ItemSets, seed: int, epoch: int, k: int) -> Batch:
+    """The rows `row` (int64 [n]) of a log as columns [n, 1 + k]: the row itself, and `k` negatives if it is positive.
+
+    `past` is that of all rows of the log.
+
+    The label is NaN where there is none: in negative rows, and for users who have a row with every item.
+    """
+    columns = (rows.user, rows.item, rows.label, past)
+    user, item, label, before = (column.index_select(0, row).unsqueeze(1) for column in columns)
+    action = torch.full_like(user, -1) if rows.action is None else rows.action.index_select(0, row).unsqueeze(1)
+    if k == 0:
+        return Batch(user, item, label, before, action)
+    drawn = draw_negatives(known, user.squeeze(1), row, seed, epoch, k)
+    other = torch.zeros_like(drawn, dtype=label.dtype).masked_fill_((drawn < 0) | (label != 1), float("nan"))
+    wide = (-1, 1 + k)
+    action = torch.cat([action, torch.full_like(drawn, -1)], 1)
+    return Batch(
+        user.expand(wide), torch.cat([item, drawn], 1), torch.cat([label, other], 1), before.expand(wide), action
+    )
+
+
+def whole_batch(rows: Interactions) -> Batch:
+    """All rows of a log as one batch, without sampled negatives."""
+    action = torch.full_like(rows.user, -1) if rows.action is None else rows.action
+    return Batch(rows.user, rows.item, rows.label, rows.earlier_positives(), action)
+
+
+def flatten_batch(batch: Batch) -> Batch:
+    """The entries of `draw_batch` that exist, as columns [m]."""
+    there = torch.nonzero(~torch.isnan(batch.label.flatten())).squeeze(1)
+    if len(there) == batch.label.numel():
+        return Batch(*(column.flatten() for column in batch))
+    return Batch(*(column.flatten().index_select(0, there) for column in batch))
+
+
+class TrainLoader:
+    """The batches of the training rows, in an order of its own in every epoch.
+
+    With several devices (`world`), all see the same order; each takes its slice of every global batch. The last batch
+    is filled up with rows from the head so that all devices get as many rows.
+
+    Args:
+        rows: the training rows.
+        known: items of each user that are no negatives.
+        batch_size: rows in a step on one device.
+        negatives: sampled items a positive row.
+        seed: of the training.
+        rank: this device's number.
+        world: number of devices.
+    """
+
+    def __init__(
+        self,
+        rows: Interactions,
+        known: ItemSets,
+        batch_size: int,
+        negatives: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.rows = rows
+        self.known = known
+        self.batch_size = batch_size
+        self.negatives = negatives
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        self._past = rows.earlier_positives()
+
+    def __len__(self) -> int:
+        step = self.batch_size * self.world
+        return (len(self.rows) + step - 1) // step
+
+    def order(self, epoch: int) -> Tensor:
+        """The rows of this device in an epoch, int64."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, _ORDER, epoch))
+        order = torch.randperm(len(self.rows), generator=generator)
+        order = torch.cat([order, order[: -len(order) % self.world]])
+        return order[self.rank :: self.world]
+
+    @property
+    def block_batches(self) -> int:
+        """Batches made at once."""
+        return max(1, min(_BLOCK_BATCHES, _BLOCK_ROWS // self.batch_size))
+
+    def blocks(self) -> Iterator[Block]:
+        """The batches of the epoch, made some at once: a batch's own random numbers would cost as much as its step."""
+        epoch = self.epoch
+        for rows in torch.split(self.order(epoch), self.batch_size * self.block_batches):
+            drawn = draw_batch(self.rows, self._past, rows, self.known, self.seed, epoch, self.negatives)
+            there = (~torch.isnan(drawn.label)).sum(1)
+            sizes = [int(part.sum()) for part in torch.split(there, self.batch_size)]
+            yield Block(flatten_batch(drawn), sizes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self.blocks():
+            yield from block.batches()
+
+
+class TrainBlocks:
+    """The blocks of a loader: what Lightning takes for a batch, so that what it does around one is done once a block.
+
+    Args:
+        loader: makes them.
+    """
+
+    def __init__(self, loader: TrainLoader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return -(-len(self.loader) // self.loader.block_batches)
+
+    def __iter__(self) -> Iterator[Block]:
+        return self.loader.blocks()
+
+
+class ValidationLoader:
+    """The validation rows with their negatives, drawn once and in a fixed order, every world-th row a device."""
+
+    def __init__(
+        self, rows: Interactions, known: ItemSets, negatives: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        row = torch.arange(len(rows))
+        # The past of a validation row is the whole training part, which models take where none is given.
+        whole = flatten_batch(draw_batch(rows, torch.zeros_like(row), row, known, seed, _VALIDATION_EPOCH, negatives))
+        self.label = whole.label
+        # All devices get as many rows; the rows beyond the end are dropped again after gathering.
+        n = len(whole.label)
+        index = torch.arange(rank, n + -n % world, world).clamp(max=n - 1)
+        self.shard = Batch(*(column[index] for column in whole))
+
+    def __len__(self) -> int:
+        return (len(self.shard.user) + _VALIDATION_ROWS - 1) // _VALIDATION_ROWS
+
+    def __iter__(self) -> Iterator[Batch]:
+        columns = (torch.split(column, _VALIDATION_ROWS) for column in self.shard)
+        for slices in zip(*columns, strict=True):
+            yield Batch(*slices)

@@ -1,0 +1,94 @@
+"""How a base recommender is trained: a plain dataclass, every field with a default.
+
+`TrainOptions()` is the default recipe; `TrainOptions.paper()` holds the values the paper gives in C.5 (what C.5 leaves
+open is filled with the defaults).
+"""
+
+from dataclasses import dataclass
+
+from magus_pyg.errors import ConfigError
+from magus_pyg.options import check_range
+
+__all__ = ["TrainOptions"]
+
+
+_SPARSE_ROWS = 100_000
+
+
+@dataclass
+class TrainOptions:
+    """How a base recommender is trained.
+
+    Attributes:
+        epochs: passes over the training rows, at most.
+        batch_size: rows of the log in a step, on each device; sampled negatives come on top.
+        lr: learning rate of Adam at the start.
+        min_lr: the learning rate is not lowered below this.
+        lr_factor: the learning rate is multiplied by this when the validation loss stops falling.
+        lr_patience: epochs without a lower validation loss that are borne before the learning rate drops.
+        patience: training stops after this many epochs in a row without a better `stop_on`.
+        min_delta: an epoch must be better by more than this to renew the patience; the best epoch's weights are kept
+            all the same.
+        stop_on: "auc" or "loss" of the validation part: decides the best epoch and early stopping.
+        weight_decay: weight of the L2 penalty on the embeddings in use (the mean over the rows of a step of their
+            squared length).
+        negatives: items the user has no training row with, drawn anew each epoch for every positive row and taken as
+            negative; "auto": 1 where the training part has positives only, else 0. The validation part gets as many,
+            drawn once. Also where the log has negatives of its own, a model that never saw an untouched item ranks
+            the untouched items of a session badly.
+        filter: "all": every user trains; "paper": users with fewer than `min_interactions` rows in the whole log, or
+            without a positive one, are left out (Sec. 4.1).
+        min_interactions: see `filter`.
+        accelerator: "auto", "cpu", "gpu" or another of Lightning's accelerators.
+        devices: number of devices.
+        strategy: Lightning's strategy, for example "ddp" for several devices.
+        precision: Lightning's precision, for example "32-true" or "bf16-mixed".
+        sparse: which embedding tables are updated row by row, so that a step does not touch the rows that it does not
+            use: "auto", those with more than 100,000 rows; "always", all; "never", none. See `RowAdam`.
+    """
+
+    epochs: int = 50
+    batch_size: int = 2048
+    lr: float = 1e-2
+    min_lr: float = 1e-5
+    lr_factor: float = 0.3
+    lr_patience: int = 1
+    patience: int = 5
+    min_delta: float = 2e-4
+    stop_on: str = "auc"
+    weight_decay: float = 2e-2
+    negatives: int | str = 1
+    filter: str = "all"
+    min_interactions: int = 30
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    sparse: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "devices"):
+            check_range(self, name, 1)
+        for name in ("min_lr", "lr_patience", "weight_decay", "min_interactions", "min_delta"):
+            check_range(self, name, 0)
+        check_range(self, "lr_factor", 0, 1, below=True)
+        if not self.lr > 0 or self.min_lr > self.lr:
+            raise ConfigError(f"TrainOptions.lr must be positive and at least min_lr (got {self.lr}, {self.min_lr})")
+        if self.sparse not in ("auto", "always", "never"):
+            raise ConfigError(f'TrainOptions.sparse must be "auto", "always" or "never" (got {self.sparse!r})')
+        if self.stop_on not in ("auc", "loss"):
+            raise ConfigError(f'TrainOptions.stop_on must be "auc" or "loss" (got {self.stop_on!r})')
+        if self.filter not in ("all", "paper"):
+            raise ConfigError(f'TrainOptions.filter must be "all" or "paper" (got {self.filter!r})')
+        if self.negatives != "auto" and not (isinstance(self.negatives, int) and self.negatives >= 0):
+            raise ConfigError(f'TrainOptions.negatives must be "auto" or at least 0 (got {self.negatives!r})')
+
+    @property
+    def sparse_over(self) -> float:
+        """The tables with more rows than this are updated row by row."""
+        return {"auto": _SPARSE_ROWS, "always": -1, "never": float("inf")}[self.sparse]
+
+    @classmethod
+    def paper(cls) -> "TrainOptions":
+        """The values of C.5: learning rate 1e-2 falling to 1e-5, batches of 1000, L2 4e-4, the log's own negatives."""
+        return cls(batch_size=1000, lr=1e-2, min_lr=1e-5, weight_decay=4e-4, negatives="auto")

@@ -1,6 +1,0 @@
-"""Puts the folder of the slow references on the path."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

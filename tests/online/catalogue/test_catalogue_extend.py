@@ -1,0 +1,399 @@
+"""Items added to a catalogue: sessions are those of a catalogue of all items, and those that run go on as they were."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from catalogues import Catalogue as Table
+from catalogues import catalogues
+from hypothesis import given
+from hypothesis import strategies as st
+from torch_geometric.data import HeteroData
+
+import magus_pyg as mp
+from magus_pyg.agents import EdgeFactors, MagusOptions
+from magus_pyg.errors import ConfigError, DataError, GraphError, ModelError
+from magus_pyg.graph import n_items, n_nodes
+from magus_pyg.online.catalogue import Catalogue
+from magus_pyg.online.catalogue.carry_over import carry_edges, extended_factors
+from magus_pyg.online.catalogue.containment import CatalogueIndex
+from magus_pyg.online.catalogue.dense_play import CatalogueWeights
+from magus_pyg.online.contract import OnlineSession
+
+FIELDS = ["kind", "brand", "size", "offer"]
+VARIANTS = ["none", "base", "plus", "bayes"]
+
+
+def table(n: int, seed: int, values: int = 5) -> pd.DataFrame:
+    """n items of up to four words; later items have words that earlier ones have not."""
+    random = np.random.default_rng(seed)
+    items = pd.DataFrame({"item_id": [f"i{number}" for number in range(n)]})
+    for name in FIELDS:
+        value = random.integers(0, values + np.arange(n) // 20)
+        items[name] = np.where(random.random(n) < 0.8, np.char.add(name, value.astype(str)), "")
+    return items
+
+
+def build(items: pd.DataFrame) -> HeteroData:
+    return mp.build_relational_graph(items, FIELDS, materialize=False)
+
+
+def scores_of(n: int, seed: int) -> torch.Tensor:
+    return torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def learned(graph: HeteroData, seed: int) -> EdgeFactors:
+    generator = torch.Generator().manual_seed(seed)
+    sides = [torch.rand((n_nodes(graph), r), generator=generator, dtype=torch.float64) for r in (3, 2)]
+    return EdgeFactors(*sides, minus_scale=0.5, refusal=0.3)
+
+
+def state_of(variant: str, graph: HeteroData, seed: int) -> EdgeFactors | mp.BayesState | None:
+    return {"plus": learned(graph, seed), "bayes": mp.BayesState(temperature=0.2, error_rate=0.05)}.get(variant)
+
+
+def assert_alike(one: OnlineSession, other: OnlineSession, seed: int) -> None:
+    """The same random answers give the same lists, node for node and score for score."""
+    random = np.random.default_rng(seed)
+    while not one.done:
+        lists = [session.recommend() for session in (one, other)]
+        assert lists[0] == lists[1]
+        nodes = [entry.node for entry in lists[0]]
+        queries = [node for node in nodes if node >= n_items(one.graph)]
+        clicked = int(random.choice(queries)) if queries and random.random() < 0.7 else None
+        not_care = [node for node in queries if node != clicked and random.random() < 0.3]
+        for session in (one, other):
+            session.feedback(clicked, not_care)
+    assert other.done
+
+
+# ---------------------------------------------------------------- by hand
+
+
+def test_a_new_item_is_offered() -> None:
+    items = pd.DataFrame({"item_id": ["m", "c"], "kind": ["milk", "cheese"]})
+    catalogue = Catalogue(mp.build_relational_graph(items, ["kind"]), "none")
+    before = catalogue.session([0.1, 0.2], list_length=1, rounds=3)
+    assert [entry.item_id for entry in before.recommend()] == ["c"]
+    new = pd.DataFrame({"item_id": ["j"], "kind": ["juice"]})
+    extended, node_map = catalogue.add_items(new)
+    assert catalogue.graph is extended
+    assert node_map.tolist() == [0, 1, 3, 5]  # m, c, j, then cheese, juice, milk
+    after = catalogue.session([0.1, 0.2, 0.9], list_length=3, rounds=1)
+    assert [entry.item_id for entry in after.recommend()] == ["j", "c", "m"]
+    before.feedback()
+    assert [entry.item_id for entry in before.recommend()] == ["m"]
+    before.feedback()
+    assert before.recommend() == []  # the new item is not among its items
+
+
+def test_factors_of_new_nodes_by_hand() -> None:
+    """Items a (x), b (x, y), c (y); new items d (x, z), e (z)."""
+    items = pd.DataFrame({"item_id": ["a", "b", "c", "d", "e"], "w": ["x", "x|y", "y", "x|z", "z"]})
+    graph = mp.build_relational_graph(items.head(3), ["w"])  # a 0, b 1, c 2, x 3, y 4, xy 5
+    side = torch.tensor([[1.0], [3.0], [8.0], [10.0], [20.0], [60.0]], dtype=torch.float64)
+    extension = mp.extend_relational_graph(graph, items[3:])
+    factors = extended_factors(EdgeFactors(side, side, 0.5, 0.25), extension)
+    # Now a 0, b 1, c 2, d 3, e 4, x 5, y 6, z 7, xy 8, xz 9.
+    assert factors.positive.flatten().tolist() == [
+        *(1.0, 3.0, 8.0),
+        2.0,  # d: x is on a and b; z is new
+        4.0,  # e: no word that an old item has, so the mean of all
+        *(10.0, 20.0),
+        30.0,  # z: a new word, so the mean of the old queries
+        60.0,
+        10.0,  # xz: x
+    ]
+    assert factors.negative is factors.positive
+    assert (factors.minus_scale, factors.refusal) == (0.5, 0.25)
+    apart = extended_factors(EdgeFactors(side, 2.0 * side), extension)
+    assert torch.equal(apart.negative, 2.0 * factors.positive)
+
+
+@pytest.mark.parametrize("words", [("", "x"), ("", ""), ("x", "")])
+def test_factors_where_nothing_is_known(words: tuple[str, str]) -> None:
+    items = pd.DataFrame({"item_id": ["a", "b"], "w": words})
+    graph = mp.build_relational_graph(items.head(1), ["w"])
+    side = torch.arange(1.0, 1.0 + n_nodes(graph)).unsqueeze(1)
+    extension = mp.extend_relational_graph(graph, items[1:])
+    factors = extended_factors(EdgeFactors(side, side + 1.0), extension)
+    assert factors.positive[1].item() == 1.0  # as the one old item
+    assert torch.isfinite(factors.positive).all()
+    assert torch.equal(factors.positive[extension.node_map], side)
+
+
+def test_unit_weights_stay_unit() -> None:
+    items = table(60, 1)
+    graph = build(items.head(40))
+    side = torch.full((n_nodes(graph), 3), 3.0**-0.5, dtype=torch.float64)  # means of it would be rounded
+    catalogue = Catalogue(graph, "plus", EdgeFactors(side, side.clone(), 0.2, 0.7))
+    catalogue.add_items(items[40:])
+    assert catalogue.weights is None
+    fresh = Catalogue(build(items), "plus", catalogue.factors)
+    assert_alike(catalogue.session(scores_of(60, 1)), fresh.session(scores_of(60, 1)), 1)
+
+
+# ---------------------------------------------------------------- as of all items
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_sessions_are_those_of_a_fresh_catalogue(variant: str, used: bool, seed: int) -> None:
+    items = table(70, seed)
+    graph = build(items.head(40))
+    catalogue = Catalogue(graph, variant, state_of(variant, graph, seed))
+    catalogue.remove_items(["i3", "i30"])
+    for low, high in pairwise([40, 41, 60, 70]):
+        if used:  # all that sessions share is made, and carried over
+            assert_alike(*(catalogue.session(scores_of(low, seed)) for _ in range(2)), seed)
+            catalogue.session(scores_of(low, seed), exclude=["i1"]).recommend()
+        catalogue.add_items(items[low:high])
+        now = build(items.head(high))
+        state = catalogue.factors if variant == "plus" else state_of(variant, now, seed)
+        fresh = Catalogue(now, variant, state)
+        fresh.remove_items(["i3", "i30"])
+        if variant == "plus":
+            assert catalogue.weights is not None
+            assert fresh.weights is not None
+            assert ("edge" in vars(catalogue.weights)) == (used or low > 40)
+            assert torch.equal(catalogue.weights.edge, fresh.weights.edge)
+        searched = [["kind1"], ["brand2", "size3"]]
+        for answers in range(1 if variant == "bayes" else 3):
+            scores = scores_of(high, answers)
+            one, other = (c.session(scores, 4, 5, searched, exclude=["i7"]) for c in (catalogue, fresh))
+            assert_alike(one, other, answers)
+            whole = one.graph.vocabulary.item_ids
+            assert whole == [f"i{number}" for number in range(high)]
+        candidates = [f"i{number}" for number in (1, 3, 8, high - 1)]
+        one, other = (c.session(scores_of(high, 0), candidates=candidates) for c in (catalogue, fresh))
+        assert_alike(one, other, seed)
+        if low == 40:
+            catalogue.restore_items(["i30", "i40"])
+            catalogue.remove_items(["i30"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        MagusOptions(negative="signed_both", minus_scale=0.3),
+        MagusOptions(clamp=True),
+        MagusOptions(searched="literal", unclicked="unknown", negative="signed"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_options_and_types_are_kept(options: MagusOptions, dtype: torch.dtype) -> None:
+    items = table(60, 9)
+    graph = build(items.head(50))
+    for variant in ("base", "plus"):
+        catalogue = Catalogue(graph, variant, state_of(variant, graph, 9), options, dtype=dtype)
+        catalogue.session(scores_of(50, 9)).recommend()
+        catalogue.add_items(items[50:])
+        fresh = Catalogue(build(items), variant, catalogue.factors, options, dtype=dtype)
+        assert_alike(catalogue.session(scores_of(60, 9)), fresh.session(scores_of(60, 9)), 9)
+
+
+@given(tables=catalogues(max_items=8), data=st.data())
+def test_any_tables(tables: Table, data: st.DataObject) -> None:
+    arguments = tables.build_arguments | {"max_share": 1.0}
+    cuts = sorted({*data.draw(st.lists(st.integers(1, len(tables.table)), min_size=1, max_size=2)), len(tables.table)})
+    graph = mp.build_relational_graph(tables.table.head(cuts[0]), **arguments)  # type: ignore[arg-type]
+    made = {variant: Catalogue(graph, variant, state_of(variant, graph, 0)) for variant in VARIANTS}
+    for low, high in pairwise(cuts):
+        for variant, catalogue in made.items():
+            if data.draw(st.booleans()):
+                assert_alike(*(catalogue.session(scores_of(low, 1), 2, 2) for _ in range(2)), low)
+            catalogue.add_items(tables.table[low:high])
+            now = mp.build_relational_graph(tables.table.head(high), **arguments)  # type: ignore[arg-type]
+            fresh = Catalogue(now, variant, catalogue.factors if variant == "plus" else state_of(variant, now, 0))
+            length = data.draw(st.integers(1, 3))
+            one, other = (c.session(scores_of(high, 2), length, 3) for c in (catalogue, fresh))
+            assert_alike(one, other, data.draw(st.integers(0, 99)))
+
+
+def test_an_extension_and_factors_of_ones_own() -> None:
+    items = table(60, 5)
+    graph = build(items.head(50))
+    catalogue = Catalogue(graph, "plus", learned(graph, 5))
+    catalogue.session(scores_of(50, 5)).recommend()
+    extension = mp.extend_relational_graph(graph, items[50:])
+    factors = learned(extension.graph, 6)
+    assert catalogue.add_items(extension, factors) is extension
+    assert catalogue.factors is factors
+    fresh = Catalogue(build(items), "plus", factors)
+    assert_alike(catalogue.session(scores_of(60, 5)), fresh.session(scores_of(60, 5)), 5)
+    other = learned(catalogue.graph, 7)
+    catalogue.add_items(items.head(0), other)  # learned anew, no new item
+    fresh = Catalogue(build(items), "plus", other)
+    assert_alike(catalogue.session(scores_of(60, 5)), fresh.session(scores_of(60, 5)), 5)
+
+
+def test_a_loaded_catalogue_takes_items(tmp_path: Path) -> None:
+    items = table(60, 6)
+    mp.save_graph(build(items.head(50)), tmp_path / "g")
+    catalogue = Catalogue(mp.load_graph(tmp_path / "g"))
+    catalogue.add_items(items[50:])
+    mp.save_graph(catalogue.graph, tmp_path / "g")
+    for made in (Catalogue(build(items)), Catalogue(mp.load_graph(tmp_path / "g"))):
+        assert_alike(catalogue.session(scores_of(60, 6)), made.session(scores_of(60, 6)), 6)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_items_change_nothing(variant: str) -> None:
+    items = table(30, 2)
+    graph = build(items)
+    catalogue = Catalogue(graph, variant, state_of(variant, graph, 2))
+    edition = catalogue.edition
+    assert catalogue.add_items(items.head(0)).node_map.tolist() == list(range(n_nodes(graph)))
+    assert catalogue.edition is edition
+
+
+# ---------------------------------------------------------------- what has begun
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_has_begun_goes_on_as_it_was(variant: str) -> None:
+    items = table(80, 4)
+    graph = build(items.head(50))
+    state = state_of(variant, graph, 4)
+    catalogue, untouched = Catalogue(graph, variant, state), Catalogue(graph, variant, state)
+    scores = scores_of(50, 4)
+    start = catalogue.start(scores, exclude=["i2"])
+    running = [catalogue.session(start, rounds=6) for _ in range(2)]
+    expected = untouched.session(scores, rounds=6, exclude=["i2"])
+    for session in (*running, expected):
+        session.recommend()
+        session.feedback()
+    running[1].recommend()
+    saved = running[1].state_dict()  # type: ignore[attr-defined]
+    catalogue.add_items(items[50:])
+    if variant == "plus":  # another refusal, another rank: nothing of it reaches those who have begun
+        catalogue.add_items(items.head(0), learned(catalogue.graph, 8))
+    catalogue.remove_items(["i0", "i1"])
+    assert_alike(running[0], expected, 4)
+    again = catalogue.session(start, rounds=6)  # of the catalogue as it was when the start was made
+    assert_alike(again, untouched.session(scores, rounds=6, exclude=["i2"]), 5)
+    resumed = catalogue.session(start, rounds=6)
+    resumed.load_state_dict(saved)  # type: ignore[attr-defined]
+    assert_alike(resumed, running[1], 6)
+    assert resumed.graph is graph
+    with pytest.raises(ModelError, match=r"\[80\], got \[50\]"):
+        catalogue.start(scores)
+
+
+def test_a_retrieval_session_goes_on_as_it_was() -> None:
+    items = table(60, 3)
+    graph = build(items.head(50))
+    catalogue = Catalogue(graph)
+    chosen = [f"i{number}" for number in range(5, 25)]
+    running = catalogue.session(scores_of(50, 3), candidates=chosen)
+    catalogue.add_items(items[50:])
+    assert_alike(running, mp.MagusSession(graph, scores_of(50, 3), candidates=chosen), 3)
+
+
+# ---------------------------------------------------------------- edges, bad input
+
+
+def changed_rows(weights: CatalogueWeights) -> CatalogueWeights:
+    return CatalogueWeights(weights.index, weights.positive + 1.0, weights.negative, weights.minus_scale)
+
+
+def other_scale(weights: CatalogueWeights) -> CatalogueWeights:
+    return CatalogueWeights(weights.index, weights.positive, weights.negative, 0.9)
+
+
+def other_type(weights: CatalogueWeights) -> CatalogueWeights:
+    return CatalogueWeights(weights.index, weights.positive.float(), weights.negative, weights.minus_scale)
+
+
+def other_order(weights: CatalogueWeights) -> CatalogueWeights:
+    index = CatalogueIndex(weights.index.graph)
+    index.places = type(index.places)(index.places.ptr, index.places.index.flip(0))
+    return CatalogueWeights(index, weights.positive, weights.negative, weights.minus_scale)
+
+
+@pytest.mark.parametrize("change", [changed_rows, other_scale, other_type, other_order])
+def test_edges_are_carried_over_only_where_they_are_the_same(
+    change: Callable[[CatalogueWeights], CatalogueWeights],
+) -> None:
+    items = table(60, 2)
+    graph = build(items.head(50))
+    extension = mp.extend_relational_graph(graph, items[50:])
+    factors = learned(graph, 2)
+    before = CatalogueWeights.of(CatalogueIndex(graph), factors, dtype=torch.float64)
+    now = CatalogueWeights.of(
+        CatalogueIndex(extension.graph), extended_factors(factors, extension), dtype=torch.float64
+    )
+    assert not carry_edges(before, now, extension.node_map)  # not made yet
+    _ = before.edge
+    other = change(now)
+    assert not carry_edges(before, other, extension.node_map)
+    assert "edge" not in vars(other)
+    assert carry_edges(before, now, extension.node_map)
+    fresh = CatalogueWeights(now.index, now.positive, now.negative, now.minus_scale)
+    assert torch.equal(vars(now)["edge"], fresh.edge)
+
+
+def test_a_searched_query_that_goes_takes_its_edges_along() -> None:
+    items = pd.DataFrame({"item_id": ["0", "1", "2"], "a": ["x|y|z", "x|y", "u"], "b": ["", "", "z"]}, dtype=object)
+    arguments = {"word_fields": ["a", "b"], "max_words": 2, "queries": ["x|y|z"]}
+    graph = mp.build_relational_graph(items.head(2), **arguments)  # type: ignore[arg-type]
+    catalogue = Catalogue(graph, "plus", learned(graph, 1))
+    catalogue.session([0.1, 0.9]).recommend()
+    assert catalogue.add_items(items[2:]).node_map[-1] == -1
+    fresh = Catalogue(mp.build_relational_graph(items, **arguments), "plus", catalogue.factors)  # type: ignore[arg-type]
+    assert_alike(catalogue.session([0.1, 0.9, 0.5]), fresh.session([0.1, 0.9, 0.5]), 1)
+
+
+def test_bad_input_adds_nothing() -> None:
+    items = table(60, 1)
+    graph = build(items.head(50))
+    catalogue, plus = Catalogue(graph), Catalogue(graph, "plus", learned(graph, 1))
+    editions = catalogue.edition, plus.edition
+    with pytest.raises(DataError, match="'i0', 'i1', 'i2', 'i3', 'i4' and 45 more of the new items"):
+        catalogue.add_items(items)
+    with pytest.raises(DataError, match="'size'"):
+        catalogue.add_items(items[50:].drop(columns="size"))
+    with pytest.raises(ConfigError, match="variant='base' takes no state of the kind EdgeFactors"):
+        catalogue.add_items(items[50:], learned(graph, 1))
+    with pytest.raises(GraphError, match=f"graph with {n_nodes(graph)} nodes, this has"):
+        plus.add_items(items[50:], learned(graph, 1))
+    few = torch.zeros((3, 2))
+    few[:, 0] = 1.0  # unit weights, but of three nodes
+    with pytest.raises(GraphError, match="graph with 3 nodes, this has"):
+        plus.add_items(items[50:], EdgeFactors(few, few))
+    with pytest.raises(GraphError, match="one of another graph"):
+        catalogue.add_items(mp.extend_relational_graph(build(items.head(40)), items[40:]))
+    renamed = items.head(50).assign(item_id=[f"x{number}" for number in range(50)])
+    with pytest.raises(GraphError, match="one of another graph"):
+        catalogue.add_items(mp.extend_relational_graph(build(renamed), items[50:]))
+    extension = mp.extend_relational_graph(graph, items[50:])
+    assert (catalogue.edition, plus.edition) == editions
+    catalogue.add_items(extension)
+    with pytest.raises(GraphError, match="one of another graph"):
+        catalogue.add_items(extension)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_cuda_is_the_cpu(variant: str) -> None:
+    items = table(70, 1)
+    played = []
+    for device in ("cpu", "cuda"):
+        graph = build(items.head(50)).to(device)
+        catalogue = Catalogue(graph, variant, state_of(variant, graph, 1), dtype=torch.float64)
+        catalogue.session(scores_of(50, 1)).recommend()
+        catalogue.remove_items(["i4"])
+        catalogue.add_items(items[50:])
+        session, lists = catalogue.session(scores_of(70, 1)), []
+        while not session.done:
+            lists.append([entry.node for entry in session.recommend()])
+            queries = [node for node in lists[-1] if node >= 70]
+            session.feedback(queries[0] if queries else None)
+        played.append(lists)
+    assert played[0] == played[1]

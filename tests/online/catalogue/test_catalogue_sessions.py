@@ -1,0 +1,318 @@
+"""A whole catalogue: the lists of a session with all items as candidates, whatever is answered."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from catalogues import APPLE_FIELDS, apple_table, catalogues
+from catalogues import Catalogue as Table
+from hypothesis import given
+from hypothesis import strategies as st
+from torch_geometric.data import HeteroData
+
+import magus_pyg as mp
+from magus_pyg.agents import EdgeFactors, MagusOptions
+from magus_pyg.errors import ConfigError, GraphError, ModelError, SessionError
+from magus_pyg.graph import n_items, n_nodes
+from magus_pyg.online.catalogue import Answer, Catalogue, Width
+from magus_pyg.online.catalogue.sparse_play import SparsePlay
+from magus_pyg.online.contract import OnlineSession
+
+SWITCHES = [
+    MagusOptions(),
+    MagusOptions(negative="signed"),
+    MagusOptions(negative="signed_both"),
+    MagusOptions(unclicked="unknown", minus_scale=0.3),
+    MagusOptions(searched="literal", negative="signed", unclicked="unknown"),
+    MagusOptions(clamp=True),
+    MagusOptions(clamp=True, negative="signed_both", minus_scale=0.0),
+]
+
+
+def shop(n: int, seed: int, values: int = 5) -> HeteroData:
+    """A catalogue of n items of up to four words."""
+    random = np.random.default_rng(seed)
+    fields = {name: random.integers(0, values, n) for name in ("kind", "brand", "size", "offer")}
+    table = pd.DataFrame({"item_id": [f"i{number}" for number in range(n)]})
+    for name, value in fields.items():
+        table[name] = np.where(random.random(n) < 0.8, np.char.add(name, value.astype(str)), "")
+    return mp.build_relational_graph(table, list(fields), max_words=3, materialize=False)
+
+
+def any_scores(graph: HeteroData, seed: int) -> torch.Tensor:
+    return torch.rand(n_items(graph), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def play_both(one: OnlineSession, other: OnlineSession, seed: int, not_care: bool = False) -> int:
+    """Give two sessions the same random answers; their lists and scores must agree. The number of rounds."""
+    random = np.random.default_rng(seed)
+    rounds = 0
+    while not one.done:
+        lists = [session.recommend() for session in (one, other)]
+        nodes = [[entry.node for entry in shown] for shown in lists]
+        assert nodes[0] == nodes[1]
+        scores = [[entry.score for entry in shown] for shown in lists]
+        assert scores[0] == pytest.approx(scores[1], rel=1e-6, abs=1e-9)
+        queries = [node for node in nodes[0] if node >= n_items(one.graph)]
+        clicked = int(random.choice(queries)) if queries and random.random() < 0.7 else None
+        others = [node for node in queries if node != clicked and not_care and random.random() < 0.4]
+        one.feedback(clicked, others)
+        other.feedback(clicked, others)
+        rounds += 1
+    assert other.done
+    return rounds
+
+
+@pytest.mark.parametrize("options", SWITCHES, ids=str)
+@pytest.mark.parametrize("seed", range(4))
+def test_magus_over_the_catalogue_is_the_session(options: MagusOptions, seed: int) -> None:
+    graph = shop(60, seed)
+    scores = any_scores(graph, seed)
+    catalogue = Catalogue(graph, options=options)
+    searched = [["kind1"], ["brand2", "size3"]] if seed % 2 else None
+    for answers in range(3):
+        whole = catalogue.session(scores, list_length=4, rounds=6, searched=searched)
+        few = mp.MagusSession(graph, scores, list_length=4, rounds=6, searched=searched, options=options)
+        assert play_both(few, whole, answers, not_care=True) == 6
+
+
+@given(table=catalogues(), seed=st.integers(0, 2**16), data=st.data())
+def test_any_small_catalogue(table: Table, seed: int, data: st.DataObject) -> None:
+    graph = mp.build_relational_graph(table.table, **table.build_arguments)  # type: ignore[arg-type]
+    scores = any_scores(graph, seed)
+    for variant in ("none", "base", "bayes"):
+        whole = Catalogue(graph, variant).session(scores, list_length=data.draw(st.integers(1, 3)), rounds=3)
+        few = mp.MagusSession(graph, scores, variant=variant, list_length=whole.list_length, rounds=3)
+        play_both(few, whole, seed, not_care=True)
+
+
+def learned(graph: HeteroData, seed: int, refusal: float = 0.3) -> EdgeFactors:
+    generator = torch.Generator().manual_seed(seed)
+    positive = torch.rand((n_nodes(graph), 3), generator=generator, dtype=torch.float64)
+    negative = torch.rand((n_nodes(graph), 2), generator=generator, dtype=torch.float64)
+    return EdgeFactors(positive, negative, minus_scale=0.5, refusal=refusal)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", [MagusOptions(), MagusOptions(negative="signed_both"), MagusOptions(clamp=True)])
+def test_learned_weights_over_the_catalogue(seed: int, dtype: torch.dtype, options: MagusOptions) -> None:
+    graph = shop(50, seed)
+    scores, factors = any_scores(graph, seed), learned(graph, seed)
+    if dtype == torch.float32:  # of values that float32 holds both paths make the same sums but for rounding
+        factors = EdgeFactors(factors.positive.float().double(), factors.negative.float().double(), 0.5, 0.3)
+    catalogue = Catalogue(graph, "plus", factors, options, dtype=dtype)
+    assert catalogue.weights is not None
+    whole = catalogue.session(scores, rounds=5, searched=[["size1"]])
+    few = mp.MagusSession(graph, scores, "plus", rounds=5, searched=[["size1"]], state=factors, options=options)
+    assert play_both(few, whole, seed) == 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unit_weights_that_learned_a_refusal_stay_sparse(seed: int) -> None:
+    graph = shop(50, seed)
+    ones = torch.zeros((n_nodes(graph), 4), dtype=torch.float64)
+    ones[:, 0] = 1.0
+    factors = EdgeFactors(ones, ones.clone(), minus_scale=0.2, refusal=0.7)
+    catalogue = Catalogue(graph, "plus", factors)
+    whole = catalogue.session(any_scores(graph, seed), rounds=5)
+    assert catalogue.weights is None
+    few = mp.MagusSession(graph, any_scores(graph, seed), "plus", rounds=5, state=factors)
+    assert play_both(few, whole, seed) == 5
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "state",
+    [
+        mp.BayesState(temperature=0.2),
+        mp.BayesState(temperature=0.1, error_rate=0.05, searched_error=0.2),
+        mp.BayesState(temperature=0.3, error_rate=0.02, others=1.0, depth=1),
+    ],
+)
+def test_bayes_over_a_catalogue_within_the_width_is_the_session(seed: int, state: mp.BayesState) -> None:
+    graph = shop(60, seed)
+    scores = any_scores(graph, seed)
+    catalogue = Catalogue(graph, "bayes", state)
+    for answers in range(3):
+        whole = catalogue.session(scores, rounds=5, searched=[["kind1"]])
+        few = mp.MagusSession(graph, scores, "bayes", rounds=5, searched=[["kind1"]], state=state)
+        assert play_both(few, whole, answers, not_care=True) == 5
+
+
+def test_bayes_beyond_the_width_bounds_what_it_misses() -> None:
+    graph = shop(3000, 0, values=20)
+    scores = 8.0 * any_scores(graph, 0)
+    state = mp.BayesState(temperature=1.0)
+    whole = Catalogue(graph, "bayes", state, width=Width(least=256, most=2048, tolerance=0.3))
+    play = whole.play(whole.start(scores), 3, 5)
+    full = mp.MagusSession(graph, scores, "bayes", rounds=5, state=state)
+    shown = play.recommend().tolist()
+    assert 0.0 < play.gap <= 0.3  # type: ignore[attr-defined]
+    assert shown == [entry.node for entry in full.recommend()]
+
+
+@pytest.mark.parametrize("variant", ["none", "base", "plus", "bayes"])
+def test_excluded_and_removed_items_are_no_candidates(variant: str) -> None:
+    graph = shop(40, 3)
+    scores, out = any_scores(graph, 3), ["i3", "i17", "i0", "i39"]
+    state = learned(graph, 3) if variant == "plus" else None
+    left = [item for item in (f"i{number}" for number in range(40)) if item not in out]
+    catalogue = Catalogue(graph, variant, state, dtype=torch.float64)
+    for seed in range(3):
+        few = mp.MagusSession(graph, scores, variant, candidates=left, state=state)
+        play_both(few, catalogue.session(scores, exclude=out), seed)
+    catalogue.remove_items(out[:2])
+    for seed in range(3):
+        few = mp.MagusSession(graph, scores, variant, candidates=left, state=state)
+        play_both(few, catalogue.session(scores, exclude=out[2:]), seed)
+    catalogue.restore_items(out)
+    few = mp.MagusSession(graph, scores, variant, state=state)
+    play_both(few, catalogue.session(scores), 0)
+
+
+@pytest.mark.parametrize("variant", ["none", "base", "plus", "bayes"])
+def test_a_retrieval_list_is_a_session_of_its_candidates(variant: str) -> None:
+    graph = shop(40, 5)
+    scores = any_scores(graph, 5)
+    state = learned(graph, 5) if variant == "plus" else None
+    catalogue = Catalogue(graph, variant, state)
+    catalogue.remove_items(["i8"])
+    chosen = [f"i{number}" for number in range(5, 25)]
+    by_id = {item: float(scores[mp.item_node(graph, item)]) for item in chosen}
+    kept = [item for item in chosen if item not in ("i8", "i9")]
+    few = mp.MagusSession(graph, scores, variant, candidates=kept, state=state)
+    assert isinstance(catalogue.session(scores, candidates=chosen, exclude=["i9"]), mp.MagusSession)
+    play_both(few, catalogue.session(scores, candidates=chosen, exclude=["i9"]), 1)
+    few = mp.MagusSession(graph, scores, variant, candidates=kept, state=state)
+    play_both(few, catalogue.session(by_id, exclude=["i9"]), 2)
+
+
+@pytest.mark.parametrize("variant", ["none", "base", "plus", "bayes"])
+def test_between_requests_only_the_answers_travel(variant: str) -> None:
+    graph = shop(40, 7)
+    scores = any_scores(graph, 7)
+    catalogue = Catalogue(graph, variant, learned(graph, 7) if variant == "plus" else None)
+    start = catalogue.start(scores)
+    one, other = catalogue.session(start), catalogue.session(start)
+    while not one.done:
+        shown = one.recommend()
+        fresh = catalogue.session(start)
+        fresh.load_state_dict(one.state_dict())  # type: ignore[attr-defined]
+        assert fresh.recommend() == shown == other.recommend()
+        assert fresh.round == one.round
+        queries = [entry.node for entry in shown if entry.kind == "query"]
+        for session in (one, other):
+            session.feedback(queries[0] if queries else None)
+        fresh = catalogue.session(start)
+        fresh.load_state_dict(one.state_dict())  # type: ignore[attr-defined]
+        assert fresh.done == one.done
+        assert fresh.history == one.history
+
+
+def test_the_order_of_untouched_items_survives() -> None:
+    """200,000 scores that differ by less than float64 tells apart after a few rescalings (reading 10)."""
+    n = 200_000
+    table = pd.DataFrame({"item_id": range(n), "kind": ["a"] * (n - 4) + ["b", "b", "b", "c"]})
+    graph = mp.build_relational_graph(table, ["kind"], materialize=False)
+    scores = 0.5 + 1e-7 * torch.randperm(n, generator=torch.Generator().manual_seed(0)).double() / n
+    options = MagusOptions(minus_scale=1.0)
+    catalogue = Catalogue(graph, options=options)
+    play = catalogue.play(catalogue.start(scores), 3, 12)
+    assert isinstance(play, SparsePlay)
+    queries = [mp.find_query(graph, [word]) for word in "abc"]
+    expected = [node for node in torch.argsort(scores, descending=True).tolist() if node < n - 4]
+    seen: list[int] = []
+    for _ in range(12):
+        shown = play.recommend().tolist()
+        seen += [node for node in shown if node < n - 4]
+        clicked = next((node for node in shown if node in queries), None)
+        play.update(Answer(tuple(shown), clicked))
+    assert len(seen) > 20
+    assert seen == expected[: len(seen)]
+
+
+def test_one_guess_serves_many_people() -> None:
+    graph = shop(60, 9)
+    scores = any_scores(graph, 9)
+    catalogue = Catalogue(graph)
+    start = catalogue.start(scores)
+    people = [catalogue.session(start, rounds=4) for _ in range(5)]
+    apart = [mp.MagusSession(graph, scores, rounds=4) for _ in people]
+    # All at once, each with other answers: nobody changes what the others see.
+    random = np.random.default_rng(0)
+    for _ in range(4):
+        for one, other in zip(people, apart, strict=True):
+            shown = [entry.node for entry in one.recommend()]
+            assert shown == [entry.node for entry in other.recommend()]
+            queries = [node for node in shown if node >= n_items(graph)]
+            clicked = int(random.choice(queries)) if queries and random.random() < 0.6 else None
+            one.feedback(clicked)
+            other.feedback(clicked)
+    assert not bool(catalogue.index.marks.any())
+    assert not bool(catalogue.index.sums.any())
+
+
+def test_macbook_and_iphone() -> None:
+    """App. B.3: after a click on "pro" both that have it rise, the airpods fall."""
+    graph = mp.build_relational_graph(apple_table(), APPLE_FIELDS)
+    session = Catalogue(graph).session(torch.tensor([0.5, 1.0, 0.25]), list_length=13, rounds=2)
+    before = {entry.item_id: entry.score for entry in session.recommend() if entry.kind == "item"}
+    node = mp.find_query(graph, "pro")
+    assert node is not None
+    few = mp.MagusSession(graph, torch.tensor([0.5, 1.0, 0.25]), list_length=13, rounds=2)
+    few.recommend()
+    assert before == {entry.item_id: entry.score for entry in few.recommend() if entry.kind == "item"}
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("variant", ["none", "base", "bayes"])
+def test_one_item_and_no_words(n: int, variant: str) -> None:
+    table = pd.DataFrame({"item_id": [str(number) for number in range(n)], "kind": [""] * n})
+    graph = mp.build_relational_graph(table, ["kind"])
+    scores = torch.zeros(n)
+    whole = Catalogue(graph, variant).session(scores, list_length=1, rounds=n + 1)
+    few = mp.MagusSession(graph, scores, variant, list_length=1, rounds=n + 1)
+    assert play_both(few, whole, 0) == n + 1
+
+
+def test_bad_input() -> None:
+    graph = shop(10, 0)
+    scores = any_scores(graph, 0)
+    catalogue = Catalogue(graph)
+    with pytest.raises(ConfigError, match="'plus'"):
+        Catalogue(graph, "plus")
+    with pytest.raises(ConfigError, match="best"):
+        Catalogue(graph, "best")
+    with pytest.raises(ConfigError, match="no state of the kind BayesState"):
+        Catalogue(graph, "base", mp.BayesState())
+    with pytest.raises(ConfigError, match="hops=2"):
+        Catalogue(graph, options=MagusOptions(hops=2))
+    with pytest.raises(ConfigError, match="least 0"):
+        Catalogue(graph, "bayes", width=Width(least=0))
+    with pytest.raises(GraphError, match="99 nodes"):
+        Catalogue(graph, "plus", EdgeFactors(torch.rand(99, 2), torch.rand(99, 2)))
+    with pytest.raises(GraphError, match="swapped"):
+        Catalogue(mp.build_relational_graph(apple_table(), APPLE_FIELDS, relations="swapped"))
+    with pytest.raises(ModelError, match=r"\[10\], got \[9\]"):
+        catalogue.session(scores[:9])
+    scores[4] = float("nan")
+    with pytest.raises(ModelError, match="item node 4 is nan"):
+        catalogue.session(scores)
+    scores[4] = 0.0
+    with pytest.raises(GraphError, match="nobody"):
+        catalogue.remove_items(["i1", "nobody"])
+    assert catalogue.removed is None
+    with pytest.raises(SessionError, match="all items are excluded"):
+        catalogue.session(scores, exclude=[f"i{number}" for number in range(10)])
+    with pytest.raises(SessionError, match="start"):
+        catalogue.session(catalogue.start(scores), exclude=["i1"])
+    with pytest.raises(SessionError, match="at least 1"):
+        catalogue.session(scores, rounds=0)
+    session = catalogue.session(scores)
+    session.recommend()
+    state = session.state_dict()  # type: ignore[attr-defined]
+    with pytest.raises(SessionError, match="another session"):
+        catalogue.session(scores.flip(0)).load_state_dict(state)  # type: ignore[attr-defined]
+    with pytest.raises(SessionError, match="another session"):
+        catalogue.session(scores, list_length=2).load_state_dict(state)  # type: ignore[attr-defined]

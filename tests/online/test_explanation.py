@@ -1,0 +1,67 @@
+"""Explanations of a session: the changes are those of the scores, and the answers are named in words."""
+
+import math
+
+import pandas as pd
+import pytest
+from catalogues import MILK_FIELDS
+
+import magus_pyg as mp
+
+
+@pytest.fixture
+def session(milk: pd.DataFrame) -> mp.MagusSession:
+    graph = mp.build_relational_graph(milk, MILK_FIELDS, max_words=2)
+    return mp.MagusSession(graph, [0.9, 0.2, 0.6, 0.1], "bayes", list_length=2, rounds=4)
+
+
+def answer(session: mp.MagusSession, *words: str) -> list[int]:
+    """Click the first listed query that is one of the words, else nothing; the nodes that were listed."""
+    shown = session.recommend()
+    clicked = [entry.node for entry in shown if entry.kind == "query" and str(entry) in words]
+    session.feedback(clicked[0] if clicked else None)
+    return [entry.node for entry in shown]
+
+
+def log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def test_the_changes_of_a_belief_are_those_of_its_log_odds(session: mp.MagusSession) -> None:
+    before = session.node_scores()
+    shown = answer(session)
+    after = session.node_scores()
+    for item in range(4):
+        if item in shown or after[item] in (0.0, 1.0):
+            continue
+        reasons = session.explain(item)
+        assert {reason.node for reason in reasons} <= set(shown)
+        change = log_odds(after[item]) - log_odds(before[item])
+        assert sum(reason.change for reason in reasons) == pytest.approx(change, abs=1e-9)
+
+
+def test_reasons_name_the_answer_in_words(session: mp.MagusSession) -> None:
+    assert session.explain(0) == []
+    shown = answer(session)
+    reasons = session.explain(0)
+    assert [reason.node for reason in reasons] == shown
+    assert all(reason.round == 1 and reason.kind == "refused" for reason in reasons)
+    for reason in reasons:
+        assert reason.words == mp.words_of(session.graph, reason.node or 0)
+        assert "refused" in str(reason)
+        assert str(reason).endswith("in round 1")
+
+
+def test_scores_of_magus_are_explained_too(milk: pd.DataFrame) -> None:
+    graph = mp.build_relational_graph(milk, MILK_FIELDS, max_words=2)
+    session = mp.MagusSession(graph, [0.9, 0.2, 0.6, 0.1], list_length=3, rounds=4)
+    before = {node: session.node_scores()[node] for node in range(4)}
+    answer(session, "Milk", "2L")
+    for item in range(4):
+        total = sum(reason.change for reason in session.explain(item))
+        assert total == pytest.approx(session.node_scores()[item] - before[item], abs=1e-9)
+
+
+def test_a_node_that_is_not_there(session: mp.MagusSession) -> None:
+    with pytest.raises(mp.SessionError, match="node 999 is not in the session"):
+        session.explain(999)

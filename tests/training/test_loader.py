@@ -1,0 +1,131 @@
+import torch
+from contracts.model import TRAIN, VALIDATION, interactions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magus_pyg.data import ItemSets
+from magus_pyg.models.binary_metrics import auc, log_loss
+from magus_pyg.training.loader import (
+    TrainBlocks,
+    TrainLoader,
+    ValidationLoader,
+    draw_batch,
+    draw_negatives,
+    flatten_batch,
+    resolve_negatives,
+)
+
+
+def known_items(rows, n_users=8, n_items=10):
+    return ItemSets.from_pairs(rows.user, rows.item, n_users, n_items)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=30), st.integers(0, 99))
+def test_negatives_are_items_the_user_has_no_row_with(pairs, seed):
+    user, item = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).unbind(1)
+    drawn = draw_negatives(ItemSets.from_pairs(user, item, 4, 6), torch.arange(4), torch.arange(4), seed, 0, 200)
+    for person in range(4):
+        free = set(range(6)) - {i for u, i in pairs if u == person}
+        assert set(drawn[person].tolist()) == (free or {-1})  # 200 draws miss one of six items with odds below 1e-15
+
+
+def test_negatives_depend_on_their_keys_alone():
+    known = known_items(interactions(TRAIN))
+    user, row = torch.tensor([0, 1, 2, 0]), torch.tensor([7, 3, 11, 90])
+    whole = draw_negatives(known, user, row, 5, 2, 4)
+    assert torch.equal(draw_negatives(known, user[2:], row[2:], 5, 2, 4), whole[2:])
+    assert torch.equal(draw_negatives(known, user, row, 5, 2, 2), whole[:, :2])
+    assert not torch.equal(draw_negatives(known, user, row, 5, 3, 4), whole)
+    assert not torch.equal(draw_negatives(known, user, row, 6, 2, 4), whole)
+
+
+def test_negatives_follow_the_positive_rows():
+    rows = interactions([(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 1), (1, 2, 1)])
+    batch = flatten_batch(
+        draw_batch(rows, rows.earlier_positives(), torch.tensor([1, 0, 2]), known_items(rows, 2, 3), 0, 0, 2)
+    )
+    # User 1 has a row with every item, so none can be drawn.
+    assert batch.user.tolist() == [0, 0, 0, 0, 1]
+    assert batch.item.tolist() == [1, 0, 2, 2, 0]
+    assert batch.label.tolist() == [0, 1, 0, 0, 1]
+    assert batch.past.tolist() == [1, 0, 0, 0, 0]
+    assert batch.action.tolist() == [-1, -1, -1, -1, -1]
+
+
+def test_auto_negatives():
+    assert resolve_negatives("auto", interactions(TRAIN)) == 0
+    assert resolve_negatives("auto", interactions([(0, 0, 1)])) == 1
+    assert resolve_negatives(3, interactions(TRAIN)) == 3
+
+
+def test_every_epoch_holds_every_row_once_in_its_own_order():
+    rows = interactions(TRAIN)
+    loader = TrainLoader(rows, known_items(rows), 4, 0, 9)
+    seen = []
+    for epoch in (0, 1, 0):
+        loader.epoch = epoch
+        batches = list(loader)
+        assert [len(batch.user) for batch in batches] == [4, 4, 4, 2]
+        assert len(loader) == 4
+        seen.append(
+            list(zip(*(torch.cat(column).tolist() for column in list(zip(*batches, strict=True))[:3]), strict=True))
+        )
+        assert sorted(seen[-1]) == sorted(TRAIN)
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_blocks_hold_the_batches(monkeypatch):
+    rows = interactions(TRAIN)
+    known = known_items(rows)
+    expected = list(TrainLoader(rows, known, 3, 2, 9))
+    for most, sizes in ((7, [2, 2, 1]), (2, [1] * 5), (100, [5])):
+        monkeypatch.setattr("magus_pyg.training.loader._BLOCK_ROWS", most)
+        blocks = TrainBlocks(TrainLoader(rows, known, 3, 2, 9))
+        made = list(blocks)
+        assert [len(block.sizes) for block in made] == sizes
+        assert len(blocks) == len(sizes)
+        assert all(sum(block.sizes) == len(block.rows.user) for block in made)
+        found = [batch for block in made for batch in block.batches()]
+        for one, other in zip(found, expected, strict=True):
+            assert all(torch.equal(column, same) for column, same in zip(one, other, strict=True))
+
+
+def test_devices_share_an_epoch():
+    rows = interactions(TRAIN)
+    parts = [TrainLoader(rows, known_items(rows), 2, 0, 9, rank, 4) for rank in range(4)]
+    orders = [part.order(3) for part in parts]
+    assert {len(order) for order in orders} == {4}
+    assert {len(part) for part in parts} == {len(list(part)) for part in parts} == {2}
+    together = torch.stack(orders, 1).view(-1)
+    assert torch.equal(together[:14], TrainLoader(rows, known_items(rows), 2, 0, 9).order(3))
+    assert torch.equal(together[14:], together[:2])
+
+
+def test_validation_is_fixed_and_shared_out():
+    rows = interactions(VALIDATION)
+    whole = ValidationLoader(rows, known_items(rows), 1, 4)
+    assert len(whole.label) == 9
+    assert torch.equal(whole.shard.item, ValidationLoader(rows, known_items(rows), 1, 4).shard.item)
+    shards = [ValidationLoader(rows, known_items(rows), 1, 4, rank, 2).shard.item for rank in range(2)]
+    assert torch.equal(torch.stack(shards, 1).view(-1)[:9], whole.shard.item)
+    assert [len(batch.user) for batch in whole] == [9]
+    assert len(whole) == 1
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=40))
+def test_auc_is_the_share_of_ordered_pairs(rows):
+    score = torch.tensor([float(value) for value, _ in rows])
+    label = torch.tensor([float(positive) for _, positive in rows])
+    pairs = [(float(value > other) + 0.5 * (value == other)) for value, p in rows for other, n in rows if p and not n]
+    if pairs:
+        assert auc(score, label) == sum(pairs) / len(pairs)
+    else:
+        assert auc(score, label) != auc(score, label)
+
+
+def test_log_loss_by_hand():
+    # -log(1/2) for a zero logit; log(1 + e^-2) for a right one of 2.
+    assert (
+        abs(log_loss(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0])) - (0.6931471805599453 + 0.126928011) / 2)
+        < 1e-9
+    )
