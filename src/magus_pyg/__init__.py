@@ -28,6 +28,7 @@ from magus_pyg.graph import (
     item_node,
     load_graph,
     save_graph,
+    title_of,
     words_of,
 )
 from magus_pyg.online.catalogue import Catalogue, CatalogueSession
@@ -89,6 +90,7 @@ __all__ = [
     "session_metrics",
     "simulate",
     "summarize",
+    "title_of",
     "words_of",
 ]
 

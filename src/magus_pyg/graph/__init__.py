@@ -11,6 +11,7 @@ from magus_pyg.graph.access import (
     n_nodes,
     node_words,
     query_node,
+    title_of,
     words_of,
 )
 from magus_pyg.graph.extend import Extension, extend_relational_graph
@@ -50,6 +51,7 @@ __all__ = [
     "node_words",
     "query_node",
     "save_graph",
+    "title_of",
     "whole_units",
     "words_of",
 ]

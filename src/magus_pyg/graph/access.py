@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
+from magus_pyg.graph.titles import harmless_text
 from magus_pyg.graph.words import Word
 from magus_pyg.ragged import Ragged
 
@@ -23,6 +24,7 @@ __all__ = [
     "n_nodes",
     "node_words",
     "query_node",
+    "title_of",
     "words_of",
 ]
 
@@ -127,6 +129,24 @@ def item_id_of(graph: HeteroData, node: int) -> str:
         raise GraphError(f"node {node} is the query {words!r}, not an item")
     item_id: str = graph.vocabulary.item_ids[int(node)]
     return item_id
+
+
+def title_of(graph: HeteroData, node: int) -> str:
+    """What people read of a node, on one line and without control characters.
+
+    Returns:
+        Of a query its words, in the order of the word fields, parted by blanks; of an item its title, where there is
+        none its words likewise, where there are none its id.
+
+    Raises:
+        GraphError: if the graph has no such node.
+    """
+    is_item = check_node(graph, node) < n_items(graph)
+    titles: Sequence[str] | None = getattr(graph, "titles", None)  # graphs of earlier releases have no such entry
+    if is_item and titles is not None and titles[int(node)]:
+        return titles[int(node)]
+    words = harmless_text(" ".join(map(str, words_of(graph, node))))
+    return words or harmless_text(item_id_of(graph, node))
 
 
 def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) -> int | None:

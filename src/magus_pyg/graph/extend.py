@@ -19,6 +19,7 @@ from magus_pyg.graph.combinations import ADVICE, Combinations, enumerate_combina
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, checked_ids, materialize_relations
 from magus_pyg.graph.searched import LongQueries, containing, match_queries
 from magus_pyg.graph.settings import GraphSettings
+from magus_pyg.graph.titles import read_titles
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.graph.words import build_word_table
 from magus_pyg.ragged import Ragged
@@ -104,6 +105,8 @@ def extend_relational_graph(
         **counts,
     }
     extended.settings = replace(settings, dropped=words.dropped)
+    if settings.title_field is not None:
+        extended.titles = append_texts(graph.titles, read_titles(items, settings.title_field))
     materialize_relations(extended, settings.materialize, graph.relations)
     device = improves_edges(graph).device
     return Extension(extended.to(device), node_map.to(device))

@@ -18,6 +18,7 @@ from magus_pyg.graph.combinations import ADVICE, Combinations, enumerate_combina
 from magus_pyg.graph.relations import Relations, relation_edges
 from magus_pyg.graph.searched import LongQueries, containing, count_queries, match_queries
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries
+from magus_pyg.graph.titles import read_titles
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.graph.words import WordTable, build_word_table
 from magus_pyg.ragged import Ragged, ragged_arange
@@ -53,6 +54,7 @@ def build_relational_graph(
     merge_fields: Mapping[str, Sequence[str]] | None = None,
     relations: Relations = "definition",
     separator: str = "|",
+    title_field: str | None = None,
 ) -> HeteroData:
     """Build the relational graph of a catalogue, exactly by Definition 3.1.
 
@@ -78,6 +80,7 @@ def build_relational_graph(
             change places) or "fields" (App. C.3: R- for pairs that share a field). The latter two are for ablation
             and need explicit edges.
         separator: the text between several values.
+        title_field: the column with the titles that people see of items (`title_of`); it makes no words.
 
     Returns:
         A `HeteroData` with
@@ -85,13 +88,15 @@ def build_relational_graph(
         `["node", "improves", "node"].edge_index`, R+ from part to whole, int64 [2, E], sorted by whole, then part;
         `["node", "inhibits", "node"]` and `["node", "independent", "node"]`, both directions, where materialised;
         `word_ptr` (int64 [N + 1]) and `word_index` (int64), the words of every node; `vocabulary` (`Vocabulary`);
-        `n_items`, `max_words`, `relations`, `counts` (what was dropped) and `settings` (for `extend_relational_graph`).
+        `n_items`, `max_words`, `relations`, `counts` (what was dropped), `settings` (for `extend_relational_graph`)
+        and, with `title_field`, `titles` ([I] texts).
 
     Raises:
         DataError: missing columns, no items, a missing or repeated item id.
         GraphError: settings out of range, too little memory: the message gives the estimate and what to change.
     """
     ids = checked_ids(items, item_id)
+    titles = None if title_field is None else read_titles(items, title_field)
     table = build_word_table(items, word_fields, merge_fields, max_share, separator)
     base = enumerate_combinations(table.item_words, len(table.words), max_words)
     vocabulary = Vocabulary(table.words, ids)
@@ -119,7 +124,10 @@ def build_relational_graph(
         merge_fields=tuple((name, tuple(members)) for name, members in (merge_fields or {}).items()),
         dropped=tuple(zip(table.dropped, table.dropped_items, strict=True)),
         searched=SearchedQueries.of(distinct),
+        title_field=title_field,
     )
+    if titles is not None:
+        graph.titles = titles
     materialize_relations(graph, materialize, relations)
     return graph
 

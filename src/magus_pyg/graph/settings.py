@@ -62,7 +62,7 @@ class GraphSettings:
     """The arguments of `build_relational_graph` that the graph does not hold anyway, and what `max_share` left out.
 
     Attributes:
-        word_fields, item_id, max_share, materialize, separator: as given.
+        word_fields, item_id, max_share, materialize, separator, title_field: as given.
         merge_fields: pairs of a merged field and its columns.
         dropped: the words that were left out, and how many items carry each.
         searched: the searched queries.
@@ -76,6 +76,7 @@ class GraphSettings:
     merge_fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
     dropped: tuple[tuple[Word, int], ...] = ()
     searched: SearchedQueries = field(default_factory=lambda: SearchedQueries.of({}))
+    title_field: str | None = None
 
     def header(self) -> dict[str, object]:
         """All but the searched queries, as JSON can hold it."""
@@ -87,6 +88,7 @@ class GraphSettings:
             "separator": self.separator,
             "merge_fields": [[name, list(members)] for name, members in self.merge_fields],
             "dropped": [[*word, count] for word, count in self.dropped],
+            "title_field": self.title_field,
         }
 
     @classmethod
@@ -105,4 +107,5 @@ class GraphSettings:
             merge_fields=tuple((name, tuple(members)) for name, members in header["merge_fields"]),
             dropped=tuple((Word(name, value), int(count)) for name, value, count in header["dropped"]),
             searched=searched,
+            title_field=header.get("title_field"),  # files of earlier releases have none
         )

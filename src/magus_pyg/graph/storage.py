@@ -65,6 +65,9 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
         tensors["searched_bytes"] = _tensor(settings.searched.texts.data)
         tensors["searched_ptr"] = _tensor(settings.searched.texts.ends)
         tensors["searched_times"] = _tensor(settings.searched.times)
+    titles: Texts | None = getattr(graph, "titles", None)
+    if titles is not None:
+        tensors["title_bytes"], tensors["title_ptr"] = _tensor(titles.data), _tensor(titles.ends)
     write_tensors(tensors, {"format": _FORMAT, "header": json.dumps(header)}, Path(path))
 
 
@@ -158,6 +161,9 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeteroData:
         "n_items": (header["n_items"], len(graph.vocabulary.item_ids)),
         "improves": (2, tensors["improves/edge_index"].shape[0]),
     }
+    if "title_bytes" in tensors:
+        graph.titles = _read_texts(tensors, "title")
+        sizes["titles"] = (header["n_items"], len(graph.titles))
     for name, (expected, got) in sizes.items():
         if expected != got:
             raise ValueError(f"{name}: {expected} expected, {got} found")

@@ -1,0 +1,52 @@
+"""The titles that people see of items: read from the item table, kept as bytes; text of data that never acts."""
+
+from typing import cast
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from magus_pyg.errors import DataError
+from magus_pyg.graph._texts import Texts
+
+__all__ = ["harmless_text", "read_titles"]
+
+# What moves a cursor, ends a line or turns the direction of the text around it must not reach a terminal or a page.
+_ACTS = r"[\p{Cc}\p{Zl}\p{Zp}]+"
+_TURNS = r"[\x{061c}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]+"
+
+
+def read_titles(items: pd.DataFrame, title_field: str) -> Texts:
+    """The titles of an item table, [I] texts: "" where a row has none.
+
+    Runs of control characters become one space, marks of direction nothing.
+
+    Args:
+        items: I rows.
+        title_field: the column of the titles.
+
+    Raises:
+        DataError: no such column, or a text that is no Unicode.
+    """
+    if title_field not in items.columns:
+        columns = list(items.columns)
+        raise DataError(f"title_field {title_field!r} is no column of the item table; its columns are {columns}")
+    column = items[title_field]
+    try:
+        texts = pa.array(column.astype(object).where(column.notna(), "").astype(str), pa.string())
+    except UnicodeEncodeError as error:
+        raise DataError(f"column {title_field!r} of the item table holds a text that is no Unicode: {error}") from error
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    return Texts.of(_harmless(texts))
+
+
+def harmless_text(text: str) -> str:
+    """A text by the rules of `read_titles`."""
+    if text.isprintable():  # nearly always: none of these characters
+        return text.strip()
+    return cast(str, _harmless(pa.array([text], pa.string()))[0].as_py())
+
+
+def _harmless(texts: pa.StringArray) -> pa.StringArray:
+    spaced = pc.replace_substring_regex(texts, _ACTS, " ")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(spaced, _TURNS, ""))
