@@ -17,13 +17,13 @@ from _common import machine
 
 from magus_pyg.data import ItemSets
 from magus_pyg.dialogues import (
+    DialogueAgent,
+    DialogueBayesAgent,
+    DialogueBayesState,
+    DialogueItemsAgent,
+    DialogueMagusAgent,
+    DialogueMaxEntropyAgent,
     Dialogues,
-    EarAgent,
-    EarBayesAgent,
-    EarBayesState,
-    EarItemsAgent,
-    EarMagusAgent,
-    MaxEntropyAgent,
     play_dialogues,
 )
 
@@ -43,12 +43,12 @@ def main() -> None:
     print(f"{machine()}, {arguments.threads} thread(s), {arguments.dialogues} dialogues, 15 turns, lists of 10")
     for n_items in arguments.items:
         dialogues, scores = catalogue(n_items, arguments.dialogues)
-        agents: list[tuple[str, EarAgent, float]] = [
-            ("items", EarItemsAgent(), 0.0),
-            ("max_entropy", MaxEntropyAgent(), 0.0),
-            ("magus", EarMagusAgent(minus_scale=0.3), 0.0),
-            ("bayes", EarBayesAgent(), 0.0),
-            ("bayes, noise 0.1", EarBayesAgent(EarBayesState(error_rate=0.1)), 0.1),
+        agents: list[tuple[str, DialogueAgent, float]] = [
+            ("items", DialogueItemsAgent(), 0.0),
+            ("max_entropy", DialogueMaxEntropyAgent(), 0.0),
+            ("magus", DialogueMagusAgent(minus_scale=0.3), 0.0),
+            ("bayes", DialogueBayesAgent(), 0.0),
+            ("bayes, noise 0.1", DialogueBayesAgent(DialogueBayesState(error_rate=0.1)), 0.1),
         ]
         for name, agent, noise in agents:
             began, cpu = time.perf_counter(), time.process_time()
@@ -86,7 +86,7 @@ def literal(dialogues: Dialogues, scores: torch.Tensor, count: int) -> float:
     """Dialogues a second of the tests' literal player."""
     sys.path[:0] = [str(ROOT / "tests" / "ear"), str(ROOT / "tests")]
     literal_dialogues = importlib.import_module("literal_dialogues")
-    policy = literal_dialogues.bayes_policy(EarBayesState())
+    policy = literal_dialogues.bayes_policy(DialogueBayesState())
     has = [frozenset(torch.nonzero(row).flatten().tolist()) for row in dialogues.has]
     popularity = torch.bincount(dialogues.known.item, minlength=len(has)).tolist()
     start = time.perf_counter()

@@ -24,19 +24,19 @@ from torch.nn import functional as F
 
 from magus_pyg.data import ItemSets, RecDataset, TabularOptions, items_of_users, load_dataset
 from magus_pyg.dialogues import (
+    DialogueAgent,
+    DialogueBayesAgent,
+    DialogueItemsAgent,
+    DialogueMagusAgent,
+    DialogueMaxEntropyAgent,
     Dialogues,
-    EarAgent,
-    EarBayesAgent,
-    EarItemsAgent,
-    EarMagusAgent,
-    MaxEntropyAgent,
     build_dialogues,
     choose_minus_scale,
-    fit_ear_bayes,
+    dialogue_log_likelihood,
+    fit_dialogue_bayes,
     latest_dialogues,
     play_dialogues,
     summarize_dialogues,
-    target_log_likelihood,
 )
 from magus_pyg.graph import build_word_table
 from magus_pyg.models import FM, FMOptions, TrainingData
@@ -111,17 +111,17 @@ def study(
     rows = []
     for noise in arguments.noise:
         for refusals in (True, False):
-            state = fit_ear_bayes(chosen_on, scores["train"], noise, refusals, seed=arguments.seed)
+            state = fit_dialogue_bayes(chosen_on, scores["train"], noise, refusals, seed=arguments.seed)
             scale = choose_minus_scale(chosen_on, scores["train"], noise, refusals, seed=arguments.seed)
             print(f"{loss}, noise {noise}, refusals {refusals}: {state}, minus_scale {scale}", flush=True)
-            agents: list[EarAgent] = [
-                EarItemsAgent(),
-                MaxEntropyAgent(refusals),
-                EarMagusAgent(refusals, scale),
-                EarBayesAgent(state, refusals),
+            agents: list[DialogueAgent] = [
+                DialogueItemsAgent(),
+                DialogueMaxEntropyAgent(refusals),
+                DialogueMagusAgent(refusals, scale),
+                DialogueBayesAgent(state, refusals),
             ]
             for base in arguments.base:
-                likelihood = target_log_likelihood(test, scores[base], state)
+                likelihood = dialogue_log_likelihood(test, scores[base], state)
                 print(f"  mean log-likelihood of the test targets, base {base}: {likelihood:.3f}", flush=True)
                 for agent in agents:
                     start = time.perf_counter()

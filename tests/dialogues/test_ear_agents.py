@@ -8,21 +8,21 @@ import pytest
 import torch
 from small_catalogue import dialogues
 
+from magus_pyg.agents.rivals.belief_lists import binary_entropy
 from magus_pyg.dialogues import (
+    DialogueAgent,
+    DialogueBayesAgent,
+    DialogueBayesState,
+    DialogueItemsAgent,
+    DialogueMagusAgent,
+    DialogueMaxEntropyAgent,
     DialogueView,
-    EarAgent,
-    EarBayesAgent,
-    EarBayesState,
-    EarItemsAgent,
-    EarMagusAgent,
-    MaxEntropyAgent,
     PlanValue,
     Reply,
     dialogue_views,
     play_dialogues,
 )
 from magus_pyg.dialogues.dialogue_belief import SumsByGroup, prior_logits
-from magus_pyg.dialogues.simple_dialogues import binary_entropy
 from magus_pyg.errors import ConfigError
 from magus_pyg.random import hash_keys, uniform
 
@@ -40,14 +40,14 @@ def actions(log: pd.DataFrame) -> list["int | list[int]"]:
 
 
 def test_items_by_hand() -> None:
-    log = play_dialogues(EarItemsAgent(), dialogues(target=5), SCORES, turns=3, list_length=3)
+    log = play_dialogues(DialogueItemsAgent(), dialogues(target=5), SCORES, turns=3, list_length=3)
     assert actions(log) == [[0, 1, 4], [5]]
     assert log["position"].tolist() == [0, 1]
 
 
 def test_nothing_left_to_show_or_ask() -> None:
     # The target is the only candidate that is not known in the end; a list may be shorter, and empty ones do no harm.
-    agent = EarBayesAgent()
+    agent = DialogueBayesAgent()
     play = agent.start(view_of())
     play.update(Reply(torch.tensor([-1]), torch.tensor([[0, 1, 3, 4]]), torch.tensor([False])))
     for turn in (2, 4):
@@ -67,17 +67,17 @@ def seed_where(shows: list[bool], share: list[float]) -> int:
 def test_max_entropy_by_hand() -> None:
     # Four candidates, a list of one: shown with probability 1/4. Attributes 1 and 2 halve them; the first is asked.
     seed = seed_where([False, False, True], [1 / 4, 1 / 2, 1.0])
-    log = play_dialogues(MaxEntropyAgent(), dialogues(target=1), SCORES, 4, 1, seed=seed)
+    log = play_dialogues(DialogueMaxEntropyAgent(), dialogues(target=1), SCORES, 4, 1, seed=seed)
     assert actions(log) == [1, 2, [1]]  # No to 1 leaves 1 and 5, Yes to 2 leaves 1
     seed = seed_where([True, False, False], [1 / 4, 1 / 3, 1 / 2])
-    log = play_dialogues(MaxEntropyAgent(), dialogues(target=1), SCORES, 4, 1, seed=seed)
+    log = play_dialogues(DialogueMaxEntropyAgent(), dialogues(target=1), SCORES, 4, 1, seed=seed)
     # Without item 0, shown and refused, 1, 4 and 5 are left: attribute 1 has a third of them, 2 has two thirds.
     assert actions(log)[:2] == [[0], 1]
 
 
 def test_max_entropy_lets_a_refusal_pass() -> None:
     seed = seed_where([False, False, False], [1 / 4, 1 / 4, 1 / 2])
-    log = play_dialogues(MaxEntropyAgent(refusals=False), dialogues(target=1), SCORES, 4, 1, seed=seed)
+    log = play_dialogues(DialogueMaxEntropyAgent(refusals=False), dialogues(target=1), SCORES, 4, 1, seed=seed)
     # The No to 1 rules nothing out; the Yes to 2 leaves 1 and 4, and no attribute is left to ask.
     assert actions(log) == [1, 2, [1]]
 
@@ -91,7 +91,7 @@ def test_binary_entropy() -> None:
 def test_magus_by_hand() -> None:
     # Eq. (2): items 0, 1, 4, 5 score 1, 0.8, 0.2, 0 in all 2. Eq. (4): attribute 1 has 2·1.2 - 2 = 0.4, attribute 2 has
     # 2·1 - 2 = 0 (and what was given 2, which plays no part): item 0 is the best node.
-    agent = EarMagusAgent()
+    agent = DialogueMagusAgent()
     play = agent.start(view_of(list_length=2))
     assert play.y.tolist() == [pytest.approx([1, 0.8, 0, 0.2, 0, 2, 0.4, 0])]  # type: ignore[attr-defined]
     log = play_dialogues(agent, dialogues(target=1), SCORES, 4, 2)
@@ -100,22 +100,22 @@ def test_magus_by_hand() -> None:
 
 def test_magus_without_minus_by_hand() -> None:
     # Without R- attribute 1 has 1.2 and attribute 2 has 1. Scaled by Eq. (6), items have 0.83, 0.67, 0.17, 0.
-    log = play_dialogues(EarMagusAgent(minus_scale=0.0), dialogues(target=1), SCORES, 4, 2)
+    log = play_dialogues(DialogueMagusAgent(minus_scale=0.0), dialogues(target=1), SCORES, 4, 2)
     # No to 1: items 1 and 5 fit, the best has 0.67, attribute 2 has 0.83. Yes to 2: item 1 alone fits; of the others
     # item 4 has risen by 1 and the rest have fallen by 1.
     assert actions(log) == [1, 2, [1, 4]]
     # Where refusals rule nothing out, item 0 has 0.83 as well, and an item wins over an equal attribute.
-    log = play_dialogues(EarMagusAgent(False, 0.0), dialogues(target=1), SCORES, 4, 2)
+    log = play_dialogues(DialogueMagusAgent(False, 0.0), dialogues(target=1), SCORES, 4, 2)
     assert actions(log) == [1, [0, 1]]
 
 
 def test_the_prior_by_hand() -> None:
-    state = EarBayesState(temperature=2.0, given_power=1.0, popularity=0.5, unknown=-1.0)
+    state = DialogueBayesState(temperature=2.0, given_power=1.0, popularity=0.5, unknown=-1.0)
     logit = prior_logits(view_of(), state)[0].tolist()
     # Item 1: 4/2 - ln 2 words, known to nobody: -1. Item 2 is known to user 0.
     assert logit[:2] == pytest.approx([2.5 - math.log(2) - 1, 2 - math.log(2) - 1])
     assert logit[2] == -math.inf
-    everyone = prior_logits(view_of(), EarBayesState(popularity=0.5))[0]
+    everyone = prior_logits(view_of(), DialogueBayesState(popularity=0.5))[0]
     assert everyone[0] == pytest.approx(5 - math.log(2))
 
 
@@ -156,24 +156,26 @@ def test_plan_values_by_hand() -> None:
 def test_bayes_asks_where_it_pays() -> None:
     # Four equally likely items, three turns, lists of one: a question leaves two items for two turns (value 1),
     # showing finds 1/4 and leaves three items for two turns (about 3/4 in all).
-    state = EarBayesState(given_power=0.0, bits=1.0, speed=0.0)
-    log = play_dialogues(EarBayesAgent(state), dialogues(target=5), torch.zeros(1, 6), turns=3, list_length=1)
+    state = DialogueBayesState(given_power=0.0, bits=1.0, speed=0.0)
+    log = play_dialogues(DialogueBayesAgent(state), dialogues(target=5), torch.zeros(1, 6), turns=3, list_length=1)
     assert actions(log) == [1, [1], [5]]
     # With weights 0.4, 0.4, 0.1, 0.1 and two turns: asking 1 leaves weights of 4 to 1, 0.72 bits, worth 0.61; showing
     # finds 0.4, and leaves 1.25 bits, worth 0.4 + 0.6·0.42 = 0.65.
     scores = torch.tensor([[0.4, 0.4, 1.0, 1.0, 0.1, 0.1]]).log()
-    log = play_dialogues(EarBayesAgent(state), dialogues(target=1), scores, turns=2, list_length=1)
+    log = play_dialogues(DialogueBayesAgent(state), dialogues(target=1), scores, turns=2, list_length=1)
     assert actions(log) == [[0], [1]]
 
 
 def test_bayes_weighs_what_was_given() -> None:
     # Item 5 has one attribute, so it was given for sure; item 4 has three.
-    log = play_dialogues(EarBayesAgent(), dialogues(target=4), torch.zeros(1, 6), turns=1, list_length=4)
+    log = play_dialogues(DialogueBayesAgent(), dialogues(target=4), torch.zeros(1, 6), turns=1, list_length=4)
     assert actions(log) == [[5, 0, 1, 4]]
 
 
-@pytest.mark.parametrize("agent", [EarBayesAgent(), EarMagusAgent(), MaxEntropyAgent(), EarItemsAgent()], ids=repr)
-def test_contradictory_answers(agent: EarAgent, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "agent", [DialogueBayesAgent(), DialogueMagusAgent(), DialogueMaxEntropyAgent(), DialogueItemsAgent()], ids=repr
+)
+def test_contradictory_answers(agent: DialogueAgent, caplog: pytest.LogCaptureFixture) -> None:
     # No candidate is left that has attributes 1 and 2 (item 4 is known here).
     view = next(iter(dialogue_views(dialogues(target=1, known=4), SCORES, 5, 2)))[1]
     play = agent.start(view)
@@ -184,7 +186,7 @@ def test_contradictory_answers(agent: EarAgent, caplog: pytest.LogCaptureFixture
     action = play.act(3)
     assert action.ask.tolist() == [-1]
     assert action.show.tolist() == [[0, 1]]  # one contradiction each; item 2 and item 5 have two
-    if isinstance(agent, EarBayesAgent):
+    if isinstance(agent, DialogueBayesAgent):
         assert caplog.text.count("contradict each other") == 1
         belief = torch.softmax(play.logit, 1)  # type: ignore[attr-defined]
         assert belief.tolist() == [pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.e), 0, 0, 0], abs=1e-6)]
@@ -203,9 +205,9 @@ def test_contradictory_answers(agent: EarAgent, caplog: pytest.LogCaptureFixture
 )
 def test_states_out_of_range(values: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        EarBayesAgent(EarBayesState(**values))
+        DialogueBayesAgent(DialogueBayesState(**values))
 
 
 def test_magus_scale_out_of_range() -> None:
     with pytest.raises(ConfigError, match="minus_scale must be at least 0, got -1"):
-        EarMagusAgent(minus_scale=-1)
+        DialogueMagusAgent(minus_scale=-1)

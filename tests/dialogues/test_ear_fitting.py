@@ -10,23 +10,23 @@ from small_catalogue import dialogues
 
 from magus_pyg.data import ItemSets
 from magus_pyg.dialogues import (
+    DialogueBayesAgent,
+    DialogueBayesState,
     Dialogues,
-    EarBayesAgent,
-    EarBayesState,
     choose_minus_scale,
+    dialogue_log_likelihood,
     dialogue_metrics,
-    fit_ear_bayes,
+    fit_dialogue_bayes,
     fit_prior,
     play_dialogues,
-    target_log_likelihood,
 )
 from magus_pyg.dialogues.dialogue_fitting import _PriorFit
 
 
 @pytest.fixture(scope="module")
-def drawn() -> tuple[Dialogues, torch.Tensor, EarBayesState]:
+def drawn() -> tuple[Dialogues, torch.Tensor, DialogueBayesState]:
     """Dialogues whose targets are drawn from the belief of a state."""
-    state = EarBayesState(temperature=0.7, given_power=1.0, popularity=-0.4, unknown=1.5)
+    state = DialogueBayesState(temperature=0.7, given_power=1.0, popularity=-0.4, unknown=1.5)
     generator = torch.Generator().manual_seed(2)
     n_users, n_items, n_words, n = 40, 60, 6, 3000
     has = torch.rand((n_items, n_words), generator=generator) < 0.4
@@ -42,28 +42,28 @@ def drawn() -> tuple[Dialogues, torch.Tensor, EarBayesState]:
     return Dialogues(user, target, torch.zeros(n, dtype=torch.int64), has, known), scores, state
 
 
-def test_the_prior_is_found_again(drawn: tuple[Dialogues, torch.Tensor, EarBayesState]) -> None:
+def test_the_prior_is_found_again(drawn: tuple[Dialogues, torch.Tensor, DialogueBayesState]) -> None:
     given, scores, state = drawn
     found = fit_prior(given, scores)
     assert found.temperature == pytest.approx(state.temperature, rel=0.1)
     assert found.popularity == pytest.approx(state.popularity, abs=0.15)
     assert found.unknown == pytest.approx(state.unknown, abs=0.2)
     assert found.given_power == 1.0
-    best = target_log_likelihood(given, scores, found)
-    assert best >= target_log_likelihood(given, scores, state)
+    best = dialogue_log_likelihood(given, scores, found)
+    assert best >= dialogue_log_likelihood(given, scores, state)
     for change in ({"temperature": 0.5}, {"popularity": 0.3}, {"unknown": 0.0}):
-        assert target_log_likelihood(given, scores, replace(found, **change)) < best
+        assert dialogue_log_likelihood(given, scores, replace(found, **change)) < best
     free = fit_prior(given, scores, given_power=True)
     assert free.given_power == pytest.approx(1.0, abs=0.2)
 
 
 def test_likelihood_by_hand() -> None:
     # Items 0, 1, 4, 5 with scores 0 and 2, 2, 3, 1 attributes: item 1 has 1/2 of 1/2 + 1/2 + 1/3 + 1.
-    value = target_log_likelihood(dialogues(target=1), torch.zeros(1, 6), EarBayesState())
+    value = dialogue_log_likelihood(dialogues(target=1), torch.zeros(1, 6), DialogueBayesState())
     assert value == pytest.approx(np.log((1 / 2) / (1 / 2 + 1 / 2 + 1 / 3 + 1)))
 
 
-def test_the_gradient_of_the_likelihood(drawn: tuple[Dialogues, torch.Tensor, EarBayesState]) -> None:
+def test_the_gradient_of_the_likelihood(drawn: tuple[Dialogues, torch.Tensor, DialogueBayesState]) -> None:
     given, scores, _ = drawn
     fit = _PriorFit(given.take(torch.arange(50)), scores)
     point = np.array([0.1, 0.8, -0.2, 0.4])
@@ -74,14 +74,14 @@ def test_the_gradient_of_the_likelihood(drawn: tuple[Dialogues, torch.Tensor, Ea
         assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
 
 
-def test_choices_by_play(drawn: tuple[Dialogues, torch.Tensor, EarBayesState]) -> None:
+def test_choices_by_play(drawn: tuple[Dialogues, torch.Tensor, DialogueBayesState]) -> None:
     given, scores, _ = drawn
     few = given.take(torch.arange(120))
-    state = fit_ear_bayes(few, scores, noise=0.2, bits=(0.4, 0.9), error_rates=(0.0, 0.2), turns=6, list_length=2)
+    state = fit_dialogue_bayes(few, scores, noise=0.2, bits=(0.4, 0.9), error_rates=(0.0, 0.2), turns=6, list_length=2)
     assert state.error_rate == 0.2  # with a fifth of the answers wrong, believing all of them plays worse
 
-    def objective(trial: EarBayesState) -> float:
-        means = dialogue_metrics(play_dialogues(EarBayesAgent(trial), few, scores, 6, 2, noise=0.2), (6,)).mean()
+    def objective(trial: DialogueBayesState) -> float:
+        means = dialogue_metrics(play_dialogues(DialogueBayesAgent(trial), few, scores, 6, 2, noise=0.2), (6,)).mean()
         return float(means["SR@6"] - means["AT"] / 6)
 
     assert objective(state) == max(objective(replace(state, bits=bits)) for bits in (0.4, 0.9))
@@ -91,7 +91,7 @@ def test_choices_by_play(drawn: tuple[Dialogues, torch.Tensor, EarBayesState]) -
 def test_nothing_to_fit_on(caplog: pytest.LogCaptureFixture) -> None:
     none = dialogues(target=1).take(torch.tensor([], dtype=torch.int64))
     with caplog.at_level(logging.WARNING):
-        assert fit_ear_bayes(none, torch.zeros(1, 6)) == EarBayesState()
+        assert fit_dialogue_bayes(none, torch.zeros(1, 6)) == DialogueBayesState()
     assert "no validation dialogues" in caplog.text
     assert choose_minus_scale(none, torch.zeros(1, 6)) == 1.0
-    assert np.isnan(target_log_likelihood(none, torch.zeros(1, 6), EarBayesState()))
+    assert np.isnan(dialogue_log_likelihood(none, torch.zeros(1, 6), DialogueBayesState()))

@@ -10,9 +10,9 @@ from magus_pyg.data import ItemSets, SyntheticOptions, load_dataset
 from magus_pyg.dialogues import (
     DIALOGUE_COLUMNS,
     Action,
+    DialogueItemsAgent,
     Dialogues,
     DialogueView,
-    EarItemsAgent,
     Reply,
     attribute_matrix,
     build_dialogues,
@@ -107,12 +107,12 @@ def test_bad_arguments() -> None:
     given = dialogues(target=1)
     for name in ("turns", "list_length", "batch_size"):
         with pytest.raises(SessionError, match=f"{name} must be at least 1, got 0"):
-            play_dialogues(EarItemsAgent(), given, SCORES, **{name: 0})  # type: ignore[arg-type]
+            play_dialogues(DialogueItemsAgent(), given, SCORES, **{name: 0})  # type: ignore[arg-type]
     for noise in (-0.1, 0.5, float("nan")):
         with pytest.raises(ConfigError, match=r"noise must be in \[0, 0.5\)"):
-            play_dialogues(EarItemsAgent(), given, SCORES, noise=noise)
+            play_dialogues(DialogueItemsAgent(), given, SCORES, noise=noise)
     with pytest.raises(ModelError, match="user 0 and item 4 is nan"):
-        play_dialogues(EarItemsAgent(), given, SCORES.where(SCORES != 1.0, float("nan")))
+        play_dialogues(DialogueItemsAgent(), given, SCORES.where(SCORES != 1.0, float("nan")))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_columns_of_dialogues_are_checked() -> None:
 
 
 def test_no_dialogues_give_an_empty_table() -> None:
-    log = play_dialogues(EarItemsAgent(), dialogues(target=1).take(torch.tensor([], dtype=torch.int64)), SCORES)
+    log = play_dialogues(DialogueItemsAgent(), dialogues(target=1).take(torch.tensor([], dtype=torch.int64)), SCORES)
     assert list(log.columns) == list(DIALOGUE_COLUMNS)
     assert len(log) == 0
     assert summarize_dialogues(log)["dialogues"].tolist() == [0]

@@ -9,18 +9,18 @@ from literal_dialogues import Dialogue, Policy, bayes_policy, items_policy, max_
 
 from magus_pyg.data import ItemSets
 from magus_pyg.dialogues import (
+    DialogueAgent,
+    DialogueBayesAgent,
+    DialogueBayesState,
+    DialogueItemsAgent,
+    DialogueMagusAgent,
+    DialogueMaxEntropyAgent,
     Dialogues,
-    EarAgent,
-    EarBayesAgent,
-    EarBayesState,
-    EarItemsAgent,
-    EarMagusAgent,
-    MaxEntropyAgent,
     play_dialogues,
 )
 
 STATES = st.builds(
-    EarBayesState,
+    DialogueBayesState,
     temperature=st.sampled_from([1.0, 0.3]),
     given_power=st.sampled_from([1.0, 0.0]),
     popularity=st.sampled_from([0.0, -0.5]),
@@ -88,13 +88,13 @@ def assert_plays_literally(
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 @given(case=dialogue_sets(), state=STATES)
 def test_agents_play_like_the_literal_player(
-    noise: float, refusals: bool, case: tuple[Dialogues, torch.Tensor], state: EarBayesState
+    noise: float, refusals: bool, case: tuple[Dialogues, torch.Tensor], state: DialogueBayesState
 ) -> None:
     dialogues, scores = case
-    pairs: list[tuple[EarAgent, Policy]] = [
-        (EarItemsAgent(refusals), items_policy),
-        (MaxEntropyAgent(refusals), max_entropy_policy),
-        (EarBayesAgent(state, refusals), bayes_policy(state)),
+    pairs: list[tuple[DialogueAgent, Policy]] = [
+        (DialogueItemsAgent(refusals), items_policy),
+        (DialogueMaxEntropyAgent(refusals), max_entropy_policy),
+        (DialogueBayesAgent(state, refusals), bayes_policy(state)),
     ]
     for agent, policy in pairs:
         log = play_dialogues(agent, dialogues, scores, turns=5, list_length=2, noise=noise, seed=4)
@@ -106,7 +106,12 @@ def test_batches_orders_and_shards_change_nothing(case: tuple[Dialogues, torch.T
     dialogues, scores = case
     agent = data.draw(
         st.sampled_from(
-            [EarMagusAgent(minus_scale=0.3), EarMagusAgent(False), MaxEntropyAgent(), EarBayesAgent(EarBayesState())]
+            [
+                DialogueMagusAgent(minus_scale=0.3),
+                DialogueMagusAgent(False),
+                DialogueMaxEntropyAgent(),
+                DialogueBayesAgent(DialogueBayesState()),
+            ]
         )
     )
     whole = play_dialogues(agent, dialogues, scores, 5, 2, noise=0.2, seed=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from magus_pyg.dialogues import EarBayesState
+from magus_pyg.dialogues import DialogueBayesState
 from magus_pyg.random import hash_keys, uniform
 
 
@@ -105,7 +105,7 @@ def max_entropy_policy(dialogue: Dialogue, turn: int) -> "int | list[int]":
     return word
 
 
-def plan_value(state: EarBayesState, turns: int, size: int, left: int, groups: float, within: float) -> float:
+def plan_value(state: DialogueBayesState, turns: int, size: int, left: int, groups: float, within: float) -> float:
     """The plan at one pair of entropies, the best number of questions found by trying all."""
     best = 0.0
     for asks in range(left):
@@ -119,7 +119,7 @@ def plan_value(state: EarBayesState, turns: int, size: int, left: int, groups: f
     return best
 
 
-def bayes_policy(state: EarBayesState) -> Policy:
+def bayes_policy(state: DialogueBayesState) -> Policy:
     """The Bayesian agent; `plan_value` is taken at tenths of bits and interpolated in between."""
 
     def table(dialogue: Dialogue, left: int, groups: float, within: float) -> float:

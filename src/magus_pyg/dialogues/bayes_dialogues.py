@@ -6,11 +6,12 @@ import math
 import torch
 from torch import Tensor
 
-from magus_pyg.dialogues.dialogue_belief import LEAST_ERROR, BeliefSums, EarBayesState, SumsByGroup, prior_logits
+from magus_pyg.agents.bayes.belief import LEAST_ERROR
+from magus_pyg.dialogues.dialogue_belief import BeliefSums, DialogueBayesState, SumsByGroup, prior_logits
 from magus_pyg.dialogues.dialogue_protocol import Action, DialoguePlay, DialogueView, Reply, take_out
 from magus_pyg.dialogues.plan_value import PlanValue
 
-__all__ = ["EarBayesAgent"]
+__all__ = ["DialogueBayesAgent"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 _CONTRADICTION = 1e-6
 
 
-class EarBayesAgent:
+class DialogueBayesAgent:
     """Keeps a probability for each candidate and takes the action of the highest value (one step of look-ahead).
 
     With n turns left, this one included, u the belief and W the value of `PlanValue`:
@@ -36,18 +37,18 @@ class EarBayesAgent:
 
     name = "bayes"
 
-    def __init__(self, state: EarBayesState | None = None, refusals: bool = True) -> None:
-        self.state = (state or EarBayesState()).check()
+    def __init__(self, state: DialogueBayesState | None = None, refusals: bool = True) -> None:
+        self.state = (state or DialogueBayesState()).check()
         self.refusals = refusals
         self.warned = False
         self._plans: dict[tuple[int, int, int], PlanValue] = {}
 
     def __repr__(self) -> str:
-        return f"EarBayesAgent({self.state}, refusals={self.refusals})"
+        return f"DialogueBayesAgent({self.state}, refusals={self.refusals})"
 
     def start(self, view: DialogueView) -> DialoguePlay:
         """Begin B dialogues."""
-        return _BayesPlay(self, view)
+        return _BayesDialogues(self, view)
 
     def plan(self, view: DialogueView) -> PlanValue:
         """The table of values for dialogues of this length, made once."""
@@ -58,10 +59,10 @@ class EarBayesAgent:
         return self._plans[key]
 
 
-class _BayesPlay:
+class _BayesDialogues:
     """`belief` float64 [B, C] sums to 1 (0 where nothing is left); `logit` is its unnormalised logarithm."""
 
-    def __init__(self, agent: EarBayesAgent, view: DialogueView) -> None:
+    def __init__(self, agent: DialogueBayesAgent, view: DialogueView) -> None:
         self.agent, self.state, self.refusals, self.view = agent, agent.state, agent.refusals, view
         self.plan = agent.plan(view)
         self.sums = SumsByGroup(view)

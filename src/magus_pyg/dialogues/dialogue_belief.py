@@ -9,14 +9,11 @@ from torch import Tensor
 from magus_pyg.dialogues.dialogue_protocol import DialogueView
 from magus_pyg.errors import ConfigError
 
-__all__ = ["BeliefSums", "EarBayesState", "SumsByGroup", "prior_logits"]
-
-# No answer rules an item out altogether: contradictory answers then leave the items that contradict least.
-LEAST_ERROR = 1e-9
+__all__ = ["BeliefSums", "DialogueBayesState", "SumsByGroup", "prior_logits"]
 
 
 @dataclass
-class EarBayesState:
+class DialogueBayesState:
     """What the Bayesian agent fits on validation dialogues.
 
     Attributes:
@@ -39,7 +36,7 @@ class EarBayesState:
     bits: float = 0.8
     speed: float = 1.0
 
-    def check(self) -> "EarBayesState":
+    def check(self) -> "DialogueBayesState":
         """The state itself, if all values are in range.
 
         Raises:
@@ -61,7 +58,7 @@ class EarBayesState:
         return self
 
 
-def prior_logits(view: DialogueView, state: EarBayesState) -> Tensor:
+def prior_logits(view: DialogueView, state: DialogueBayesState) -> Tensor:
     """float64 [B, C]: the logits of the belief before the first turn; -inf at known items.
 
     Equal logits are told apart by a step of 1e-12 a column, so that results do not depend on how sorting is done.

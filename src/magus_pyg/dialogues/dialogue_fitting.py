@@ -10,29 +10,29 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from magus_pyg.dialogues.bayes_dialogues import EarBayesAgent
-from magus_pyg.dialogues.dialogue_belief import EarBayesState
+from magus_pyg.dialogues.bayes_dialogues import DialogueBayesAgent
+from magus_pyg.dialogues.dialogue_belief import DialogueBayesState
 from magus_pyg.dialogues.dialogue_loop import dialogue_views, play_dialogues
 from magus_pyg.dialogues.dialogue_metrics import dialogue_metrics
-from magus_pyg.dialogues.dialogue_protocol import EarAgent
+from magus_pyg.dialogues.dialogue_protocol import DialogueAgent
 from magus_pyg.dialogues.dialogue_set import Dialogues
-from magus_pyg.dialogues.magus_dialogues import EarMagusAgent
+from magus_pyg.dialogues.magus_dialogues import DialogueMagusAgent
 from magus_pyg.simulation import Scorer
 
-__all__ = ["choose_minus_scale", "fit_ear_bayes", "fit_prior", "target_log_likelihood"]
+__all__ = ["choose_minus_scale", "dialogue_log_likelihood", "fit_dialogue_bayes", "fit_prior"]
 
 logger = logging.getLogger(__name__)
 
 
-def target_log_likelihood(dialogues: Dialogues, scorer: Scorer | Tensor, state: EarBayesState) -> float:
+def dialogue_log_likelihood(dialogues: Dialogues, scorer: Scorer | Tensor, state: DialogueBayesState) -> float:
     """Mean log-probability that the belief before the first turn gives to the target; NaN without dialogues."""
     fit = _PriorFit(dialogues, scorer)
     return -fit.loss(np.array([np.log(state.temperature), state.given_power, state.popularity, state.unknown]))[0]
 
 
 def fit_prior(
-    dialogues: Dialogues, scorer: Scorer | Tensor, state: EarBayesState | None = None, given_power: bool = False
-) -> EarBayesState:
+    dialogues: Dialogues, scorer: Scorer | Tensor, state: DialogueBayesState | None = None, given_power: bool = False
+) -> DialogueBayesState:
     """Fit temperature, popularity and unknown by the likelihood of the targets.
 
     Args:
@@ -44,7 +44,7 @@ def fit_prior(
     Returns:
         A state; without dialogues `state` itself, which is logged.
     """
-    state = (state or EarBayesState()).check()
+    state = (state or DialogueBayesState()).check()
     if not len(dialogues):
         logger.warning("there are no validation dialogues to fit the belief on; it stays as %s", state)
         return state
@@ -105,7 +105,7 @@ class _PriorFit:
         return (total if self.count else float("nan")), gradient.numpy()
 
 
-def fit_ear_bayes(
+def fit_dialogue_bayes(
     dialogues: Dialogues,
     scorer: Scorer | Tensor,
     noise: float = 0.0,
@@ -116,7 +116,7 @@ def fit_ear_bayes(
     turns: int = 15,
     list_length: int = 10,
     seed: int = 0,
-) -> EarBayesState:
+) -> DialogueBayesState:
     """Fit the whole state: the prior by likelihood, then error rate, and bits with speed, by play.
 
     Args:
@@ -134,8 +134,8 @@ def fit_ear_bayes(
     if error_rates is None:
         error_rates = (0.0,) if noise == 0.0 else (0.05, 0.1, 0.15, 0.2)
 
-    def best(trials: list[EarBayesState]) -> EarBayesState:
-        agents = [EarBayesAgent(trial, refusals) for trial in trials]
+    def best(trials: list[DialogueBayesState]) -> DialogueBayesState:
+        agents = [DialogueBayesAgent(trial, refusals) for trial in trials]
         return trials[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed)]
 
     state = best([replace(state, error_rate=value) for value in error_rates])
@@ -153,12 +153,12 @@ def choose_minus_scale(
     seed: int = 0,
 ) -> float:
     """The factor of the R- weights of MAGUS's first guess that plays best on validation dialogues."""
-    agents = [EarMagusAgent(refusals, scale) for scale in scales]
+    agents = [DialogueMagusAgent(refusals, scale) for scale in scales]
     return scales[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed)] if len(dialogues) else 1.0
 
 
 def _best_agent(
-    agents: Sequence[EarAgent],
+    agents: Sequence[DialogueAgent],
     dialogues: Dialogues,
     scorer: Scorer | Tensor,
     turns: int,

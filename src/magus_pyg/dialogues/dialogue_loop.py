@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from magus_pyg.dialogues.dialogue_protocol import Action, DialogueView, EarAgent, Reply
+from magus_pyg.dialogues.dialogue_protocol import Action, DialogueAgent, DialogueView, Reply
 from magus_pyg.dialogues.dialogue_set import Dialogues
 from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.random import hash_keys, uniform
@@ -23,7 +23,7 @@ _FLIP = 0x62  # what a random number is for
 
 
 def play_dialogues(
-    agent: EarAgent,
+    agent: DialogueAgent,
     dialogues: Dialogues,
     scorer: Scorer | Tensor,
     turns: int = 15,
@@ -125,7 +125,9 @@ def _scores(scorer: Scorer | Tensor, user: Tensor, items: Tensor) -> Tensor:
     return scorer.score(user, items).to(torch.float64)
 
 
-def _play_batch(agent: EarAgent, dialogues: Dialogues, index: Tensor, view: DialogueView, noise: float) -> pd.DataFrame:
+def _play_batch(
+    agent: DialogueAgent, dialogues: Dialogues, index: Tensor, view: DialogueView, noise: float
+) -> pd.DataFrame:
     play = agent.start(view)
     column = torch.searchsorted(view.items, dialogues.target[index])
     running = torch.arange(len(index))

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["Action", "CandidateState", "DialoguePlay", "DialogueView", "EarAgent", "Reply"]
+__all__ = ["Action", "CandidateState", "DialogueAgent", "DialoguePlay", "DialogueView", "Reply"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class DialoguePlay(Protocol):
 
 
 @runtime_checkable
-class EarAgent(Protocol):
+class DialogueAgent(Protocol):
     """A way to ask and show: plays B dialogues at once and never sees their targets.
 
     Attributes:

@@ -7,10 +7,10 @@ from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.dialogues.dialogue_protocol import Action, CandidateState, DialoguePlay, DialogueView, Reply
 from magus_pyg.errors import ConfigError
 
-__all__ = ["EarMagusAgent"]
+__all__ = ["DialogueMagusAgent"]
 
 
-class EarMagusAgent:
+class DialogueMagusAgent:
     """The guess of Eq. (4) and the update of Eqs. (8) and (9) over the candidates and the queries of one word.
 
     The given attribute is what the candidates have in common; it takes no part. In each turn scores are scaled to
@@ -35,14 +35,14 @@ class EarMagusAgent:
         self.refusals, self.minus_scale = refusals, minus_scale
 
     def __repr__(self) -> str:
-        return f"EarMagusAgent(refusals={self.refusals}, minus_scale={self.minus_scale})"
+        return f"DialogueMagusAgent(refusals={self.refusals}, minus_scale={self.minus_scale})"
 
     def start(self, view: DialogueView) -> DialoguePlay:
         """Begin B dialogues."""
-        return _MagusPlay(view, self.refusals, self.minus_scale)
+        return _MagusDialogues(view, self.refusals, self.minus_scale)
 
 
-class _MagusPlay(CandidateState):
+class _MagusDialogues(CandidateState):
     """`y` float64 [B, C + W]: the scores of the items, then of the attributes; `base` likewise, 0 at attributes."""
 
     def __init__(self, view: DialogueView, refusals: bool, minus_scale: float) -> None:

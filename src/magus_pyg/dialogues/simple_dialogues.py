@@ -1,19 +1,17 @@
 """Agents that filter candidates: the best items, and the attribute with the most entropy as EAR's runner plays it."""
 
-import math
-
 import torch
-from torch import Tensor
 
+from magus_pyg.agents.rivals.belief_lists import binary_entropy
 from magus_pyg.dialogues.dialogue_protocol import Action, CandidateState, DialoguePlay, DialogueView
 from magus_pyg.random import uniform
 
-__all__ = ["EarItemsAgent", "MaxEntropyAgent", "binary_entropy"]
+__all__ = ["DialogueItemsAgent", "DialogueMaxEntropyAgent"]
 
 _RECOMMEND = 0x63  # what a random number is for
 
 
-class EarItemsAgent:
+class DialogueItemsAgent:
     """Shows the best items not yet shown, among those with the given attribute; asks nothing.
 
     Args:
@@ -26,20 +24,20 @@ class EarItemsAgent:
         self.refusals = refusals
 
     def __repr__(self) -> str:
-        return "EarItemsAgent()"
+        return "DialogueItemsAgent()"
 
     def start(self, view: DialogueView) -> DialoguePlay:
         """Begin B dialogues."""
-        return _ItemsPlay(view, self.refusals)
+        return _ItemsDialogues(view, self.refusals)
 
 
-class _ItemsPlay(CandidateState):
+class _ItemsDialogues(CandidateState):
     def act(self, turn: int) -> Action:
         show = self.best(self.candidates())
         return Action(torch.full((len(show),), -1, dtype=torch.int64, device=show.device), show)
 
 
-class MaxEntropyAgent:
+class DialogueMaxEntropyAgent:
     """Asks the attribute that splits the candidates most evenly, as the runner of EAR does it.
 
     With n candidates left it shows the list_length best of them with probability list_length/n (always from
@@ -57,14 +55,14 @@ class MaxEntropyAgent:
         self.refusals = refusals
 
     def __repr__(self) -> str:
-        return f"MaxEntropyAgent(refusals={self.refusals})"
+        return f"DialogueMaxEntropyAgent(refusals={self.refusals})"
 
     def start(self, view: DialogueView) -> DialoguePlay:
         """Begin B dialogues."""
-        return _MaxEntropyPlay(view, self.refusals)
+        return _MaxEntropyDialogues(view, self.refusals)
 
 
-class _MaxEntropyPlay(CandidateState):
+class _MaxEntropyDialogues(CandidateState):
     def act(self, turn: int) -> Action:
         candidates = self.candidates()
         size = candidates.sum(1)
@@ -80,10 +78,3 @@ class _MaxEntropyPlay(CandidateState):
         show = torch.full((len(size), self.view.list_length), -1, dtype=torch.int64, device=size.device)
         show[shows] = self.best(candidates)[shows]
         return Action(torch.where(shows, -1, word), show)
-
-
-def binary_entropy(share: Tensor) -> Tensor:
-    """Entropy in bits of a Yes with probability `share` in [0, 1]; 0 at the ends."""
-    other = 1.0 - share
-    entropy: Tensor = -(torch.special.xlogy(share, share) + torch.special.xlogy(other, other)) / math.log(2.0)
-    return entropy

@@ -8,16 +8,16 @@ from torch import Tensor
 
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.dialogues import (
+    DialogueAgent,
+    DialogueBayesAgent,
+    DialogueBayesState,
+    DialogueItemsAgent,
+    DialogueMagusAgent,
+    DialogueMaxEntropyAgent,
     Dialogues,
-    EarAgent,
-    EarBayesAgent,
-    EarBayesState,
-    EarItemsAgent,
-    EarMagusAgent,
-    MaxEntropyAgent,
     build_dialogues,
     choose_minus_scale,
-    fit_ear_bayes,
+    fit_dialogue_bayes,
     latest_dialogues,
     play_dialogues,
     summarize_dialogues,
@@ -114,7 +114,7 @@ def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dic
         console.print(f"magus: factor on R- {scale}")
     if "bayes" in names:
         with watch("fit bayes"), console.status("fitting bayes on validation dialogues"):
-            state = fit_ear_bayes(
+            state = fit_dialogue_bayes(
                 chosen_on, scores, noise, options.refusals, turns=turns, list_length=length, seed=seed
             )
         states[_BAYES] = {key: torch.tensor(float(value), dtype=torch.float64) for key, value in asdict(state).items()}
@@ -122,19 +122,19 @@ def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dic
     return states
 
 
-def _agent(name: str, states: Mapping[str, AgentState], refusals: bool) -> EarAgent:
+def _agent(name: str, states: Mapping[str, AgentState], refusals: bool) -> DialogueAgent:
     if name == "items":
-        return EarItemsAgent()
+        return DialogueItemsAgent()
     if name == "max_entropy":
-        return MaxEntropyAgent(refusals)
+        return DialogueMaxEntropyAgent(refusals)
     wanted = _STATES[name]
     if wanted not in states:
         raise RunError(f"{name} was not fitted for dialogues in this run: add refit=true")
     if name == "magus":
-        return EarMagusAgent(refusals, float(states[_MAGUS]["minus_scale"]))
+        return DialogueMagusAgent(refusals, float(states[_MAGUS]["minus_scale"]))
     stored = states[_BAYES]
-    state = EarBayesState(**{entry.name: float(stored[entry.name]) for entry in fields(EarBayesState)})
-    return EarBayesAgent(state, refusals)
+    state = DialogueBayesState(**{entry.name: float(stored[entry.name]) for entry in fields(DialogueBayesState)})
+    return DialogueBayesAgent(state, refusals)
 
 
 def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:

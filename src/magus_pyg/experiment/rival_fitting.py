@@ -9,14 +9,14 @@ from torch import Tensor
 from magus_pyg.agents import Judge
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.rivals import (
+    BaseFeatures,
     CRMAgent,
     EarAgent,
     MaxEntropyAgent,
     MaxEntropyState,
-    NodeFeatures,
     RecurrentAgent,
     TrainingSessions,
-    fit_calibration,
+    fit_belief_calibration,
     fit_crm,
     fit_ear,
     fit_max_entropy,
@@ -128,7 +128,7 @@ def _lessons(context: AgentContext, batch_size: int, plans: bool) -> _Lessons:
         config.simulation.list_length,
         config.seed,
     )
-    return _Lessons(sessions, fit_calibration(sessions.prepared).temperature, _judge(context, plans))
+    return _Lessons(sessions, fit_belief_calibration(sessions.prepared).temperature, _judge(context, plans))
 
 
 def _validation(context: AgentContext) -> PreparedSessions:
@@ -156,9 +156,9 @@ def _judge(context: AgentContext, plans: bool) -> Judge:
     return Judge(_validation(context), options.judged_at, options.list_length, user, config.seed, plans)
 
 
-def _features(context: AgentContext, name: str) -> NodeFeatures:
+def _features(context: AgentContext, name: str) -> BaseFeatures:
     try:
-        return NodeFeatures(context.graph, context.model)
+        return BaseFeatures(context.graph, context.model)
     except ModelError as error:
         raise ModelError(f"{name} learns from the base recommender's features of nodes: {error}") from error
 
@@ -216,7 +216,7 @@ def fit_recurrent_state(context: AgentContext) -> AgentState:
 def _temperature(context: AgentContext, other: float) -> float:
     """That of the final model's scores; `other` without validation sessions to fit it on."""
     prepared = _validation(context)
-    return fit_calibration(prepared).temperature if len(prepared) else other
+    return fit_belief_calibration(prepared).temperature if len(prepared) else other
 
 
 def _learned(context: AgentContext, name: str, state: dict[str, Tensor], rows: list[dict[str, float]]) -> AgentState:

@@ -6,7 +6,7 @@ from rival_cases import beliefs, lesson_scores, lessons, one_session, randomised
 
 from magus_pyg.agents import Judge
 from magus_pyg.agents.rivals import (
-    Calibration,
+    BeliefCalibration,
     CRMAgent,
     MaxEntropyAgent,
     MaxEntropyState,
@@ -192,7 +192,7 @@ def test_no_training_sessions_is_a_clear_error() -> None:
 
 def test_a_broken_state_is_named() -> None:
     graph, scores = shapes_graph(), beliefs(0.4, 0.3, 0.2, 0.1)
-    state = CRMAgent(graph, scores, PolicyNetwork(N_NODE, N_SESSION), Calibration(0.5)).tensors()
+    state = CRMAgent(graph, scores, PolicyNetwork(N_NODE, N_SESSION), BeliefCalibration(0.5)).tensors()
     short = {name: value for name, value in state.items() if name != "policy.out.bias"}
     with pytest.raises(RunError, match="the policy of the run cannot be used"):
         CRMAgent.of_state(graph, scores, short)

@@ -9,12 +9,12 @@ from rival_cases import beliefs as scores_of
 from torch import Tensor
 
 from magus_pyg.agents.rivals import (
-    Calibration,
+    BaseFeatures,
+    BeliefCalibration,
     EarAgent,
     EarOptions,
     EstimationNetwork,
     MaxEntropyState,
-    NodeFeatures,
     TrainingSessions,
     fit_ear,
 )
@@ -33,10 +33,10 @@ SHORT = EarOptions(
 
 def agent_of_shapes(rate: float = 0.0) -> EarAgent:
     graph = shapes_graph()
-    features = NodeFeatures(graph, model_of(graph, 1))
+    features = BaseFeatures(graph, model_of(graph, 1))
     estimation = randomised(EstimationNetwork(features.size, 3), 2)
     network = randomised(PolicyNetwork(N_NODE, N_SESSION, 4))
-    return EarAgent(graph, features.model, network, features, estimation, Calibration(), rate)
+    return EarAgent(graph, features.model, network, features, estimation, BeliefCalibration(), rate)
 
 
 def test_reflection_by_hand() -> None:
@@ -169,7 +169,7 @@ def test_a_session_leaves_the_base_and_the_next_session_alone() -> None:
 def test_training_learns_and_is_a_function_of_its_seed() -> None:
     graph, sessions, scores, judge = lessons(96)
     model = model_of(graph)
-    features = NodeFeatures(graph, model)
+    features = BaseFeatures(graph, model)
     training = TrainingSessions.of(graph, sessions, scores, 16, None, (2, 3), 2, seed=3)
     long = EarOptions(rank=4, estimation_epochs=12, patience=12)
     network, rows = fit_estimation(features, training, judge.sessions, (0.5, 0.5), long, seed=1)
@@ -196,7 +196,7 @@ def test_broken_states_and_options_are_named() -> None:
         short = {name: value for name, value in state.items() if name != missing}
         with pytest.raises(RunError, match=message):
             EarAgent.of_state(agent.graph, agent.scorer, agent.features, short)
-    other = NodeFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
+    other = BaseFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
     with pytest.raises(RunError, match=r"takes \d+ features a node, and the base model has"):
         EarAgent.of_state(agent.graph, agent.scorer, other, state)
     with pytest.raises(ConfigError, match="reflection_rates must be positive"):

@@ -12,7 +12,13 @@ from rival_cases import A, C, D, answer, beliefs, named, one_session, shapes_gra
 from torch import Tensor
 
 from magus_pyg.agents import Judge
-from magus_pyg.agents.rivals import Calibration, MaxEntropyAgent, MaxEntropyState, fit_calibration, fit_max_entropy
+from magus_pyg.agents.rivals import (
+    BeliefCalibration,
+    MaxEntropyAgent,
+    MaxEntropyState,
+    fit_belief_calibration,
+    fit_max_entropy,
+)
 from magus_pyg.agents.rivals.belief_lists import BeliefTracker, ListInMaking, binary_entropy, make_lists
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, RulePlay
 from magus_pyg.data import Sessions
@@ -183,7 +189,7 @@ def test_every_choice_is_the_least_certain_node_left(case: Case, items: int, end
     prepared = prepare_sessions(case.graph, case.sessions, case.matrix)
     for batch in prepared.batches:
         view = view_of_scores(case.graph, case.matrix, case.rounds, case.list_length, batch.sessions)
-        tracker, key = BeliefTracker(view, Calibration()), view.key
+        tracker, key = BeliefTracker(view, BeliefCalibration()), view.key
         targets = batch.graphs.count_targets(batch.sessions.targets)
         for number in range(case.rounds):
             shown = make_lists(tracker, checks)
@@ -220,14 +226,14 @@ def test_without_validation_sessions_the_defaults_are_taken() -> None:
     state, table = fit_max_entropy(graph, beliefs(0.4, 0.3, 0.2, 0.1), judge)
     assert state == MaxEntropyState()
     assert not len(table)
-    assert fit_calibration(judge.sessions) == Calibration()
+    assert fit_belief_calibration(judge.sessions) == BeliefCalibration()
 
 
 def test_state_to_tensors_and_back() -> None:
     state = MaxEntropyState(0.5, 0.1, 0.3, 0.7, items=2, ending=False)
     assert MaxEntropyState.of_tensors(state.tensors()) == state
     with pytest.raises(RunError, match="lacks ending, items: train again"):
-        MaxEntropyState.of_tensors(Calibration().tensors())
+        MaxEntropyState.of_tensors(BeliefCalibration().tensors())
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from rival_cases import A, answer, beliefs, lesson_scores, lessons, model_of, ra
 
 from magus_pyg.agents import ItemsAgent, Judge
 from magus_pyg.agents.rivals import (
-    NodeFeatures,
+    BaseFeatures,
     RecurrentAgent,
+    RecurrentAgentOptions,
     RecurrentNetwork,
-    RecurrentOptions,
     TrainingSessions,
     fit_recurrent,
 )
@@ -87,7 +87,7 @@ def test_the_scores_by_hand() -> None:
 
 def agent_of_shapes(offset: float = 0.0) -> RecurrentAgent:
     graph = shapes_graph()
-    known = NodeFeatures(graph, model_of(graph, 1))
+    known = BaseFeatures(graph, model_of(graph, 1))
     network = randomised(RecurrentNetwork(known.size, 5, 3, 4))
     return RecurrentAgent(graph, known.model, known, network, temperature=2.0, offset=offset)
 
@@ -108,7 +108,7 @@ def test_priors_start_from_the_base_scores() -> None:
 def test_projections_of_one_session_are_those_of_many() -> None:
     """One session holds fewer nodes than the graph, many hold more and project each node of the graph once."""
     graph, sessions, _, _ = lessons(30)
-    known = NodeFeatures(graph, model_of(graph))
+    known = BaseFeatures(graph, model_of(graph))
     agent = RecurrentAgent(graph, lesson_scores(), known, randomised(RecurrentNetwork(known.size)))
     one, many = (sessions.take(torch.arange(count)) for count in (1, 30))
     alone = agent.start(view_of_scores(graph, lesson_scores(), 3, 2, one))
@@ -146,7 +146,7 @@ def test_not_care_and_ended_sessions_say_nothing() -> None:
 
 def test_an_untrained_unit_ranks_items_as_the_base_does() -> None:
     graph, sessions, _, _ = lessons(30)
-    scores, known = lesson_scores(), NodeFeatures(graph, model_of(graph))
+    scores, known = lesson_scores(), BaseFeatures(graph, model_of(graph))
     agent = RecurrentAgent(graph, scores, known, RecurrentNetwork(known.size).double(), offset=-30.0)
     mine, base = (simulate(one, sessions, rounds=3)["shown"].tolist() for one in (agent, ItemsAgent(graph, scores)))
     assert mine == base
@@ -165,7 +165,7 @@ def test_without_trust_answers_change_nothing() -> None:
 def test_the_loss_by_hand() -> None:
     """Untrained: items by their belief, queries by theirs. The target is a, so x and red are part of it."""
     graph = shapes_graph()
-    known = NodeFeatures(graph, model_of(graph, 1))
+    known = BaseFeatures(graph, model_of(graph, 1))
     agent = RecurrentAgent(graph, known.model, known, RecurrentNetwork(known.size).double())
     view = view_of_scores(graph, beliefs(0.4, 0.3, 0.2, 0.1), 3, 1)
     play = agent.start(view)
@@ -188,7 +188,7 @@ def test_the_loss_by_hand() -> None:
 
 def test_features_have_one_scale_for_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, _, _, _ = lessons(1)
-    known = NodeFeatures(graph, model_of(graph))
+    known = BaseFeatures(graph, model_of(graph))
     every = torch.arange(known.n_nodes)
     table = known(every)
     for part in (table[: known.n_items], table[known.n_items :]):
@@ -196,7 +196,7 @@ def test_features_have_one_scale_for_each_kind(monkeypatch: pytest.MonkeyPatch) 
         spread = part.std(0, correction=0)
         assert bool(((spread - 1).abs().lt(1e-4) | spread.lt(1e-4)).all())
     monkeypatch.setattr(features, "_KEPT", 0)
-    in_parts = NodeFeatures(graph, known.model)
+    in_parts = BaseFeatures(graph, known.model)
     node = torch.tensor([[3, 40, 3], [0, 25, 30]])
     torch.testing.assert_close(in_parts(node), table[node])
 
@@ -213,9 +213,9 @@ def test_every_base_has_features_or_is_refused(name: str) -> None:
     model.eval()
     if name in ("mps", "hybrid"):
         with pytest.raises(ModelError, match=f"the model '{name}' has no candidate features; choose a model that has"):
-            NodeFeatures(graph, model)
+            BaseFeatures(graph, model)
         return
-    known = NodeFeatures(graph, model)
+    known = BaseFeatures(graph, model)
     every = known(torch.arange(known.n_nodes))
     assert every.shape == (known.n_nodes, known.size)
     assert bool(torch.isfinite(every).all())
@@ -234,23 +234,23 @@ def test_a_base_without_features_is_refused() -> None:
     graph = shapes_graph()
     fm = model_of(graph, 1)
     with pytest.raises(ModelError, match=r"has no candidate features"):
-        NodeFeatures(graph, Featureless(fm.options, fm.features))
+        BaseFeatures(graph, Featureless(fm.options, fm.features))
     with pytest.raises(ModelError, match="Tensor is none"):
-        NodeFeatures(graph, torch.zeros(2, 4))  # type: ignore[arg-type]
+        BaseFeatures(graph, torch.zeros(2, 4))  # type: ignore[arg-type]
     other, _, _, _ = lessons(1)
     with pytest.raises(ModelError, match="the model has 4 items, and the graph has 24"):
-        NodeFeatures(other, fm)
+        BaseFeatures(other, fm)
 
 
 # ---------------------------------------------------------------- training
 
-SHORT = RecurrentOptions(hidden=8, feedback=3, rank=4, epochs=2, batch_size=16, steps=4)
+SHORT = RecurrentAgentOptions(hidden=8, feedback=3, rank=4, epochs=2, batch_size=16, steps=4)
 
 
 def test_training_is_a_function_of_its_seed() -> None:
     graph, sessions, scores, judge = lessons(96)
     model = model_of(graph)
-    known = NodeFeatures(graph, model)
+    known = BaseFeatures(graph, model)
     training = TrainingSessions.of(graph, sessions, scores, 16, None, (2, 3), 2, seed=3)
     first, rows = fit_recurrent(graph, model, known, training, judge, (0.5, 0.6), SHORT, 1, offsets=(-30.0, -1.0))
     again, _ = fit_recurrent(graph, model, known, training, judge, (0.5, 0.6), SHORT, 1, offsets=(-30.0, -1.0))
@@ -267,9 +267,9 @@ def test_training_is_a_function_of_its_seed() -> None:
 def test_it_learns_what_a_click_says() -> None:
     """The loss after clicks falls below that of the untrained unit."""
     graph, sessions, scores, judge = lessons(200)
-    known = NodeFeatures(graph, model_of(graph, dim=16))
+    known = BaseFeatures(graph, model_of(graph, dim=16))
     training = TrainingSessions.of(graph, sessions, scores, 20, None, (4,), 1, seed=3)
-    options = RecurrentOptions(hidden=16, rank=8, epochs=12, batch_size=20, lr=1e-2, patience=12)
+    options = RecurrentAgentOptions(hidden=16, rank=8, epochs=12, batch_size=20, lr=1e-2, patience=12)
     _, rows = fit_recurrent(graph, known.model, known, training, judge, (0.5, 0.5), options, 1, offsets=(0.0,))
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < losses[0] - 0.1
@@ -277,7 +277,7 @@ def test_it_learns_what_a_click_says() -> None:
 
 def test_without_validation_sessions_all_epochs_are_played() -> None:
     graph, sessions, scores, judge = lessons(40)
-    known = NodeFeatures(graph, model_of(graph))
+    known = BaseFeatures(graph, model_of(graph))
     training = TrainingSessions.of(graph, sessions, scores, 16, None, (2,), 2)
     judge.sessions.batches.clear()
     agent, rows = fit_recurrent(graph, known.model, known, training, Judge(judge.sessions), (0.5, 0.5), SHORT)
@@ -292,6 +292,6 @@ def test_a_broken_state_is_named() -> None:
         with pytest.raises(RunError, match="what recurrent learned"):
             RecurrentAgent.of_state(agent.graph, agent.scorer, agent.features,
                                     {name: value for name, value in state.items() if name != missing})  # fmt: skip
-    other = NodeFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
+    other = BaseFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
     with pytest.raises(RunError, match=r"takes \d+ features a node, and the base model has"):
         RecurrentAgent.of_state(agent.graph, agent.scorer, other, state)

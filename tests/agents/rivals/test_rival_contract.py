@@ -6,13 +6,13 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.rivals import (
-    Calibration,
+    BaseFeatures,
+    BeliefCalibration,
     CRMAgent,
     EarAgent,
     EstimationNetwork,
     MaxEntropyAgent,
     MaxEntropyState,
-    NodeFeatures,
     RecurrentAgent,
     RecurrentNetwork,
     crm,
@@ -23,9 +23,9 @@ from magus_pyg.models import BaseRecommender
 from magus_pyg.simulation import Agent, Scorer
 
 
-def features_of(graph: HeteroData, scorer: Scorer | Tensor) -> NodeFeatures:
+def features_of(graph: HeteroData, scorer: Scorer | Tensor) -> BaseFeatures:
     assert isinstance(scorer, BaseRecommender)
-    return NodeFeatures(graph, scorer)
+    return BaseFeatures(graph, scorer)
 
 
 class TestMaxEntropy(AgentContract):
@@ -48,7 +48,7 @@ class TestCRM(AgentContract):
     @classmethod
     def make(cls, graph: HeteroData, scorer: Scorer | Tensor) -> Agent:
         network = randomised(PolicyNetwork(crm.N_NODE, crm.N_SESSION, 8))
-        return CRMAgent(graph, scorer, network, Calibration(0.4, 0.1, 0.3))
+        return CRMAgent(graph, scorer, network, BeliefCalibration(0.4, 0.1, 0.3))
 
 
 class TestEar(AgentContract):
@@ -57,7 +57,7 @@ class TestEar(AgentContract):
         features = features_of(graph, scorer)
         network = randomised(PolicyNetwork(ear.N_NODE, ear.N_SESSION, 8))
         estimation = randomised(EstimationNetwork(features.size, 3), 6)
-        return EarAgent(graph, scorer, network, features, estimation, Calibration(0.7), rate=0.3)
+        return EarAgent(graph, scorer, network, features, estimation, BeliefCalibration(0.7), rate=0.3)
 
     @classmethod
     def scorer(cls, graph: HeteroData) -> Scorer | Tensor:

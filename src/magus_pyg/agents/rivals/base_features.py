@@ -10,14 +10,14 @@ from magus_pyg.errors import ModelError
 from magus_pyg.graph import n_items, n_nodes, node_words
 from magus_pyg.models import BaseRecommender, Candidates
 
-__all__ = ["NodeFeatures"]
+__all__ = ["BaseFeatures"]
 
 _KEPT = 1 << 25  # floats of a table that is kept whole
 _BLOCK = 1 << 14  # nodes embedded at once
 _SAMPLE = 1 << 15  # nodes of a kind that mean and spread are taken from, at most
 
 
-class NodeFeatures:
+class BaseFeatures:
     """The base recommender's last embeddings of nodes (`candidate_features`), brought to one scale.
 
     Items and queries each have mean 0 and spread 1 in every feature; a feature that does not vary is 0. The vector of

@@ -13,11 +13,11 @@ from magus_pyg.agents.rivals.nodes import SessionNodes
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.simulation.protocol import Feedback, SessionView
 
-__all__ = ["BeliefTracker", "Calibration", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
+__all__ = ["BeliefCalibration", "BeliefTracker", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
 
 
 @dataclass
-class Calibration:
+class BeliefCalibration:
     """How base scores and answers become a belief; fitted on validation sessions.
 
     Attributes:
@@ -87,7 +87,7 @@ class BeliefTracker:
         clicks: int64 [B], queries clicked so far.
     """
 
-    def __init__(self, view: SessionView, calibration: Calibration) -> None:
+    def __init__(self, view: SessionView, calibration: BeliefCalibration) -> None:
         self.view, self.calibration = view, calibration
         self.nodes = SessionNodes(view.graphs)
         self.present = view.graphs.valid[:, : self.nodes.n_items]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.judging import Judge
-from magus_pyg.agents.rivals.belief_lists import BeliefTracker, Calibration, ListInMaking, binary_entropy
+from magus_pyg.agents.rivals.belief_lists import BeliefCalibration, BeliefTracker, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState
 from magus_pyg.agents.rivals.policy import PolicyAgent, PolicyNetwork, State
 from magus_pyg.agents.rivals.policy_training import train_policy
@@ -51,11 +51,11 @@ class CRMAgent(PolicyAgent):
         graph: HeteroData,
         scorer: Scorer | Tensor,
         network: PolicyNetwork,
-        calibration: Calibration | None = None,
+        calibration: BeliefCalibration | None = None,
         name: str = "crm",
     ) -> None:
         super().__init__(graph, scorer, network, name)
-        self.calibration = (calibration or Calibration()).check()
+        self.calibration = (calibration or BeliefCalibration()).check()
 
     def __repr__(self) -> str:
         return f"CRMAgent({self.calibration})"
@@ -63,7 +63,7 @@ class CRMAgent(PolicyAgent):
     @classmethod
     def of_state(cls, graph: HeteroData, scorer: Scorer | Tensor, state: Mapping[str, Tensor]) -> "CRMAgent":
         """The agent that `fit_crm` trained; RunError where something is missing."""
-        return cls(graph, scorer, PolicyNetwork.of_state(state), Calibration.of_tensors(state))
+        return cls(graph, scorer, PolicyNetwork.of_state(state), BeliefCalibration.of_tensors(state))
 
     def tensors(self) -> dict[str, Tensor]:
         """What the agent has learned, to be saved."""
@@ -170,5 +170,5 @@ def fit_crm(
     return CRMAgent(graph, scorer, policy, calibration), rows
 
 
-def _with(rule: Calibration, temperature: float) -> Calibration:
-    return Calibration(temperature, rule.error_rate, rule.searched_error, rule.others)
+def _with(rule: BeliefCalibration, temperature: float) -> BeliefCalibration:
+    return BeliefCalibration(temperature, rule.error_rate, rule.searched_error, rule.others)

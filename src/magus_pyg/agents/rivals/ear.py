@@ -8,8 +8,8 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.belief import normalised
 from magus_pyg.agents.judging import Judge
-from magus_pyg.agents.rivals.base_features import NodeFeatures
-from magus_pyg.agents.rivals.belief_lists import BeliefTracker, Calibration, ListInMaking, binary_entropy
+from magus_pyg.agents.rivals.base_features import BaseFeatures
+from magus_pyg.agents.rivals.belief_lists import BeliefCalibration, BeliefTracker, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.crm import session_state
 from magus_pyg.agents.rivals.estimation import EstimationNetwork, fit_estimation, reflect
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState, RulePlay
@@ -45,9 +45,9 @@ class EarTracker(BeliefTracker):
     def __init__(
         self,
         view: SessionView,
-        calibration: Calibration,
+        calibration: BeliefCalibration,
         network: EstimationNetwork,
-        features: NodeFeatures,
+        features: BaseFeatures,
         rate: float,
         steps: int,
     ) -> None:
@@ -157,9 +157,9 @@ class EarAgent(PolicyAgent):
         graph: HeteroData,
         scorer: Scorer | Tensor,
         network: PolicyNetwork,
-        features: NodeFeatures,
+        features: BaseFeatures,
         estimation: EstimationNetwork,
-        calibration: Calibration | None = None,
+        calibration: BeliefCalibration | None = None,
         rate: float = 0.0,
         steps: int = 2,
         name: str = "ear",
@@ -171,7 +171,7 @@ class EarAgent(PolicyAgent):
                 f"{features.size}: train again with this model"
             )
         self.features, self.estimation = features, estimation
-        self.calibration = (calibration or Calibration()).check()
+        self.calibration = (calibration or BeliefCalibration()).check()
         self.rate, self.steps = rate, steps
 
     def __repr__(self) -> str:
@@ -179,11 +179,11 @@ class EarAgent(PolicyAgent):
 
     @classmethod
     def of_state(
-        cls, graph: HeteroData, scorer: Scorer | Tensor, features: NodeFeatures, state: Mapping[str, Tensor]
+        cls, graph: HeteroData, scorer: Scorer | Tensor, features: BaseFeatures, state: Mapping[str, Tensor]
     ) -> "EarAgent":
         """The agent that `fit_ear` trained; RunError where something is missing."""
         policy, estimation = PolicyNetwork.of_state(state), EstimationNetwork.of_state(state)
-        calibration = Calibration.of_tensors(state)
+        calibration = BeliefCalibration.of_tensors(state)
         if not {"rate", "steps"} <= set(state):
             raise RunError("what ear learned lacks its reflection: train again with this agent")
         rate, steps = float(state["rate"]), int(state["steps"])
@@ -258,7 +258,7 @@ class _RuleOnEstimation:
 def fit_ear(
     graph: HeteroData,
     scorer: Scorer | Tensor,
-    features: NodeFeatures,
+    features: BaseFeatures,
     sessions: TrainingSessions,
     judge: Judge,
     rule: MaxEntropyState,
@@ -291,7 +291,7 @@ def fit_ear(
     network = PolicyNetwork(N_NODE, N_SESSION, options.hidden, seed)
 
     def agent(policy: PolicyNetwork, heat: float, rate: float) -> EarAgent:
-        calibration = Calibration(heat, rule.error_rate, rule.searched_error, rule.others)
+        calibration = BeliefCalibration(heat, rule.error_rate, rule.searched_error, rule.others)
         return EarAgent(graph, scorer, policy, features, estimation, calibration, rate, options.reflection_steps)
 
     rate = 0.0

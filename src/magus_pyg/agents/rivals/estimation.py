@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
 from magus_pyg.agents.rivals.averaging import RunningAverage
-from magus_pyg.agents.rivals.base_features import NodeFeatures
+from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes
 from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
@@ -120,7 +120,7 @@ def reflect(
 
 def estimation_loss(
     network: EstimationNetwork,
-    features: NodeFeatures,
+    features: BaseFeatures,
     batch: PreparedBatch,
     temperature: float,
     generator: torch.Generator,
@@ -170,7 +170,7 @@ def estimation_loss(
 
 
 def fit_estimation(
-    features: NodeFeatures,
+    features: BaseFeatures,
     sessions: TrainingSessions,
     validation: PreparedSessions,
     temperatures: tuple[float, float],

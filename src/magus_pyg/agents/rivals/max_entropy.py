@@ -14,8 +14,8 @@ from magus_pyg.agents.bayes.belief_fitting import fit_temperature, target_log_li
 from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.agents.rivals.belief_lists import (
+    BeliefCalibration,
     BeliefTracker,
-    Calibration,
     ListInMaking,
     binary_entropy,
     make_lists,
@@ -25,7 +25,7 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.simulation.prepare import PreparedSessions
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
-__all__ = ["EntropyRule", "MaxEntropyAgent", "MaxEntropyState", "RulePlay", "fit_calibration", "fit_max_entropy"]
+__all__ = ["EntropyRule", "MaxEntropyAgent", "MaxEntropyState", "RulePlay", "fit_belief_calibration", "fit_max_entropy"]
 
 _SEARCHED_ERRORS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 _SHARES_OF_OTHERS = (0.5, 1.0)
@@ -33,7 +33,7 @@ _ERROR_RATES = (0.01, 0.03, 0.1, 0.2, 0.3)
 
 
 @dataclass
-class MaxEntropyState(Calibration):
+class MaxEntropyState(BeliefCalibration):
     """What `max_entropy` fits on validation sessions.
 
     Attributes:
@@ -144,15 +144,15 @@ class RulePlay:
         self.tracker.load_state_dict(state)
 
 
-def fit_calibration(sessions: PreparedSessions) -> Calibration:
+def fit_belief_calibration(sessions: PreparedSessions) -> BeliefCalibration:
     """Temperature and error of searched queries by the likelihood of the targets; the defaults without sessions."""
     if not len(sessions):
-        return Calibration()
+        return BeliefCalibration()
     temperature, error = fit_temperature(sessions), 0.5
     if any(batch.searched is not None and bool((batch.searched >= 0).any()) for batch in sessions.batches):
         likelihood = [target_log_likelihood(sessions, temperature, value) for value in _SEARCHED_ERRORS]
         error = _SEARCHED_ERRORS[int(np.argmax(likelihood))]
-    return Calibration(temperature, 0.0, error)
+    return BeliefCalibration(temperature, 0.0, error)
 
 
 def fit_max_entropy(
@@ -176,7 +176,7 @@ def fit_max_entropy(
         The state, and a table with a row for each state tried, best first; the defaults and an empty table without
         sessions.
     """
-    found = fit_calibration(judge.sessions)
+    found = fit_belief_calibration(judge.sessions)
     best = MaxEntropyState(**asdict(found))
     if not len(judge.sessions):
         return best, pd.DataFrame(columns=[*(entry.name for entry in fields(best)), "objective"])

@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.ranking import rank_top
-from magus_pyg.agents.rivals.base_features import NodeFeatures
+from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes, steady
 from magus_pyg.errors import RunError
 from magus_pyg.models.kernels.row_gather import take_rows
@@ -136,7 +136,7 @@ class RecurrentAgent:
         self,
         graph: HeteroData,
         scorer: Scorer | Tensor,
-        features: NodeFeatures,
+        features: BaseFeatures,
         network: RecurrentNetwork,
         temperature: float = 1.0,
         offset: float = 0.0,
@@ -160,7 +160,7 @@ class RecurrentAgent:
 
     @classmethod
     def of_state(
-        cls, graph: HeteroData, scorer: Scorer | Tensor, features: NodeFeatures, state: Mapping[str, Tensor]
+        cls, graph: HeteroData, scorer: Scorer | Tensor, features: BaseFeatures, state: Mapping[str, Tensor]
     ) -> "RecurrentAgent":
         """The agent that `fit_recurrent` trained; RunError where something is missing."""
         network = RecurrentNetwork.of_state(state)
@@ -269,7 +269,7 @@ class RecurrentPlay:
         self.listed, self.value = state["listed"].clone(), state["value"].clone()
 
 
-def _projected(network: RecurrentNetwork, features: NodeFeatures, nodes: SessionNodes) -> tuple[Tensor, Tensor]:
+def _projected(network: RecurrentNetwork, features: BaseFeatures, nodes: SessionNodes) -> tuple[Tensor, Tensor]:
     """V e_v and W e_v [B, D, r] of the nodes of sessions; each node of the graph once where the sessions hold more."""
     if features.n_nodes > nodes.node.numel():
         return network.project(features(nodes.node), nodes.is_item)

@@ -9,9 +9,9 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals.averaging import RunningAverage
-from magus_pyg.agents.rivals.base_features import NodeFeatures
+from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.recurrent_agent import RecurrentAgent, RecurrentNetwork, RecurrentPlay
-from magus_pyg.agents.rivals.rival_options import RecurrentOptions
+from magus_pyg.agents.rivals.rival_options import RecurrentAgentOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions, play_batch
 from magus_pyg.errors import ModelError
 from magus_pyg.random import derive_seed
@@ -58,11 +58,11 @@ def round_loss(play: RecurrentPlay, targets: Tensor, going: Tensor, query_weight
 def fit_recurrent(
     graph: HeteroData,
     scorer: Scorer | Tensor,
-    features: NodeFeatures,
+    features: BaseFeatures,
     sessions: TrainingSessions,
     judge: Judge,
     temperatures: tuple[float, float],
-    options: RecurrentOptions | None = None,
+    options: RecurrentAgentOptions | None = None,
     seed: int = 0,
     offsets: Sequence[float] = _OFFSETS,
     say: Callable[[str], None] | None = None,
@@ -90,7 +90,7 @@ def fit_recurrent(
     Raises:
         ModelError: a loss that is not finite.
     """
-    options = options or RecurrentOptions()
+    options = options or RecurrentAgentOptions()
     network = RecurrentNetwork(features.size, options.hidden, options.feedback, options.rank, seed)
     learner = RecurrentAgent(graph, scorer, features, network, temperatures[0])
     held_out = RecurrentAgent(graph, scorer, features, network, temperatures[1])
@@ -167,7 +167,7 @@ def _play(
 
 
 def _held_out_loss(
-    agent: RecurrentAgent, sessions: TrainingSessions, judge: Judge, options: RecurrentOptions, seed: int
+    agent: RecurrentAgent, sessions: TrainingSessions, judge: Judge, options: RecurrentAgentOptions, seed: int
 ) -> float:
     """The loss on the validation sessions, played with the same noise every time."""
     generator = torch.Generator()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from magus_pyg.errors import ConfigError
 
-__all__ = ["EarOptions", "PolicyOptions", "RecurrentOptions", "RivalOptions"]
+__all__ = ["EarOptions", "PolicyOptions", "RecurrentAgentOptions", "RivalOptions"]
 
 
 def _check(owner: object, low: float, *names: str, strict: bool = False) -> None:
@@ -17,7 +17,7 @@ def _check(owner: object, low: float, *names: str, strict: bool = False) -> None
 
 
 @dataclass
-class RecurrentOptions:
+class RecurrentAgentOptions:
     """`recurrent`.
 
     Attributes:
@@ -144,7 +144,7 @@ class RivalOptions:
     folds: int = 3
     per_user: int = 4
     sessions: int = 10_000
-    recurrent: RecurrentOptions = field(default_factory=RecurrentOptions)
+    recurrent: RecurrentAgentOptions = field(default_factory=RecurrentAgentOptions)
     crm: PolicyOptions = field(default_factory=PolicyOptions)
     ear: EarOptions = field(default_factory=EarOptions)
 
