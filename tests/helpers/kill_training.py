@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_training import OPTIONS, assert_same, new_model, planted_data, train
+from planted_training import OPTIONS, assert_same, new_model, planted_data, train
 
 from magus_pyg.training import fit
 from magus_pyg.training.checkpoint import has_checkpoint, read_checkpoint, write_checkpoint

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_training import OPTIONS, new_model, planted_data, train
+from planted_training import OPTIONS, new_model, planted_data, train
 
 from magus_pyg.models import DIN, FM, GRU, BaseRecommender, DINOptions, FMOptions, GRUOptions
 from magus_pyg.training import TrainOptions
