@@ -7,12 +7,13 @@ from pathlib import Path
 
 from magus_pyg.commands.command_line import guarded
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment.tuning import _OWN, TuneOptions, tune, write_experiment
+from magus_pyg.experiment.tuning import TuneOptions, tune, write_experiment
 from magus_pyg.report.console import make_console
 from magus_pyg.runs.overrides import compose_config
 
 __all__ = ["HELP", "command", "main_tune"]
 
+_OWN = ("trials", "minutes", "vary", "study", "out")
 
 HELP = """Search settings of a base recommender by the AUC of its validation rows; writes them as an experiment file.
 

@@ -36,7 +36,6 @@ __all__ = [
     "write_experiment",
 ]
 
-_OWN = ("trials", "minutes", "vary", "study", "out")
 _DIGITS = 3  # significant digits of what is tried: finer differences are noise
 
 

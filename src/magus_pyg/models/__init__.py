@@ -1,4 +1,4 @@
-"""Base recommenders: what scores users against items and word combinations, and how it is trained."""
+"""Base recommenders: what scores users against items and word combinations, one a file."""
 
 from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
