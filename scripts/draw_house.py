@@ -37,6 +37,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """From the ground up. Folders of one floor do not import each other; a folder that does not exist yet is not drawn."""
 
 GROUND_FILES = ("_version", "errors", "files", "options", "ragged", "random")
+ROOF_FILES = ("__init__", "ear")
+"""Files beside the folders that hand on names of the floors, `ear` old ones; nothing inside may import them."""
 
 # Temporary: what is about to go. Imports left out of the checks for circles and arrows up, and names that stand twice.
 _KNOWN_TWICE = {"play.py", "variants.py"}
@@ -62,12 +64,11 @@ class Source:
 
     @property
     def top(self) -> str:
-        """The folder below the package, `GROUND` for a single file beside the folders, empty for the package's own
-        `__init__`."""
+        """The folder below the package, `GROUND` for a single file beside the folders, empty for one of the roof."""
         first, _, rest = self.path.partition("/")
         if rest:
             return first
-        return "" if first == "__init__.py" else GROUND
+        return "" if first.removesuffix(".py") in ROOF_FILES else GROUND
 
 
 @dataclass(frozen=True)
@@ -147,13 +148,13 @@ def _twice(sources: dict[str, Source]) -> list[str]:
     places = defaultdict(list)
     for source in sources.values():
         name = source.path.rpartition("/")[2]
-        if name != "__init__.py" and name not in _KNOWN_TWICE:
+        if source.top and name != "__init__.py" and name not in _KNOWN_TWICE:
             places[name].append(source.path)
     return [f"{name}: a file name that stands twice: {', '.join(paths)}" for name, paths in places.items() if paths[1:]]
 
 
 def _height(source: Source) -> float:
-    """The floor of a file: the package's own `__init__` is the roof; an unknown folder, reported apart, too."""
+    """The floor of a file: what no floor holds is the roof."""
     for height, floor in enumerate(FLOORS):
         if source.top in floor:
             return height

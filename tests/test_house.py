@@ -24,10 +24,12 @@ house = _load()
 
 SOUND = {
     "__init__.py": "from magus_pyg.data import load",
+    "ear.py": "from magus_pyg.data import load",
     "errors.py": "class DataError(Exception): ...",
     "data/__init__.py": "from magus_pyg.data.tables import load",
     "data/tables.py": "import os\nfrom magus_pyg.errors import DataError\nfrom . import _parts\nload = 1",
     "data/_parts.py": "part = 1",
+    "data/ear.py": "",
     "data/sets/__init__.py": "",
     "data/sets/films.py": "from magus_pyg.data._parts import part\nfrom ..tables import load",
     "graph/__init__.py": "def build() -> None:\n    from magus_pyg.data import load",
@@ -82,6 +84,7 @@ def test_a_sound_tree_has_no_faults(tmp_path: Path) -> None:
             "data/tables.py:3: imports graph/__init__.py, a floor above",
         ),
         ({"errors.py": "import magus_pyg.data"}, "errors.py:1: imports data/__init__.py, a floor above"),
+        ({"graph/words.py": "from magus_pyg.ear import load"}, "graph/words.py:1: imports ear.py, a floor above"),
         ({"graph/words.py": "from magus_pyg import build"}, "graph/words.py:1: imports __init__.py, a floor above"),
         (
             {"nn/conv.py": "from magus_pyg.graph import x"},
