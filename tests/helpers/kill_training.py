@@ -24,7 +24,7 @@ SETTINGS = replace(OPTIONS, epochs=EPOCHS, patience=EPOCHS, lr_patience=3, batch
 
 def peaceful(folder: Path) -> tuple[object, list[dict[str, torch.Tensor]]]:
     """The result of a training without a kill, and the weights after each of its epochs."""
-    import magus_pyg.training.fit as training
+    import magus_pyg.training.fitting as training
 
     snapshots = []
 

@@ -1,6 +1,6 @@
 """Training base recommenders: rows, batches, the loop, the best epoch, checkpoints, out-of-fold scores."""
 
-from magus_pyg.training.fit import TrainResult, fit
+from magus_pyg.training.fitting import TrainResult, fit
 from magus_pyg.training.train_options import TrainOptions
 from magus_pyg.training.training_rows import training_data
 

@@ -17,7 +17,7 @@ from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.random import derive_seed, integers
-from magus_pyg.training.fit import fit
+from magus_pyg.training.fitting import fit
 from magus_pyg.training.train_options import TrainOptions
 
 __all__ = ["FoldedSessions", "fold_data", "fold_of", "out_of_fold_scores"]
