@@ -31,6 +31,7 @@ from magus_pyg.graph import (
     words_of,
 )
 from magus_pyg.graph.combinations import count_pairs, enumerate_combinations
+from magus_pyg.graph.words import join_words
 from magus_pyg.ragged import Ragged
 
 
@@ -61,6 +62,17 @@ def test_merged_fields_share_their_words() -> None:
     by_name = build_word_table(items, ["category", "brand"], {"category": ["top", "sub"]})
     assert by_name.words == words.words
     assert by_name.item_words.tolist() == words.item_words.tolist()
+
+
+@given(catalogue=catalogues(), cut=st.integers(0, 6))
+def test_words_of_two_tables_are_joined_in_order(catalogue: Catalogue, cut: int) -> None:
+    parts = [catalogue.table[:cut], catalogue.table[cut:], catalogue.table[:0], catalogue.table]
+    *tables, whole = [build_word_table(part, catalogue.word_fields, catalogue.merge_fields).words for part in parts]
+    joined, numbers = join_words(tables)
+    assert joined == whole
+    assert joined.fields == whole.fields
+    for words, number in zip(tables, numbers, strict=True):
+        assert [joined[place] for place in number.tolist()] == list(words)
 
 
 def test_max_share_leaves_out_what_more_items_carry(caplog: pytest.LogCaptureFixture) -> None:

@@ -82,6 +82,11 @@ class Texts(Sequence[str]):
         sums = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
         return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), sums)
 
+    def arrow(self) -> pa.StringArray:
+        """The same as an Arrow array that shares their memory (up to 2 GiB of bytes, as `of` takes them)."""
+        ends = self.ends.astype(np.int32, copy=False)
+        return pa.StringArray.from_buffers(len(self), pa.py_buffer(ends), pa.py_buffer(self.data))
+
     def __len__(self) -> int:
         return int(self.ends.size) - 1
 

@@ -185,17 +185,17 @@ class Levels:
         # Positions are chosen in lexicographic order and words ascend, so each row is ascending already.
         return torch.cat(columns, 1)
 
-    def exist(self, words: Tensor) -> Tensor:
-        """bool [G]: whether some item contains all of the words [G, length], ascending within a row."""
+    def find(self, words: Tensor) -> Tensor:
+        """int64 [G]: the combinations of the words [G, length], ascending within a row; -1 where no item has all."""
         found = torch.ones(words.shape[0], dtype=torch.bool)
         if words.shape[1] > len(self.keys):
-            return ~found
+            return torch.full_like(found, -1, dtype=torch.int64)
         ids = words[:, 0].to(torch.int64)
         for size in range(2, words.shape[1] + 1):
             keys, key = self.keys[size - 1], ids * self.n_words + words[:, size - 1]
             ids = torch.searchsorted(keys, key).clamp_(max=keys.numel() - 1)
             found &= keys[ids] == key
-        return found
+        return torch.where(found, ids + self.offset(words.shape[1]), -1)
 
     def parts(self) -> Ragged:
         """For every combination the combinations strictly part of it: all of its proper subsets, which exist."""

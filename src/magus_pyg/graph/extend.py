@@ -1,32 +1,30 @@
 """New items in a relational graph: the graph of the joined table, without its old items being read again."""
 
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import DataError, GraphError
-from magus_pyg.graph._added_words import NAMED, AllWords, OldGraph, add_words
-from magus_pyg.graph._memory import require_memory
-from magus_pyg.graph._merging import MergedCombinations, append_texts, merge_combinations
 from magus_pyg.graph._texts import Texts
-from magus_pyg.graph.access import improves_edges, n_nodes
-from magus_pyg.graph.combinations import ADVICE, Combinations, enumerate_combinations
-from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, checked_ids, materialize_relations
-from magus_pyg.graph.searched import LongQueries, containing, match_queries
+from magus_pyg.graph.access import improves_edges, n_items, n_nodes, node_words
+from magus_pyg.graph.combinations import Levels, by_size
+from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, checked_ids, graph_of_words
 from magus_pyg.graph.settings import GraphSettings
 from magus_pyg.graph.titles import read_titles
-from magus_pyg.graph.vocabulary import Vocabulary
-from magus_pyg.graph.words import build_word_table
+from magus_pyg.graph.vocabulary import Words
+from magus_pyg.graph.words import WordTable, build_word_table, join_words, leave_out
 from magus_pyg.ragged import Ragged
 
 __all__ = ["Extension", "extend_relational_graph"]
 
 _OF_NODES = ("num_nodes", "is_item")
+_NAMED = 5
+"""Of many things that are wrong, as many are named."""
 
 
 class Extension(NamedTuple):
@@ -56,8 +54,9 @@ def extend_relational_graph(
 
     The result is the graph that `build_relational_graph` makes of the joined table, number for number: the new items
     are the nodes after the old items, all queries follow in their order of size and words, so queries move up; words
-    are numbered anew where new ones stand between them. The time is that of building a graph of the new items alone,
-    and of copying. The graph itself does not change, so whoever holds it can go on with it.
+    are numbered anew where new ones stand between them. Texts of old items are not read again: their words, ids and
+    titles are in the graph, from which it is built anew. The graph itself does not change, so whoever holds it can go
+    on with it.
 
     Cells are read as texts as the table holds them: a column of whole numbers must not have become one of floats.
 
@@ -83,33 +82,18 @@ def extend_relational_graph(
         raise GraphError(f'common_words must be "raise" or "keep", got {common_words!r}')
     settings = _settings_of(graph)
     ids = checked_ids(items, settings.item_id, may_be_empty=True)
-    table = build_word_table(items, settings.word_fields, dict(settings.merge_fields), 1.0, settings.separator)
-    if not len(items):
-        return Extension(graph, torch.arange(n_nodes(graph), device=improves_edges(graph).device))
-    _check_new(graph, ids, settings.item_id)
-    old = OldGraph(graph)
-    words = add_words(old, table, settings, common_words == "keep")
-    new = enumerate_combinations(words.item_words, words.new.numel(), old.max_words)
-    merged = merge_combinations(old.combinations, new, words.old, words.new, len(words.words))
-    vocabulary = Vocabulary(words.words, append_texts(graph.vocabulary.item_ids, ids))
-    long, counts = match_queries(
-        settings.searched.distinct(), vocabulary, merged.levels, old.max_words, _Holders(old, words)
-    )
-    node_map = _node_map(old, len(ids), merged, words, long)
-    extended = _assemble(old, words, new, merged, long, node_map)
-    extended.vocabulary = vocabulary
-    extended.max_words, extended.relations = old.max_words, graph.relations
-    extended.counts = {
-        "words dropped by max_share": len(words.dropped),
-        "items without words": graph.counts["items without words"] + int((words.item_words.lengths == 0).sum()),
-        **counts,
-    }
-    extended.settings = replace(settings, dropped=words.dropped)
-    if settings.title_field is not None:
-        extended.titles = append_texts(graph.titles, read_titles(items, settings.title_field))
-    materialize_relations(extended, settings.materialize, graph.relations)
+    titles = None if settings.title_field is None else read_titles(items, settings.title_field)
+    new = build_word_table(items, settings.word_fields, dict(settings.merge_fields), 1.0, settings.separator)
     device = improves_edges(graph).device
-    return Extension(extended.to(device), node_map.to(device))
+    if not len(items):
+        return Extension(graph, torch.arange(n_nodes(graph), device=device))
+    _check_new(graph, ids, settings.item_id)
+    table, number = _joined_tables(graph, new, settings, common_words == "keep")
+    if titles is not None:
+        titles = _joined(graph.titles, titles)
+    ids = _joined(graph.vocabulary.item_ids, ids)
+    extended, levels = graph_of_words(table, ids, titles, settings, int(graph.max_words), graph.relations)
+    return Extension(extended.to(device), _node_map(graph, extended, levels, number).to(device))
 
 
 def _settings_of(graph: HeteroData) -> GraphSettings:
@@ -135,152 +119,68 @@ def _check_new(graph: HeteroData, ids: Texts, item_id: str) -> None:
     node = graph.vocabulary.item_ids.positions(ids)
     twice = np.flatnonzero(node >= 0)
     if twice.size:
-        named = ", ".join(repr(ids[row]) for row in twice[:NAMED].tolist())
-        more = f" and {twice.size - NAMED} more" if twice.size > NAMED else ""
+        named = ", ".join(repr(ids[row]) for row in twice[:_NAMED].tolist())
+        more = f" and {twice.size - _NAMED} more" if twice.size > _NAMED else ""
         raise DataError(f"{item_id} {named}{more} of the new items: the graph has them already")
 
 
-class _Holders:
-    """Finds the items that hold a long searched query: old ones as the graph says, new ones by their words."""
-
-    def __init__(self, old: OldGraph, words: AllWords) -> None:
-        self.old, self.words = old, words
-
-    def __call__(self, longer: Ragged) -> tuple[Tensor, Tensor]:
-        old, words, n_words = self.old, self.words, len(self.words.words)
-        if not len(longer) and not len(old.long_words):  # nearly always: nothing to look through R+ for
-            none = torch.zeros(0, dtype=torch.int64)
-            return none, none
-        rows = Ragged(words.item_words.ptr, words.new[words.item_words.index])
-        query, item = containing(longer, rows, n_words)
-        queries, items = [query], [item + old.n_items]
-        now = {tuple(row): number for number, row in enumerate(longer.tolist())}
-        number_of = torch.tensor([now.get(row, -1) for row in _long_rows(old, words)], dtype=torch.int64)
-        is_long = old.part[: old.of_items] >= old.first_long
-        query = number_of[old.part[: old.of_items][is_long] - old.first_long]
-        queries.append(query[query >= 0])
-        items.append(old.whole[: old.of_items][is_long][query >= 0])
-        if words.second:
-            # Queries that lost a word which stands in two fields now are new, and made of old words.
-            other = torch.ones(len(longer), dtype=torch.bool)
-            other[number_of[number_of >= 0]] = False
-            changed = torch.nonzero(other).flatten()
-            held = Ragged(old.item_words.ptr, words.renumber(old.item_words.index))
-            query, item = containing(longer.select(changed), held, n_words)
-            queries.append(changed[query])
-            items.append(item)
-        return torch.cat(queries), torch.cat(items)
+def _joined(texts: Texts, more: Texts) -> Texts:
+    """Two sequences of texts one after the other."""
+    return Texts.of(pa.concat_arrays([texts.arrow(), more.arrow()]))
 
 
-def _long_rows(old: OldGraph, words: AllWords) -> list[tuple[int, ...]]:
-    """The words, as numbered now, of the long searched queries that were nodes."""
-    return [tuple(row) for row in Ragged(old.long_words.ptr, words.renumber(old.long_words.index)).tolist()]
+def _joined_tables(graph: HeteroData, new: WordTable, settings: GraphSettings, keep: bool) -> tuple[WordTable, Tensor]:
+    """The words of old and new items, those left out by `max_share` apart.
+
+    Returns:
+        The table, and the number in it of every word of the graph, int64 [W].
+    """
+    before, rows = graph.vocabulary.words, node_words(graph).to("cpu")
+    count = n_items(graph)
+    held = Ragged(rows.ptr[: count + 1], rows.index[: int(rows.ptr[count])])
+    codes = np.array([before.fields.index(word.field) for word, _ in settings.dropped], dtype=np.int32)
+    dropped = Words(before.fields, codes, Texts.of([word.value for word, _ in settings.dropped]))
+    words, (of_old, of_new, of_dropped) = join_words([before, new.words, dropped])
+    number = torch.from_numpy(of_old)
+    index = torch.cat([number[held.index], torch.from_numpy(of_new)[new.item_words.index]])
+    item_words = Ragged(torch.cat([held.ptr, new.item_words.ptr[1:] + held.index.numel()]), index)
+
+    carriers = np.bincount(index.numpy(), minlength=len(words))
+    carriers[of_dropped] += np.array([many for _, many in settings.dropped], dtype=np.int64)
+    share = carriers / len(item_words)
+    out = share > settings.max_share
+    was_in, was_out = np.zeros((2, len(words)), dtype=bool)
+    was_in[of_old], was_out[of_dropped] = True, True
+    changed = np.flatnonzero(was_in & out | was_out & ~out).tolist()
+    if changed and not keep:
+        which = [(words[place], share[place], "leave it out" if out[place] else "take it in") for place in changed]
+        named = ", ".join(f"{word.field}={word.value} ({part:.0%}: {what})" for word, part, what in which[:_NAMED])
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        raise GraphError(
+            f"with the new items max_share={settings.max_share} chooses other words: a build of all would change "
+            f"{named}{more}; build the graph again from the joined table, or pass common_words='keep' to go on with "
+            "the words chosen before"
+        )
+    out = was_out | out & ~was_in
+    kept = torch.from_numpy(~out).cumsum(0) - 1
+    return leave_out(words, item_words, carriers, out), kept[number]
 
 
-def _node_map(old: OldGraph, count: int, merged: MergedCombinations, words: AllWords, long: LongQueries) -> Tensor:
-    """int64 [N]: the new numbers of old nodes; see `Extension`."""
-    node_map = torch.empty(old.n_nodes, dtype=torch.int64)
-    first = old.n_items + count
-    torch.arange(old.n_items, out=node_map[: old.n_items])
-    taken = old.n_items
-    for size, (many, position) in enumerate(zip(old.combinations.counts, merged.old, strict=False), 1):
-        start = first + merged.levels.offset(size)
-        block = node_map[taken : taken + many]
-        block.copy_(torch.arange(many) if position is None else position)
-        block += start
-        taken += many
-    now = {tuple(row): number for number, row in enumerate(long.words.tolist(), first + merged.levels.total)}
-    node_map[taken:] = torch.tensor([now.get(row, -1) for row in _long_rows(old, words)], dtype=torch.int64)
+def _node_map(graph: HeteroData, extended: HeteroData, levels: Levels, number: Tensor) -> Tensor:
+    """int64 [N]: where the nodes of the graph before are, whose words are numbered anew; see `Extension`."""
+    rows, count = node_words(graph).to("cpu"), n_items(graph)
+    first = n_items(extended)
+    node_map = torch.arange(len(rows))
+    queries = torch.arange(count, len(rows))
+    short = queries[rows.lengths[count:] <= graph.max_words]
+    for chosen, words in by_size(rows.select(short)):
+        node_map[short[chosen]] = levels.find(number[words]) + first
+    long = first + levels.total
+    now = {
+        tuple(row): node
+        for node, row in enumerate(node_words(extended).select(torch.arange(long, n_nodes(extended))).tolist(), long)
+    }
+    before = rows.select(queries[short.numel() :])
+    for place, row in enumerate(Ragged(before.ptr, number[before.index]).tolist(), count + short.numel()):
+        node_map[place] = now.get(tuple(row), -1)
     return node_map
-
-
-def _assemble(
-    old: OldGraph, words: AllWords, new: Combinations, merged: MergedCombinations, long: LongQueries, node_map: Tensor
-) -> HeteroData:
-    """R+ and the words of all nodes; see `relational`."""
-    levels, count = merged.levels, len(words.item_words)
-    items = old.n_items + count
-    base = items + levels.total
-    nodes = base + len(long.words)
-    widths = [2**size - 2 for size in range(1, len(levels.keys) + 1)]
-    part, whole = old.part[: old.of_items], old.whole[: old.of_items]
-    if old.first_long < old.n_nodes:  # long queries are written again
-        short = part < old.first_long
-        part, whole = part[short], whole[short]
-    of_new = torch.cat([p + items + levels.offset(size) for size, p in enumerate(merged.new, 1)])  # combination to node
-    sizes = [part.numel(), new.item_parts.index.numel()]
-    sizes += [keys.numel() * width for keys, width in zip(levels.keys, widths, strict=True)]
-    sizes.append(long.parts.index.numel())
-    require_memory(
-        16 * (sum(sizes) + 2 * long.item.numel()), f"R+ with {sum(sizes) + long.item.numel():,} edges", ADVICE
-    )
-
-    edges = torch.empty((2, sum(sizes)), dtype=torch.int64)
-    parts, wholes = (torch.split(row, sizes) for row in edges)
-    torch.index_select(node_map, 0, part, out=parts[0])
-    wholes[0].copy_(whole)
-    torch.index_select(of_new, 0, new.item_parts.index.to(torch.int64), out=parts[1])
-    wholes[1].copy_(new.item_parts.row + old.n_items)
-    taken = 0
-    for size, width in enumerate(widths[1:], 2):
-        block = parts[size + 1].view(-1, width)
-        wholes[size + 1].view(-1, width).copy_((torch.arange(len(block)) + items + levels.offset(size)).unsqueeze(1))
-        _merge_parts(block, size, old, new, merged, node_map, of_new, taken)
-        if size <= len(new.levels.keys):
-            taken += new.levels.keys[size - 1].numel() * width
-    parts[-1].copy_(long.parts.index + items)
-    wholes[-1].copy_(long.parts.row + base)
-    if long.item.numel():
-        edges = _insert_long(edges, sizes[0] + sizes[1], long, base)
-
-    extended = HeteroData()
-    extended["node"].num_nodes = nodes
-    extended["node"].is_item = torch.arange(nodes) < items
-    extended[IMPROVES].edge_index = edges
-    held = [words.renumber(old.item_words.index), words.new[words.item_words.index]]
-    combinations = levels.rows()
-    lengths = [old.item_words.lengths, words.item_words.lengths, combinations.lengths, long.words.lengths]
-    ptr = torch.zeros(nodes + 1, dtype=torch.int64)
-    torch.cumsum(torch.cat(lengths), 0, out=ptr[1:])
-    extended.word_ptr = ptr
-    extended.word_index = torch.cat([*held, combinations.index, long.words.index])
-    extended.n_items = items
-    return extended
-
-
-def _merge_parts(
-    block: Tensor,
-    size: int,
-    old: OldGraph,
-    new: Combinations,
-    merged: MergedCombinations,
-    node_map: Tensor,
-    of_new: Tensor,
-    taken: int,
-) -> None:
-    """Write the parts of all combinations of a size, [n_k, 2^k - 2]; those of new items start at `taken`."""
-    width = block.shape[1]
-    if size <= len(old.combinations.counts):
-        before = old.combinations.parts[size - 1].reshape(-1)
-        moved = merged.old[size - 1]
-        if moved is None:
-            torch.index_select(node_map, 0, before, out=block.view(-1))
-            return
-        block[moved] = node_map[before].view(-1, width)
-    fresh = merged.fresh[size - 1]
-    own = new.parts.index[taken : taken + fresh.numel() * width].view(-1, width)[fresh]
-    block[merged.new[size - 1][fresh]] = of_new[own.to(torch.int64)]
-
-
-def _insert_long(edges: Tensor, of_items: int, long: LongQueries, first: int) -> Tensor:
-    """R+ with the long queries of items: they stand last among the parts of an item."""
-    order = torch.argsort(long.item * max(len(long.words), 1) + long.item_part)
-    item = long.item[order]
-    place = torch.searchsorted(edges[1, :of_items], item, right=True) + torch.arange(item.numel())
-    merged = torch.empty((2, edges.shape[1] + item.numel()), dtype=torch.int64)
-    is_long = torch.zeros(merged.shape[1], dtype=torch.bool)
-    is_long[place] = True
-    for row, before, values in zip(merged, edges, (long.item_part[order] + first, item), strict=True):
-        row.masked_scatter_(~is_long, before)
-        row[place] = values
-    return merged

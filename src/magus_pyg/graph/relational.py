@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,9 +15,9 @@ from torch_geometric.data import HeteroData
 from magus_pyg.errors import DataError, GraphError
 from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph._texts import Texts
-from magus_pyg.graph.combinations import ADVICE, Combinations, enumerate_combinations
+from magus_pyg.graph.combinations import ADVICE, Combinations, Levels, enumerate_combinations
 from magus_pyg.graph.relations import Relations, relation_edges
-from magus_pyg.graph.searched import LongQueries, containing, count_queries, match_queries
+from magus_pyg.graph.searched import LongQueries, count_queries, match_queries
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries
 from magus_pyg.graph.titles import read_titles
 from magus_pyg.graph.vocabulary import Vocabulary
@@ -30,7 +31,7 @@ __all__ = [
     "MATERIALIZE_LIMIT",
     "build_relational_graph",
     "checked_ids",
-    "materialize_relations",
+    "graph_of_words",
 ]
 
 logger = logging.getLogger(__name__)
@@ -98,38 +99,51 @@ def build_relational_graph(
     ids = checked_ids(items, item_id)
     titles = None if title_field is None else read_titles(items, title_field)
     table = build_word_table(items, word_fields, merge_fields, max_share, separator)
-    base = enumerate_combinations(table.item_words, len(table.words), max_words)
-    vocabulary = Vocabulary(table.words, ids)
-    n_words = len(table.words)
-    distinct = count_queries(queries or (), separator)
-    long, counts = match_queries(
-        distinct, vocabulary, base.levels, max_words, lambda longer: containing(longer, table.item_words, n_words)
-    )
-    counts = {
-        "words dropped by max_share": len(table.dropped),
-        "items without words": table.wordless,
-        **counts,
-    }
-    graph = _assemble(table, base, long)
-    graph.vocabulary = vocabulary
-    graph.max_words = max_words
-    graph.relations = relations
-    graph.counts = counts
-    graph.settings = GraphSettings(
+    settings = GraphSettings(
         word_fields=tuple(word_fields),
         item_id=item_id,
         max_share=max_share,
         materialize=materialize,
         separator=separator,
         merge_fields=tuple((name, tuple(members)) for name, members in (merge_fields or {}).items()),
-        dropped=tuple(zip(table.dropped, table.dropped_items, strict=True)),
-        searched=SearchedQueries.of(distinct),
+        searched=SearchedQueries.of(count_queries(queries or (), separator)),
         title_field=title_field,
     )
+    return graph_of_words(table, ids, titles, settings, max_words, relations)[0]
+
+
+def graph_of_words(
+    table: WordTable, ids: Texts, titles: Texts | None, settings: GraphSettings, max_words: int, relations: Relations
+) -> tuple[HeteroData, Levels]:
+    """The graph of items whose words are known, and its enumerated combinations.
+
+    Args:
+        table: the words of I items.
+        ids: [I] texts.
+        titles: [I] texts, if the graph has a title field.
+        settings: how the table was made; its `dropped` are those of the table.
+        max_words, relations: as for `build_relational_graph`.
+
+    Raises:
+        GraphError: as of `build_relational_graph`.
+    """
+    base = enumerate_combinations(table.item_words, len(table.words), max_words)
+    vocabulary = Vocabulary(table.words, ids)
+    long, counts = match_queries(settings.searched.distinct(), vocabulary, base.levels, max_words, table.item_words)
+    graph = _assemble(table, base, long)
+    graph.vocabulary = vocabulary
+    graph.max_words = max_words
+    graph.relations = relations
+    graph.counts = {
+        "words dropped by max_share": len(table.dropped),
+        "items without words": table.wordless,
+        **counts,
+    }
+    graph.settings = replace(settings, dropped=tuple(zip(table.dropped, table.dropped_items, strict=True)))
     if titles is not None:
         graph.titles = titles
-    materialize_relations(graph, materialize, relations)
-    return graph
+    _materialize_relations(graph, settings.materialize, relations)
+    return graph, base.levels
 
 
 def checked_ids(items: pd.DataFrame, item_id: str, may_be_empty: bool = False) -> Texts:
@@ -208,7 +222,7 @@ def _assemble(table: WordTable, base: Combinations, long: LongQueries) -> Hetero
     return graph
 
 
-def materialize_relations(graph: HeteroData, materialize: bool | Literal["auto"], relations: Relations) -> None:
+def _materialize_relations(graph: HeteroData, materialize: bool | Literal["auto"], relations: Relations) -> None:
     """Give a graph R- and R⊥ as edges where they are wanted; arguments and errors as of `build_relational_graph`."""
     n_nodes = int(graph["node"].num_nodes)
     if materialize not in (True, False, "auto"):

@@ -1,7 +1,7 @@
 """Searched queries of a log: matched to words, and nodes of their own where longer than the enumerated ones."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,13 @@ from magus_pyg.graph.settings import Wording
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.ragged import Ragged
 
-__all__ = ["Holders", "LongQueries", "containing", "count_queries", "match_queries", "parse_query"]
+__all__ = ["LongQueries", "count_queries", "match_queries", "parse_query"]
 
 logger = logging.getLogger(__name__)
 
 _PIECE = 2**22  # (query, item) pairs looked at at once
 
 Query = str | Sequence[str | tuple[str, str]]
-
-Holders = Callable[[Ragged], tuple[Tensor, Tensor]]
-"""From queries (rows of word ids) to the items that hold all words of one: `(query, item)`, int64 [pairs] each."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[Wordin
 
 
 def match_queries(
-    distinct: Mapping[Wording, int], vocabulary: Vocabulary, levels: Levels, max_words: int, holders: Holders
+    distinct: Mapping[Wording, int], vocabulary: Vocabulary, levels: Levels, max_words: int, item_words: Ragged
 ) -> tuple[LongQueries, dict[str, int]]:
     """Match searched queries to words, and find those that need a node of their own.
 
@@ -86,7 +83,7 @@ def match_queries(
         vocabulary: the words of the graph.
         levels: the enumerated combinations.
         max_words: the most words of an enumerated combination.
-        holders: finds the items that hold queries of more words, see `containing`.
+        item_words: [I] rows of word ids, ascending within a row.
 
     Returns:
         The long queries, and the counts: "searched queries", "searched words unknown or ambiguous", "searched
@@ -115,9 +112,9 @@ def match_queries(
     whole = torch.zeros(len(rows), dtype=torch.bool)
     for chosen, words_of_size in by_size(ragged):
         if words_of_size.shape[1] <= max_words:  # then some item contains the query if it is among the enumerated
-            whole[chosen] = levels.exist(words_of_size)
+            whole[chosen] = levels.find(words_of_size) >= 0
     longer = torch.nonzero(ragged.lengths > max_words).flatten()
-    holding, item = holders(ragged.select(longer))
+    holding, item = _containing(ragged.select(longer), item_words, levels.n_words)
     whole[longer[holding]] = True
     counts["searched queries that no item contains"] = sum(
         matched[ids] for ids, kept in zip(rows, whole.tolist(), strict=True) if not kept
@@ -143,7 +140,7 @@ def match_words(words: Iterable[str | tuple[str, str]], vocabulary: Vocabulary) 
     return tuple(sorted(ids)), lost
 
 
-def containing(queries: Ragged, rows: Ragged, n_words: int) -> tuple[Tensor, Tensor]:
+def _containing(queries: Ragged, rows: Ragged, n_words: int) -> tuple[Tensor, Tensor]:
     """Which rows hold all words of a query: `(query, row)`, int64 [pairs] each, ascending by query, then by row.
 
     The rows that hold the rarest word of a query are looked through for its other words, some queries at a time.
@@ -201,7 +198,7 @@ def _long_queries(words: Ragged, item: Tensor, item_part: Tensor, levels: Levels
         subsets = levels.subsets(of_size, max_words)
         row.append(chosen.unsqueeze(1).expand_as(subsets).reshape(-1))
         part.append(subsets.reshape(-1))
-    inner, outer = containing(words, words, levels.n_words)
+    inner, outer = _containing(words, words, levels.n_words)
     nested = inner != outer
     row.append(outer[nested])
     part.append(inner[nested] + levels.total)

@@ -89,27 +89,71 @@ def build_word_table(
     item, word = key // n_words, (key % n_words).astype(np.int32)
     del key
 
-    names = tuple(name for name, _ in groups)
-    words = Words(names, field, _joined(texts))
-    carriers = np.bincount(word, minlength=offset)
-    share = carriers / max(n_items, 1)
-    too_common = share > max_share
-    dropped = tuple(words[position] for position in np.flatnonzero(too_common).tolist())
-    if dropped:
-        shares = share[too_common].tolist()
-        named = ", ".join(f"{w.field}={w.value} ({part:.0%})" for w, part in zip(dropped, shares, strict=True))
-        logger.info("Left out %d word(s) that more than %.0f%% of the items carry: %s",
-                    len(dropped), 100 * max_share, named)  # fmt: skip
-        keep = ~too_common[word]
-        renumbered = np.cumsum(~too_common, dtype=np.int32) - np.int32(1)
-        item, word = item[keep], renumbered[word[keep]]
-        kept = pa.array(np.flatnonzero(~too_common))
-        words = Words(names, field[~too_common], _joined([pa.concat_arrays(texts).take(kept)]))
+    words = Words(tuple(name for name, _ in groups), field, _joined(texts))
     item_words = Ragged.from_pairs(torch.from_numpy(item), torch.from_numpy(word.astype(np.int64)), n_items)
+    carriers = np.bincount(word, minlength=offset)
+    return leave_out(words, item_words, carriers, carriers / max(n_items, 1) > max_share)
+
+
+def leave_out(words: Words, item_words: Ragged, carriers: np.ndarray, out: np.ndarray) -> WordTable:
+    """The table of a catalogue without the words that too many items carry.
+
+    Args:
+        words: [W].
+        item_words: [I] rows of word ids, ascending within a row, with or without the words that are left out.
+        carriers: int64 [W], how many items carry each word.
+        out: bool [W], the words to leave out.
+    """
+    dropped = tuple(words[position] for position in np.flatnonzero(out).tolist())
+    if dropped:
+        shares = (carriers[out] / max(len(item_words), 1)).tolist()
+        named = ", ".join(f"{w.field}={w.value} ({part:.0%})" for w, part in zip(dropped, shares, strict=True))
+        logger.info("Left out %d word(s) by max_share: %s", len(dropped), named)
+        kept = torch.from_numpy(~out)
+        entry = kept[item_words.index]
+        number = (kept.cumsum(0) - 1)[item_words.index[entry]]
+        item_words = Ragged.from_pairs(item_words.row[entry], number, len(item_words))
+        values = Texts.of(words.values.arrow().take(pa.array(np.flatnonzero(~out))))
+        words = Words(words.fields, words.field[~out], values)
     wordless = int((item_words.lengths == 0).sum())
     if wordless:
-        logger.info("%d of %d items have no word; they are nodes without queries", wordless, n_items)
-    return WordTable(words, item_words, dropped, wordless, tuple(carriers[too_common].tolist()))
+        logger.info("%d of %d items have no word; they are nodes without queries", wordless, len(item_words))
+    return WordTable(words, item_words, dropped, wordless, tuple(carriers[out].tolist()))
+
+
+def join_words(tables: Sequence[Words]) -> tuple[Words, list[np.ndarray]]:
+    """The distinct words of several tables, and the number of each of their words among all.
+
+    Args:
+        tables: words of the same fields, ordered by field, then by value.
+
+    Returns:
+        `(words, numbers)`: the words in that order, and for each table int64 [its words], ascending.
+    """
+    fields = tables[0].fields
+    starts = [np.searchsorted(words.field, np.arange(len(fields) + 1)) for words in tables]
+    texts = [words.values.arrow() for words in tables]
+    numbers: list[list[np.ndarray]] = [[_NONE] for _ in tables]
+    values, offset = [], 0
+    for code in range(len(fields)):
+        parts = [text[start[code] : start[code + 1]] for text, start in zip(texts, starts, strict=True)]
+        rank, distinct = _in_order(pa.concat_arrays(parts))
+        ends = np.cumsum([len(part) for part in parts])
+        for number, ranks in zip(numbers, np.split(rank + offset, ends[:-1]), strict=True):
+            number.append(ranks)
+        values.append(distinct)
+        offset += len(distinct)
+    field = np.repeat(np.arange(len(values), dtype=np.int32), [len(distinct) for distinct in values])
+    return Words(fields, field, _joined(values)), [np.concatenate(number) for number in numbers]
+
+
+def _in_order(values: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
+    """The rank of every value, int64 [n], and the distinct values, ascending by bytes: the order of code points."""
+    encoded = values.dictionary_encode()
+    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty(order.size, dtype=np.int64)
+    rank[order] = np.arange(order.size)
+    return rank[encoded.indices.to_numpy()], encoded.dictionary.take(pa.array(order))
 
 
 def _joined(texts: list[pa.Array]) -> Texts:
@@ -149,13 +193,9 @@ def _field_values(items: pd.DataFrame, columns: list[str], separator: str) -> tu
     places, cells = zip(*(_distinct_cells(items[column], column) for column in columns), strict=True)
     parts = [pc.split_pattern(texts, separator) for texts in cells]
     values = [pc.utf8_trim_whitespace(pc.list_flatten(part)) for part in parts]
-    encoded = pa.concat_arrays(values).dictionary_encode()
-    order = pc.array_sort_indices(encoded.dictionary).to_numpy()  # by bytes, which is the order of code points
-    distinct = encoded.dictionary.take(pa.array(order))
-    blank = len(distinct) > 0 and not distinct[0].as_py()  # sorted first
-    rank = np.empty(order.size, dtype=np.int64)
-    rank[order] = np.arange(order.size) - blank
-    codes = rank[encoded.indices.to_numpy()]
+    codes, distinct = _in_order(pa.concat_arrays(values))
+    blank = len(distinct) > 0 and not distinct[0].as_py()  # the least of all
+    codes -= int(blank)
 
     item_parts, code_parts, taken = [], [], 0
     for place, part, value in zip(places, parts, values, strict=True):

@@ -76,6 +76,7 @@ class Edition:
             now.removed = torch.zeros(now.index.n_items, dtype=torch.bool, device=now.index.device)
             now.removed[: self.removed.numel()] = self.removed
         make_alike(self.index, now.index)
+        make_alike(self.index.graph.vocabulary.item_ids, extension.graph.vocabulary.item_ids)
         if self.weights is not None and now.weights is not None:
             carry_edges(self.weights, now.weights, extension.node_map, kept)
             make_alike(self.weights, now.weights)
