@@ -19,8 +19,9 @@ from torch_geometric.data import HeteroData
 import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors
 from magus_pyg.graph import n_nodes
-from magus_pyg.online.catalogue import Answer, Catalogue
+from magus_pyg.online.catalogue import Catalogue
 from magus_pyg.online.catalogue.first_guess import query_sums, unit_scores
+from magus_pyg.online.node_play import Answer
 
 
 def skewed(random: np.random.Generator, n: int, values: int) -> np.ndarray:

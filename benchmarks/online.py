@@ -26,7 +26,8 @@ import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors
 from magus_pyg.graph import item_id_of, n_items, n_nodes, node_words
 from magus_pyg.models import MODELS, BaseRecommender, FeatureSpace, Interactions, build_model
-from magus_pyg.online.catalogue import Answer, Catalogue
+from magus_pyg.online.catalogue import Catalogue
+from magus_pyg.online.node_play import Answer
 from magus_pyg.ragged import Ragged
 
 USERS, HISTORY, DIM, RANK, ROUNDS, LENGTH = 2_000, 30, 64, 65, 5, 3

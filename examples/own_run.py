@@ -3,6 +3,7 @@
 Run it with a folder for the runs: `python examples/own_run.py /tmp/runs`.
 """
 
+import json
 import sys
 
 import magus_pyg as mp
@@ -30,7 +31,7 @@ session = mp.MagusSession.from_run(run, run.user_ids[0])
 for entry in session.recommend():
     print(entry.kind, entry, round(entry.score, 3))
 session.feedback(clicked=None)
-state = session.state_dict()  # tensors, to be kept between two requests
-again = mp.MagusSession.from_run(run, run.user_ids[0])
-again.load_state_dict(state)
+state = json.dumps(session.to_dict())  # what it began with and the answers, to be kept between two requests
+scores = run.user_scores(run.user_ids[0])
+again = mp.MagusSession.resume(run.graph, json.loads(state), scores, state=run.session_state, options=run.magus_options)
 assert [entry.node for entry in again.recommend()] == [entry.node for entry in session.recommend()]

@@ -31,8 +31,7 @@ from magus_pyg.graph import (
     title_of,
     words_of,
 )
-from magus_pyg.online.catalogue import Catalogue, CatalogueSession
-from magus_pyg.online.session import MagusSession, Recommendation
+from magus_pyg.online import Catalogue, CatalogueSession, MagusSession, Recommendation
 from magus_pyg.simulation import (
     DriftingUser,
     ImpatientUser,

@@ -17,7 +17,7 @@ from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
-from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
+from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play, Scorer, SessionView
 
 __all__ = ["EdgeFactors", "MagusAgent"]
 
@@ -112,7 +112,7 @@ class _MagusPlay:
         learned_refusal = options.negative == "zero" and options.propagation == "paper" and self.refusal > 0.0
         self.unknown_below = options.unclicked == "unknown" or learned_refusal
         self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
-        self.y = self._guess()
+        self.y, self.scaled = self._guess(), False
         self.spread: NormalisedSpread | None = None
         if options.propagation == "normalised":
             catalogue = options.scope == "catalogue"
@@ -168,11 +168,18 @@ class _MagusPlay:
         lifted = torch.maximum(level.clamp(max=1.0), y)
         return torch.where(is_searched & others.any(1, keepdim=True), lifted, y)
 
+    def scale(self) -> None:
+        """Eq. (6), over all nodes, shown ones too; once a round."""
+        if not self.scaled:
+            self.y, self.scaled = scale_to_unit(self.y, self.graphs.valid), True
+
     def recommend(self) -> Tensor:
-        self.y = scale_to_unit(self.y, self.graphs.valid)  # Eq. (6), over all nodes, shown ones too
+        self.scale()
         return rank_top(self.y, self.base, self.left, self.view.list_length)  # Eq. (7) and F.2
 
     def update(self, feedback: Feedback) -> None:
+        self.scale()
+        self.scaled = False
         shown, clicked = feedback.shown, feedback.clicked
         self.left = mark_shown(self.left, shown)
         place = torch.arange(shown.shape[1], device=shown.device)
@@ -186,25 +193,50 @@ class _MagusPlay:
         flat = shown + offset
         yes, no = flat[is_clicked], flat[refused]
         if self.spread is not None:
-            self._mix(self.spread, yes, no)
+            label = self.label.clone().view(-1)
+            label[yes], label[no] = 1.0, 0.0  # Eq. (8)
+            self._mix(self.spread, label)
             return
         y = self.y.clone().view(-1)
         y[yes], y[no] = 1.0, 0.0  # Eq. (8)
         receivers = self.graphs.valid.view(-1).clone()
         receivers[yes] = receivers[no] = False
-        y = self._spread(y, yes, no, receivers)
-        if self.options.clamp:
-            y = y.clamp(0.0, 1.0)  # the bounds of Eq. (9) as printed
-        self.y = y.view(self.graphs.node.shape)
+        self.y = self._bounded(self._spread(y, yes, no, receivers))
 
-    def _mix(self, spread: NormalisedSpread, yes: Tensor, no: Tensor) -> None:
+    def tell(self, slot: Tensor, liked: bool) -> None:
+        """Eq. (9) with the weight 1 - 2e of an answer that is wrong with probability e = `TOLD_ERROR`.
+
+        A wanted word sends it along R+ and R- as a click does, one that is not wanted as a refusal with
+        `negative: signed` does (`signed_both`, where the options say so). Its query keeps its own score, which Eq. (8)
+        does not set. The normalised propagation holds it at 1 - e or e.
+        """
+        self.scale()
+        self.scaled = False
+        self.left = mark_shown(self.left, slot.unsqueeze(1))
+        flat = slot + torch.arange(slot.numel(), device=slot.device) * self.graphs.n_slots
+        flat = flat[slot >= 0]
+        if self.spread is not None:
+            label = self.label.clone().view(-1)
+            flat = flat[label[flat] < 0]  # what was clicked or refused says more
+            label[flat] = 1.0 - TOLD_ERROR if liked else TOLD_ERROR
+            self._mix(self.spread, label)
+            return
+        y = self.y.view(-1)
+        source, receivers = torch.zeros_like(y), self.graphs.valid.view(-1).clone()
+        source[flat], receivers[flat] = (1.0 if liked else -1.0) * (1.0 - 2.0 * TOLD_ERROR), False
+        silent = not liked and self.options.negative != "signed_both"
+        self.y = self._bounded(self._send(source, y, flat, receivers, only_positive=silent))
+
+    def _bounded(self, y: Tensor) -> Tensor:
+        """[B, M], with the bounds of Eq. (9) where it is read as printed."""
+        return (y.clamp(0.0, 1.0) if self.options.clamp else y).view(self.graphs.node.shape)
+
+    def _mix(self, spread: NormalisedSpread, label: Tensor) -> None:
         """App. B.3: Y(k+1) = λSY(k) + (1 - λ)Y(0), with Eq. (8) holding before and after for all answers so far.
 
         Θ of App. B.1 is λ / (1 - λ), since Eq. (6) takes any common factor away; its weights are the factors.
         """
         mixing = DEFAULT_MIXING if self.options.mixing is None else self.options.mixing
-        label = self.label.clone().view(-1)
-        label[yes], label[no] = 1.0, 0.0  # Eq. (8)
         self.label = label.view(self.y.shape)
         held = self.label >= 0
         y = mixing * spread(torch.where(held, self.label, self.y)) + (1.0 - mixing) * self.first
@@ -259,6 +291,6 @@ class _MagusPlay:
         return state if self.spread is None else {**state, "label": self.label}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.y, self.left = state["y"].clone(), state["left"].clone()
+        self.y, self.left, self.scaled = state["y"].clone(), state["left"].clone(), False
         if self.spread is not None:
             self.label = state["label"].clone()

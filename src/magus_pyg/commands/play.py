@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from magus_pyg.commands.command_line import changed_config, guarded, needed, take_words, wants_help
 from magus_pyg.graph import item_id_of, n_items, words_of
-from magus_pyg.online.session import MagusSession, Recommendation
+from magus_pyg.online import MagusSession, Recommendation
 from magus_pyg.report import make_console
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run import Run, load_run

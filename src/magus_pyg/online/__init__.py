@@ -1,8 +1,19 @@
 """People online: one session, whole catalogues, and why a node stands where it does."""
 
 from magus_pyg.online.catalogue import Catalogue, CatalogueSession
-from magus_pyg.online.contract import OnlineSession, Recommendation, Round
+from magus_pyg.online.contract import OnlineSession, Recommendation
 from magus_pyg.online.explanation import Reason
+from magus_pyg.online.node_play import Answer, NodePlay, Told
 from magus_pyg.online.session import MagusSession
 
-__all__ = ["Catalogue", "CatalogueSession", "MagusSession", "OnlineSession", "Reason", "Recommendation", "Round"]
+__all__ = [
+    "Answer",
+    "Catalogue",
+    "CatalogueSession",
+    "MagusSession",
+    "NodePlay",
+    "OnlineSession",
+    "Reason",
+    "Recommendation",
+    "Told",
+]

@@ -1,18 +1,27 @@
-"""A session with one person, whatever recommends in it: lists, answers and their history."""
+"""A session with one person, whatever recommends in it: lists, answers, words, what they did, and its state."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from operator import index as as_number
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
-from magus_pyg.graph import Word, item_id_of, n_items, words_of
+from magus_pyg.graph import Word, find_query, item_id_of, n_items, title_of, words_of
+from magus_pyg.online.explanation import Reason, explain
+from magus_pyg.online.node_play import Answer, NodePlay, Told, take_in
+from magus_pyg.online.resuming import events_here, told
+from magus_pyg.online.session_inputs import Wording, read_words
+from magus_pyg.online.session_state import Beginning, SessionState
 
-__all__ = ["OnlineSession", "Recommendation", "Round"]
+__all__ = ["OnlineSession", "Recommendation"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class Recommendation:
         kind: "item" or "query".
         words: the words of the query or item.
         item_id: the item's id, None for a query.
+        title: what people read of it.
         score: the value by which it was ranked.
     """
 
@@ -31,6 +41,7 @@ class Recommendation:
     kind: Literal["item", "query"]
     words: tuple[Word, ...]
     item_id: str | None
+    title: str
     score: float
 
     def __str__(self) -> str:
@@ -38,75 +49,91 @@ class Recommendation:
         return words if self.item_id is None else f"{self.item_id} ({words})" if words else self.item_id
 
 
-@dataclass(frozen=True)
-class Round:
-    """An answered list.
-
-    Attributes:
-        shown: the nodes, in the order of the list.
-        clicked: the clicked node, or None.
-        not_care: the queries answered Not Care.
-    """
-
-    shown: tuple[int, ...]
-    clicked: int | None
-    not_care: tuple[int, ...]
-
-
 class OnlineSession(ABC):
-    """What sessions of all kinds share.
+    """What sessions of all kinds do.
+
+    A session is what it began with and what was said since. Lists are computed from that, so taking an answer back,
+    going on in another process, and explaining are all the same: it is played again.
 
     Args:
         graph: the relational graph.
-        variant: what recommends.
-        list_length: N, the length of a list.
-        rounds: K, the most rounds.
-
-    Raises:
-        SessionError: rounds or list_length below 1.
+        beginning: what it began with.
     """
 
-    def __init__(self, graph: HeteroData, variant: str, list_length: int, rounds: int) -> None:
-        if rounds < 1 or list_length < 1:
-            raise SessionError(f"rounds and list_length must be at least 1, got {rounds} and {list_length}")
-        self.graph, self.variant = graph, variant
-        self.list_length, self.rounds = list_length, rounds
-        self.round = 0
-        self.history: list[Round] = []
-        """The rounds answered so far."""
-        self.found: int | None = None
-        """The item node that was clicked, once there is one."""
+    def __init__(self, graph: HeteroData, beginning: Beginning) -> None:
+        self.graph, self.beginning = graph, beginning
+        self.history: tuple[Answer | Told, ...] = ()
+        """What was answered and told so far, in order."""
+        self.notes: tuple[str, ...] = ()
+        """What had to be left out when the session was resumed."""
         self._open: tuple[int, ...] | None = None  # the list that waits for an answer
+        nodes = (find_query(graph, words) for words in beginning.searched)
+        self._searched = tuple(dict.fromkeys(node for node in nodes if node is not None and self._holds(node)))
+        self._play = self._begin(self._searched)
 
     @abstractmethod
-    def _next_list(self) -> Sequence[int]:
-        """The nodes of the next list, best first."""
+    def _begin(self, searched: Sequence[int]) -> NodePlay:
+        """The session from its first list, with chosen ones of its searched queries (nodes that it holds)."""
 
     @abstractmethod
-    def _take(self, answer: Round) -> None:
-        """Take in the answer to the list of the last `_next_list`."""
+    def _nodes(self) -> Tensor:
+        """int64, ascending: the nodes of the session."""
 
     @abstractmethod
-    def _values(self, nodes: Sequence[int]) -> Sequence[float]:
-        """The present scores of nodes."""
+    def _holds(self, node: int) -> bool:
+        """Whether the session has a node of the graph."""
+
+    @property
+    def variant(self) -> str:
+        """What recommends."""
+        return self.beginning.variant
+
+    @property
+    def list_length(self) -> int:
+        """N, the length of a list."""
+        return self.beginning.list_length
+
+    @property
+    def rounds(self) -> int:
+        """K, the most rounds."""
+        return self.beginning.rounds
+
+    @property
+    def round(self) -> int:
+        """The number of the open list, else of the last that was answered; 0 before the first."""
+        return len(self._answers) + (self._open is not None)
+
+    @property
+    def _answers(self) -> list[Answer]:
+        return [event for event in self.history if isinstance(event, Answer)]
+
+    @property
+    def found(self) -> int | None:
+        """The item node that was clicked, once there is one."""
+        clicked = self.history[-1].clicked if self.history and isinstance(self.history[-1], Answer) else None
+        return clicked if clicked is not None and clicked < n_items(self.graph) else None
 
     @property
     def done(self) -> bool:
         """Whether an item was clicked or the rounds are over."""
-        return self.found is not None or (self.round >= self.rounds and self._open is None)
+        return self.found is not None or (self._open is None and len(self._answers) >= self.rounds)
 
     def recommend(self) -> list[Recommendation]:
-        """The list of the next round, best first; the same list again until `feedback` is given.
+        """The list of the next round, best first; the same list again until something is answered or told.
 
         Raises:
             SessionError: if the session is over.
         """
+        shown = self._opened()
+        values = self._play.values(torch.tensor(shown, dtype=torch.int64)).tolist()
+        return [self._recommendation(node, value) for node, value in zip(shown, values, strict=True)]
+
+    def _opened(self) -> tuple[int, ...]:
         if self.done:
             raise SessionError(f"the session is over after {self.round} round(s): start a new one")
         if self._open is None:
-            self._open = tuple(self._next_list())
-            self.round += 1
-        return [self._recommendation(*entry) for entry in zip(self._open, self._values(self._open), strict=True)]
+            self._open = tuple(self._play.recommend().tolist())
+        return self._open
 
     def _recommendation(self, node: int, score: float) -> Recommendation:
         is_item = node < n_items(self.graph)
@@ -115,52 +142,136 @@ class OnlineSession(ABC):
             kind="item" if is_item else "query",
             words=words_of(self.graph, node),
             item_id=item_id_of(self.graph, node) if is_item else None,
+            title=title_of(self.graph, node),
             score=score,
         )
 
-    def feedback(self, clicked: int | None = None, not_care: Sequence[int] = ()) -> None:
+    def feedback(
+        self, clicked: Recommendation | int | None = None, not_care: Sequence[Recommendation | int] = ()
+    ) -> None:
         """The person's answer to the list of the last `recommend`.
 
         Args:
-            clicked: the node that was clicked, or None. A clicked item ends the session.
+            clicked: the entry that was clicked, or its node; None for none of these. A clicked item ends the session.
             not_care: shown queries about which the person does not care.
 
         Raises:
             SessionError: no list is open, a node that was not shown, an item or the clicked node in `not_care`.
         """
-        if self._open is None:
+        shown = self._open
+        if shown is None:
             over = "the session is over" if self.done else "call recommend() first"
             raise SessionError(f"there is no list to answer: {over}")
-        shown = self._open
-        for node in [*([] if clicked is None else [clicked]), *not_care]:
+        click = None if clicked is None else _node_of(clicked)
+        others = tuple(dict.fromkeys(_node_of(entry) for entry in not_care))
+        for node in [*([] if click is None else [click]), *others]:
             if node not in shown:
                 raise SessionError(f"node {node} was not shown in this round; shown were {list(shown)}")
-        for node in not_care:
-            if node == clicked or node < n_items(self.graph):
-                what = "clicked" if node == clicked else "an item"
+        for node in others:
+            if node == click or node < n_items(self.graph):
+                what = "clicked" if node == click else "an item"
                 raise SessionError(f"node {node} in not_care is {what}: Not Care answers a query that is not clicked")
-        answer = Round(shown, clicked, tuple(not_care))
-        self._take(answer)
-        self._open = None
-        self.history.append(answer)
-        if clicked is not None and clicked < n_items(self.graph):
-            self.found = clicked
+        self._take(Answer(shown, click, others))
 
-    def _history_tensor(self) -> Tensor:
-        """int64 [rounds, 3, N]: the shown nodes, the clicked one and those not cared about, -1 for none."""
-        table = torch.full((len(self.history), 3, self.list_length), -1, dtype=torch.int64)
-        for number, entry in enumerate(self.history):
-            clicked = () if entry.clicked is None else (entry.clicked,)
-            for row, nodes in enumerate((entry.shown, clicked, entry.not_care)):
-                table[number, row, : len(nodes)] = torch.tensor(nodes, dtype=torch.int64)
-        return table
+    def tell(self, words: Wording | Sequence[Wording], liked: bool = True) -> tuple[Word, ...]:
+        """What the person says outside a list: evidence on words, weaker than a click (`TOLD_ERROR`).
 
-    @staticmethod
-    def _read_history(table: Tensor) -> list[Round]:
-        """The rounds of `_history_tensor`."""
-        return [_read_round(row) for row in table]
+        Each word counts on its own: what has it rises and all else falls, the other way round where it is not wanted.
+        It is no filter. An open list is withdrawn, and the next `recommend` gives another for the same round. The query
+        of a told word alone is not shown any more.
+
+        Args:
+            words: one word or several, each a value or (field, value).
+            liked: whether the person wants them.
+
+        Returns:
+            The words as the graph has them.
+
+        Raises:
+            GraphError: a word that is unknown or stands in several fields, or no word.
+            SessionError: the session is over, or its variant lists items alone.
+        """
+        if self.done:
+            raise SessionError(f"the session is over after {self.round} round(s): start a new one")
+        if not self._play.listens:
+            raise SessionError(f"variant {self.variant!r} takes no words: it lists items by their base scores alone")
+        found = read_words(self.graph, words)
+        self._take(told(self.graph, found, liked, self._holds))
+        return found
+
+    def _take(self, event: Answer | Told) -> None:
+        take_in(self._play, event)
+        self.history, self._open = (*self.history, event), None
+
+    def undo(self) -> None:
+        """Take the last answer, or what was told last, back: the list before is open again.
+
+        Raises:
+            SessionError: nothing was answered or told.
+        """
+        if not self.history:
+            raise SessionError("there is no answer to take back: nothing was answered or told yet")
+        last = self.history[-1]
+        self._replay(self.history[:-1])
+        listed = self._opened()
+        self._open = last.shown if isinstance(last, Answer) else listed
+
+    def _replay(self, history: Sequence[Answer | Told]) -> None:
+        play = self._begin(self._searched)
+        for event in history:
+            take_in(play, event)
+        self._play, self.history, self._open = play, tuple(history), None
+
+    def node_scores(self, nodes: Sequence[Recommendation | int] | None = None) -> dict[int, float]:
+        """The present scores of nodes, by node.
+
+        Args:
+            nodes: entries or nodes; all of the session if None.
+
+        Raises:
+            SessionError: a node that the session does not have.
+        """
+        chosen = self._nodes() if nodes is None else torch.tensor([self._held(entry) for entry in nodes])
+        chosen = chosen.to(torch.int64)
+        return dict(zip(chosen.tolist(), self._play.values(chosen).tolist(), strict=True))
+
+    def explain(self, entry: Recommendation | int) -> list[Reason]:
+        """Which answers and words moved a node since the base scores, in order; their changes sum to the whole change.
+
+        Args:
+            entry: an entry of a list, or any node of the session.
+
+        Raises:
+            SessionError: a node that the session does not have.
+        """
+        node, waits = self._held(entry), self._open is not None
+        return explain(self.graph, self._begin, self._searched, self.history, node, waits)
+
+    def _held(self, entry: Recommendation | int) -> int:
+        node = _node_of(entry)
+        if not self._holds(node):
+            raise SessionError(f"node {node} is not in the session: it has {self._nodes().numel()} nodes")
+        return node
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as plain JSON: what the session began with and what was said, by item ids and words."""
+        return SessionState.of(self.graph, self.beginning, self.history, self._open is not None).to_dict()
+
+    def take_up(self, state: SessionState, notes: Sequence[str]) -> None:
+        """Go on where a session, perhaps of another time, was left, by taking in again what was said."""
+        said, gone = events_here(self.graph, state, self._holds)
+        self._replay(said)
+        self.notes = (*notes, *gone)
+        for note in self.notes:
+            logger.warning("a session was resumed: %s", note)
+        if state.is_open and not self.done:
+            self._opened()
 
 
-def _read_round(row: Tensor) -> Round:
-    shown, clicked, not_care = (tuple(node for node in nodes if node >= 0) for nodes in row.tolist())
-    return Round(shown, clicked[0] if clicked else None, not_care)
+def _node_of(entry: Recommendation | int) -> int:
+    if isinstance(entry, Recommendation):
+        return entry.node
+    try:
+        return as_number(entry)
+    except TypeError:
+        raise SessionError(f"an entry is a Recommendation or a node, got {entry!r}") from None

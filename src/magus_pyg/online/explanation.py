@@ -1,18 +1,16 @@
-"""Why a node stands where it does in a session, in words."""
+"""Why a node stands where it does in a session: what each answer, and each word, did to its score.
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+Every kind of session is explained the same way. It is played again from its history, the answers of a list are taken in
+one after the other, and the score of the node is read after each. The differences therefore sum to the whole change.
+"""
 
-import torch
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from magus_pyg.agents.bayes.explain import explain_node
-from magus_pyg.errors import SessionError
+from torch_geometric.data import HeteroData
+
 from magus_pyg.graph import Word, item_id_of, n_items, words_of
-from magus_pyg.simulation.protocol import Feedback
-
-if TYPE_CHECKING:
-    from magus_pyg.online.contract import Round
-    from magus_pyg.online.session import MagusSession
+from magus_pyg.online.node_play import Answer, NodePlay, Told
 
 __all__ = ["Reason", "explain"]
 
@@ -23,12 +21,13 @@ class Reason:
 
     Attributes:
         round: the round of the answer, from 1; 0 for what was searched before the session.
-        kind: "searched", "clicked", "not care", "refused", "below" (a query below the click) or "scaled" (all scores
-            were brought to one scale between rounds, Eq. 6).
+        kind: "searched", "told" (words said outside a list), "clicked", "not care", "refused", "below" (a query below
+            the click) or "scaled" (all scores were brought to one scale between rounds, Eq. 6).
         node: the node that was answered; None for "scaled".
         words: its words.
         item_id: its item id, None for a query.
         change: of the log-odds under a belief (`variant="bayes"`), else of the variant's own score.
+        liked: False for words that were told as not wanted.
     """
 
     round: int
@@ -37,47 +36,91 @@ class Reason:
     words: tuple[Word, ...]
     item_id: str | None
     change: float
+    liked: bool = True
 
     def __str__(self) -> str:
         name = " ".join(str(word) for word in self.words)
         if self.item_id is not None:
             name = f"item {self.item_id}" + (f" ({name})" if name else "")
-        return f"{self.change:+.3f}  {self.kind} {name}".rstrip() + (f" in round {self.round}" if self.round else "")
+        kind = self.kind if self.liked else f"{self.kind} not"
+        return f"{self.change:+.3f}  {kind} {name}".rstrip() + (f" in round {self.round}" if self.round else "")
 
 
-def explain(session: "MagusSession", node: int) -> list[Reason]:
-    """The answers that moved a node since the base scores, in order; their changes sum to the whole change.
+class _Changes:
+    """The reasons found so far, and the score of the node after the last."""
 
-    Raises:
-        SessionError: a node that the session does not have.
+    def __init__(self, graph: HeteroData, node: int, score: float) -> None:
+        self.graph, self.node, self.score = graph, node, score
+        self.reasons: list[Reason] = []
+
+    def note(self, play: NodePlay, number: int, kind: str, answered: int | None = None, liked: bool = True) -> None:
+        now = play.explained(self.node)
+        change, self.score = now - self.score, now
+        if answered is None and not change:
+            return
+        words = () if answered is None else words_of(self.graph, answered)
+        is_item = answered is not None and answered < n_items(self.graph)
+        item_id = item_id_of(self.graph, answered) if is_item and answered is not None else None
+        self.reasons.append(Reason(number, kind, answered, words, item_id, change, liked))
+
+
+def explain(
+    graph: HeteroData,
+    begin: Callable[[Sequence[int]], NodePlay],
+    searched: Sequence[int],
+    history: Sequence[Answer | Told],
+    node: int,
+    scaled: bool = False,
+) -> list[Reason]:
+    """What moved a node since the base scores.
+
+    Args:
+        graph: the relational graph.
+        begin: begins the session again, with chosen ones of its searched queries.
+        searched: the nodes of the searched queries.
+        history: what was answered and told, in order.
+        node: a node of the session.
+        scaled: whether the next list has been made.
+
+    Returns:
+        One entry an answer, in order; their changes sum to the score now less that of the base scores alone.
     """
-    graphs = session.view.graphs
-    found = torch.nonzero(graphs.node[0] == node).flatten()
-    if not found.numel():
-        raise SessionError(f"node {node} is not in the session: it has {int(graphs.valid.sum())} nodes")
-    slot_of = {int(value): slot for slot, value in enumerate(graphs.node[0].tolist()) if value >= 0}
-    history = [_feedback(entry, slot_of, session.list_length) for entry in session.history]
-    reasons = []
-    for entry in explain_node(session.agent, session.view, history, int(found[0])):
-        other = int(graphs.node[0, entry.slot]) if entry.slot >= 0 else None
-        is_item = other is not None and other < n_items(session.graph)
-        reasons.append(
-            Reason(
-                round=entry.round,
-                kind=entry.kind,
-                node=other,
-                words=() if other is None else words_of(session.graph, other),
-                item_id=item_id_of(session.graph, other) if is_item and other is not None else None,
-                change=entry.change,
-            )
-        )
-    return reasons
+    changes = _Changes(graph, node, begin(()).explained(node))
+    for count, query in enumerate(searched, 1):
+        changes.note(begin(searched[:count]), 0, "searched", query)
+    play, number = begin(searched), 1
+    for event in history:
+        play.scale()
+        changes.note(play, number, "scaled")
+        if isinstance(event, Told):
+            for query in event.nodes:
+                if query >= 0:
+                    play.tell(query, event.liked)
+                    changes.note(play, number, "told", query, event.liked)
+            continue
+        for place, answered in enumerate(event.shown):
+            so_far = play.copy()
+            so_far.update(_first_answers(event, place + 1))
+            changes.note(so_far, number, _kind(event, answered, n_items(graph)), answered)
+        play.update(event)
+        number += 1
+    if scaled:
+        play.scale()
+        changes.note(play, number, "scaled")
+    return changes.reasons
 
 
-def _feedback(entry: "Round", slot_of: dict[int, int], length: int) -> Feedback:
-    shown = torch.full((1, length), -1, dtype=torch.int64)
-    shown[0, : len(entry.shown)] = torch.tensor([slot_of[node] for node in entry.shown], dtype=torch.int64)
-    clicked = -1 if entry.clicked is None else entry.shown.index(entry.clicked)
-    not_care = torch.zeros((1, length), dtype=torch.bool)
-    not_care[0, : len(entry.shown)] = torch.tensor([node in entry.not_care for node in entry.shown], dtype=torch.bool)
-    return Feedback(shown, torch.tensor([clicked]), not_care, torch.ones(1, dtype=torch.bool))
+def _first_answers(answer: Answer, count: int) -> Answer:
+    """The answers to the first `count` places of the list alone; a click further down has not happened yet."""
+    shown = answer.shown[:count]
+    clicked = answer.clicked if answer.clicked in shown else None
+    return replace(answer, shown=shown, clicked=clicked, not_care=tuple(n for n in answer.not_care if n in shown))
+
+
+def _kind(answer: Answer, node: int, items: int) -> str:
+    if node == answer.clicked:
+        return "clicked"
+    if node in answer.not_care:
+        return "not care"
+    below = answer.clicked is not None and answer.shown.index(answer.clicked) < answer.shown.index(node)
+    return "below" if below and node >= items else "refused"

@@ -1,6 +1,8 @@
 """One person, online: recommend queries and items, take the answer, recommend again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,20 +11,20 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.errors import ConfigError, ModelError, SessionError
-from magus_pyg.graph import SessionGraphBuilder, find_query, item_id_of, item_nodes, n_items
-from magus_pyg.online.contract import OnlineSession, Recommendation, Round
-from magus_pyg.online.explanation import Reason, explain
+from magus_pyg.graph import SessionGraphBuilder, item_id_of, item_nodes, n_items
+from magus_pyg.online.contract import OnlineSession
+from magus_pyg.online.resuming import beginning_here
+from magus_pyg.online.session_inputs import Scores, Wording, read_searched, scores_by_node
+from magus_pyg.online.session_state import Beginning, SessionState
+from magus_pyg.online.slot_play import SlotPlay
 from magus_pyg.random import hash_keys
-from magus_pyg.simulation.loop import check_list
 from magus_pyg.simulation.prepare import find_slots, score_candidates
-from magus_pyg.simulation.protocol import Agent, Feedback, SessionView
+from magus_pyg.simulation.protocol import Agent, SessionView
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from magus_pyg.runs import Run
 
-__all__ = ["VARIANTS", "MagusSession", "Recommendation", "check_variant", "find_queries"]
+__all__ = ["VARIANTS", "MagusSession", "check_variant"]
 
 #: What can recommend in a session: items alone, MAGUS, MAGUS+ and the Bayesian variant.
 VARIANTS = ("none", "base", "plus", "bayes")
@@ -33,14 +35,15 @@ class MagusSession(OnlineSession):
 
     Args:
         graph: the relational graph.
-        scores: the base recommender's scores: one per item in node order ([I]), or {item id: score}, whose keys are
-            then the candidates.
+        scores: the base recommender's scores: one per item in node order ([I]), or {item id: score} or a Series by
+            item id, whose keys are then the candidates.
         variant: "base" (MAGUS), "plus" (MAGUS+, needs `state`), "bayes" or "none" (items alone).
         list_length: N, the length of a list.
         rounds: K, the most rounds.
         searched: the person's searched queries, each a sequence of words as for `find_query`; those that are no node
             are left out.
         candidates: ids of the items to choose from; all that have a score if None.
+        exclude: ids of candidates that are not offered.
         state: the `EdgeFactors` that MAGUS+ learned, or the `BayesState` that the Bayesian variant fitted (its defaults
             if None).
         options: the switches of MAGUS.
@@ -56,38 +59,41 @@ class MagusSession(OnlineSession):
     def __init__(
         self,
         graph: HeteroData,
-        scores: Tensor | Sequence[float] | Mapping[str, float],
+        scores: Scores,
         variant: str = "base",
         list_length: int = 3,
         rounds: int = 5,
-        searched: Sequence[Sequence[str | tuple[str, str]]] | None = None,
+        searched: Sequence[Sequence[Wording]] | None = None,
         candidates: Sequence[str] | None = None,
         state: EdgeFactors | BayesState | None = None,
         options: MagusOptions | None = None,
         builder: SessionGraphBuilder | None = None,
+        exclude: Iterable[str] = (),
     ) -> None:
-        super().__init__(graph, variant, list_length, rounds)
-        nodes, values = _candidate_scores(graph, scores, candidates)
+        check_variant(variant, state)
+        chosen = None if candidates is None else tuple(str(item) for item in candidates)
+        left_out = tuple(dict.fromkeys(str(item) for item in exclude))
+        nodes, values, chosen = _candidate_scores(graph, scores, chosen, left_out)
+        words = read_searched(graph, searched)
+        beginning = Beginning(variant, list_length, rounds, chosen, left_out, words)
         builder = SessionGraphBuilder(graph) if builder is None else builder
-        self._graphs = builder.build(nodes.unsqueeze(0))
+        graphs = builder.build(nodes.unsqueeze(0))
         matrix = torch.zeros((1, n_items(graph)), dtype=torch.float64)
         matrix[0, nodes] = values
         user = torch.zeros(1, dtype=torch.int64)
         self.view = SessionView(
             graph=graph,
             builder=builder,
-            graphs=self._graphs,
+            graphs=graphs,
             user=user,
-            scores=score_candidates(matrix, user, self._graphs.node[:, : self._graphs.n_candidates]),
-            searched=find_slots(self._graphs, find_queries(graph, searched)),
+            scores=score_candidates(matrix, user, graphs.node[:, : graphs.n_candidates]),
+            searched=None,
             rounds=rounds,
             list_length=list_length,
             key=hash_keys(0, user),
         )
         self.agent = _make_agent(graph, matrix, variant, state, options)
-        self._play = self.agent.start(self.view)
-        self._seen = torch.zeros_like(self._graphs.valid)
-        self._shown: Tensor | None = None  # the slots of the list that waits for an answer
+        super().__init__(graph, beginning)
 
     @classmethod
     def from_run(
@@ -124,82 +130,72 @@ class MagusSession(OnlineSession):
             options=loaded.magus_options,
         )
 
+    @classmethod
+    def resume(
+        cls,
+        graph: HeteroData,
+        data: object,
+        scores: Scores,
+        variant: str | None = None,
+        list_length: int | None = None,
+        state: EdgeFactors | BayesState | None = None,
+        options: MagusOptions | None = None,
+        builder: SessionGraphBuilder | None = None,
+    ) -> "MagusSession":
+        """A session that goes on where its `to_dict` was taken, in this or another process.
+
+        Its answers are taken in again, so the graph may have gained or lost items, and scores may have changed: with
+        the same ones the next list is the same. What has gone is said in `notes` and in the log, once.
+
+        Args:
+            graph: the relational graph now.
+            data: what `to_dict` gave, perhaps through JSON.
+            scores: the base scores now; as in the class.
+            variant, list_length: what the state must have; None for any.
+            state, options, builder: as in the class.
+
+        Raises:
+            SessionError: a state of another format, variant, list length or catalogue, or with a value that cannot be;
+                or none of its candidates is left.
+            others: as of the class.
+        """
+        saved = SessionState.read(data)
+        if saved.beginning.variant not in VARIANTS:
+            raise SessionError(f"the state has the variant {saved.beginning.variant!r}: there are {list(VARIANTS)}")
+        beginning, notes = beginning_here(graph, saved, variant, list_length)
+        session = cls(
+            graph,
+            scores,
+            beginning.variant,
+            beginning.list_length,
+            beginning.rounds,
+            beginning.searched,
+            beginning.candidates,
+            state,
+            options,
+            builder,
+            beginning.exclude,
+        )
+        session.take_up(saved, notes)
+        return session
+
     def __repr__(self) -> str:
         return (
-            f"MagusSession(variant={self.variant!r}, candidates={self._graphs.n_candidates}, round={self.round} of "
+            f"MagusSession(variant={self.variant!r}, candidates={self.view.graphs.n_candidates}, round={self.round} of "
             f"{self.rounds}, done={self.done})"
         )
 
-    def _next_list(self) -> list[int]:
-        shown = self._play.recommend()
-        active = torch.ones(1, dtype=torch.bool)
-        check_list(self.agent.name, self._graphs, shown, self._seen, active, self.list_length)
-        self._shown = shown
-        nodes: list[int] = self._graphs.node[0, shown[0][shown[0] >= 0]].tolist()
-        return nodes
+    def _begin(self, searched: Sequence[int]) -> SlotPlay:
+        graphs = self.view.graphs
+        nodes = torch.tensor([searched], dtype=torch.int64) if searched else None
+        view = replace(self.view, searched=find_slots(graphs, nodes))
+        return SlotPlay(self.agent.start(view), graphs, self.view.list_length)
 
-    def _values(self, nodes: Sequence[int]) -> list[float]:
-        assert self._shown is not None, "only nodes of the open list are asked for"
-        values: list[float] = self._play.node_scores()[0, self._shown[0][: len(nodes)]].tolist()
-        return values
+    def _nodes(self) -> Tensor:
+        return self.view.graphs.node[0]
 
-    def _take(self, answer: Round) -> None:
-        assert self._shown is not None, "an answer is to an open list"
-        mask = torch.zeros_like(self._shown, dtype=torch.bool)
-        mask[0, [answer.shown.index(node) for node in answer.not_care]] = True
-        position = torch.tensor([-1 if answer.clicked is None else answer.shown.index(answer.clicked)])
-        self._play.update(Feedback(self._shown, position, mask, torch.ones(1, dtype=torch.bool)))
-        self._shown = None
-
-    def node_scores(self) -> dict[int, float]:
-        """The present score of every node of the session, by node."""
-        nodes, scores = self._graphs.node[0], self._play.node_scores()[0]
-        return {int(node): float(score) for node, score in zip(nodes, scores, strict=True) if node >= 0}
-
-    def explain(self, node: int) -> list[Reason]:
-        """Which answers moved a node since the base scores, in order; their changes sum to the whole change.
-
-        Raises:
-            SessionError: a node that the session does not have.
-        """
-        return explain(self, node)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The session's state as tensors, to go on in another process after the same construction."""
-        none = torch.full((1, self.list_length), -2, dtype=torch.int64)
-        return {
-            **{f"play.{key}": value.clone() for key, value in self._play.state_dict().items()},
-            "round": torch.tensor(self.round),
-            "found": torch.tensor(-1 if self.found is None else self.found),
-            "shown": none if self._shown is None else self._shown.clone(),
-            "seen": self._seen.clone(),
-            "history": self._history_tensor(),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave.
-
-        Raises:
-            SessionError: a state of another session (other candidates, list length or variant).
-        """
-        own = self.state_dict()
-        rounds = own.pop("history").shape[1:]
-        if "history" not in state or state["history"].shape[1:] != rounds:
-            raise SessionError(f"the state is of another session: its history must be [rounds, {list(rounds)}]")
-        for key, value in own.items():
-            if key not in state or state[key].shape != value.shape:
-                got = list(state[key].shape) if key in state else "nothing"
-                raise SessionError(f"the state is of another session: {key} has {got}, expected {list(value.shape)}")
-        prefix = "play."
-        self._play.load_state_dict({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
-        self.round = int(state["round"])
-        self.found = None if int(state["found"]) < 0 else int(state["found"])
-        self._shown = None if (state["shown"] == -2).any() else state["shown"].clone()
-        self._open = None
-        if self._shown is not None:
-            self._open = tuple(self._graphs.node[0, self._shown[0][self._shown[0] >= 0]].tolist())
-        self._seen = state["seen"].clone()
-        self.history = self._read_history(state["history"])
+    def _holds(self, node: int) -> bool:
+        return bool((self._nodes() == node).any())
 
 
 def check_variant(variant: str, state: EdgeFactors | BayesState | None) -> None:
@@ -229,38 +225,28 @@ def _make_agent(
 
 
 def _candidate_scores(
-    graph: HeteroData, scores: Tensor | Sequence[float] | Mapping[str, float], candidates: Sequence[str] | None
-) -> tuple[Tensor, Tensor]:
-    """Candidate nodes int64 [C] and their scores float64 [C]."""
-    if isinstance(scores, Mapping):
-        by_id = {str(item): float(value) for item, value in scores.items()}
-        chosen = list(by_id) if candidates is None else [str(item) for item in candidates]
-        missing = [item for item in chosen if item not in by_id]
-        if missing:
-            raise ModelError(f"candidate {missing[0]!r} has no score ({len(missing)} of {len(chosen)} have none)")
-        nodes = item_nodes(graph, chosen)
-        values = torch.tensor([by_id[item] for item in chosen], dtype=torch.float64)
-    else:
-        vector = torch.as_tensor(scores, dtype=torch.float64).detach().cpu()
-        if vector.shape != (n_items(graph),):
-            raise ModelError(f"scores must have one value per item, [{n_items(graph)}], got {list(vector.shape)}")
-        nodes = torch.arange(n_items(graph)) if candidates is None else item_nodes(graph, candidates)
-        values = vector[nodes]
-    if not nodes.numel():
-        raise SessionError("a session needs at least one candidate")
+    graph: HeteroData, scores: Scores, candidates: tuple[str, ...] | None, exclude: tuple[str, ...]
+) -> tuple[Tensor, Tensor, tuple[str, ...] | None]:
+    """Candidate nodes int64 [C], their scores float64 [C], and the candidates by id; None where they are all items."""
+    vector, given = scores_by_node(graph, scores)
+    vector, ids = vector.to("cpu", torch.float64), graph.vocabulary.item_ids
+    if candidates is None and given is not None:
+        candidates = tuple(ids[node] for node in torch.nonzero(given).flatten().tolist())
+    nodes = torch.arange(n_items(graph)) if candidates is None else item_nodes(graph, candidates)
     if torch.unique(nodes).numel() != nodes.numel():
         raise SessionError("a candidate stands twice in the session")
-    bad = ~torch.isfinite(values)
-    if bad.any():
-        place = int(bad.nonzero()[0])
+    if given is not None and not bool(given[nodes].all()):
+        missing = nodes[~given[nodes]]
+        some = f"{ids[int(missing[0])]!r} has no score ({missing.numel()} of {nodes.numel()} have none)"
+        raise ModelError(f"candidate {some}")
+    if exclude:
+        nodes = nodes[~torch.isin(nodes, item_nodes(graph, exclude))]
+    if not nodes.numel():
+        raise SessionError("a session needs at least one candidate")
+    values = vector[nodes]
+    bad = torch.nonzero(~torch.isfinite(values)).flatten()
+    if bad.numel():
+        place = int(bad[0])
         item = item_id_of(graph, int(nodes[place]))
         raise ModelError(f"the score of item {item!r} is {float(values[place])}: scores must be finite")
-    return nodes, values
-
-
-def find_queries(graph: HeteroData, searched: Sequence[Sequence[str | tuple[str, str]]] | None) -> Tensor | None:
-    """int64 [1, S]: the query nodes of searched queries; None without any, those that are no node are left out."""
-    if searched is None:
-        return None
-    nodes = [find_query(graph, words) for words in searched]
-    return torch.tensor([[node for node in nodes if node is not None]], dtype=torch.int64).reshape(1, -1)
+    return nodes, values, candidates

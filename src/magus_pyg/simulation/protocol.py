@@ -10,7 +10,10 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
 
-__all__ = ["Agent", "Feedback", "Learner", "Play", "Scorer", "SessionView"]
+__all__ = ["TOLD_ERROR", "Agent", "Feedback", "Learner", "Listener", "Play", "Scorer", "SessionView"]
+
+TOLD_ERROR = 0.2
+"""The share of words told outside a list that the item in mind does not fit; not fitted, and above that of clicks."""
 
 
 class Scorer(Protocol):
@@ -73,7 +76,7 @@ class Play(Protocol):
         ...
 
     def update(self, feedback: Feedback) -> None:
-        """Take in the answers to the lists of the last `recommend`."""
+        """Take in the answers to lists: those of the last `recommend`, or, when a session is resumed, earlier ones."""
         ...
 
     def node_scores(self) -> Tensor:
@@ -86,6 +89,20 @@ class Play(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Put back what `state_dict` gave."""
+        ...
+
+
+@runtime_checkable
+class Listener(Play, Protocol):
+    """A `Play` that takes words which people say outside a list."""
+
+    def tell(self, slot: Tensor, liked: bool) -> None:
+        """Take in a word; it is weaker than a click (`TOLD_ERROR`), and its query is not shown any more.
+
+        Args:
+            slot: int64 [B], the query of the word alone; -1 for sessions that are told nothing.
+            liked: whether people want what has the word, or what has it not.
+        """
         ...
 
 

@@ -270,7 +270,7 @@ def test_what_has_begun_goes_on_as_it_was(variant: str) -> None:
         session.recommend()
         session.feedback()
     running[1].recommend()
-    saved = running[1].state_dict()  # type: ignore[attr-defined]
+    saved = running[1].to_dict()
     catalogue.add_items(items[50:])
     if variant == "plus":  # another refusal, another rank: nothing of it reaches those who have begun
         catalogue.add_items(items.head(0), learned(catalogue.graph, 8))
@@ -278,8 +278,7 @@ def test_what_has_begun_goes_on_as_it_was(variant: str) -> None:
     assert_alike(running[0], expected, 4)
     again = catalogue.session(start, rounds=6)  # of the catalogue as it was when the start was made
     assert_alike(again, untouched.session(scores, rounds=6, exclude=["i2"]), 5)
-    resumed = catalogue.session(start, rounds=6)
-    resumed.load_state_dict(saved)  # type: ignore[attr-defined]
+    resumed = catalogue.resume(saved, start)
     assert_alike(resumed, running[1], 6)
     assert resumed.graph is graph
     with pytest.raises(ModelError, match=r"\[80\], got \[50\]"):

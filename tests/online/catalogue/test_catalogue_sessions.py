@@ -1,5 +1,7 @@
 """A whole catalogue: the lists of a session with all items as candidates, whatever is answered."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +16,10 @@ import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors, MagusOptions
 from magus_pyg.errors import ConfigError, GraphError, ModelError, SessionError
 from magus_pyg.graph import n_items, n_nodes
-from magus_pyg.online.catalogue import Answer, Catalogue, Width
+from magus_pyg.online.catalogue import Catalogue, Width
 from magus_pyg.online.catalogue.sparse_play import SparsePlay
 from magus_pyg.online.contract import OnlineSession
+from magus_pyg.online.node_play import Answer
 
 SWITCHES = [
     MagusOptions(),
@@ -185,7 +188,9 @@ def test_a_retrieval_list_is_a_session_of_its_candidates(variant: str) -> None:
     assert isinstance(catalogue.session(scores, candidates=chosen, exclude=["i9"]), mp.MagusSession)
     play_both(few, catalogue.session(scores, candidates=chosen, exclude=["i9"]), 1)
     few = mp.MagusSession(graph, scores, variant, candidates=kept, state=state)
-    play_both(few, catalogue.session(by_id, exclude=["i9"]), 2)
+    play_both(few, catalogue.session(by_id, candidates=list(by_id), exclude=["i9"]), 2)
+    with pytest.raises(ModelError, match=r"item 'i0' has no score \(20 of 40 items have none\)"):
+        catalogue.session(by_id)
 
 
 @pytest.mark.parametrize("variant", ["none", "base", "plus", "bayes"])
@@ -197,15 +202,13 @@ def test_between_requests_only_the_answers_travel(variant: str) -> None:
     one, other = catalogue.session(start), catalogue.session(start)
     while not one.done:
         shown = one.recommend()
-        fresh = catalogue.session(start)
-        fresh.load_state_dict(one.state_dict())  # type: ignore[attr-defined]
+        fresh = catalogue.resume(json.loads(json.dumps(one.to_dict())), start)
         assert fresh.recommend() == shown == other.recommend()
         assert fresh.round == one.round
         queries = [entry.node for entry in shown if entry.kind == "query"]
         for session in (one, other):
             session.feedback(queries[0] if queries else None)
-        fresh = catalogue.session(start)
-        fresh.load_state_dict(one.state_dict())  # type: ignore[attr-defined]
+        fresh = catalogue.resume(json.loads(json.dumps(one.to_dict())), start)
         assert fresh.done == one.done
         assert fresh.history == one.history
 
@@ -309,10 +312,10 @@ def test_bad_input() -> None:
         catalogue.session(catalogue.start(scores), exclude=["i1"])
     with pytest.raises(SessionError, match="at least 1"):
         catalogue.session(scores, rounds=0)
-    session = catalogue.session(scores)
-    session.recommend()
-    state = session.state_dict()  # type: ignore[attr-defined]
-    with pytest.raises(SessionError, match="another session"):
-        catalogue.session(scores.flip(0)).load_state_dict(state)  # type: ignore[attr-defined]
-    with pytest.raises(SessionError, match="another session"):
-        catalogue.session(scores, list_length=2).load_state_dict(state)  # type: ignore[attr-defined]
+    state = catalogue.session(scores).to_dict()
+    with pytest.raises(SessionError, match="another session: its list_length is 3, expected 2"):
+        catalogue.resume(state, scores, list_length=2)
+    with pytest.raises(SessionError, match="another session: its variant is 'base', expected 'none'"):
+        Catalogue(graph, "none").resume(state, scores)
+    with pytest.raises(SessionError, match="of another catalogue"):
+        Catalogue(graph).session(catalogue.start(scores))

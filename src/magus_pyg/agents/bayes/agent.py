@@ -13,8 +13,10 @@ from magus_pyg.agents.bayes.belief import (
     ItemMass,
     answer_evidence,
     initial_logit,
+    membership,
     normalised,
     searched_evidence,
+    told_evidence,
 )
 from magus_pyg.agents.bayes.choices import distinct_queries
 from magus_pyg.agents.bayes.planning import Plan, plan_lists
@@ -150,12 +152,23 @@ class _BayesPlay:
         order = torch.argsort((both < 0).to(torch.int64), dim=1, stable=True)[:, : shown.shape[1]]
         return both.gather(1, order)
 
+    def _mark(self, shown: Tensor) -> None:
+        """Slots [B, N] (-1 for none) are not listed any more."""
+        self.left = mark_shown(self.left, shown)
+        if self.choices.slot.shape[1]:
+            same = (self.choices.slot.unsqueeze(2) == shown.unsqueeze(1)).any(2)
+            self.asked = self.asked | (same & (self.choices.slot >= 0))
+
+    def tell(self, slot: Tensor, liked: bool) -> None:
+        """Bayes' rule with the likelihood of `told_evidence`."""
+        self._mark(slot.unsqueeze(1))
+        inside, outside = told_evidence(self.state.error_rate, liked)
+        held = membership(self.graphs, slot.unsqueeze(1))[:, 0]
+        self.logit = self.logit + torch.where((slot >= 0).unsqueeze(1), torch.where(held, inside, outside), 0.0)
+
     def update(self, feedback: Feedback) -> None:
         self.round += 1
-        self.left = mark_shown(self.left, feedback.shown)
-        if self.choices.slot.shape[1]:
-            same = (self.choices.slot.unsqueeze(2) == feedback.shown.unsqueeze(1)).any(2)
-            self.asked = self.asked | (same & (self.choices.slot >= 0))
+        self._mark(feedback.shown)
         rows = torch.arange(feedback.clicked.numel(), device=feedback.clicked.device)
         clicked = feedback.shown[rows, feedback.clicked.clamp(min=0)]
         # The loop says one round late which sessions went on; if one does after all, it is planned again then.

@@ -14,7 +14,7 @@ from torch import Tensor
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
-from magus_pyg.simulation.protocol import Feedback
+from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback
 
 __all__ = [
     "BayesState",
@@ -25,6 +25,7 @@ __all__ = [
     "normalised",
     "searched_evidence",
     "share_of_others",
+    "told_evidence",
 ]
 
 # An answer never rules an item out altogether: answers that contradict each other then leave the items that
@@ -213,3 +214,18 @@ def searched_evidence(graphs: SessionGraphs, searched: Tensor | None, error: flo
         return torch.zeros((graphs.n_sessions, 0, graphs.n_candidates), dtype=torch.float64, device=graphs.node.device)
     factor = torch.where(membership(graphs, searched), log1p(-error), log(error))
     return torch.where((searched >= 0).unsqueeze(2), factor, 0.0).to(torch.float64)
+
+
+def told_evidence(error_rate: float, liked: bool) -> tuple[float, float]:
+    """The log-probability of a word told outside a list, for the items that have it and for all others.
+
+    It fits the item in mind with probability 1 - e and not with e, the larger of `TOLD_ERROR` and the error rate of
+    answers: words are never worth more than a click.
+
+    Args:
+        error_rate: of answers to queries.
+        liked: whether the person wants the word.
+    """
+    error = max(TOLD_ERROR, error_rate)
+    fits, differs = log1p(-error), log(error)
+    return (fits, differs) if liked else (differs, fits)

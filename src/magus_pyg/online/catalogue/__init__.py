@@ -2,6 +2,5 @@
 
 from magus_pyg.online.catalogue.belief_play import Width
 from magus_pyg.online.catalogue.catalogue import Catalogue, CatalogueSession, Start
-from magus_pyg.online.catalogue.play import Answer, CataloguePlay
 
-__all__ = ["Answer", "Catalogue", "CataloguePlay", "CatalogueSession", "Start", "Width"]
+__all__ = ["Catalogue", "CatalogueSession", "Start", "Width"]

@@ -7,25 +7,30 @@ answers, m the items that can be shown afterwards. `Plans.gap` says that bound; 
 `tolerance` of the plan's value. Up to `width` items the lists are those of the session-sized agent.
 """
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, log, log1p
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 import torch
 from torch import Tensor
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
-from magus_pyg.agents.bayes.belief import LEAST_ERROR, share_of_others
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, share_of_others, told_evidence
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
-from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, read_scores
-from magus_pyg.online.catalogue.play import Answer
+from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, query_sums, read_scores
+from magus_pyg.online.node_play import Answer
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.protocol import Play, SessionView
 
 __all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
+
+_FEW = 64
+"""Up to so many nodes their beliefs are summed one by one."""
 
 
 @dataclass(frozen=True)
@@ -124,23 +129,37 @@ class BayesPlay:
         self.evidence: list[_Evidence] = []
         self.shown: list[int] = []
         self.round = 0
-        self._logit = prior.logit
+        self._logit: Tensor | None = None  # as far as it was made
         self.gap = 0.0
         """How much the value of the last list could rise at most through the items beyond the width, as a share."""
 
+    @property
+    def listens(self) -> bool:
+        """Words are taken in."""
+        return True
+
+    def scale(self) -> None:
+        """A belief needs no scale."""
+
+    def copy(self) -> Self:
+        """The session as it is now."""
+        return copy(self)
+
     def logits(self) -> Tensor:
-        """float64 [I]: the log of the belief now, up to a constant."""
-        logit = self.prior.logit.clone()
-        offset = 0.0
-        for entry in self.evidence:
-            offset += entry.outside
-            items = self.index.items_of(entry.node)
-            logit.index_add_(0, items, logit.new_tensor(entry.inside - entry.outside).expand(items.shape))
-        return logit.add_(offset) if self.evidence else logit
+        """float64 [I]: the log of the belief now, up to a constant. Not to be changed."""
+        if self._logit is None:
+            logit = self.prior.logit.clone()
+            offset = 0.0
+            for entry in self.evidence:
+                offset += entry.outside
+                items = self.index.items_of(entry.node)
+                logit.index_add_(0, items, logit.new_tensor(entry.inside - entry.outside).expand(items.shape))
+            self._logit = logit.add_(offset) if self.evidence else logit
+        return self._logit
 
     def recommend(self) -> Tensor:
-        """The next list; see `CataloguePlay`."""
-        logit = self._logit = self.logits()
+        """The next list; see `NodePlay`."""
+        logit = self.logits()
         shown = [node for node in self.shown if node < self.index.n_items]
         kept = logit[shown]
         logit[shown] = -torch.inf
@@ -192,15 +211,10 @@ class BayesPlay:
         )
         play = cast(_Choosing, self.agent.start(view))
         shown = torch.tensor(self.shown, dtype=torch.int64, device=items.device)
-        play.load_state_dict(
-            {
-                "logit": logit[items].unsqueeze(0),
-                "left": graphs.valid & ~torch.isin(graphs.node, shown),
-                "asked": (play.choices.slot < 0) | self._asked(items, play.choices),
-                "over": torch.zeros(1, dtype=torch.bool, device=items.device),
-                "round": torch.tensor(self.round),
-            }
-        )
+        play.logit = logit[items].unsqueeze(0)
+        play.left = graphs.valid & ~torch.isin(graphs.node, shown)
+        play.asked = (play.choices.slot < 0) | self._asked(items, play.choices)
+        play.round = self.round
         slots = play.recommend()[0]
         return graphs.node[0, slots[slots >= 0]]
 
@@ -231,7 +245,7 @@ class BayesPlay:
             for node in answer.shown
             if node < first_query and node != clicked
         ]
-        mass = _Mass(self._logit, self.index, new) if self.state.others > 0.0 else None
+        mass = _Mass(self.logits(), self.index, new) if self.state.others > 0.0 else None
         for at, node in enumerate(answer.shown):
             yes = node == clicked or node in answer.not_care
             if node < first_query or not (yes or (not found and at < place)):
@@ -245,23 +259,43 @@ class BayesPlay:
             if mass is not None:
                 mass.add(entry)
             new.append(entry)
-        self.evidence += new
-        self.shown += answer.shown
+        self._learn(new, answer.shown)
         self.round += 1
+
+    def tell(self, node: int, liked: bool) -> None:
+        """Bayes' rule with the likelihood of `told_evidence`; see `NodePlay`."""
+        self._learn([_Evidence(node, *told_evidence(self.state.error_rate, liked))], (node,))
+
+    def _learn(self, evidence: list[_Evidence], shown: Sequence[int]) -> None:
+        self.evidence, self.shown, self._logit = [*self.evidence, *evidence], [*self.shown, *shown], None
 
     def values(self, nodes: Tensor) -> Tensor:
         """The belief of items, and the belief that queries hold (Eq. 4 without R-)."""
         belief = torch.softmax(self.logits(), 0)
+        if nodes.numel() > _FEW:
+            return torch.cat([belief, query_sums(self.index, belief)])[nodes.to(belief.device)]
         value = belief.new_zeros(nodes.shape)
         for place, node in enumerate(nodes.tolist()):
             value[place] = belief[self.index.items_of(node)].sum()
         return value
 
+    def explained(self, node: int) -> float:
+        """The log-odds of the items that contain a node; 0 where that is all, or none on offer."""
+        logit = self.logits()
+        inside = torch.zeros_like(logit, dtype=torch.bool)
+        inside[self.index.items_of(node)] = True
+        odds = torch.logsumexp(logit[inside], 0) - torch.logsumexp(logit[~inside], 0)
+        return float(odds) if bool(torch.isfinite(odds)) else 0.0
+
 
 class _Choosing(Play, Protocol):
-    """What `BayesAgent` plays: it says which queries it chooses among."""
+    """What `BayesAgent` plays: which queries it chooses among, and what it goes by."""
 
     choices: QueryChoices
+    logit: Tensor
+    left: Tensor
+    asked: Tensor
+    round: int
 
 
 def _session_graph(index: CatalogueIndex, items: Tensor) -> SessionGraphs:

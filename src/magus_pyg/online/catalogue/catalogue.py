@@ -1,6 +1,6 @@
 """Sessions over a whole catalogue: made once a process, a session a person."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -9,19 +9,22 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
-from magus_pyg.errors import ConfigError, SessionError
-from magus_pyg.graph import Extension, extend_relational_graph, item_nodes, n_items
+from magus_pyg.errors import ConfigError, ModelError, SessionError
+from magus_pyg.graph import Extension, Word, extend_relational_graph, find_query, item_nodes
 from magus_pyg.online.catalogue.belief_play import BayesPlay, Prior, Width, first_belief
 from magus_pyg.online.catalogue.carry_over import check_extension
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights, DensePlay, weighted_guess
 from magus_pyg.online.catalogue.edition import Edition
-from magus_pyg.online.catalogue.first_guess import Guess, first_guess, item_scores
+from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, first_guess, item_scores
 from magus_pyg.online.catalogue.items_play import ItemsPlay
-from magus_pyg.online.catalogue.play import Answer, CataloguePlay
 from magus_pyg.online.catalogue.sparse_play import SparsePlay, Switches
-from magus_pyg.online.contract import OnlineSession, Round
-from magus_pyg.online.session import MagusSession, check_variant, find_queries
+from magus_pyg.online.contract import OnlineSession
+from magus_pyg.online.node_play import NodePlay
+from magus_pyg.online.resuming import beginning_here
+from magus_pyg.online.session import MagusSession, check_variant
+from magus_pyg.online.session_inputs import Scores, Wording, read_searched, scores_by_node
+from magus_pyg.online.session_state import Beginning, SessionState
 
 __all__ = ["Catalogue", "CatalogueSession", "Start"]
 
@@ -33,10 +36,16 @@ class Start:
     Attributes:
         first: the guess of MAGUS, or the belief of the Bayesian variant.
         edition: the catalogue as it was then; its items and nodes are those of the sessions.
+        active: bool [N], the nodes on offer; None for all.
+        exclude: ids of the items that are not offered to these people.
+        searched: their searched queries.
     """
 
     first: Guess | Prior
     edition: Edition
+    active: Tensor | None
+    exclude: tuple[str, ...]
+    searched: tuple[tuple[Word, ...], ...]
 
 
 class Catalogue:
@@ -171,66 +180,89 @@ class Catalogue:
         return extension
 
     def start(
-        self,
-        scores: Tensor | Sequence[float],
-        searched: Sequence[Sequence[str | tuple[str, str]]] | None = None,
-        exclude: Iterable[str] = (),
+        self, scores: Scores, searched: Sequence[Sequence[Wording]] | None = None, exclude: Iterable[str] = ()
     ) -> Start:
         """What sessions begin from: one pass over R+. People with the same scores can share it.
 
         Args:
-            scores: [I], the base recommender's scores in node order.
+            scores: the base recommender's scores: [I] in node order, or by item id (a mapping, or a Series by its
+                labels) of all items on offer.
             searched: the person's searched queries, as for `MagusSession`.
             exclude: ids of items that are not offered to this person, such as those known to them.
 
         Raises:
-            ModelError: scores of the wrong number or not finite.
+            ModelError: scores of the wrong number, not finite, or an item on offer without one.
             GraphError: an unknown item id or word.
             SessionError: no item is left.
         """
         edition = self.edition
-        index, vector = edition.index, torch.as_tensor(scores)
-        out = item_nodes(index.graph, list(exclude))
+        index = edition.index
+        vector, given = scores_by_node(index.graph, scores)
+        left_out = tuple(dict.fromkeys(str(item) for item in exclude))
         excluded = edition.removed
-        if out.numel():
+        if left_out:
             none = torch.zeros(index.n_items, dtype=torch.bool, device=index.device)
             excluded = none if excluded is None else excluded.clone()
-            excluded[out] = True
-        nodes = find_queries(index.graph, searched)
-        found = None if nodes is None else nodes[0]
+            excluded[item_nodes(index.graph, left_out)] = True
+        words = read_searched(index.graph, searched)
+        if given is not None:
+            missing = ~given if excluded is None else ~given & ~excluded.to(given.device)
+            if bool(missing.any()):
+                item = index.graph.vocabulary.item_ids[int(missing.to(torch.int8).argmax())]
+                raise ModelError(
+                    f"item {item!r} has no score ({int(missing.sum())} of {index.n_items} items have none): a whole "
+                    "catalogue needs all, and candidates=... names a retrieval list"
+                )
+        nodes = [node for query in words if (node := find_query(index.graph, query)) is not None]
+        first = self._first(edition, vector, excluded, nodes)
+        active = active_nodes(index, excluded) if self.variant == "none" else first.active
+        return Start(first, edition, active, left_out, words)
+
+    def _first(
+        self, edition: Edition, scores: Tensor, excluded: Tensor | None, searched: Sequence[int]
+    ) -> Guess | Prior:
+        """The scores of all nodes before any answer; `searched`: nodes."""
+        index, found = edition.index, torch.tensor(searched, dtype=torch.int64) if searched else None
         if self.variant == "bayes":
-            return Start(first_belief(index, vector, self.belief, excluded, found), edition)
+            return first_belief(index, scores, self.belief, excluded, found)
         if self.variant == "none":
-            return Start(item_scores(index, vector, excluded), edition)
+            return item_scores(index, scores, excluded)
         literal = self.options.searched == "literal"
         if edition.weights is not None:
-            return Start(weighted_guess(edition.weights, vector, excluded, found, literal), edition)
+            return weighted_guess(edition.weights, scores, excluded, found, literal)
         scale = self.options.minus_scale * (1.0 if edition.factors is None else edition.factors.minus_scale)
-        return Start(first_guess(index, vector, scale, excluded, found, literal), edition)
+        return first_guess(index, scores, scale, excluded, found, literal)
+
+    def restart(self, start: Start, searched: Sequence[int]) -> Start:
+        """What sessions would begin from with the same scores and other searched queries (their nodes)."""
+        first, active = start.first, start.active
+        excluded = None if active is None else ~active[: start.edition.index.n_items]
+        scores = first.scores if isinstance(first, Prior) else first.base
+        return replace(start, first=self._first(start.edition, scores, excluded, searched))
 
     def session(
         self,
-        scores: Tensor | Sequence[float] | Mapping[str, float] | Start,
+        scores: Scores | Start,
         list_length: int = 3,
         rounds: int = 5,
-        searched: Sequence[Sequence[str | tuple[str, str]]] | None = None,
+        searched: Sequence[Sequence[Wording]] | None = None,
         candidates: Sequence[str] | None = None,
         exclude: Iterable[str] = (),
     ) -> OnlineSession:
-        """A session with one person.
+        """A session with one person: over the whole catalogue, or with `candidates` over a retrieval list.
 
         Args:
-            scores: what `start` made (where items were added since, the session is over the items of then), or [I]
-                scores in node order; {item id: score} for a retrieval list.
+            scores: as for `start`, or what that made (where items were added since, the session is over the items of
+                then). With `candidates` they alone need a score.
             list_length: N, the length of a list.
             rounds: K, the most rounds.
             searched, exclude: as for `start`.
             candidates: ids of the items to choose from (a retrieval list): the session then is a `MagusSession` over
-                them. None: the whole catalogue, or the keys of `scores`.
+                those of them that are on offer.
 
         Raises:
-            SessionError: rounds or list_length below 1, no candidates, or `searched`, `exclude` and `candidates` beside
-                a `Start`, which already says them.
+            SessionError: rounds or list_length below 1, no candidates, `searched`, `exclude` and `candidates` beside a
+                `Start`, which already says them, or a `Start` of another catalogue.
             others: as for `start`.
         """
         exclude = list(exclude)
@@ -238,13 +270,12 @@ class Catalogue:
             if searched is not None or candidates is not None or exclude:
                 raise SessionError("give searched, candidates and exclude to start(), not beside what it made")
             return CatalogueSession(self, scores, list_length, rounds)
-        if candidates is None and not isinstance(scores, Mapping):
+        if candidates is None:
             return CatalogueSession(self, self.start(scores, searched, exclude), list_length, rounds)
-        chosen = list(scores) if candidates is None and isinstance(scores, Mapping) else list(candidates or ())
-        edition, left_out = self.edition, {str(item) for item in exclude}
+        edition, listed = self.edition, [str(item) for item in candidates]
         if edition.removed is not None:
-            gone = edition.removed[item_nodes(edition.index.graph, chosen).to(edition.removed.device)].tolist()
-            left_out |= {str(item) for item, is_gone in zip(chosen, gone, strict=True) if is_gone}
+            gone = edition.removed[item_nodes(edition.index.graph, listed).to(edition.removed.device)].tolist()
+            listed = [item for item, is_gone in zip(listed, gone, strict=True) if not is_gone]
         return MagusSession(
             edition.index.graph,
             scores,
@@ -252,14 +283,54 @@ class Catalogue:
             list_length=list_length,
             rounds=rounds,
             searched=searched,
-            candidates=[str(item) for item in chosen if str(item) not in left_out],
+            candidates=listed,
             state=self.belief if self.variant == "bayes" else edition.factors,
             options=self.options,
             builder=edition.index.builder,
+            exclude=exclude,
         )
 
-    def play(self, start: Start, list_length: int, rounds: int) -> CataloguePlay:
-        """A session without its history, for those who keep that themselves."""
+    def resume(self, data: object, scores: Scores | Start, list_length: int | None = None) -> OnlineSession:
+        """A session that goes on where its `to_dict` was taken, in this or another process.
+
+        Its answers are taken in again, so the catalogue may have gained or lost items, and scores may have changed:
+        with the same ones the next list is the same. What has gone is said in `notes` and in the log, once.
+
+        Args:
+            data: what `to_dict` gave, perhaps through JSON.
+            scores: the base scores now, as for `session`.
+            list_length: what the state must have; None for any.
+
+        Raises:
+            SessionError: a state of another format, variant, list length or catalogue, or with a value that cannot be;
+                no item is left; a `Start` with other exclusions or searched queries.
+            others: as for `session`.
+        """
+        saved = SessionState.read(data)
+        graph = scores.edition.index.graph if isinstance(scores, Start) else self.graph
+        begun, notes = beginning_here(graph, saved, self.variant, list_length)
+        if isinstance(scores, Start):
+            same = (begun.candidates, begun.exclude, begun.searched) == (None, scores.exclude, scores.searched)
+            if not same:
+                raise SessionError(
+                    "the state has other candidates, exclusions or searched queries than what start() made"
+                )
+            session = self.session(scores, begun.list_length, begun.rounds)
+        else:
+            session = self.session(
+                scores, begun.list_length, begun.rounds, begun.searched, begun.candidates, begun.exclude
+            )
+        session.take_up(saved, notes)
+        return session
+
+    def play(self, start: Start, list_length: int, rounds: int) -> NodePlay:
+        """A session without its history, for those who keep that themselves.
+
+        Raises:
+            SessionError: a start of another catalogue.
+        """
+        if start.edition.origin is not self.edition.origin:
+            raise SessionError("what start() made is of another catalogue: make one of this catalogue")
         if isinstance(start.first, Prior):
             return BayesPlay(start.first, self.belief, rounds, list_length, self.width)
         if self.variant == "none":
@@ -290,67 +361,27 @@ def _checked(options: MagusOptions) -> MagusOptions:
 
 
 class CatalogueSession(OnlineSession):
-    """A session with one person over a whole catalogue; made by `Catalogue.session`.
-
-    Its state is its answers: `state_dict` is a few numbers, and another process goes on with the same catalogue and
-    scores.
-    """
+    """A session with one person over a whole catalogue; made by `Catalogue.session` and `Catalogue.resume`."""
 
     def __init__(self, catalogue: Catalogue, start: Start, list_length: int, rounds: int) -> None:
-        super().__init__(start.edition.index.graph, catalogue.variant, list_length, rounds)
         self._catalogue, self._start = catalogue, start
-        self._play = catalogue.play(start, list_length, rounds)
+        beginning = Beginning(catalogue.variant, list_length, rounds, None, start.exclude, start.searched)
+        super().__init__(start.edition.index.graph, beginning)
 
     def __repr__(self) -> str:
         return f"CatalogueSession(variant={self.variant!r}, round={self.round} of {self.rounds}, done={self.done})"
 
-    def _next_list(self) -> list[int]:
-        nodes: list[int] = self._play.recommend().tolist()
-        return nodes
+    def _begin(self, searched: Sequence[int]) -> NodePlay:
+        start = self._start
+        if tuple(searched) != self._searched:
+            start = self._catalogue.restart(start, searched)
+        return self._catalogue.play(start, self.list_length, self.rounds)
 
-    def _take(self, answer: Round) -> None:
-        self._play.update(Answer(answer.shown, answer.clicked, answer.not_care))
+    def _nodes(self) -> Tensor:
+        active = self._start.active
+        return torch.arange(self._start.edition.index.n_nodes) if active is None else torch.nonzero(active).flatten()
 
-    def _values(self, nodes: Sequence[int]) -> list[float]:
-        values: list[float] = self._play.values(torch.tensor(nodes, dtype=torch.int64)).tolist()
-        return values
-
-    def node_scores(self, nodes: Sequence[int]) -> dict[int, float]:
-        """The scores by which nodes were ranked last."""
-        return dict(zip(nodes, self._values(nodes), strict=True))
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The session's state as tensors: the answers so far and the open list."""
-        shown = torch.full((self.list_length,), -2, dtype=torch.int64)
-        if self._open is not None:
-            shown[:] = -1
-            shown[: len(self._open)] = torch.tensor(self._open, dtype=torch.int64)
-        return {"history": self._history_tensor(), "shown": shown}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave, by taking its answers in again.
-
-        Raises:
-            SessionError: a state of another session: another list length, or lists that this catalogue does not give.
-        """
-        for name, shape in (("history", (3, self.list_length)), ("shown", (self.list_length,))):
-            if name not in state or tuple(state[name].shape[-len(shape) :]) != shape:
-                got = list(state[name].shape) if name in state else "nothing"
-                raise SessionError(f"the state is of another session: {name} has {got}, expected [..., {list(shape)}]")
-        play = self._catalogue.play(self._start, self.list_length, self.rounds)
-        history = self._read_history(state["history"])
-        shown = state["shown"].tolist()
-        waits = shown[0] != -2
-        lists = [entry.shown for entry in history] + ([tuple(node for node in shown if node >= 0)] if waits else [])
-        for number, expected in enumerate(lists):
-            given = tuple(play.recommend().tolist())
-            if given != expected:
-                differs = f"list {number + 1} was {list(expected)}, and is {list(given)} here"
-                raise SessionError(f"the state is of another session: {differs}")
-            if number < len(history):
-                entry = history[number]
-                play.update(Answer(entry.shown, entry.clicked, entry.not_care))
-        self._play, self.history, self.round = play, history, len(lists)
-        self._open = lists[-1] if waits else None
-        last = history[-1].clicked if history else None
-        self.found = last if last is not None and last < n_items(self.graph) else None
+    def _holds(self, node: int) -> bool:
+        active = self._start.active
+        inside = 0 <= node < self._start.edition.index.n_nodes
+        return inside and (active is None or bool(active[node]))

@@ -1,7 +1,10 @@
 """MAGUS over a whole catalogue with learned weights (Eq. 14): low-rank R-, one pass over the factors an answer."""
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -10,8 +13,8 @@ from magus_pyg.agents import EdgeFactors
 from magus_pyg.errors import GraphError
 from magus_pyg.online.catalogue.containment import CatalogueIndex, Containment
 from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, lift, order_nodes, read_scores, unit_scores
-from magus_pyg.online.catalogue.play import Answer, read_answer
 from magus_pyg.online.catalogue.sparse_play import Switches, best_nodes
+from magus_pyg.online.node_play import Answer, read_answer
 
 __all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
 
@@ -125,14 +128,32 @@ class DensePlay:
         self.guess, self.index, self.switches, self.weights = guess, guess.index, switches, weights
         self.y = guess.y.clone()
         self.shown = torch.zeros(0, dtype=torch.int64, device=self.index.device)
-        self.low, self.span = 0.0, 1.0
+        self.low, self.span, self.scaled = 0.0, 1.0, False
+
+    @property
+    def listens(self) -> bool:
+        """Words are taken in."""
+        return True
+
+    def copy(self) -> Self:
+        """The session as it is now."""
+        other = copy(self)
+        other.y = self.y.clone()
+        return other
+
+    def scale(self) -> None:
+        """Eq. (6); see `NodePlay`."""
+        if self.scaled:
+            return
+        low, high = (
+            float(end) for end in torch.aminmax(self.y if self.guess.active is None else self.y[self.guess.active])
+        )
+        self.low, self.span, self.scaled = low, (high - low) if high > low else 1.0, True
 
     def recommend(self) -> Tensor:
-        """The next list; see `CataloguePlay`."""
+        """The next list; see `NodePlay`."""
+        self.scale()
         active = self.guess.active
-        inside = self.y if active is None else self.y[active]
-        low, high = (float(end) for end in torch.aminmax(inside))
-        self.low, self.span = low, (high - low) if high > low else 1.0  # Eq. (6)
         kept = self.y[self.shown]
         self.y[self.shown] = -torch.inf
         values = self.y if active is None else torch.where(active, self.y, -torch.inf)
@@ -142,11 +163,10 @@ class DensePlay:
         return best
 
     def update(self, answer: Answer) -> None:
-        """Take in an answer; see `CataloguePlay`."""
+        """Take in an answer; see `NodePlay`."""
+        self.scale()
         said = read_answer(answer, self.index.n_items, self.switches.unknown_below)
         new = torch.tensor([*said.yes, *said.no], dtype=torch.int64, device=self.y.device)
-        before = self.y
-        self.y = before.clone() if self.switches.clamp else before
         for node in said.yes:
             self._send(node, self.span, inhibits=True)
         if self.switches.refusal:
@@ -154,11 +174,21 @@ class DensePlay:
                 self._send(node, -self.switches.refusal * self.span, self.switches.inhibits)
         self.y[new] = self.low  # Eq. (8); what it sets receives nothing in this round
         self.y[new[: len(said.yes)]] = self.low + self.span
+        self._end(answer.shown)
+
+    def tell(self, node: int, liked: bool) -> None:
+        """Eq. (9) with a smaller step; see `NodePlay` and `MagusAgent`."""
+        self.scale()
+        weight, inhibits = self.switches.told(liked)
+        self._send(node, weight * self.span, inhibits)
+        self._end((node,))
+
+    def _end(self, shown: Sequence[int]) -> None:
         if self.switches.clamp:  # the bounds of Eq. (9) as printed; scores outside [0, 1] there are shown ones alone
             self.y = ((self.y - self.low) / self.span).clamp_(0.0, 1.0)
             self.low, self.span = 0.0, 1.0
-        shown = torch.tensor(answer.shown, dtype=torch.int64, device=self.y.device)
-        self.shown = torch.cat([self.shown, shown])
+        self.shown = torch.cat([self.shown, torch.tensor(shown, dtype=torch.int64, device=self.y.device)])
+        self.scaled = False
 
     def _send(self, node: int, size: float, inhibits: bool) -> None:
         """Eq. (9) for one answered node: + to what contains it, - to what it inhibits, in place."""
@@ -179,6 +209,10 @@ class DensePlay:
             rows = self.weights.positive[wholes]
             self.y[wholes] += size * (rows @ self.weights.positive[node]).to(torch.float64)
 
+    def explained(self, node: int) -> float:
+        """The value of a node; see `NodePlay`."""
+        return float(self.values(torch.tensor([node])))
+
     def values(self, nodes: Tensor) -> Tensor:
-        """The values by which nodes were ranked last; see `CataloguePlay`."""
+        """The values by which nodes were ranked last; see `NodePlay`."""
         return (self.y[nodes.to(self.y.device)] - self.low) / self.span

@@ -1,6 +1,6 @@
 """A catalogue between two additions of items: what its sessions share, and how that goes on with new items."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,12 +25,14 @@ class Edition:
         factors: the weights that MAGUS+ learned.
         weights: the same, ready for use; None where all are 1.
         removed: bool [I], the items that are not offered to sessions that begin now; None for none.
+        origin: the same for all editions of one catalogue.
     """
 
     index: CatalogueIndex
     factors: EdgeFactors | None = None
     weights: CatalogueWeights | None = None
     removed: Tensor | None = None
+    origin: object = field(default_factory=object)
 
     @classmethod
     def of(cls, graph: HeteroData, factors: EdgeFactors | None, minus_scale: float, dtype: torch.dtype) -> "Edition":
@@ -72,6 +74,7 @@ class Edition:
         if factors is None and self.factors is not None:
             factors = extended_factors(self.factors, extension)
         now = Edition.of(extension.graph, factors, minus_scale, dtype)
+        now.origin = self.origin
         if self.removed is not None:
             now.removed = torch.zeros(now.index.n_items, dtype=torch.bool, device=now.index.device)
             now.removed[: self.removed.numel()] = self.removed

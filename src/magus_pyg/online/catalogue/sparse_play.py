@@ -6,13 +6,16 @@ untouched nodes stay those of the `Guess` but for one offset, and those of touch
 they are needed. Values are kept unscaled: a step of 1 in Eq. (9) is one span of the scores at its time.
 """
 
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from magus_pyg.online.catalogue.first_guess import Guess, contenders, order_nodes
-from magus_pyg.online.catalogue.play import Answer, read_answer
+from magus_pyg.online.node_play import Answer, read_answer
+from magus_pyg.simulation.protocol import TOLD_ERROR
 
 __all__ = ["SparsePlay", "Switches", "best_nodes"]
 
@@ -34,6 +37,10 @@ class Switches:
     inhibits: bool = False
     unknown_below: bool = False
     clamp: bool = False
+
+    def told(self, liked: bool) -> tuple[float, bool]:
+        """The weight of a told word in Eq. (9) and whether it goes along R- too; see `MagusAgent`."""
+        return (1.0 if liked else -1.0) * (1.0 - 2.0 * TOLD_ERROR), liked or self.inhibits
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,37 @@ class SparsePlay:
         self.shown = nothing  # not shown again
         self.held, self.held_value = nothing, guess.y[nothing]  # the nodes that Eq. (8) set, and their values
         self.low, self.span = 0.0, 1.0  # of Eq. (6)
+        self.scaled = False  # whether they are those of the present scores
+
+    @property
+    def listens(self) -> bool:
+        """Words are taken in."""
+        return True
+
+    def copy(self) -> Self:
+        """The session as it is now."""
+        return copy(self)
 
     def recommend(self) -> Tensor:
-        """The next list; see `CataloguePlay`."""
+        """The next list; see `NodePlay`."""
         n = self.switches.list_length
+        # Nodes that were shown but not set are among the others still: as many more are looked at.
+        best, touched, values = self._look(n + self.shown.numel() - self.held.numel())
+        if self.shown.numel():
+            best = best[~torch.isin(best, self.shown)]
+            values = torch.where(torch.isin(touched, self.shown), -torch.inf, values)
+        some = best_nodes(values, n)
+        nodes = torch.cat([best, touched[some]])
+        value = torch.cat([self.guess.y[best] + self.offset, values[some]])
+        return order_nodes(self.guess, nodes, value)[:n]
+
+    def scale(self) -> None:
+        """Eq. (6); see `NodePlay`."""
+        if not self.scaled:
+            self._look(1)
+
+    def _look(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The n best nodes that no step treats apart, those that some does, and the values of these; scales."""
         touched, change = self._touched()
         if self.held.numel():
             free = ~torch.isin(touched, self.held)
@@ -80,19 +114,12 @@ class SparsePlay:
         marks = self.index.marks
         marks[touched] = True
         marks[self.held] = True
-        # Nodes that were shown but not set are among the others still: as many more are looked at.
-        best, ends = self._untouched(n + self.shown.numel() - self.held.numel())
+        best, ends = self._untouched(n)
         marks[touched] = False
         marks[self.held] = False
         inner = torch.stack(torch.aminmax(values)) if values.numel() else values
         self._scale(torch.cat([ends, self.held_value, inner]))
-        if self.shown.numel():
-            best = best[~torch.isin(best, self.shown)]
-            values = torch.where(torch.isin(touched, self.shown), -torch.inf, values)
-        some = best_nodes(values, n)
-        nodes = torch.cat([best, touched[some]])
-        value = torch.cat([self.guess.y[best] + self.offset, values[some]])
-        return order_nodes(self.guess, nodes, value)[:n]
+        return best, touched, values
 
     def _touched(self) -> tuple[Tensor, Tensor]:
         """The nodes that some step treats apart, and the whole change of each since the guess."""
@@ -145,27 +172,41 @@ class SparsePlay:
         """Eq. (6): it changes no order, but a step of Eq. (9) is one span of the scores."""
         low, high = float(ends.min()), float(ends.max())
         # Where all are equal they become zeros, and a step is 1.
-        self.low, self.span = low, (high - low) if high > low else 1.0
+        self.low, self.span, self.scaled = low, (high - low) if high > low else 1.0, True
 
     def update(self, answer: Answer) -> None:
-        """Take in an answer; see `CataloguePlay`."""
+        """Take in an answer; see `NodePlay`."""
+        self.scale()
         said = read_answer(answer, self.index.n_items, self.switches.unknown_below)
         steps = [_Step(node, self.span, inhibits=True) for node in said.yes]
         if self.switches.refusal:
             size = -self.switches.refusal * self.span
             steps += [_Step(node, size, self.switches.inhibits) for node in said.no]
-        for step in steps:
-            self.held_value = self.held_value + self._received(step, self.held)
-            if step.inhibits:
-                self.offset -= step.size
-        self.steps += steps
         # Eq. (8); the nodes that it sets now receive nothing in this round.
         new = torch.tensor([*said.yes, *said.no], dtype=torch.int64, device=self.held.device)
         value = torch.full(new.shape, self.low, dtype=torch.float64, device=new.device)
         value[: len(said.yes)] += self.span
+        self._send(steps, new, value, torch.tensor(answer.shown, dtype=torch.int64, device=self.held.device))
+
+    def tell(self, node: int, liked: bool) -> None:
+        """Eq. (9) with a smaller step; see `NodePlay` and `MagusAgent`."""
+        self.scale()
+        weight, inhibits = self.switches.told(liked)
+        place = torch.tensor([node], device=self.held.device)
+        own = self._unscaled(place)
+        kept = self.held != node
+        self.held, self.held_value = self.held[kept], self.held_value[kept]
+        self._send([_Step(node, weight * self.span, inhibits)], place, own, place)
+
+    def _send(self, steps: list[_Step], new: Tensor, value: Tensor, shown: Tensor) -> None:
+        """Take in steps, then hold new nodes at values of their own; `shown` do not return."""
+        for step in steps:
+            self.held_value = self.held_value + self._received(step, self.held)
+            if step.inhibits:
+                self.offset -= step.size
+        self.steps = [*self.steps, *steps]
         self.held, self.held_value = torch.cat([self.held, new]), torch.cat([self.held_value, value])
-        shown = torch.tensor(answer.shown, dtype=torch.int64, device=self.held.device)
-        self.shown = torch.cat([self.shown, shown])
+        self.shown, self.scaled = torch.cat([self.shown, shown]), False
 
     def _received(self, step: _Step, nodes: Tensor) -> Tensor:
         """float64: what a step gives to chosen nodes."""
@@ -176,15 +217,22 @@ class SparsePlay:
         place = torch.searchsorted(apart, nodes).clamp_(max=apart.numel() - 1)
         return torch.where(apart[place] == nodes, change[place], 0.0) + common
 
+    def explained(self, node: int) -> float:
+        """The value of a node; see `NodePlay`."""
+        return float(self.values(torch.tensor([node])))
+
     def values(self, nodes: Tensor) -> Tensor:
-        """The values by which nodes were ranked last; see `CataloguePlay`."""
-        nodes = nodes.to(self.held.device)
+        """The values by which nodes were ranked last; see `NodePlay`."""
+        return (self._unscaled(nodes.to(self.held.device)) - self.low) / self.span
+
+    def _unscaled(self, nodes: Tensor) -> Tensor:
+        """float64: the values of nodes before Eq. (6)."""
         value = self.guess.y[nodes].clone()
         for step in self.steps:
             value += self._received(step, nodes)
         row, column = torch.nonzero(nodes.unsqueeze(1) == self.held, as_tuple=True)
         value[row] = self.held_value[column]
-        return (value - self.low) / self.span
+        return value
 
 
 def best_nodes(values: Tensor, n: int) -> Tensor:
