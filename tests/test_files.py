@@ -1,19 +1,25 @@
 """Files that are written whole or not at all, on a disk that fills as well."""
 
 import errno
+import os
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.commands.train import main_train
-from magus_pyg.errors import RunError
-from magus_pyg.files import write_text, write_whole
+from magus_pyg.errors import DataError, GraphError, RunError
+from magus_pyg.files import locked, whole, write_json, write_text
 from magus_pyg.runs import load_run
 
 
@@ -30,6 +36,10 @@ def small_files(limit: int) -> Iterator[None]:
 
 def files_in(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def fail(_: object, error: BaseException) -> None:
+    raise error
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -49,12 +59,106 @@ def test_the_old_file_stays_where_the_new_one_fails(tmp_path: Path) -> None:
 
 
 def test_other_trouble_is_named(tmp_path: Path) -> None:
-    def refuse(path: Path) -> None:
+    with pytest.raises(RunError, match=r"could not be written.*Permission denied"), whole(tmp_path / "file"):
         raise OSError(errno.EACCES, "Permission denied")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"inner could not be written: .*File exists"):
+        write_json(tmp_path / "file" / "inner", {}, DataError)
+    with pytest.raises(DataError, match="could not be written"), locked(tmp_path / "file" / "inner", DataError):
+        pass
+    with pytest.raises(GraphError, match="nothing could not be written"), whole(tmp_path / "nothing", GraphError):
+        pass  # nothing was made
+    assert files_in(tmp_path) == {"file": 10}
 
-    with pytest.raises(RunError, match=r"could not be written.*Permission denied"):
-        write_whole(tmp_path / "file", refuse)
+
+def test_what_the_caller_raises_comes_through(tmp_path: Path) -> None:
+    for error in (DataError("mine"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), whole(tmp_path / "file") as fresh:
+            fail(fresh.write_text("half"), error)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    for names in (["a", "b"], ["c"]):
+        with whole(path) as fresh:
+            fresh.mkdir()
+            for name in names:
+                (fresh / name).write_text(name)
+            (fresh.parent / "scratch").write_text("goes away")
+        assert sorted(files_in(tmp_path)) == [f"folder/{name}" for name in names]
+    with pytest.raises(RunError), whole(path) as fresh:
+        fail(fresh.mkdir(), OSError("late"))
+    with pytest.raises(RunError, match="folder could not be written"):
+        write_text(path, "a file cannot take the place of a folder")
+    assert files_in(tmp_path) == {"folder/c": 1}
+
+
+def test_the_old_folder_stays_where_the_new_one_cannot_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, replace = tmp_path / "folder", os.replace
+    path.mkdir()
+    (path / "old").touch()
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(source).name == "folder" and Path(source) != path:
+            raise OSError("no")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(RunError, match="could not be written: no"), whole(path) as fresh:
+            fresh.mkdir()
+    assert files_in(tmp_path) == {"folder/old": 0}
+
+
+def test_everybody_may_read_what_everybody_may_read(tmp_path: Path) -> None:
+    """safetensors makes files for their owner alone."""
+    write_text(tmp_path / "plain", "")
+    (tmp_path / "usual").touch()
+    with whole(tmp_path / "tensors") as fresh:
+        save_file({"a": torch.zeros(1)}, fresh)
+    assert len({(tmp_path / name).stat().st_mode for name in ("plain", "usual", "tensors")}) == 1
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    code = f"""
+import time
+from pathlib import Path
+from magus_pyg.files import whole
+with whole(Path({str(path)!r})) as fresh:
+    fresh.write_text("half")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        write_text(path, "first")  # another writer lives: what it writes is left alone
+        (left,) = tmp_path.glob(".file.writing-*")
+        assert (left / "file").read_text() == "half"
+        writer.kill()
+    write_text(tmp_path / "other", "")  # to another place
+    assert left.is_dir()
+    write_text(path, "second")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "other"]
+    assert path.read_text() == "second"
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    path, turns = tmp_path / "file", 20
+
+    def count(_: int) -> None:
+        with locked(path):
+            before = int(path.read_text()) if path.is_file() else 0
+            write_text(path, str(before + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count, range(turns)))
+    assert path.read_text() == str(turns)
 
 
 def test_disk_full_while_simulating(tiny_run: Path, tmp_path: Path) -> None:

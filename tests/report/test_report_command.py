@@ -123,7 +123,7 @@ def test_what_is_refused(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"choose with min_targets=..."):
         main_report([f"runs={runs}", "table=1"])
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot be made"):
+    with pytest.raises(RunError, match="could not be written"):
         main_report([f"runs={runs}", "table=3", f"out={tmp_path / 'file' / 'out'}"])
     write_run(tmp_path / "only" / "a", {"magus": [1] * N}, magus__negative="signed")
     with pytest.raises(RunError, match="no plays without variations"):

@@ -23,7 +23,7 @@ from magus_pyg.experiment.agents_by_name import agent_names
 from magus_pyg.experiment.dialogue_runs import check_dialogues, fit_dialogue_agents, play_dialogue_agents
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
-from magus_pyg.files import disk_errors, write_json, write_text, write_whole
+from magus_pyg.files import write_json, write_text
 from magus_pyg.models import save_model
 from magus_pyg.report import environment_text, results_table, stages_text
 from magus_pyg.runs.config import Config
@@ -78,7 +78,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         folder.write_config(config)
         folder.write_info(config, "training", values)
-        with watch("training"), _whole_checkpoints(folder.checkpoints):
+        with watch("training"):
             trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
         model.to("cpu")
         _print_training(trained, console)
@@ -86,9 +86,9 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         states, tried = _fit(setting)
         played = _play(setting, states)
         with watch("writing"), console.status("writing"):
-            write_whole(folder.model, lambda path: save_model(model, path, data.fingerprint))
+            save_model(model, folder.model, data.fingerprint)
             folder.write_graph(graph)
-            write_whole(folder.population, lambda path: save_population(population, path))
+            save_population(population, folder.population)
             write_text(folder.history, trained.history.to_csv(index=False))
             for name, state in states.items():
                 folder.write_agent(name, state)
@@ -215,18 +215,6 @@ def _folder_of(resume: Path, data: RecDataset) -> RunFolder:
     folder = RunFolder(resume)
     check_fingerprint(data, str(folder.read_info()["data"]["fingerprint"]), folder.path)
     return folder
-
-
-@contextmanager
-def _whole_checkpoints(folder: Path) -> Iterator[None]:
-    """Training in a folder: a disk that fills is a clear error, and leaves no half-written checkpoint."""
-    try:
-        with disk_errors(folder):
-            yield
-    except BaseException:
-        for leftover in folder.glob("*.writing"):
-            leftover.unlink()
-        raise
 
 
 def _next_simulation(folder: RunFolder) -> Path:

@@ -1,8 +1,6 @@
 """Saving and loading a relational graph: one safetensors file, no pickle, memory-mapped on loading."""
 
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
+from magus_pyg.files import whole
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries
@@ -35,7 +34,7 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
         path: the file to write; an existing one is replaced.
 
     Raises:
-        OSError: if the file cannot be written; nothing is left behind.
+        GraphError: if the file cannot be written; nothing is left behind.
     """
     tensors = {"word_ptr": graph.word_ptr, "word_index": graph.word_index}
     for key, value in graph["node"].items():
@@ -68,22 +67,8 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
     titles: Texts | None = getattr(graph, "titles", None)
     if titles is not None:
         tensors["title_bytes"], tensors["title_ptr"] = _tensor(titles.data), _tensor(titles.ends)
-    write_tensors(tensors, {"format": _FORMAT, "header": json.dumps(header)}, Path(path))
-
-
-def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
-    """Write a safetensors file to a temporary name beside `path`, then rename it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # the library makes files that their owner alone may read
-        save_file(_separate(tensors), temporary, metadata)
-        temporary.chmod(mode)
-        os.replace(temporary, path)
-    except SafetensorError as error:  # what the library makes of a full disk
-        raise OSError(f"{path} could not be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(Path(path), GraphError) as fresh:
+        save_file(_separate(tensors), fresh, {"format": _FORMAT, "header": json.dumps(header)})
 
 
 def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.files import whole
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.registry import MODELS, build_model
-from magus_pyg.training.checkpoint import replace_file
 
 __all__ = ["SavedModel", "load_model", "read_model_info", "save_model"]
 
@@ -57,8 +57,8 @@ def save_model(model: BaseRecommender, path: Path | str, data_fingerprint: str =
         model.options.name, asdict(model.options), __version__, data_fingerprint, model.features.fingerprint, model.seed
     )
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    content = save(tensors, {"format": _FORMAT, "model": json.dumps(asdict(info))})
-    replace_file(Path(path), content)
+    with whole(Path(path)) as fresh:
+        save_file(tensors, fresh, {"format": _FORMAT, "model": json.dumps(asdict(info))})
 
 
 def read_model_info(path: Path | str) -> SavedModel:

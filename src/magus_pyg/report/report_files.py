@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.files import write_text
 from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.plays import MethodPlay, read_plays
 from magus_pyg.report.pools import Pool, pool_plays, select_plays
@@ -92,6 +93,11 @@ class ReportOptions:
         if self.at is not None and (not self.at or min(self.at) < 1):
             raise ConfigError(f"at must hold numbers of rounds from 1 (got {self.at})")
 
+    @property
+    def folder(self) -> Path:
+        """The folder for the files."""
+        return Path(self.out).expanduser()
+
     def wanted(self, **presets: Any) -> dict[str, Any]:
         """What plays are chosen by: the options, else the presets."""
         names = ("user", "rounds", "list_length", "candidates", "min_targets", "part")
@@ -153,8 +159,8 @@ def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Calla
     paths = []
     for name in options.formats:
         ending, write = FORMATS[name]
-        paths.append(_file(options, f"table{options.table}.{ending}"))
-        _write_text(paths[-1], write(table))
+        paths.append(options.folder / f"table{options.table}.{ending}")
+        write_text(paths[-1], write(table))
     return paths
 
 
@@ -162,7 +168,7 @@ def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], say: Call
     from magus_pyg.report.figures import save_figure, styled
 
     assert options.figure is not None
-    stem = _file(options, f"figure{options.figure}" if options.figure.isdigit() else options.figure)
+    stem = options.folder / (f"figure{options.figure}" if options.figure.isdigit() else options.figure)
     with styled():
         figure, points, notes = FIGURES[options.figure](options, plays)
         for note in notes:
@@ -170,7 +176,7 @@ def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], say: Call
         paths = save_figure(figure, stem)
     if points is not None:
         paths.append(stem.with_suffix(".csv"))
-        _write_text(paths[-1], points.to_csv(index=False, float_format="%.6g"))
+        write_text(paths[-1], points.to_csv(index=False, float_format="%.6g"))
     return paths
 
 
@@ -315,22 +321,6 @@ def _about(pools: Sequence[Pool]) -> list[str]:
         )
     base = base_label(pools[0].model)
     return [f"{base} on {', '.join(told)}; bands: 95 % intervals (bootstrap over users)."]
-
-
-def _file(options: ReportOptions, name: str) -> Path:
-    folder = Path(options.out).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"the folder {folder} cannot be made ({error}); set out=...") from error
-    return folder / name
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path} could not be written ({error}); set out=...") from error
 
 
 def _listed(names: Any) -> str:

@@ -16,7 +16,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.files import write_json, write_text, write_whole
+from magus_pyg.files import whole, write_json, write_text
 from magus_pyg.graph import save_graph
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
@@ -99,19 +99,20 @@ class RunFolder:
 
     def write_graph(self, graph: HeteroData) -> None:
         """Write the graph."""
-        write_whole(self.graph, lambda path: save_graph(graph, path))
+        with whole(self.graph) as fresh:
+            save_graph(graph, fresh)
 
     def write_agent(self, name: str, state: Mapping[str, Tensor], folder: Path | None = None) -> None:
         """Write what an agent has learned, by default for the run itself."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-        write_whole(
-            (folder or self.agents) / f"{name}.safetensors", lambda path: save_file(tensors, path, {"agent": name})
-        )
+        with whole((folder or self.agents) / f"{name}.safetensors") as fresh:
+            save_file(tensors, fresh, {"agent": name})
 
     def write_tables(self, records: pd.DataFrame, results: pd.DataFrame, folder: Path | None = None) -> None:
         """Write records.parquet and results.csv, by default those of the run itself."""
         place = folder or self.path
-        write_whole(place / "records.parquet", lambda path: records.to_parquet(path, index=False))
+        with whole(place / "records.parquet") as fresh:
+            records.to_parquet(fresh, index=False)
         write_text(place / "results.csv", results.to_csv(index=False))
 
     def read_info(self) -> dict[str, Any]:

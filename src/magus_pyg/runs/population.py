@@ -13,6 +13,7 @@ from torch import Tensor
 
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import DataError, RunError
+from magus_pyg.files import whole
 from magus_pyg.models import Interactions, profile_values
 from magus_pyg.ragged import Ragged
 from magus_pyg.training import TrainOptions
@@ -100,7 +101,11 @@ def population_of(data: RecDataset, searched: Ragged) -> Population:
 
 
 def save_population(population: Population, path: Path) -> None:
-    """Write the file; call it through `write_whole`."""
+    """Write the file whole or not at all.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
     encoded = [user.encode() for user in population.user_ids]
     tensors = {
         "user_id_bytes": torch.from_numpy(np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()),
@@ -117,7 +122,8 @@ def save_population(population: Population, path: Path) -> None:
     }
     values = {"n_profiles": population.n_profiles, "actions": population.actions, "ordered": population.ordered}
     header = {"format": _FORMAT, "values": json.dumps(values)}
-    save_file({key: value.contiguous() for key, value in tensors.items()}, path, header)
+    with whole(path) as fresh:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, fresh, header)
 
 
 def load_population(path: Path) -> Population:

@@ -2,15 +2,15 @@
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from magus_pyg.errors import RunError
+from magus_pyg.files import whole
 
-__all__ = ["CHECKPOINT", "check_matches", "has_checkpoint", "read_checkpoint", "replace_file", "write_checkpoint"]
+__all__ = ["CHECKPOINT", "check_matches", "has_checkpoint", "read_checkpoint", "write_checkpoint"]
 
 #: Name of the file in the checkpoint folder.
 CHECKPOINT = "last.pt"
@@ -22,36 +22,20 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / CHECKPOINT).is_file()
 
 
-def replace_file(path: Path, *content: bytes | memoryview) -> None:
-    """Write a file so that whatever happens it holds all of the old or all of the new content.
-
-    Raises:
-        RunError: if it cannot be written, for example on a full disk; the old file is kept.
-    """
-    temporary = path.with_name(f"{path.name}.writing")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            for part in content:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunError(f"cannot write {path} ({error}); what was there before is kept") from error
-
-
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors and plain values) so that a process killed at any moment leaves the old or the new file.
 
     The first line holds the format and the SHA-256 of the rest, so that damage is never taken for weights.
+
+    Raises:
+        RunError: if it cannot be written, for example on a full disk; the old file is kept.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
     head = _MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n"
-    replace_file(folder / CHECKPOINT, head, content)
+    with whole(folder / CHECKPOINT) as fresh, fresh.open("wb") as file:
+        file.writelines([head, content])
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from raw_logs import write_tmall
 
 from magus_pyg.data import Findings, RecDataset, Tmall, TmallOptions, load_dataset
-from magus_pyg.data.sets import processed as store_module
 from magus_pyg.errors import DataError
 
 
@@ -114,11 +114,10 @@ def test_processing_twice_gives_the_same_bytes(root):
     assert len(first) == 10
 
 
-@pytest.mark.parametrize("step", ["Path.write_text", "np.save", "pq.write_table", "os.replace"])
+@pytest.mark.parametrize("step", [(Path, "write_text"), (np, "save"), (pq, "write_table"), (os, "replace")])
 def test_interrupted_writing_leaves_nothing(root, monkeypatch, step):
-    module, name = step.split(".")
     with monkeypatch.context() as patch:
-        patch.setattr(getattr(store_module, module), name, interrupt)
+        patch.setattr(*step, interrupt)
         with pytest.raises(KeyboardInterrupt):
             Tmall(root).load()
     folder = Tmall(root).processed_dir
@@ -132,8 +131,9 @@ def interrupt(*arguments: object, **options: object) -> None:
 
 def test_what_a_killed_process_left_is_removed(root):
     folder = Tmall(root).processed_dir
-    left = folder.with_name(f".{folder.name}.0123456789abcdef")
+    left = folder.with_name(f".{folder.name}.writing-0123456789abcdef")
     left.mkdir(parents=True)
+    (left / ".lock").touch()
     (left / "log.user.npy").write_bytes(b"half")
     load_dataset(TmallOptions(), root)
     assert not left.exists()
@@ -165,7 +165,7 @@ def test_a_cache_that_cannot_be_written(root, monkeypatch, tmp_path, caplog):
     def full(*arguments: object, **options: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(store_module.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     assert load_dataset(TmallOptions(), root).user.size == 600
     assert not list((tmp_path / "cache" / "processed").glob("tmall*"))
 

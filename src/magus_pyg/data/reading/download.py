@@ -4,14 +4,15 @@ import gzip
 import hashlib
 import os
 import shutil
-import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from magus_pyg.errors import DataError
+from magus_pyg.files import whole
 
 __all__ = ["cache_folder", "fetch_archive", "fetch_file", "md5"]
 
@@ -32,8 +33,7 @@ def md5(path: Path) -> str:
 def fetch_archive(url: str, checksum: str | None, target: Path, timeout: float = 30.0) -> Path:
     """Fetch a zip archive, check it, and unpack it into `target`, unless that is there already.
 
-    The archive is unpacked beside the target under a temporary name that is then renamed, so that a target that exists
-    is whole, also where two processes fetch at once.
+    A target that exists is whole, also where two processes fetch at once.
 
     Args:
         url: address of the archive.
@@ -47,32 +47,21 @@ def fetch_archive(url: str, checksum: str | None, target: Path, timeout: float =
     """
     if target.is_dir():
         return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
-            archive = Path(name) / "archive.zip"
-            _fetch(url, archive, timeout)
-            found = md5(archive)
-            if checksum is not None and found != checksum:
-                raise DataError(
-                    f"{url} has the MD5 {found} instead of {checksum}: the download was cut off or the file has changed"
-                )
-            unpacked = Path(name) / "unpacked"
-            with zipfile.ZipFile(archive) as file:
-                file.extractall(unpacked)
-            try:
-                unpacked.rename(target)
-            except OSError:
-                # Another process was first: its folder is as good.
-                if not target.is_dir():
-                    raise
-    except (urllib.error.URLError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{url} could not be fetched into {target}: {error}") from error
+    with whole(target, DataError) as fresh, _fetching(url, target):
+        archive = fresh.with_name(".archive.zip")
+        _fetch(url, archive, timeout)
+        found = md5(archive)
+        if checksum is not None and found != checksum:
+            raise DataError(
+                f"{url} has the MD5 {found} instead of {checksum}: the download was cut off or the file has changed"
+            )
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(fresh)
     return target
 
 
 def fetch_file(url: str, target: Path, timeout: float = 30.0) -> Path:
-    """Fetch one gzip file, and rename it to `target` once it was read through to its checksum.
+    """Fetch one gzip file; it gets its name once it was read through to its checksum.
 
     Args:
         url: address of the file.
@@ -84,18 +73,20 @@ def fetch_file(url: str, target: Path, timeout: float = 30.0) -> Path:
     """
     if target.is_file():
         return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
-            file = Path(name) / target.name
-            _fetch(url, file, timeout)
-            with gzip.open(file) as content:
-                while content.read(1 << 24):
-                    pass
-            file.replace(target)
-    except (urllib.error.URLError, OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{url} could not be fetched into {target}: {error}") from error
+    with whole(target, DataError) as fresh, _fetching(url, target):
+        _fetch(url, fresh, timeout)
+        with gzip.open(fresh) as content:
+            while content.read(1 << 24):
+                pass
     return target
+
+
+@contextmanager
+def _fetching(url: str, target: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:  # an URLError is an OSError
+        raise DataError(f"{url} could not be fetched into {target}: {error}") from error
 
 
 def _fetch(url: str, path: Path, timeout: float) -> None:

@@ -1,15 +1,10 @@
 """Processed data sets on disk: columns that are mapped into memory, under a name that stands for a whole one.
 
 A folder holds `log.*.npy`, `items.parquet`, `users.parquet`, `searched.parquet` and `meta.json`. The same input gives
-the same bytes. It is written under a temporary name and then renamed, so what has the final name is whole.
+the same bytes. What has the final name is whole.
 """
 
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +16,9 @@ import pyarrow.parquet as pq
 from magus_pyg.data.assemble import Log, Prepared, Tables
 from magus_pyg.data.dataset import empty_searched
 from magus_pyg.errors import DataError
+from magus_pyg.files import whole
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: two processes then both process, and the last one's folder stays
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["FORMAT_VERSION", "locked", "processed_files", "read_prepared", "write_prepared"]
+__all__ = ["FORMAT_VERSION", "processed_files", "read_prepared", "write_prepared"]
 
 #: Version of the files. A folder of another version is processed again.
 FORMAT_VERSION = 2
@@ -50,30 +41,11 @@ def write_prepared(prepared: Prepared, meta: dict[str, Any], folder: Path) -> No
         folder: the folder to make.
 
     Raises:
-        OSError: if it cannot be written; nothing is left behind.
+        DataError: if it cannot be written; nothing is left behind.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
-    try:
-        temporary.mkdir()
-        _write(prepared, meta, temporary)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the right to write a folder; others wait. Folders that a killed process left half-written are removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for left in folder.parent.glob(f".{folder.name}.*/"):
-                shutil.rmtree(left, ignore_errors=True)
-        yield
+    with whole(folder, DataError) as fresh:
+        fresh.mkdir()
+        _write(prepared, meta, fresh)
 
 
 def read_meta(folder: Path) -> dict[str, Any] | None:

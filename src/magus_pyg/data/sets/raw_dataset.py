@@ -6,7 +6,6 @@ The classes follow those of PyTorch Geometric: `raw_file_names`, `download`, `pr
 import hashlib
 import json
 import logging
-import os
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -22,13 +21,13 @@ from magus_pyg.data.reading.download import cache_folder
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.sets.processed import (
     FORMAT_VERSION,
-    locked,
     processed_files,
     read_meta,
     read_prepared,
     write_prepared,
 )
 from magus_pyg.errors import DataError
+from magus_pyg.files import locked, write_json
 
 __all__ = ["RawDataset", "RawOptions"]
 
@@ -236,8 +235,8 @@ class RawDataset(ABC, Generic[Options]):
         folder, marks = self.processed_dir, _marks(self.raw_paths)
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(folder))
-            except OSError as error:
+                stack.enter_context(locked(folder, DataError))
+            except DataError as error:
                 return self._unkept(folder, error, self.process(findings))
             kept = None if self.force_reload else self._kept(folder)
             if kept is not None:
@@ -250,12 +249,12 @@ class RawDataset(ABC, Generic[Options]):
             try:
                 write_prepared(prepared, meta, folder)
                 _write_marks(folder, marks)
-            except OSError as error:
+            except DataError as error:
                 return self._unkept(folder, error, prepared)
         logger.info("%s: processed files kept in %s", self.options.name, folder)
         return prepared
 
-    def _unkept(self, folder: Path, error: OSError, prepared: Prepared) -> Prepared:
+    def _unkept(self, folder: Path, error: DataError, prepared: Prepared) -> Prepared:
         # A cache that cannot be written costs time at the next start, nothing else.
         logger.warning("%s: processed files cannot be kept in %s (%s)", self.options.name, folder, error)
         return prepared
@@ -310,7 +309,4 @@ def _read_marks(folder: Path) -> list[list[Any]] | None:
 
 
 def _write_marks(folder: Path, marks: list[list[Any]]) -> None:
-    path = folder.with_name(f"{folder.name}.marks.json")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(marks))
-    os.replace(temporary, path)
+    write_json(folder.with_name(f"{folder.name}.marks.json"), marks, DataError)

@@ -1,7 +1,5 @@
 """Writing a synthetic catalogue and its log as a folder that `dataset=tabular` reads."""
 
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from magus_pyg.data.synthetic.shapes import (
     make_catalogue,
 )
 from magus_pyg.errors import DataError
+from magus_pyg.files import whole
 
 __all__ = ["write_scale_data"]
 
@@ -43,8 +42,7 @@ def write_scale_data(options: ScaleOptions, progress: Callable[[str], None] = la
     shape, folder = options.sized(), Path(options.out).expanduser()
     if folder.exists():
         raise DataError(f"{folder} exists already: remove it, or name another folder (out=)")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole(folder, DataError) as fresh:
         needed = _BYTES_A_ROW * (shape.interactions + shape.items + shape.users)
         free = shutil.disk_usage(folder.parent).free
         if needed > free:
@@ -52,15 +50,8 @@ def write_scale_data(options: ScaleOptions, progress: Callable[[str], None] = la
                 f"{folder} would take about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free on its disk; "
                 "name another folder (out=), or lower scale"
             )
-        temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
-        try:
-            temporary.mkdir()
-            _write(options, shape, temporary, progress)
-            os.replace(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise DataError(f"{folder} could not be written: {error}") from error
+        fresh.mkdir()
+        _write(options, shape, fresh, progress)
     return folder
 
 

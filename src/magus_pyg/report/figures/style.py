@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,11 +153,14 @@ def save_figure(figure: "Figure", stem: Path) -> list[Path]:
 
     Returns:
         Both paths.
+
+    Raises:
+        RunError: if they cannot be written.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
-    figure.savefig(paths[0], metadata={"Software": None})
-    figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
+    for path, metadata in zip(paths, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
+        with whole(path) as fresh:
+            figure.savefig(fresh, metadata=metadata)
     return paths
 
 
