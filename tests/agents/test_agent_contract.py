@@ -4,8 +4,6 @@ import gc
 
 import pytest
 import torch
-from contracts.agent import AgentContract, small_graph, small_scores, small_sessions
-from contracts.spy import Spy
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -13,6 +11,8 @@ from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, Ma
 from magus_pyg.data import Sessions
 from magus_pyg.graph import n_nodes
 from magus_pyg.simulation import Agent, Play, Scorer, SessionView, simulate
+from magus_pyg.testing import AgentContract, small_graph, small_scores, small_sessions
+from magus_pyg.testing.target_spy import TargetSpy
 
 
 class TestItems(AgentContract):
@@ -78,7 +78,7 @@ class Cheat:
 
 @pytest.mark.parametrize("way", ["attribute", "tensor", "memory"])
 def test_the_spy_sees_who_reads_targets(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    spy = Spy()
+    spy = TargetSpy()
     sessions = spy.sessions(small_sessions())
     agent = spy.agent(Cheat(small_graph(), sessions, way))
     with spy.watch(monkeypatch), pytest.raises(AssertionError, match="the agent reads the"):
@@ -96,7 +96,7 @@ class Leak(Cheat):
 
 
 def test_the_spy_sees_who_reads_counted_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    spy = Spy()
+    spy = TargetSpy()
     sessions = spy.sessions(small_sessions())
     with spy.watch(monkeypatch), pytest.raises(AssertionError, match="the agent reads the targets with"):
         # The loop has counted the targets of the first batch when the second begins.

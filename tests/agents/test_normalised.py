@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 import torch
 from catalogues import APPLE_FIELDS
-from contracts.agent import AgentContract, small_graph, small_scores, small_sessions, view_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Case, Watched, assert_agent_is_reference, cases, literal
@@ -19,6 +18,8 @@ from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph, find_query
 from magus_pyg.simulation import Agent, Feedback, Scorer, simulate
+from magus_pyg.testing import AgentContract, small_graph, small_scores, small_sessions
+from magus_pyg.testing.agent_contract import view_of
 
 NORMALISED = MagusOptions(propagation="normalised", mixing=0.5)
 

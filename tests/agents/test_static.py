@@ -3,7 +3,6 @@
 import pytest
 import torch
 from catalogues import APPLE_FIELDS, apple_table
-from contracts.agent import AgentContract, AsksOnly, small_graph, small_scores, small_sessions
 from hypothesis import given
 from playing import Case, Watched, any_options, cases
 from torch import Tensor
@@ -14,6 +13,8 @@ from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.simulation import Agent, NoisyUser, Scorer, TruthfulUser, simulate
+from magus_pyg.testing import AgentContract, small_graph, small_scores, small_sessions
+from magus_pyg.testing.agent_contract import AsksOnly
 from reference import Session, catalogue_nodes, words_of_rows
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.agent import small_graph, small_scores, small_sessions
 
 from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
 from magus_pyg.agents.variants import BaseVariant
@@ -14,6 +13,7 @@ from magus_pyg.experiment.context import AgentContext
 from magus_pyg.experiment.normalised_fitting import MIXINGS
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation import session_metrics, simulate
+from magus_pyg.testing import small_graph, small_scores, small_sessions
 
 
 def context_of(said: list[str] | None = None, sessions: bool = True, **switches: object) -> AgentContext:

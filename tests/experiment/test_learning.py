@@ -5,15 +5,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from contracts.agent import (
-    N_USERS,
-    AsksOnly,
-    rows_of,
-    small_graph,
-    small_model,
-    small_sessions,
-)
-from contracts.spy import Spy
 from torch import Tensor
 
 from magus_pyg.agents import ItemsAgent, MagusAgent
@@ -26,6 +17,10 @@ from magus_pyg.experiment.learning import LearningAgent, answered_items, append_
 from magus_pyg.models import MODELS, BaseRecommender, Interactions, TrainingData, build_model
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation import ANSWER_COLUMNS, Learner, simulate
+from magus_pyg.testing import small_graph, small_model, small_sessions
+from magus_pyg.testing.agent_contract import AsksOnly, rows_of
+from magus_pyg.testing.small_sessions import N_USERS
+from magus_pyg.testing.target_spy import TargetSpy
 from magus_pyg.training import TrainOptions
 from magus_pyg.training.learn_options import LearnOptions
 
@@ -224,7 +219,7 @@ def test_what_is_learned_does_not_depend_on_targets() -> None:
 
 
 def test_the_spy_sees_no_target_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    spy, agent = Spy(), learning()
+    spy, agent = TargetSpy(), learning()
     with spy.watch(monkeypatch):
         watched = simulate(spy.agent(agent), spy.sessions(successive()), rounds=3, list_length=2)
     assert rows_of(watched) == rows_of(simulate(agent, successive(), rounds=3, list_length=2))

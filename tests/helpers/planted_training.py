@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
-from contracts.model import interactions
 
 from magus_pyg.models import FM, FeatureSpace, FMOptions, TrainingData
 from magus_pyg.ragged import Ragged
 from magus_pyg.random import integers, uniform
+from magus_pyg.testing.small_log import interactions
 from magus_pyg.training import TrainOptions, fit
 
 OPTIONS = TrainOptions(

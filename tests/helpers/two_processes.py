@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.distributed as dist
-from contracts.agent import N_USERS, small_graph, small_model, small_scores, small_sessions
 from torch import Tensor
 
 from magus_pyg.agents import BayesAgent, ItemsAgent, MagusAgent
@@ -24,6 +23,8 @@ from magus_pyg.simulation import (
     session_share,
     simulate_sharded,
 )
+from magus_pyg.testing import small_graph, small_model, small_scores, small_sessions
+from magus_pyg.testing.small_sessions import N_USERS
 
 PLAY = {"user": NoisyUser(0.2), "rounds": 4, "list_length": 2, "seed": 5}
 BATCH = 4

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.model import small_data, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -16,6 +15,7 @@ from magus_pyg.models import FM, Calibration, FMOptions, load_model, save_model
 from magus_pyg.models.binary_metrics import log_loss
 from magus_pyg.models.calibration import calibration_error, fit_platt
 from magus_pyg.random import uniform
+from magus_pyg.testing import small_data, small_features
 from magus_pyg.training import TrainOptions, fit
 
 OPTIONS = TrainOptions(epochs=3, batch_size=5, accelerator="cpu")

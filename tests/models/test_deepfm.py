@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.fields import filled, literal_fields
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_features
+from literal_fields import filled, literal_fields
 from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
@@ -12,6 +11,8 @@ from magus_pyg.models import FM, Candidates, DeepFM, DeepFMOptions, FeatureSpace
 from magus_pyg.models import field_model as module
 from magus_pyg.models.deepfm import pair_products
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 from magus_pyg.training.loader import whole_batch
 
 USERS, ITEMS = torch.arange(8), torch.arange(10)

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, USER_PROFILES, ModelContract, interactions, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -9,6 +8,8 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.models import DIN, DINOptions
 from magus_pyg.models.activation_unit import ActivationUnit, Dice
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, USER_PROFILES, interactions
 from magus_pyg.training.loader import whole_batch
 
 

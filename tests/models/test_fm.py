@@ -2,13 +2,14 @@ import itertools
 
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, TRAIN, USER_PROFILES, ModelContract, interactions, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, FeatureSpace, FMOptions
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, USER_PROFILES, interactions
 from magus_pyg.training.loader import whole_batch
 
 

@@ -1,13 +1,14 @@
 import pandas as pd
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_features
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.models import GIPAOptions, build_model
 from magus_pyg.models.gipa import EDGE_FEATURES
 from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
+from magus_pyg.testing import ModelContract, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 
 TABLE = pd.DataFrame(
     {

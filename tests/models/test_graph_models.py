@@ -3,7 +3,6 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.graph import build_relational_graph, improves_edges, node_words
@@ -11,6 +10,8 @@ from magus_pyg.models import FMOptions, GIPAOptions, RGATOptions, RGCNOptions, b
 from magus_pyg.models.graph_inputs import INHIBITS, GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_data, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.loader import whole_batch
 

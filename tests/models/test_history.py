@@ -1,9 +1,9 @@
 import pytest
 import torch
-from contracts.model import interactions
 
 from magus_pyg.errors import ModelError
 from magus_pyg.models import History, Interactions
+from magus_pyg.testing.small_log import interactions
 
 #: User 1's rows are interleaved with user 0's; user 2 likes nothing.
 ROWS = interactions([(1, 5, 1), (0, 3, 1), (0, 4, 0), (0, 2, 1), (1, 6, 1), (2, 0, 0), (0, 7, 1)])

@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import MPS, FeatureSpace, Hybrid, HybridOptions, MPSOptions
 from magus_pyg.models import hybrid as module
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_data, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 from magus_pyg.training import TrainOptions, fit
 
 USERS, ITEMS = torch.arange(8), torch.arange(10)

@@ -2,15 +2,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.fields import filled, literal_fields
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from hypothesis import given
 from hypothesis import strategies as st
+from literal_fields import filled, literal_fields
 
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models import Candidates, FeatureSpace, Interactions, MMoE, MMoEOptions
 from magus_pyg.models.batches import Batch
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_data, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.loader import whole_batch
 

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from contracts.model import TRAIN, interactions, small_features
 
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models import (
@@ -13,6 +12,8 @@ from magus_pyg.models import (
     build_model,
 )
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import small_features
+from magus_pyg.testing.small_log import TRAIN, interactions
 
 
 def test_feature_rows_must_fit():

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, TRAIN, ModelContract, interactions, small_data, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,8 @@ from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.models import MPS, FeatureSpace, MPSOptions, TrainingData, build_model
 from magus_pyg.models import mps as module
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_data, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.checkpoint import read_checkpoint
 

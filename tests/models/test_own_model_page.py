@@ -1,28 +1,18 @@
 """The page on own models is true: its blocks run, and the model they make passes the contract and trains."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
 import yaml
-from contracts.model import small_data, small_features
-from repository import ROOT
+from doc_pages import blocks, run_blocks
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import MODELS, build_model
+from magus_pyg.testing import small_data, small_features
 from magus_pyg.training import TrainOptions, fit
 
-PAGE = (ROOT / "docs" / "own_model.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
-SPACE: dict = {}
-for block in blocks("python"):
-    exec(block, SPACE)
+SPACE = run_blocks("own_model.md")
 ENTRY = MODELS.pop("net")  # registered only while this file's tests run
 TestNet = SPACE["TestNet"]
 
@@ -37,7 +27,7 @@ def registered() -> Iterator[None]:
 def test_the_options_are_checked_and_written_out():
     with pytest.raises(ConfigError, match=r"NetOptions\.hidden must be at least 1"):
         SPACE["NetOptions"](hidden=0)
-    values = yaml.safe_load(blocks("yaml")[0])
+    values = yaml.safe_load(blocks("own_model.md", "yaml")[0])
     del values["defaults"]
     options = SPACE["NetOptions"]()
     assert values == {field.name: getattr(options, field.name) for field in fields(options)}

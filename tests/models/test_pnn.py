@@ -3,13 +3,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.fields import filled, literal_fields
-from contracts.model import ITEM_WORDS, ModelContract, small_features
+from literal_fields import filled, literal_fields
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import PNN, Candidates, FeatureSpace, PNNOptions
 from magus_pyg.models.pnn import add_weighted, inner_products
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS
 
 USERS, ITEMS = torch.arange(8), torch.arange(10)
 OPTIONS = PNNOptions(dim=5, hidden=[7, 3], init_std=1.0)

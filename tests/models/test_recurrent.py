@@ -1,11 +1,12 @@
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, USER_PROFILES, ModelContract, interactions, small_features
 from torch import nn
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import GRU, LSTM, Batch, FeatureSpace, GRUOptions, History, LSTMOptions
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import ModelContract, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, USER_PROFILES, interactions
 from magus_pyg.training.loader import whole_batch
 
 

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 import torch
 import two_processes as two
-from contracts.agent import N_USERS, small_graph, small_model, small_scores, small_sessions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,8 @@ from magus_pyg.simulation import (
     simulate_sharded,
 )
 from magus_pyg.simulation.processes import Launch, in_processes, joined_launch, read_launch
+from magus_pyg.testing import small_graph, small_model, small_scores, small_sessions
+from magus_pyg.testing.small_sessions import N_USERS
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import pandas as pd
 import pytest
 import torch
-from contracts.agent import rows_of, small_graph, small_scores, small_sessions
-from contracts.spy import Spy
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -21,6 +19,9 @@ from magus_pyg.simulation import (
     session_numbers,
     simulate,
 )
+from magus_pyg.testing import small_graph, small_scores, small_sessions
+from magus_pyg.testing.agent_contract import rows_of
+from magus_pyg.testing.target_spy import TargetSpy
 
 
 class Remembers:
@@ -95,7 +96,7 @@ def test_learners_are_told_answers_and_no_targets() -> None:
 
 
 def test_the_spy_watches_learners_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    spy, agent = Spy(), Remembers()
+    spy, agent = TargetSpy(), Remembers()
     with spy.watch(monkeypatch):
         watched = simulate(spy.agent(agent), spy.sessions(successive()), rounds=3, list_length=1)
     assert rows_of(watched) == rows_of(simulate(agent, successive(), rounds=3, list_length=1))

@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 import torch
 from catalogues import APPLE_FIELDS, apple_table
-from contracts.agent import small_graph, small_scores, small_sessions
-from contracts.user import UserContract, random_lists
 
 from magus_pyg.agents import ItemsAgent
 from magus_pyg.data import Sessions
@@ -26,6 +24,8 @@ from magus_pyg.simulation import (
     session_metrics,
     simulate,
 )
+from magus_pyg.testing import UserContract, small_graph, small_scores, small_sessions
+from magus_pyg.testing.user_contract import random_lists
 
 
 class TestTruthful(UserContract):

@@ -1,10 +1,10 @@
 import torch
-from contracts.model import TRAIN, VALIDATION, interactions
 from hypothesis import given
 from hypothesis import strategies as st
 
 from magus_pyg.data import ItemSets
 from magus_pyg.models.binary_metrics import auc, log_loss
+from magus_pyg.testing.small_log import TRAIN, VALIDATION, interactions
 from magus_pyg.training.loader import (
     TrainBlocks,
     TrainLoader,

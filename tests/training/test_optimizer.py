@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.model import interactions, small_data, small_features
 from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
@@ -12,6 +11,8 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, GRU, FeatureSpace, FMOptions, GRUOptions, TrainingData
 from magus_pyg.models.kernels.embedding_tables import choose_sparse, look_up
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import small_data, small_features
+from magus_pyg.testing.small_log import interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.checkpoint import read_checkpoint
 from magus_pyg.training.optimizer import RowAdam, rows_of

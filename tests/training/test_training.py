@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contracts.model import ITEM_WORDS, USER_PROFILES, interactions, small_data, small_features
 from planted_training import OPTIONS, assert_same, new_model, planted_data, train
 from repository import HELPERS
 
 from magus_pyg.errors import ConfigError, ModelError, RunError
 from magus_pyg.models import FM, FMOptions, TrainingData
+from magus_pyg.testing import small_data, small_features
+from magus_pyg.testing.small_log import ITEM_WORDS, USER_PROFILES, interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from magus_pyg.training.stopping import EarlyStopping

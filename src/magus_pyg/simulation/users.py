@@ -9,8 +9,8 @@ A user of one's own is a subclass of `User`, ready for `simulate(..., user=...)`
             return Answer(first_click(shown.is_item, liked), torch.zeros_like(liked))
 
 Lists of many sessions are answered at once. What is random has to be a function of `shown.key` (`magus_pyg.random`),
-so that an answer does not depend on which sessions are played together. `tests/contracts/user.py` holds the tests that
-every user has to pass.
+so that an answer does not depend on which sessions are played together. `magus_pyg.testing.UserContract` holds the
+tests that every user has to pass.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """The rivals under the contract of all agents, with networks that have random weights."""
 
-from contracts.agent import AgentContract, small_model, small_scores
 from rival_cases import randomised
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -21,6 +20,7 @@ from magus_pyg.agents.rivals import (
 from magus_pyg.agents.rivals.policy import PolicyNetwork
 from magus_pyg.models import BaseRecommender
 from magus_pyg.simulation import Agent, Scorer
+from magus_pyg.testing import AgentContract, small_model, small_scores
 
 
 def features_of(graph: HeteroData, scorer: Scorer | Tensor) -> BaseFeatures:

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from contracts.model import TRAIN, interactions, small_features
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -28,6 +27,8 @@ from magus_pyg.models.kernels.dropped_side import read_dropped_side
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
 from magus_pyg.models.kernels.side_rows import Bags, SideIndex, read_side
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing import small_features
+from magus_pyg.testing.small_log import TRAIN, interactions
 from magus_pyg.training.loader import whole_batch
 
 DIM = 3

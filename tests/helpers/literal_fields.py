@@ -1,7 +1,8 @@
 """Slow references for the models of the four fields, over the small features of the model contract."""
 
 import torch
-from contracts.model import TRAIN, USER_PROFILES, interactions
+
+from magus_pyg.testing.small_log import TRAIN, USER_PROFILES, interactions
 
 
 def filled(model, rows=None, seed=0):

@@ -1,18 +1,16 @@
 """What every agent must do: an agent's test class inherits `AgentContract` and says how the agent is made."""
 
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
 import torch
-from contracts.spy import Spy
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import Sessions
-from magus_pyg.graph import SessionGraphBuilder, build_relational_graph, n_items, node_words
-from magus_pyg.models import FM, FeatureSpace, FMOptions
-from magus_pyg.ragged import Ragged
+from magus_pyg.graph import SessionGraphBuilder
 from magus_pyg.random import hash_keys, integers
 from magus_pyg.simulation import (
     Agent,
@@ -28,68 +26,22 @@ from magus_pyg.simulation import (
     simulate,
 )
 from magus_pyg.simulation.prepare import find_slots
-
-# Items 0 and 1 have the same words, item 9 has none.
-ITEMS = [
-    ("a", "milk", "sale"), ("a", "milk", "sale"), ("a", "milk", ""), ("a", "cheese", ""), ("b", "milk", "new"),
-    ("b", "cheese", "sale"), ("b", "bread", ""), ("c", "bread", "new"), ("c", "cheese", "new"), ("", "", ""),
-]  # fmt: skip
-# Full lists, padded ones, one candidate, the wordless item alone, no candidate, no target, all of them targets.
-CANDIDATES = [
-    [0, 1, 2, 4, 7, 9], [8, -1, 3, 5, -1, 6], [2, -1, -1, -1, -1, -1], [-1, -1, 9, -1, -1, -1], [-1] * 6,
-    [7, 6, 5, 4, 3, 2], [0, 1, 8, -1, -1, -1], [9, 8, 7, 6, 1, 0], [5, 4, 0, 3, 8, 6],
-]  # fmt: skip
-TARGETS = [{4, 7}, {3}, {2}, {9}, set(), set(), {0, 1, 8}, {6, 1}, {8}]
-N_USERS = 7
-
-
-def small_graph() -> HeteroData:
-    """Ten items, queries of up to two words."""
-    rows = [(f"i{number}", *words) for number, words in enumerate(ITEMS)]
-    return build_relational_graph(pd.DataFrame(rows, columns=["item_id", "brand", "kind", "offer"]),
-                                  ["brand", "kind", "offer"], max_words=2)  # fmt: skip
-
-
-def small_scores(ties: bool = False) -> Tensor:
-    """Base scores [7, 10]; with `ties`, of four different values."""
-    scores = torch.rand((N_USERS, len(ITEMS)), generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    return torch.round(scores * 3) if ties else scores
-
-
-def small_model(graph: HeteroData, seed: int = 0) -> FM:
-    """An untrained base recommender over the small items, for agents that read embeddings."""
-    count = n_items(graph)
-    words = node_words(graph).select(torch.arange(count))
-    profiles = Ragged.from_lists([[] for _ in range(N_USERS)])
-    space = FeatureSpace(N_USERS, count, len(graph.vocabulary.words), 0, words, profiles)
-    return FM(FMOptions(dim=4, dropout=0.0, init_std=0.5), space, seed).eval()
-
-
-def small_sessions(targets: bool = True, searched: bool = True) -> Sessions:
-    """Nine sessions; some of their users searched something."""
-    candidates = torch.tensor(CANDIDATES)
-    wanted = [[item in own and targets for item in row] for row, own in zip(CANDIDATES, TARGETS, strict=True)]
-    query = torch.where(candidates[:, :2] > 4, candidates[:, :2] + len(ITEMS), -1)
-    return Sessions(
-        torch.arange(len(CANDIDATES)) % N_USERS, candidates, torch.tensor(wanted), query if searched else None,
-        torch.arange(len(CANDIDATES)) * 5 + 1,
-    )  # fmt: skip
+from magus_pyg.testing.small_sessions import CANDIDATES, ITEMS, small_graph, small_scores, small_sessions
+from magus_pyg.testing.target_spy import TargetSpy
 
 
 class AsksOnly(User):
     """Clicks some shown query or none, whatever the targets are: what is shown then says nothing of them."""
 
     def answer(self, shown: ShownList) -> Answer:
+        """A click drawn from the session's key and the round, on a query or nowhere."""
         chosen = integers(shown.present.shape[1] + 1, shown.key, shown.round) - 1
         row = torch.arange(chosen.numel())
         query = (shown.present & ~shown.is_item)[row, chosen.clamp(min=0)] & (chosen >= 0)
         return Answer(torch.where(query, chosen, -1), torch.zeros_like(shown.present))
 
 
-# ---------------------------------------------------------------- the contract
-
-
-def rows_of(log: pd.DataFrame) -> list[dict[str, Any]]:
+def rows_of(log: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """The rows of a record table, sorted by session."""
     return log.sort_values(["session", "round"]).to_dict("records")
 
@@ -131,6 +83,7 @@ class AgentContract:
     @pytest.fixture(scope="class")
     @classmethod
     def agent(cls) -> Agent:
+        """One agent for all tests of the class."""
         graph = small_graph()
         return cls.make(graph, cls.scorer(graph))
 
@@ -221,23 +174,8 @@ class AgentContract:
     def test_one_session_with_hardly_a_node(self, agent: Agent, place: int) -> None:
         log = simulate(agent, small_sessions().take(torch.tensor([place])), rounds=3, list_length=3)
         item = [[2], [9], []][place - 2]
-        assert set(item) <= set(log["shown"].sum())
+        assert set(item) <= {node for shown in log["shown"] for node in shown}
         assert bool(log["target_clicked"].any()) == bool(item)
-
-    def test_a_session_goes_on_in_another_process(self, agent: Agent) -> None:
-        sessions = small_sessions()
-        first, second = (agent.start(view_of(agent, sessions, 4, 2)) for _ in range(2))
-        for _ in range(2):
-            shown = first.recommend()
-            first.update(_clicks(shown, 0))
-        second.load_state_dict({name: value.clone() for name, value in first.state_dict().items()})
-        for _ in range(2):
-            shown = first.recommend()
-            assert torch.equal(second.recommend(), shown)
-            torch.testing.assert_close(first.node_scores(), second.node_scores(), rtol=0, atol=0)
-            feedback = _clicks(shown, 1)
-            first.update(feedback)
-            second.update(feedback)
 
     def test_what_it_shows_does_not_depend_on_the_targets(self, agent: Agent) -> None:
         """The answers are the same and no session ends early, so all lists have to be the same."""
@@ -251,7 +189,7 @@ class AgentContract:
         assert logs[0] == logs[1] == logs[2]
 
     def test_it_reads_no_target(self, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-        spy = Spy()
+        spy = TargetSpy()
         with spy.watch(monkeypatch):
             watched = simulate(spy.agent(agent), spy.sessions(small_sessions()), rounds=4, list_length=2)
         assert rows_of(watched) == rows_of(simulate(agent, small_sessions(), rounds=4, list_length=2))

@@ -15,7 +15,7 @@ from magus_pyg.graph import SessionGraphs
 from magus_pyg.simulation import Agent, Feedback, Learner, Play, Scorer, SessionView
 
 
-class Spy:
+class TargetSpy:
     """Watches the targets of sessions while an agent works; see `watch`."""
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class Spy:
         """The same sessions; reading their targets while an agent works is an AssertionError."""
         return _SpiedSessions.of(self, sessions)
 
-    def agent(self, agent: Agent) -> "_SpiedAgent":
-        """The same agent, watched."""
+    def agent(self, agent: Agent) -> Any:
+        """The same agent, watched; a `Learner` where it is one."""
         return _SpiedLearner(self, agent) if isinstance(agent, Learner) else _SpiedAgent(self, agent)
 
     @contextmanager
@@ -56,10 +56,10 @@ class Spy:
 
 
 class _SpiedSessions(Sessions):
-    _spy: ClassVar[Spy]
+    _spy: ClassVar[TargetSpy]
 
     @classmethod
-    def of(cls, spy: Spy, sessions: Sessions) -> Sessions:
+    def of(cls, spy: TargetSpy, sessions: Sessions) -> Sessions:
         kind = type("SpiedSessions", (cls,), {"_spy": spy})
         targets = sessions.targets.clone()
         spy.kept.append(targets)
@@ -78,7 +78,7 @@ class _SpiedSessions(Sessions):
 class _Reads(TorchFunctionMode):
     """Fails where torch is given a tensor that the spy keeps, or a view of one."""
 
-    def __init__(self, spy: Spy) -> None:
+    def __init__(self, spy: TargetSpy) -> None:
         super().__init__()
         self.memory = {tensor.untyped_storage().data_ptr() for tensor in spy.kept} - {0}
 
@@ -91,7 +91,7 @@ class _Reads(TorchFunctionMode):
 
 
 class _SpiedAgent:
-    def __init__(self, spy: Spy, agent: Agent) -> None:
+    def __init__(self, spy: TargetSpy, agent: Agent) -> None:
         self.spy, self.agent = spy, agent
         self.name, self.graph = agent.name, agent.graph
 
@@ -117,7 +117,7 @@ class _SpiedLearner(_SpiedAgent):
 
 
 class _SpiedPlay:
-    def __init__(self, spy: Spy, play: Play) -> None:
+    def __init__(self, spy: TargetSpy, play: Play) -> None:
         self.spy, self.play = spy, play
 
     def recommend(self) -> Tensor:

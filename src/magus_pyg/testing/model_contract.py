@@ -1,6 +1,7 @@
 """What every base recommender must do: a model's test class inherits `ModelContract` and names its options."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -9,45 +10,24 @@ import torch
 from magus_pyg.errors import ModelError, RunError
 from magus_pyg.models import (
     Candidates,
-    FeatureSpace,
     Interactions,
     ModelOptions,
-    TrainingData,
     build_model,
     load_model,
     save_model,
 )
 from magus_pyg.ragged import Ragged
+from magus_pyg.testing.small_log import (
+    COMBINATIONS,
+    ITEM_WORDS,
+    TRAIN,
+    USER_PROFILES,
+    interactions,
+    small_data,
+    small_features,
+)
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.loader import whole_batch
-
-# Users 6 and 7 have no training row and equal profiles, items 8 and 9 none and equal words. Item 4 has no words.
-ITEM_WORDS = [[0], [0, 1], [1, 2], [2], [], [3, 4], [0, 4], [1], [0, 2], [0, 2]]
-USER_PROFILES = [[0], [1], [0, 2], [], [1], [2], [0, 1], [0, 1]]
-N_WORDS, N_PROFILES = 5, 3
-TRAIN = [
-    (0, 0, 1), (0, 1, 1), (0, 3, 0), (1, 2, 1), (1, 3, 1), (1, 0, 0), (2, 4, 1), (2, 5, 0), (3, 6, 1), (3, 7, 0),
-    (4, 5, 1), (4, 1, 0), (5, 7, 1), (5, 2, 0),
-]  # fmt: skip
-VALIDATION = [(0, 6, 1), (0, 5, 0), (1, 7, 1), (1, 6, 0), (6, 0, 1), (2, 8, 0)]
-COMBINATIONS = Ragged.from_lists([[0], [1, 2], [], [4, 3, 0]])
-
-
-def interactions(rows: list[tuple[int, int, int]]) -> Interactions:
-    """Rows (user, item, label) as columns."""
-    user, item, label = torch.tensor(rows, dtype=torch.int64).view(-1, 3).unbind(1)
-    return Interactions(user, item, label)
-
-
-def small_features() -> FeatureSpace:
-    """Eight users, ten items, five words, three profile values."""
-    words, profiles = Ragged.from_lists(ITEM_WORDS), Ragged.from_lists(USER_PROFILES)
-    return FeatureSpace(len(USER_PROFILES), len(ITEM_WORDS), N_WORDS, N_PROFILES, words, profiles)
-
-
-def small_data() -> TrainingData:
-    """Training and validation rows over `small_features`."""
-    return TrainingData(interactions(TRAIN), interactions(VALIDATION), "small")
 
 
 class ModelContract:
@@ -79,6 +59,7 @@ class ModelContract:
     @pytest.fixture(scope="class")
     @classmethod
     def model(cls) -> Any:
+        """One trained model for all tests of the class."""
         return cls.trained()
 
     @classmethod
@@ -217,7 +198,7 @@ class ModelContract:
             fit(model, small_data(), options, progress=False)
             models.append(model)
         for (name, first), second in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
-            torch.testing.assert_close(first, second, msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(first, second, msg=partial("{}: {}".format, name))
 
     def test_probabilities(self, model: Any) -> None:
         items = self.all_items.expand(8, 10).clone()
@@ -338,7 +319,7 @@ class ModelContract:
         assert bool(torch.isfinite(features).all())
         torch.testing.assert_close(users[6], users[7])
 
-    @pytest.mark.cuda
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and torch sees none")
     def test_scores_on_cuda_follow_the_inputs(self, model: Any) -> None:
         scores = model.score(self.all_users, self.all_items)
         moved = self.build().cuda()

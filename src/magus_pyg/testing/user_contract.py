@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 import torch
-from contracts.agent import rows_of, small_graph, small_scores, small_sessions
 from torch import Tensor
 
 from magus_pyg.agents import ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.random import hash_keys, integers, uniform
-from magus_pyg.simulation import ShownList, User, simulate
+from magus_pyg.simulation import Agent, ShownList, User, simulate
+from magus_pyg.testing.agent_contract import rows_of
+from magus_pyg.testing.small_sessions import small_graph, small_scores, small_sessions
 
 
 def random_lists(count: int, length: int, seed: int, round_number: int = 2, targets: int = 2) -> ShownList:
@@ -32,10 +33,10 @@ def random_lists(count: int, length: int, seed: int, round_number: int = 2, targ
     )
 
 
-def take(shown: ShownList, rows: Tensor) -> ShownList:
+def take_lists(shown: ShownList, rows: Tensor) -> ShownList:
     """Some of the lists."""
-    columns = (shown.present, shown.is_item, shown.matches, shown.n_targets)
-    return ShownList(*(column[rows] for column in columns), shown.round, shown.key[rows])
+    present, is_item, matches = shown.present[rows], shown.is_item[rows], shown.matches[rows]
+    return ShownList(present, is_item, matches, shown.n_targets[rows], shown.round, shown.key[rows])
 
 
 class UserContract:
@@ -67,11 +68,13 @@ class UserContract:
         return sessions
 
     @classmethod
-    def agents(cls) -> list[Any]:
+    def agents(cls) -> list[Agent]:
+        """Agents that play with the user, items alone and with queries."""
         graph = small_graph()
         return [ItemsAgent(graph, small_scores()), MagusAgent(graph, small_scores(), MagusOptions(negative="signed"))]
 
     def answers(self, shown: ShownList) -> list[Tensor]:
+        """The user's clicks, Not Care and who leaves, as columns."""
         answer = self.make().answer(shown)
         leaves = torch.zeros_like(answer.clicked, dtype=torch.bool) if answer.leaves is None else answer.leaves
         return [answer.clicked, answer.not_care, leaves]
@@ -101,7 +104,7 @@ class UserContract:
         shown = random_lists(40, 3, seed=3)
         together = self.answers(shown)
         for rows in [torch.tensor([number]) for number in range(40)] + [torch.arange(39, -1, -3)]:
-            for column, alone in zip(together, self.answers(take(shown, rows)), strict=True):
+            for column, alone in zip(together, self.answers(take_lists(shown, rows)), strict=True):
                 assert torch.equal(column[rows], alone)
 
     def test_what_is_wanted_are_candidates_in_any_order_and_company(self) -> None:
