@@ -18,11 +18,12 @@ import torch
 from _common import machine, peak_resident_mb
 
 import magus_pyg as mp
+from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import METHODS
+from magus_pyg.agents.rivals.rival_fitting import folded_sessions
 from magus_pyg.data import MovieLens100kOptions, RecDataset, SessionOptions, Sessions, SyntheticOptions, load_dataset
-from magus_pyg.experiment.agents_by_name import AGENTS
-from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.rival_fitting import folded_sessions
+from magus_pyg.experiment.agents_by_name import agent_context
 from magus_pyg.models import FMOptions, build_model, profile_values
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run_inputs import build_graph, features_of, playable_sessions
@@ -43,13 +44,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
-    context = _context(_dataset(arguments.data), arguments.epochs)
-    print(f"{context.config.dataset.name}; {machine()}, one thread")
+    data = _dataset(arguments.data)
+    context = _context(data, arguments.epochs)
+    print(f"{data.name}; {machine()}, one thread")
     seconds, folded = _timed(lambda: folded_sessions(context))
-    print(f"out-of-fold scores of {len(folded):,} sessions, {context.config.rivals.folds} models: {seconds:.1f} s")
+    print(f"out-of-fold scores of {len(folded):,} sessions, {context.rivals.folds} models: {seconds:.1f} s")
     states: dict[str, AgentState] = {}
     for name in RIVALS:
-        learn = AGENTS[name].fit
+        learn = METHODS[name].fit
         assert learn is not None, f"{name} learns"
         seconds, states[name] = _timed(partial(learn, context))
         print(f"{name}: learned in {seconds:.1f} s")
@@ -57,7 +59,7 @@ def main() -> None:
     seconds, prepared = _timed(lambda: mp.prepare_sessions(context.graph, sessions, context.model))
     print(f"session graphs and scores of {len(sessions):,} sessions: {seconds:.2f} s")
     for name in ("items", "magus", *RIVALS):
-        agent = AGENTS[name].build(context, states.get(name, {}))
+        agent = METHODS[name].build(context, states.get(name, {}))
         mp.simulate(agent, prepared, rounds=1)  # warms up
         seconds, log = _timed(partial(mp.simulate, agent, prepared, rounds=arguments.rounds))
         found = log.groupby("session")["target_clicked"].any().mean()
@@ -92,7 +94,7 @@ def _context(data: RecDataset, epochs: int) -> AgentContext:
         options = replace(config.sessions, per_user=per_user)
         return playable_sessions(fold_data(data, fold, folds, config.seed), graph, "train", options, config.seed, 5)
 
-    return AgentContext(config, graph, model, sessions, rows=lambda: rows, fold_sessions=fold_sessions)
+    return agent_context(config, graph, model, sessions=sessions, rows=lambda: rows, fold_sessions=fold_sessions)
 
 
 def _sessions(context: AgentContext, count: int) -> Sessions:

@@ -4,7 +4,19 @@ Every message names the offending value and where it stands, and says what to do
 (and a `ValueError`), so a caller can catch one class.
 """
 
-__all__ = ["ConfigError", "DataError", "GraphError", "MagusError", "ModelError", "RunError", "SessionError"]
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "GraphError",
+    "MagusError",
+    "ModelError",
+    "RunError",
+    "SessionError",
+    "did_you_mean",
+]
 
 
 class MagusError(ValueError):
@@ -33,3 +45,9 @@ class RunError(MagusError):
 
 class ConfigError(MagusError):
     """A configuration value that cannot be used."""
+
+
+def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.5) -> str:
+    """For messages: ", did you mean 'x'?" with the nearest of the choices; "" where none is near."""
+    close = get_close_matches(word, list(choices), n=1, cutoff=cutoff)
+    return f", did you mean {close[0]!r}?" if close else ""

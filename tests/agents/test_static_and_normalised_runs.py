@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.methods import METHODS
+from magus_pyg.agents.normalised_fitting import MIXINGS
 from magus_pyg.agents.variants import BaseVariant
 from magus_pyg.errors import RunError
-from magus_pyg.experiment.agents_by_name import AGENTS
-from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.normalised_fitting import MIXINGS
-from magus_pyg.runs.config import Config
 from magus_pyg.simulation import session_metrics, simulate
 from magus_pyg.testing import small_graph, small_scores, small_sessions
 
@@ -19,13 +18,13 @@ from magus_pyg.testing import small_graph, small_scores, small_sessions
 def context_of(said: list[str] | None = None, sessions: bool = True, **switches: object) -> AgentContext:
     """Of the small catalogue; its "validation" sessions are the small sessions."""
     chosen = small_sessions() if sessions else small_sessions().take(torch.zeros(0, dtype=torch.int64))
-    config = Config(magus=BaseVariant(**switches))  # type: ignore[arg-type]
+    variant = BaseVariant(**switches)  # type: ignore[arg-type]
     say = (said if said is not None else []).append
-    return AgentContext(config, small_graph(), small_scores(), lambda part: chosen, say=say)  # type: ignore[arg-type]
+    return AgentContext(small_graph(), small_scores(), variant, sessions=lambda part: chosen, say=say)  # type: ignore[arg-type]
 
 
 def agent_of(name: str, context: AgentContext, state: dict[str, torch.Tensor]) -> MagusAgent:
-    agent = AGENTS[name].build(context, state)
+    agent = METHODS[name].build(context, state)
     assert isinstance(agent, MagusAgent)
     return agent
 
@@ -33,7 +32,7 @@ def agent_of(name: str, context: AgentContext, state: dict[str, torch.Tensor]) -
 def test_lambda_is_the_best_on_validation_sessions() -> None:
     said: list[str] = []
     context = context_of(said)
-    fit = AGENTS["normalised"].fit
+    fit = METHODS["normalised"].fit
     assert fit is not None
     state = fit(context)
     best = {}
@@ -55,7 +54,7 @@ def test_lambda_is_the_best_on_validation_sessions() -> None:
 def test_lambda_that_is_set_stays() -> None:
     said: list[str] = []
     context = context_of(said, mixing=0.25, negative="signed", clamp=True, hops=2)
-    fit = AGENTS["normalised"].fit
+    fit = METHODS["normalised"].fit
     assert fit is not None
     assert float(fit(context)["mixing"]) == 0.25
     assert not context.tables
@@ -66,18 +65,18 @@ def test_lambda_that_is_set_stays() -> None:
 def test_without_validation_sessions_and_without_a_fit() -> None:
     said: list[str] = []
     context = context_of(said, sessions=False)
-    fit = AGENTS["normalised"].fit
+    fit = METHODS["normalised"].fit
     assert fit is not None
     assert float(fit(context)["mixing"]) == 0.5
     assert said[0] == "there are no validation sessions to choose λ on: normalised plays with 0.5"
     assert agent_of("normalised", context, {}).options.mixing == 0.5
-    with pytest.raises(RunError, match="lacks its mixing"):
-        AGENTS["normalised"].build(context, {"lambda": torch.tensor(0.5)})
+    with pytest.raises(RunError, match="lacks mixing"):
+        METHODS["normalised"].build(context, {"lambda": torch.tensor(0.5)})
 
 
 def test_static_by_name() -> None:
     context = context_of(relations="swapped")
-    agent = AGENTS["static"].build(context, {})
+    agent = METHODS["static"].build(context, {})
     assert isinstance(agent, StaticAgent)
     assert agent.guess.options == replace(MagusOptions(), relations="swapped")
 
@@ -85,7 +84,7 @@ def test_static_by_name() -> None:
 def test_magus_with_the_switch_plays_as_the_agent() -> None:
     context = context_of(propagation="normalised", mixing=0.7)
     first, second = (
-        simulate(AGENTS[name].build(context, {}), small_sessions(), rounds=4)["shown"].tolist()
+        simulate(METHODS[name].build(context, {}), small_sessions(), rounds=4)["shown"].tolist()
         for name in ("magus", "normalised")
     )
     assert first == second

@@ -11,8 +11,7 @@ from magus_pyg.agents import ItemsAgent, MagusAgent
 from magus_pyg.agents.variants import BaseVariant
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, ModelError
-from magus_pyg.experiment.agents_by_name import AGENTS
-from magus_pyg.experiment.context import AgentContext
+from magus_pyg.experiment.agents_by_name import agent_context, build_agent
 from magus_pyg.experiment.learning import LearningAgent, answered_items, append_answers, fine_tune
 from magus_pyg.models import MODELS, BaseRecommender, Interactions, TrainingData, build_model
 from magus_pyg.runs.config import Config
@@ -233,7 +232,7 @@ def test_agents_by_name_heed_the_switch(name: str) -> None:
     rows = TrainingData(log, log)
     for learn in ("none", "per_session"):
         config = Config(magus=BaseVariant(learn=learn), learning=LearnOptions(epochs=2, replay=0.5), seed=4)
-        agent = AGENTS[name].build(AgentContext(config, small_graph(), model, rows=lambda: rows), {})
+        agent = build_agent(name, agent_context(config, small_graph(), model, rows=lambda: rows), {}, config)
         assert isinstance(agent, Learner) == (learn == "per_session")
         assert agent.name == name
         if isinstance(agent, LearningAgent):

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from run_folders import write_run
 
+from magus_pyg.agents.methods import METHODS
 from magus_pyg.errors import ConfigError, SessionError
 from magus_pyg.report import FORMATS, ReportTable, build_table, mcnemar, pool_plays, read_plays
-from magus_pyg.report.method_labels import METHODS, row_label, variation_of
+from magus_pyg.report.method_labels import row_label, variation_of
 from magus_pyg.report.table_formats import duration, to_csv, to_latex, to_markdown, to_text
 
 N = 40

@@ -9,8 +9,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from repository import ROOT
 
+from magus_pyg.agents.methods import METHODS, VARIANTS, played_by
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment.agents_by_name import AGENTS, VARIANTS
 from magus_pyg.experiment.pipeline import check_config
 from magus_pyg.models import MODELS
 from magus_pyg.runs.overrides import check_overrides, compose_config
@@ -32,7 +32,7 @@ def test_groups_and_what_they_offer() -> None:
     assert groups() == GROUPS
     assert group_options("model") == sorted(MODELS)
     assert group_options("magus") == sorted(VARIANTS) == sorted(SCHEMAS["magus"])
-    assert all(name in AGENTS for names in VARIANTS.values() for name in names)
+    assert all(name in METHODS for variant in VARIANTS for name in played_by(variant))
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))

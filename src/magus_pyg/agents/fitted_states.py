@@ -1,42 +1,120 @@
-"""What agents learned beyond the base recommender, as tensors, and read back from them."""
+"""What agents learned beyond the base recommender, as tensors, and read back from them.
 
+Every state is saved by its `tensors` and read back by its `of_tensors`, which checks what it reads.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.bayes.belief import BayesState
-from magus_pyg.agents.magus import EdgeFactors
-from magus_pyg.errors import RunError
+from magus_pyg.errors import ConfigError, RunError
 
-__all__ = ["AgentState", "bayes_state", "plus_factors"]
-
+__all__ = ["AgentState", "FittedState", "FittedValues", "network_tensors", "read_network", "require_keys"]
 
 AgentState = dict[str, Tensor]
+"""What an agent has learned, as it lies in a run folder."""
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def plus_factors(state: AgentState) -> EdgeFactors:
-    """The factors that `fit_plus` stored.
+class FittedState(Protocol):
+    """What a session can be given of what an agent has fitted."""
+
+    def tensors(self) -> AgentState:
+        """The state as tensors, to be saved."""
+        ...
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor], graph: HeteroData) -> Self:
+        """What `tensors` gave; RunError where something is missing, out of range or of another graph."""
+        ...
+
+
+class FittedValues:
+    """Base class of states that are numbers and switches: a dataclass, saved as one float64 a value.
+
+    Attributes:
+        called: how messages call it.
+    """
+
+    called: ClassVar[str] = "what the run has fitted"
+
+    def check(self) -> Self:
+        """The state itself; ConfigError where a value is out of range."""
+        raise NotImplementedError
+
+    def tensors(self) -> AgentState:
+        """The values as tensors, to be saved."""
+        values: Any = self
+        return {name: torch.tensor(float(value), dtype=torch.float64) for name, value in asdict(values).items()}
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor], graph: HeteroData | None = None) -> Self:
+        """What `tensors` gave; other keys are passed over.
+
+        Args:
+            tensors: of a run folder.
+            graph: of the run; values hold for any.
+
+        Raises:
+            RunError: a value is missing, no single number, or out of range.
+        """
+        state: Any = cls
+        require_keys(tensors, *(entry.name for entry in fields(state)), what=cls.called)
+        found: Any = cls()
+        for entry in fields(state):
+            kind, value = type(getattr(found, entry.name)), tensors[entry.name]
+            number = float(value) if value.numel() == 1 else float("nan")
+            if number != number or (kind is not float and (number not in (0.0, 1.0) if kind is bool else number % 1.0)):
+                raise RunError(
+                    f"{cls.called} is damaged: {entry.name} must be one {kind.__name__} (got "
+                    f"{value.flatten()[:3].tolist()}); train again with this agent"
+                )
+            setattr(found, entry.name, kind(number))
+        try:
+            checked: Self = found.check()
+        except ConfigError as error:
+            raise RunError(f"{cls.called} is damaged: {error}; train again with this agent") from error
+        return checked
+
+
+def require_keys(tensors: Mapping[str, Tensor], *names: str, what: str) -> None:
+    """Raise RunError unless all names are among what was saved."""
+    missing = set(names) - set(tensors)
+    if missing:
+        raise RunError(f"{what} lacks {', '.join(sorted(missing))}: train again with this agent")
+
+
+def network_tensors(network: nn.Module, prefix: str) -> AgentState:
+    """The weights of a network, to be saved beside others."""
+    return {f"{prefix}{key}": value for key, value in network.state_dict().items()}
+
+
+def read_network(
+    make: Callable[[Mapping[str, Tensor]], Network], tensors: Mapping[str, Tensor], prefix: str, what: str
+) -> Network:
+    """The network whose `network_tensors` were saved, in double precision and without gradients.
+
+    Args:
+        make: makes an untrained one of the sizes that its weights have.
+        tensors: what was saved.
+        prefix: of its weights.
+        what: names it in messages.
 
     Raises:
-        RunError: what is stored is not what this version stores.
+        RunError: a weight is missing, of another shape, or not finite.
     """
-    missing = {"positive", "negative", "minus_scale", "refusal"} - set(state)
-    if missing:
-        raise RunError(f"the learned weights of the run lack {', '.join(sorted(missing))}: train with magus=plus again")
-    return EdgeFactors(state["positive"], state["negative"], float(state["minus_scale"]), float(state["refusal"]))
-
-
-def bayes_state(state: AgentState) -> BayesState:
-    """The state that `fit_bayes_state` stored; the defaults where nothing was.
-
-    Raises:
-        RunError: what is stored is not what this version stores.
-    """
-    if not state:
-        return BayesState()
-    missing = {entry.name for entry in fields(BayesState)} - set(state)
-    if missing:
-        raise RunError(f"what bayes fitted in the run lacks {', '.join(sorted(missing))}: train with magus=bayes again")
-    values: dict[str, Any] = {name: float(state[name]) for name in asdict(BayesState())}
-    return BayesState(**{**values, "depth": int(values["depth"])})
+    own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    try:
+        network = make(own)
+        network.load_state_dict(own)
+    except (KeyError, RuntimeError, IndexError, ValueError) as error:
+        raise RunError(f"{what} cannot be used ({error}): train again with this agent") from error
+    for key, value in own.items():
+        if not bool(torch.isfinite(value).all()):
+            raise RunError(f"{what} cannot be used ({key} is not finite): train again with this agent")
+    return network.double().eval().requires_grad_(False)

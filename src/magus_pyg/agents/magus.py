@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.fitted_states import AgentState, require_keys
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.normalised import NormalisedSpread
 from magus_pyg.agents.ranking import rank_top, scale_to_unit
-from magus_pyg.errors import GraphError
+from magus_pyg.errors import GraphError, RunError
 from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play, Scorer, SessionView
@@ -41,6 +42,32 @@ class EdgeFactors:
     negative: Tensor
     minus_scale: float = 1.0
     refusal: float = 0.0
+
+    def tensors(self) -> AgentState:
+        """The weights as tensors, to be saved: the features in float32, the numbers in float64."""
+        numbers = {name: torch.tensor(getattr(self, name), dtype=torch.float64) for name in ("minus_scale", "refusal")}
+        return {"positive": self.positive.to(torch.float32), "negative": self.negative.to(torch.float32), **numbers}
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor], graph: HeteroData) -> "EdgeFactors":
+        """What `tensors` gave.
+
+        Raises:
+            RunError: something is missing, of another graph, not finite or below 0.
+        """
+        require_keys(tensors, "positive", "negative", "minus_scale", "refusal", what="the learned weights of the run")
+        for name in ("positive", "negative"):
+            side = tensors[name]
+            if side.dim() != 2 or len(side) != n_nodes(graph):
+                raise RunError(
+                    f"the learned weights of the run are of another graph: {name} must be [{n_nodes(graph)}, r] (got "
+                    f"{list(side.shape)})"
+                )
+        for name, value in tensors.items():
+            low = 0.0 if name in ("minus_scale", "refusal") else -torch.inf
+            if not bool((torch.isfinite(value) & (value >= low)).all()):
+                raise RunError(f"the learned weights of the run are damaged: {name} is out of range; train again")
+        return cls(tensors["positive"], tensors["negative"], float(tensors["minus_scale"]), float(tensors["refusal"]))
 
 
 class MagusAgent:

@@ -15,10 +15,17 @@ class VariantOptions:
     """Which variant of MAGUS is prepared.
 
     Attributes:
-        name: the variant; it decides which agents play (`agents.VARIANTS`).
+        name: the variant; it decides which agents play (`methods.played_by`).
     """
 
     name: str = "none"
+
+    @property
+    def switches(self) -> MagusOptions:
+        """The switches of MAGUS; the defaults where the variant has none."""
+        if not isinstance(self, MagusOptions):
+            return MagusOptions()
+        return MagusOptions(**{entry.name: getattr(self, entry.name) for entry in fields(MagusOptions)})
 
 
 @dataclass

@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from omegaconf import DictConfig, OmegaConf
 
 from magus_pyg.commands.command_line import guarded, take_words, wants_help
-from magus_pyg.errors import ConfigError
+from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.report.report_files import ReportOptions, write_report
 from magus_pyg.runs.overrides import apply_values, parse
 from magus_pyg.runs.schemas import conf_folder
@@ -53,8 +52,7 @@ def _report_options(words: Sequence[str]) -> "ReportOptions":
     overrides = parse(others)
     for override in overrides:
         if override.key_or_group not in names:
-            close = get_close_matches(override.key_or_group, names, n=1, cutoff=0.5)
-            hint = f", did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(override.key_or_group, names)
             raise ConfigError(f"there is no key {override.key_or_group!r}{hint}; the keys are {', '.join(names)}")
         if override.is_sweep_override():
             raise ConfigError(f"{override.input_line} has several values: report them one after the other")

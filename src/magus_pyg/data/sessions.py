@@ -113,6 +113,12 @@ class Sessions:
             row, column = (int(value) for value in twice.nonzero()[0])
             raise SessionError(f"session {row}: the candidate {int(ordered[row, column])} is there more than once")
 
+    @classmethod
+    def none(cls) -> "Sessions":
+        """No session at all."""
+        empty = torch.zeros((0, 1), dtype=torch.int64)
+        return cls(empty[:, 0], empty, empty.bool())
+
     def __len__(self) -> int:
         return self.user.numel()
 

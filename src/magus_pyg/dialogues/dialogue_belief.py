@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.dialogues.dialogue_protocol import DialogueView
 from magus_pyg.errors import ConfigError
 
@@ -13,7 +15,7 @@ __all__ = ["BeliefSums", "DialogueBayesState", "SumsByGroup", "prior_logits"]
 
 
 @dataclass
-class DialogueBayesState:
+class DialogueBayesState(FittedValues):
     """What the Bayesian agent fits on validation dialogues.
 
     Attributes:
@@ -36,7 +38,7 @@ class DialogueBayesState:
     bits: float = 0.8
     speed: float = 1.0
 
-    def check(self) -> "DialogueBayesState":
+    def check(self) -> Self:
         """The state itself, if all values are in range.
 
         Raises:

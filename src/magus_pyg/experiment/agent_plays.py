@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset, Sessions
 from magus_pyg.errors import DataError
-from magus_pyg.experiment.agents_by_name import AGENTS, agent_names
-from magus_pyg.experiment.context import AgentContext
+from magus_pyg.experiment.agents_by_name import agent_context, agent_names, build_agent
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.models import BaseRecommender, TrainingData
 from magus_pyg.runs.config import Config
@@ -119,17 +119,17 @@ def fit_agents(
         return playable_sessions(part, graph, "train", options, config.seed, config.simulation.searches)
 
     states = {}
-    context = AgentContext(
+    context = agent_context(
         config,
         graph,
         setting.model,
-        sessions,
+        sessions=sessions,
         rows=lambda: training_data(data, config.train),
         fold_sessions=fold_sessions,
         say=console.print,
     )
     for name in agent_names(config):
-        fit = AGENTS[name].fit
+        fit = METHODS[name].fit
         if fit is not None and name not in skip:
             with setting.watch(f"fit {name}"), console.status(f"fitting {name} on validation sessions"):
                 states[name] = fit(context)
@@ -178,11 +178,11 @@ def _play_share(job: _Job, say: Callable[[str], None], shared: bool) -> Iterator
     share = prepare(job.graph, job.sessions, job.model, options.batch_size)
     yield _GRAPHS, None, time.perf_counter() - began
     # Agents that learn between sessions read the rows; none has sessions of any part here.
-    context = AgentContext(config, job.graph, job.model, rows=None if rows is None else lambda: rows, say=say)
+    context = agent_context(config, job.graph, job.model, rows=None if rows is None else lambda: rows, say=say)
     for name in agent_names(config):
-        agent = AGENTS[name].build(context, job.states.get(name, {}))
+        agent = build_agent(name, context, job.states.get(name, {}), config)
         began = time.perf_counter()
-        horizons = options.judged_at if AGENTS[name].plans else [options.rounds]
+        horizons = options.judged_at if METHODS[name].plans else [options.rounds]
         logs = [
             simulate_sharded(agent, share, user, k, options.list_length, config.seed)
             if isinstance(share, SessionShare)

@@ -1,75 +1,19 @@
-"""The agents by name, and which of them each variant of MAGUS plays.
-
-A new agent is one line in `AGENTS`: how it is built and, if it learns something beyond the base recommender, how that
-is fitted. What is fitted is a dict of tensors; it is saved in the run folder and given to `build` again later.
-"""
+"""The agents of a configuration: which are played, what they are fitted on, and how they are built."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from typing import Any
 
-from magus_pyg.agents import ItemsAgent, MagusAgent, StaticAgent
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
-from magus_pyg.errors import ConfigError
-from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.learning import with_learning
-from magus_pyg.experiment.normalised_fitting import build_normalised, fit_normalised
-from magus_pyg.experiment.rival_fitting import (
-    build_crm,
-    build_ear,
-    build_max_entropy,
-    build_recurrent,
-    fit_crm_state,
-    fit_ear_state,
-    fit_max_entropy_state,
-    fit_recurrent_state,
-)
-from magus_pyg.experiment.variants import build_bayes, build_plus, fit_bayes_state, fit_plus
+from magus_pyg.agents.methods import check_names, method_named, played_by
+from magus_pyg.experiment.learning import learning_agent
+from magus_pyg.models import BaseRecommender
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation import Agent
 
-__all__ = ["AGENTS", "VARIANTS", "AgentContext", "AgentEntry", "AgentState", "agent_names"]
-
-
-@dataclass(frozen=True)
-class AgentEntry:
-    """One agent.
-
-    Attributes:
-        build: makes it from the context and what was fitted.
-        fit: learns what `build` takes, or None where nothing is learned.
-        plans: whether it plans for the rounds left; it then plays a run of K rounds for every K it is judged at.
-    """
-
-    build: Callable[[AgentContext, AgentState], Agent]
-    fit: Callable[[AgentContext], AgentState] | None = None
-    plans: bool = False
-
-
-AGENTS: dict[str, AgentEntry] = {
-    "items": AgentEntry(lambda context, state: ItemsAgent(context.graph, context.model)),
-    "static": AgentEntry(
-        lambda context, state: StaticAgent(context.graph, context.model, context.config.magus_options)
-    ),
-    "magus": AgentEntry(lambda context, state: MagusAgent(context.graph, context.model, context.config.magus_options)),
-    "normalised": AgentEntry(build_normalised, fit_normalised),
-    "magus+": AgentEntry(build_plus, fit_plus),
-    "bayes": AgentEntry(build_bayes, fit_bayes_state, plans=True),
-    "recurrent": AgentEntry(build_recurrent, fit_recurrent_state),
-    "max_entropy": AgentEntry(build_max_entropy, fit_max_entropy_state, plans=True),
-    "crm": AgentEntry(build_crm, fit_crm_state, plans=True),
-    "ear": AgentEntry(build_ear, fit_ear_state, plans=True),
-}
-# Every agent's base recommender can learn between sessions (magus.learn=per_session).
-AGENTS = {name: replace(entry, build=with_learning(entry.build)) for name, entry in AGENTS.items()}
-
-#: The agents of each variant (`magus=none|base|plus|bayes`), in the order of the table.
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "none": ("items",),
-    "base": ("items", "magus"),
-    "plus": ("items", "magus", "magus+"),
-    "bayes": ("items", "magus", "bayes"),
-}
+__all__ = ["agent_context", "agent_names", "build_agent"]
 
 
 def agent_names(config: Config) -> list[str]:
@@ -79,12 +23,30 @@ def agent_names(config: Config) -> list[str]:
         ConfigError: an unknown agent, none, or one named twice.
     """
     if config.agents is None:
-        return list(VARIANTS[config.magus.name])
+        return played_by(config.magus.name)
     for name in config.agents:
-        if name not in AGENTS:
-            close = get_close_matches(name, AGENTS, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(f"there is no agent {name!r}{hint}; there are {', '.join(AGENTS)}")
-    if not config.agents or len(set(config.agents)) < len(config.agents):
-        raise ConfigError(f"agents must name at least one agent, each once (got {config.agents})")
-    return list(config.agents)
+        method_named(name)
+    return check_names(config.agents)
+
+
+def agent_context(config: Config, graph: HeteroData, model: BaseRecommender, **given: Any) -> AgentContext:
+    """What the agents of a run are fitted on and built from; `given`: what the configuration does not hold."""
+    return AgentContext(
+        graph,
+        model,
+        variant=config.magus,
+        rivals=config.rivals,
+        simulation=config.simulation,
+        train=config.train,
+        user=config.user,
+        seed=config.seed,
+        **given,
+    )
+
+
+def build_agent(name: str, context: AgentContext, state: AgentState, config: Config) -> Agent:
+    """An agent by name; with `magus.learn=per_session` its base recommender learns between sessions."""
+    build: Callable[[AgentContext, AgentState], Agent] = method_named(name).build
+    if config.magus_options.learn == "per_session":
+        return learning_agent(build, context, state, config.learning)
+    return build(context, state)

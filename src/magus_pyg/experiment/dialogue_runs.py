@@ -1,39 +1,29 @@
 """EAR's protocol in the pipeline (`simulation=ear`): its options, what its agents learn, and the play."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, fields
 
 import torch
 from torch import Tensor
 
 from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import check_names
 from magus_pyg.dialogues import (
-    DialogueAgent,
-    DialogueBayesAgent,
-    DialogueBayesState,
-    DialogueItemsAgent,
-    DialogueMagusAgent,
-    DialogueMaxEntropyAgent,
     Dialogues,
     build_dialogues,
-    choose_minus_scale,
-    fit_dialogue_bayes,
     latest_dialogues,
     play_dialogues,
     summarize_dialogues,
 )
+from magus_pyg.dialogues.dialogue_methods import DIALOGUE_METHODS, dialogue_method
 from magus_pyg.dialogues.dialogue_options import EarSimulation
-from magus_pyg.errors import ConfigError, DataError, RunError
+from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.agent_plays import Played, PlaySetting
 from magus_pyg.graph import n_items, node_words
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation.users_by_name import NoisyOptions
 
-__all__ = ["EAR_AGENTS", "check_dialogues", "fit_dialogue_agents", "play_dialogue_agents"]
+__all__ = ["check_dialogues", "fit_dialogue_agents", "play_dialogue_agents"]
 
-EAR_AGENTS = ("items", "max_entropy", "magus", "bayes")
-_BAYES, _MAGUS = "ear_bayes", "ear_magus"  # what was fitted, in the run folder
-_STATES = {"bayes": _BAYES, "magus": _MAGUS}
 _LATEST = 3  # validation dialogues of a user that choices are made on: the log drifts
 
 
@@ -55,13 +45,10 @@ def _noise(config: Config) -> float:
 
 
 def _names(config: Config) -> list[str]:
-    names = list(EAR_AGENTS) if config.agents is None else list(config.agents)
+    names = list(DIALOGUE_METHODS) if config.agents is None else config.agents
     for name in names:
-        if name not in EAR_AGENTS:
-            raise ConfigError(f"simulation=ear has no agent {name!r}; there are {', '.join(EAR_AGENTS)}")
-    if not names or len(set(names)) < len(names):
-        raise ConfigError(f"agents must name at least one agent, each once (got {names})")
-    return names
+        dialogue_method(name)
+    return check_names(names)
 
 
 def _options(config: Config) -> EarSimulation:
@@ -96,45 +83,20 @@ def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dic
     Returns:
         What `play_dialogue_agents` takes, to be kept with the run.
     """
-    config, watch, console = setting.config, setting.watch, setting.console
-    options, noise = _options(config), _noise(config)
-    names = [name for name in _names(config) if name in _STATES and _STATES[name] not in skip]
+    config, options = setting.config, _options(setting.config)
+    learning = {name: DIALOGUE_METHODS[name] for name in _names(config)}
+    learning = {name: method for name, method in learning.items() if method.fit and method.saved_as not in skip}
     states: dict[str, AgentState] = {}
-    if not names:
+    if not learning:
         return states
-    chosen_on = _dialogues(setting, "validation", options.fit_dialogues, fit=True)
-    scores = _scores(setting)
-    turns, length, seed = options.rounds, options.list_length, config.seed
-    if "magus" in names:
-        with watch("fit magus"), console.status("fitting magus on validation dialogues"):
-            scale = choose_minus_scale(
-                chosen_on, scores, noise, options.refusals, turns=turns, list_length=length, seed=seed
-            )
-        states[_MAGUS] = {"minus_scale": torch.tensor(scale, dtype=torch.float64)}
-        console.print(f"magus: factor on R- {scale}")
-    if "bayes" in names:
-        with watch("fit bayes"), console.status("fitting bayes on validation dialogues"):
-            state = fit_dialogue_bayes(
-                chosen_on, scores, noise, options.refusals, turns=turns, list_length=length, seed=seed
-            )
-        states[_BAYES] = {key: torch.tensor(float(value), dtype=torch.float64) for key, value in asdict(state).items()}
-        console.print(f"bayes: {state}")
+    chosen_on, scores = _dialogues(setting, "validation", options.fit_dialogues, fit=True), _scores(setting)
+    for name, method in learning.items():
+        assert method.fit is not None
+        with setting.watch(f"fit {name}"), setting.console.status(f"fitting {name} on validation dialogues"):
+            state = method.fit(chosen_on, scores, _noise(config), options, config.seed)
+        states[method.saved_as] = state.tensors()
+        setting.console.print(f"{name}: {state}")
     return states
-
-
-def _agent(name: str, states: Mapping[str, AgentState], refusals: bool) -> DialogueAgent:
-    if name == "items":
-        return DialogueItemsAgent()
-    if name == "max_entropy":
-        return DialogueMaxEntropyAgent(refusals)
-    wanted = _STATES[name]
-    if wanted not in states:
-        raise RunError(f"{name} was not fitted for dialogues in this run: add refit=true")
-    if name == "magus":
-        return DialogueMagusAgent(refusals, float(states[_MAGUS]["minus_scale"]))
-    stored = states[_BAYES]
-    state = DialogueBayesState(**{entry.name: float(stored[entry.name]) for entry in fields(DialogueBayesState)})
-    return DialogueBayesAgent(state, refusals)
 
 
 def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
@@ -161,7 +123,8 @@ def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState])
     at = [t for t in options.at if t <= options.rounds] or [options.rounds]
     logs, rows, speeds = [], [], {}
     for name in _names(config):
-        agent = _agent(name, states, options.refusals)
+        method = DIALOGUE_METHODS[name]
+        agent = method.build(options.refusals, method.read(name, states))
         with watch(name), console.status(f"playing {name}"):
             log = play_dialogues(agent, dialogues, scores, options.rounds, options.list_length, noise, seed=config.seed)
         speeds[name] = len(dialogues) / max(watch.seconds[name], 1e-9)

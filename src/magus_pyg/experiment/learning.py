@@ -17,15 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
-from magus_pyg.experiment.context import AgentContext
 from magus_pyg.models import BaseRecommender, Interactions, build_model
 from magus_pyg.random import derive_seed
-from magus_pyg.runs.data_loading import load_data
 from magus_pyg.simulation import Agent, Play, Scorer, SessionView
-from magus_pyg.training import TrainOptions, training_data
+from magus_pyg.training import TrainOptions
 from magus_pyg.training.learn_options import LearnOptions
 from magus_pyg.training.loader import draw_batch, flatten_batch, resolve_negatives
 
@@ -36,7 +35,6 @@ __all__ = [
     "append_answers",
     "fine_tune",
     "learning_agent",
-    "with_learning",
 ]
 
 _REPLAY, _ORDER, _STEP = 0x61, 0x62, 0x63  # what a random number is for
@@ -229,28 +227,16 @@ def learning_agent(
     """An agent of the pipeline that learns between sessions.
 
     Args:
-        build: makes the agent from a context and what was fitted (`AgentEntry.build`).
-        context: of the run; where it holds no rows, the data set of the configuration is loaded.
+        build: makes the agent from a context and what was fitted (`Method.build`).
+        context: of the run, with its rows.
         state: what the agent has fitted; it stays, whatever the base recommender learns.
-        options: how the base recommender is fine-tuned; those of the run (`learning.*`) if None.
+        options: how the base recommender is fine-tuned; the defaults if None.
     """
-    config = context.config
-    rows = context.rows() if context.rows is not None else training_data(load_data(config), config.train)
+    assert context.rows is not None, "learning needs the rows of the log"
     quiet = replace(context, say=lambda message: None)
 
     def make(model: BaseRecommender) -> Agent:
         return build(context if model is context.model else replace(quiet, model=model), state)
 
-    options = options or config.learning
-    return LearningAgent(make, context.model, context.graph, rows.train, config.train, options, config.seed)
-
-
-def with_learning(build: Callable[[AgentContext, AgentState], Agent]) -> Callable[[AgentContext, AgentState], Agent]:
-    """What makes an agent of the pipeline, heeding `magus.learn`."""
-
-    def made(context: AgentContext, state: AgentState) -> Agent:
-        if context.config.magus_options.learn == "per_session":
-            return learning_agent(build, context, state)
-        return build(context, state)
-
-    return made
+    log = context.rows().train
+    return LearningAgent(make, context.model, context.graph, log, context.train, options, context.seed)

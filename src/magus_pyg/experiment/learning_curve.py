@@ -10,23 +10,23 @@ targets, since no target returns.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from magus_pyg.agents import MagusOptions
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, MagusError
-from magus_pyg.experiment.agents_by_name import AGENTS, AgentContext, agent_names
+from magus_pyg.experiment.agents_by_name import agent_context, agent_names
 from magus_pyg.experiment.learning import learning_agent
 from magus_pyg.experiment.pipeline import train_run
 from magus_pyg.report import make_console
+from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.overrides import check_overrides, compose_config
@@ -113,12 +113,13 @@ def _numbered(log: pd.DataFrame, rounds: Sequence[int]) -> pd.DataFrame:
 
 
 def play_with_and_without(
-    context: AgentContext, sessions: Sessions, user: User, states: dict[str, dict[str, Tensor]]
+    config: Config, context: AgentContext, sessions: Sessions, user: User, states: dict[str, AgentState]
 ) -> pd.DataFrame:
     """Play the same successive sessions with every agent of the configuration, with a base recommender that learns
     between them and with one that does not.
 
     Args:
+        config: of the run.
         context: of the run, with its rows.
         sessions: those of a user in the order in which they are played.
         user: who answers.
@@ -127,19 +128,17 @@ def play_with_and_without(
     Returns:
         The record tables one below the other, with the column `learn` added.
     """
-    config, options = context.config, context.config.simulation
-    magus: Any = config.magus
-    if isinstance(config.magus, MagusOptions):
-        config = replace(config, magus=replace(magus, learn="none"))
-    plain = replace(context, config=config)
+    options = config.simulation
     logs = []
     for way in WAYS:
         for name in agent_names(config):
-            entry, state = AGENTS[name], states.get(name, {})
-            agent: Agent = entry.build(plain, state)
+            method, state = METHODS[name], states.get(name, {})
+            agent: Agent
             if way == "per_session":
-                agent = learning_agent(entry.build, plain, state)
-            for k in options.judged_at if entry.plans else [options.rounds]:
+                agent = learning_agent(method.build, context, state, config.learning)
+            else:
+                agent = method.build(context, state)
+            for k in options.judged_at if method.plans else [options.rounds]:
                 log = simulate(agent, sessions, user, k, options.list_length, config.seed, options.batch_size)
                 logs.append(log.assign(learn=way))
     return pd.concat(logs, ignore_index=True)
@@ -165,9 +164,9 @@ def learn_run(run: Run, console: Console) -> Path:
     sessions = distinct_targets(made)
     console.print(f"{len(sessions):,} {options.part} sessions of {len(torch.unique(sessions.user)):,} users")
     rows = training_data(data, config.train)
-    context = AgentContext(config, run.graph, run.model, rows=lambda: rows, say=console.print)
+    context = agent_context(config, run.graph, run.model, rows=lambda: rows, say=console.print)
     with console.status("playing"):
-        records = play_with_and_without(context, sessions, build_user(config.user), run.agent_states)
+        records = play_with_and_without(config, context, sessions, build_user(config.user), run.agent_states)
     table = learning_table(records, options.judged_at, options.resamples, config.seed)
     folder = run.path / FOLDER
     folder.mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.errors import ConfigError, RunError
@@ -96,7 +97,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
                 write_text(folder.path / f"{name}-tried.csv", table.to_csv(index=False))
             folder.write_tables(played.records, played.results)
     memory = max(peak_memory(), trained.peak_memory)
-    folder.write_info(config, "complete", {**values, **_describe_play(played, trained, watch, memory)})
+    folder.write_info(config, "complete", {**values, **_describe_play(config, played, trained, watch, memory)})
     _print_end(config, played, watch, memory, folder.path, population.user_ids, console)
     return folder.path
 
@@ -159,7 +160,7 @@ def _simulate_run(run: Run, config: Config, console: Console, launch: Launch | N
             return from_first(Path)
         played = _play(setting, states, launch is not None)
     memory = peak_memory()
-    values = {"environment": environment, **_describe_play(played, None, watch, memory)}
+    values = {"environment": environment, **_describe_play(config, played, None, watch, memory)}
 
     def write() -> Path:
         run_folder = RunFolder(run.path)
@@ -241,8 +242,12 @@ def _describe_data(data: RecDataset) -> dict[str, Any]:
     }
 
 
-def _describe_play(played: Played, trained: TrainResult | None, watch: Stopwatch, memory: int) -> dict[str, Any]:
+def _describe_play(
+    config: Config, played: Played, trained: TrainResult | None, watch: Stopwatch, memory: int
+) -> dict[str, Any]:
+    dialogues = isinstance(config.simulation, EarSimulation)  # they have a table of their own
     values: dict[str, Any] = {
+        "methods": {} if dialogues else {name: METHODS[name].described() for name in agent_names(config)},
         "sessions": played.sessions,
         "seconds": watch.seconds,
         "sessions_per_second": played.speeds,

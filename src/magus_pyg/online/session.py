@@ -10,7 +10,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
-from magus_pyg.errors import ConfigError, ModelError, SessionError
+from magus_pyg.agents.methods import VARIANTS, check_variant
+from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import SessionGraphBuilder, item_id_of, item_nodes, n_items
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.online.resuming import beginning_here
@@ -24,10 +25,7 @@ from magus_pyg.simulation.protocol import Agent, SessionView
 if TYPE_CHECKING:
     from magus_pyg.runs import Run
 
-__all__ = ["VARIANTS", "MagusSession", "check_variant"]
-
-#: What can recommend in a session: items alone, MAGUS, MAGUS+ and the Bayesian variant.
-VARIANTS = ("none", "base", "plus", "bayes")
+__all__ = ["MagusSession"]
 
 
 class MagusSession(OnlineSession):
@@ -196,17 +194,6 @@ class MagusSession(OnlineSession):
 
     def _holds(self, node: int) -> bool:
         return bool((self._nodes() == node).any())
-
-
-def check_variant(variant: str, state: EdgeFactors | BayesState | None) -> None:
-    """Raise a ConfigError unless the variant is one of `VARIANTS` and the state is what it takes."""
-    if variant not in VARIANTS:
-        raise ConfigError(f"variant must be one of {list(VARIANTS)}, got {variant!r}")
-    expected = {"plus": EdgeFactors, "bayes": BayesState}.get(variant, type(None))
-    if state is not None and not isinstance(state, expected):
-        raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
-    if variant == "plus" and state is None:
-        raise ConfigError("variant='plus' needs state: the weights that MAGUS+ learned (run.edge_factors)")
 
 
 def _make_agent(

@@ -1,15 +1,18 @@
 """How tables and figures call the methods and the base recommenders, in which order, and what each is there for."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any
 
 from magus_pyg.agents import BayesState, MagusOptions
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import METHODS, Method
+from magus_pyg.errors import ConfigError
+from magus_pyg.simulation import Agent
 
 __all__ = [
     "BASES",
-    "METHODS",
-    "Method",
     "base_label",
     "base_rank",
     "method_of",
@@ -17,40 +20,6 @@ __all__ = [
     "row_label",
     "variation_of",
 ]
-
-Role = Literal["floor", "rival", "own"]
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to recommend.
-
-    Attributes:
-        label: how rows call it, `{base}` standing for the base recommender.
-        short: how lines and bars call it, where the base is known.
-        role: "floor" (lists items alone), "rival", or "own": what is compared with the best of the others.
-        plans: whether it plans for the rounds left, so that a run of K rounds is judged at K alone.
-    """
-
-    label: str
-    short: str
-    role: Role
-    plans: bool = False
-
-
-#: The methods in the order of the rows.
-METHODS: dict[str, Method] = {
-    "recurrent": Method("{base}, recurrent", "recurrent", "rival"),
-    "static": Method("{base}, static", "static", "rival"),
-    "max_entropy": Method("{base}+ME", "ME", "rival", plans=True),
-    "crm": Method("{base}+CRM", "CRM", "rival", plans=True),
-    "ear": Method("{base}+EAR", "EAR", "rival", plans=True),
-    "magus": Method("{base}+MAGUS", "MAGUS", "own"),
-    "normalised": Method("{base}+MAGUS, normalised", "MAGUS, normalised", "own"),
-    "magus+": Method("{base}+MAGUS+", "MAGUS+", "own"),
-    "bayes": Method("{base}+bayes", "bayes", "own", plans=True),
-    "items": Method("{base}, items", "items", "floor"),
-}
 
 #: The base recommenders in the paper's order.
 BASES: dict[str, str] = {
@@ -75,9 +44,21 @@ _PLAIN = ("recurrent", "static")
 """The rows that the paper calls X alone."""
 
 
-def method_of(name: str) -> Method:
-    """The method of an agent; one of the user's own is a rival."""
-    return METHODS.get(name, Method(f"{{base}}+{name}", name, "rival"))
+def method_of(name: str, kept: Mapping[str, Any] | None = None) -> Method:
+    """The entry of a method.
+
+    Args:
+        name: the agent.
+        kept: what the run folder keeps of the entry (`Method.described`), for one that is not in the table of this
+            process; a rival that does not plan if None.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    return Method(**{"label": f"{{base}}+{name}", "short": name, "role": "rival", "build": _not_here, **(kept or {})})
+
+
+def _not_here(context: AgentContext, state: AgentState) -> Agent:
+    raise ConfigError("a method that only a run folder knows can be reported, not built: enter it in METHODS")
 
 
 def base_label(model: str) -> str:
@@ -94,10 +75,11 @@ def base_rank(model: str) -> tuple[int, str]:
 def method_rank(name: str) -> tuple[int, str]:
     """Sorts methods: own agents come before the Bayesian variant and the floor."""
     names = list(METHODS)
+    names = names[: names.index("items") + 1]  # the user's own are entered after them
     return (names.index(name) if name in names else names.index("magus") - 1, "" if name in names else name)
 
 
-def row_label(model: str, method: str, variation: str, methods: Collection[str]) -> str:
+def row_label(model: str, method: str, variation: str, methods: Collection[str], entry: Method | None = None) -> str:
     """How a row is called.
 
     Args:
@@ -105,8 +87,9 @@ def row_label(model: str, method: str, variation: str, methods: Collection[str])
         method: the agent.
         variation: what is unlike its defaults, "" where nothing is.
         methods: all methods of the same base; X stands alone where there is one of `recurrent` and `static`.
+        entry: of the method, where it is not in the table.
     """
-    label = method_of(method).label
+    label = (entry or method_of(method)).label
     if method in _PLAIN and len(set(_PLAIN) & set(methods)) == 1:
         label = "{base}"
     return label.format(base=base_label(model)) + (f" ({variation})" if variation else "")

@@ -18,8 +18,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from magus_pyg.agents.methods import Method
 from magus_pyg.errors import RunError
-from magus_pyg.report.method_labels import variation_of
+from magus_pyg.report.method_labels import method_of, variation_of
 
 __all__ = ["MethodPlay", "check_log", "read_plays"]
 
@@ -41,6 +42,7 @@ class MethodPlay:
         data: what run.json says of the data set: name, fingerprint, users, items.
         environment: what run.json or simulation.json says of the machine.
         log: its rows of the record table, without the lists.
+        entry: of the method: that of the table, else what the run folder keeps of it.
         training_seconds: of the base recommender.
         fit_seconds: of what the method learned beside it.
         play_seconds: of playing all sessions.
@@ -54,6 +56,7 @@ class MethodPlay:
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     log: pd.DataFrame = field(repr=False)
+    entry: Method = field(repr=False)
     training_seconds: float = 0.0
     fit_seconds: float = 0.0
     play_seconds: float = 0.0
@@ -120,6 +123,7 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
                         data=info["data"],
                         environment=values.get("environment", {}),
                         log=log,
+                        entry=_entry(method, values, log),
                         training_seconds=training,
                         fit_seconds=float(seconds.get(f"fit {method}", 0.0)),
                         play_seconds=float(values["seconds"].get(method, 0.0)),
@@ -129,6 +133,12 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
     if not plays:
         raise RunError(f"runs={runs}: these runs hold dialogues of EAR's protocol alone; reports are of sessions")
     return plays
+
+
+def _entry(method: str, values: Mapping[str, Any], log: pd.DataFrame) -> Method:
+    """What run.json or simulation.json notes of a method; without a note, several horizons say that it plans."""
+    kept = values.get("methods", {}).get(method)
+    return method_of(method, kept or {"plans": bool(log["horizon"].min() < log["horizon"].max())})
 
 
 def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from magus_pyg.agents.methods import Method
 from magus_pyg.errors import ConfigError, RunError, SessionError
-from magus_pyg.report.method_labels import base_label, base_rank, method_of, method_rank
+from magus_pyg.report.method_labels import base_label, base_rank, method_rank
 from magus_pyg.report.plays import MethodPlay
 from magus_pyg.report.significance import Difference, compare, resampled_means
 from magus_pyg.simulation import session_metrics
@@ -59,7 +60,12 @@ class Pool:
     @property
     def name(self) -> str:
         """For lines and bars of one base: the method, and what is unlike its defaults."""
-        return method_of(self.method).short + (f" ({self.variation})" if self.variation else "")
+        return self.entry.short + (f" ({self.variation})" if self.variation else "")
+
+    @property
+    def entry(self) -> Method:
+        """Of the method."""
+        return next(iter(self.plays.values())).entry
 
     @property
     def where(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.report.method_labels import base_label, method_of, row_label
+from magus_pyg.report.method_labels import base_label, row_label
 from magus_pyg.report.pools import Pool, compare_pools
 from magus_pyg.report.significance import FEWEST_USERS, Difference, holm
 
@@ -109,7 +109,7 @@ def _block(
             values.update({name: value for name, value in floor.items() if name.startswith("SAC")})
     others = [
         index for index, pool in enumerate(block)
-        if method_of(pool.method).role == "floor" or (against == "rival" and method_of(pool.method).role == "rival")
+        if pool.entry.role == "floor" or (against == "rival" and pool.entry.role == "rival")
     ]  # fmt: skip
     rows = []
     for index, (pool, values) in enumerate(zip(block, means, strict=True)):
@@ -117,10 +117,10 @@ def _block(
             column = [other[metric] for other in means]
             row = _facts(pool, methods) | _value(pool, values, metric, rounds)
             row["best"] = metric != "SAC" and column[index] >= max(column) - 1e-12
-            if others and metric != "SAC" and method_of(pool.method).role == "own":
+            if others and metric != "SAC" and pool.entry.role == "own":
                 rival = block[max(others, key=lambda other: means[other][metric])]
                 found = compare_pools(pool, rival, metric, rounds, test, resamples)
-                row |= _comparison(found, row_label(rival.model, rival.method, rival.variation, methods))
+                row |= _comparison(found, row_label(rival.model, rival.method, rival.variation, methods, rival.entry))
             rows.append(row)
     return rows
 
@@ -132,7 +132,7 @@ def _facts(pool: Pool, methods: set[str]) -> dict[str, Any]:
         "model": pool.model,
         "method": pool.method,
         "variation": pool.variation,
-        "row": row_label(pool.model, pool.method, pool.variation, methods),
+        "row": row_label(pool.model, pool.method, pool.variation, methods, pool.entry),
         "seeds": len(pool.seeds),
         "sessions": sum(table["session"].nunique() for table in tables),
         "users": int(pd.concat([table["user"] for table in tables]).nunique()),
@@ -190,7 +190,7 @@ def _notes(frame: pd.DataFrame, pools: Sequence[Pool], against: str, alpha: floa
             f"* p < {alpha:g} against {what}, after Holm over the {len(tested)} tests of the table ({tests}; two-sided)"
             f"{below}."
         )
-        notes += _strongest(frame, compared) if against == "rival" else []
+        notes += _strongest(frame, compared, pools) if against == "rival" else []
     if not len(compared):
         notes.append("No stars: these runs have no methods to compare.")
     few = sorted({str(name) for name in compared.loc[compared["p"].isna(), "dataset"]})
@@ -241,7 +241,7 @@ def _about_sessions(pools: Sequence[Pool]) -> str:
     return f"Sessions of a seed: {'; '.join(told)}."
 
 
-def _strongest(frame: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
+def _strongest(frame: pd.DataFrame, compared: pd.DataFrame, pools: Sequence[Pool]) -> list[str]:
     """Which method that was: the most frequent one, then where it was another."""
     methods = dict(zip(frame["row"], frame["method"], strict=True))
     chosen = compared.drop_duplicates(["dataset", "model", "metric"])
@@ -251,7 +251,8 @@ def _strongest(frame: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
     for row in chosen[names != usual].itertuples():
         exceptions.setdefault(f"{row.against} on {row.dataset}", []).append(str(row.metric))
     told = "; ".join(f"{where} ({', '.join(metrics)})" for where, metrics in exceptions.items())
-    return [f"Strongest other method: {method_of(usual).short}" + (f", but {told}." if told else " everywhere.")]
+    short = next(pool.entry.short for pool in pools if pool.method == usual)
+    return [f"Strongest other method: {short}" + (f", but {told}." if told else " everywhere.")]
 
 
 def _other_seeds(pool: Pool, pools: Sequence[Pool]) -> bool:

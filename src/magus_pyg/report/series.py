@@ -8,7 +8,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.report.method_labels import base_label, method_of
+from magus_pyg.report.method_labels import base_label
 from magus_pyg.report.plays import MethodPlay
 from magus_pyg.report.pools import Pool, pool_plays
 from magus_pyg.report.significance import resampled_means
@@ -58,7 +58,7 @@ def round_series(pools: Iterable[Pool], rounds: Sequence[int] = (2, 3, 4, 5), re
 
 def unplanned_rounds(pool: Pool, rounds: Sequence[int]) -> list[int]:
     """The K of `rounds` for which a method that plans has no run of K rounds; none for other methods."""
-    if not method_of(pool.method).plans:
+    if not pool.entry.plans:
         return []
     played = [set(play.log["horizon"].unique()) for play in pool.plays.values()]
     return [k for k in rounds if not all(k in horizons for horizons in played)]
@@ -245,7 +245,7 @@ def _row(pool: Pool, metric: str, x: float, means: dict[str, Any], name: str) ->
         "dataset": pool.dataset,
         "model": base_label(pool.model),
         "method": pool.method,
-        "series": method_of(pool.method).short + (f", {pool.variation}" if pool.variation else ""),
+        "series": pool.entry.short + (f", {pool.variation}" if pool.variation else ""),
         "metric": metric,
         "panel": "",
         "x": x,

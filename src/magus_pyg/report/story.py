@@ -12,17 +12,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.agents.methods import METHODS
+from magus_pyg.errors import ConfigError, RunError, did_you_mean
 from magus_pyg.graph import improves_edges, item_id_of, item_queries, n_items, n_nodes, words_of
 
 if TYPE_CHECKING:
     from magus_pyg.data import Sessions
     from magus_pyg.runs import Run
 
-__all__ = ["VARIANTS_TOLD", "Story", "StoryNode", "StoryRound", "tell_story"]
-
-#: Methods whose sessions can be told, and the variant of `MagusSession` that plays them.
-VARIANTS_TOLD = {"magus": "base", "magus+": "plus", "bayes": "bayes", "items": "none"}
+__all__ = ["Story", "StoryNode", "StoryRound", "tell_story"]
 
 _TRIED = 300
 """Sessions looked at for one that shows what the method does."""
@@ -110,7 +108,7 @@ def tell_story(
 
     Args:
         path: the run folder.
-        method: one of `VARIANTS_TOLD`.
+        method: one that a session plays (`Method.variant`).
         session: its id in the records; None looks for one in which a click on a query leads to a target in the second
             or third round while the most popular nodes do not.
         data_root: the folder of the data sets; that of the run, else the variable MAGUS_DATA, if None.
@@ -123,8 +121,11 @@ def tell_story(
     from magus_pyg.runs import load_run
     from magus_pyg.runs.run_inputs import playable_sessions
 
-    if method not in VARIANTS_TOLD:
-        raise ConfigError(f"a session of {method!r} cannot be told; there are {', '.join(VARIANTS_TOLD)}")
+    variant = METHODS[method].variant if method in METHODS else None
+    if variant is None:
+        told = [name for name, entry in METHODS.items() if entry.variant is not None]
+        hint = did_you_mean(method, told)
+        raise ConfigError(f"a session of {method!r} cannot be told{hint}; there are {', '.join(told)}")
     run = load_run(path)
     if run.config.user.name != "truthful":
         raise ConfigError(f"{run.path} was played with the user {run.config.user.name!r}: only truthful ones are told")
@@ -136,10 +137,10 @@ def tell_story(
         data, run.graph, options.part, run.config.session_options, run.config.seed, options.searches
     )
     if session is not None:
-        return _told(run, method, sessions, session)
+        return _told(run, method, variant, sessions, session)
     best: Story | None = None
     for candidate in _instructive(records)[:_TRIED]:
-        story = _told(run, method, sessions, candidate)
+        story = _told(run, method, variant, sessions, candidate)
         best = best or story
         if story.found and not story.popular_found:
             return story
@@ -156,7 +157,7 @@ def _instructive(records: pd.DataFrame) -> list[int]:
     return [int(session) for session in [*by_session.index[good], *by_session.index[~good]]]
 
 
-def _told(run: "Run", method: str, sessions: "Sessions", session: int) -> Story:
+def _told(run: "Run", method: str, variant: str, sessions: "Sessions", session: int) -> Story:
     from magus_pyg.online.session import MagusSession
 
     assert sessions.id is not None
@@ -172,11 +173,11 @@ def _told(run: "Run", method: str, sessions: "Sessions", session: int) -> Story:
     played = MagusSession(
         graph,
         run.user_scores(user_id, [item_id_of(graph, item) for item in items]),
-        variant=VARIANTS_TOLD[method],
+        variant=variant,
         list_length=options.list_length,
         rounds=options.rounds,
         searched=searched,
-        state=run.state_for(VARIANTS_TOLD[method]),
+        state=run.state_for(variant),
         options=run.magus_options,
     )
     rounds: list[tuple[dict[int, float], tuple[int, ...], int | None]] = []

@@ -1,6 +1,6 @@
 """The typed configuration of a run: what every command reads, and what a run folder keeps."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 from magus_pyg.agents import MagusOptions
 from magus_pyg.agents.rivals import RivalOptions
@@ -78,6 +78,4 @@ class Config:
     @property
     def magus_options(self) -> MagusOptions:
         """The switches of MAGUS; the defaults where the variant has none."""
-        if not isinstance(self.magus, MagusOptions):
-            return MagusOptions()
-        return MagusOptions(**{entry.name: getattr(self.magus, entry.name) for entry in fields(MagusOptions)})
+        return self.magus.switches

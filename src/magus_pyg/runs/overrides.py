@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from magus_pyg.errors import ConfigError
+from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.runs.schemas import conf_folder, group_options, groups, register
 
 __all__ = ["apply_values", "check_overrides", "compose_config", "parse", "split_groups"]
@@ -144,13 +144,8 @@ def _check_option(group: str, override: Override) -> None:
         if option is None and group == "experiment":
             continue
         if str(option) not in options:
-            raise ConfigError(f"{group} has no option {str(option)!r}{_closest(str(option), options)}; "
+            raise ConfigError(f"{group} has no option {str(option)!r}{did_you_mean(str(option), options)}; "
                               f"there are {', '.join(options)}")  # fmt: skip
-
-
-def _closest(word: str, choices: Sequence[str], cutoff: float = 0.5) -> str:
-    close = get_close_matches(word, choices, n=1, cutoff=cutoff)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def _check_key(config: DictConfig, key: str) -> None:

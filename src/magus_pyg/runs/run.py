@@ -11,7 +11,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
-from magus_pyg.agents.fitted_states import AgentState, bayes_state, plus_factors
+from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.methods import METHODS, variant_method
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import GraphError, RunError
 from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
@@ -69,14 +70,16 @@ class Run:
     @property
     def edge_factors(self) -> EdgeFactors | None:
         """The edge weights that MAGUS+ learned; None for the other variants."""
-        state = self.agent_states.get("magus+")
-        return None if state is None else plus_factors(state)
+        state = self.state_for("plus")
+        assert state is None or isinstance(state, EdgeFactors)
+        return state
 
     @property
     def bayes_state(self) -> BayesState | None:
         """What the Bayesian variant fitted; None for the other variants."""
-        state = self.agent_states.get("bayes")
-        return None if state is None else bayes_state(state)
+        state = self.state_for("bayes")
+        assert state is None or isinstance(state, BayesState)
+        return state
 
     @property
     def session_state(self) -> EdgeFactors | BayesState | None:
@@ -85,7 +88,13 @@ class Run:
 
     def state_for(self, variant: str) -> EdgeFactors | BayesState | None:
         """What a `MagusSession` of another variant takes as its `state`, as far as this run has learned it."""
-        return {"plus": self.edge_factors, "bayes": self.bayes_state}.get(variant)
+        name = variant_method(variant)
+        kind, tensors = METHODS[name].state, self.agent_states.get(name)
+        if kind is None or tensors is None:
+            return None
+        state = kind.of_tensors(tensors, self.graph)
+        assert isinstance(state, EdgeFactors | BayesState), f"{name} is no method of a session"
+        return state
 
     @property
     def fingerprint(self) -> str:

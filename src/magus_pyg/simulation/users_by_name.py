@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from magus_pyg.errors import ConfigError
+from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.simulation.users import DriftingUser, ImpatientUser, NoisyUser, NotCareUser, TruthfulUser, User
 
 __all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "NoisyOptions", "UserOptions", "build_user"]
@@ -92,5 +92,6 @@ USERS: dict[str, Callable[[UserOptions], User]] = {
 def build_user(options: UserOptions) -> User:
     """Make the user that the options name; ConfigError with the list of all where there is none."""
     if options.name not in USERS:
-        raise ConfigError(f"there is no user {options.name!r}; there are {', '.join(USERS)}")
+        hint = did_you_mean(options.name, USERS)
+        raise ConfigError(f"there is no user {options.name!r}{hint}; there are {', '.join(USERS)}")
     return USERS[options.name](options)

@@ -169,7 +169,7 @@ def test_training_is_a_function_of_its_seed_and_learns_the_rule() -> None:
     assert rows[1]["loss"] < rows[0]["loss"]
     best = max(row["objective"] for row in rows)
     assert judge(first)["objective"] == pytest.approx(best)
-    read = CRMAgent.of_state(graph, lesson_scores(), first.tensors())
+    read = CRMAgent.of_tensors(graph, lesson_scores(), first.tensors())
     assert judge(read) == judge(first)
     assert read.calibration == first.calibration
 
@@ -195,9 +195,9 @@ def test_a_broken_state_is_named() -> None:
     state = CRMAgent(graph, scores, PolicyNetwork(N_NODE, N_SESSION), BeliefCalibration(0.5)).tensors()
     short = {name: value for name, value in state.items() if name != "policy.out.bias"}
     with pytest.raises(RunError, match="the policy of the run cannot be used"):
-        CRMAgent.of_state(graph, scores, short)
+        CRMAgent.of_tensors(graph, scores, short)
     with pytest.raises(RunError, match="lacks temperature"):
-        CRMAgent.of_state(graph, scores, {name: value for name, value in state.items() if name != "temperature"})
+        CRMAgent.of_tensors(graph, scores, {name: value for name, value in state.items() if name != "temperature"})
 
 
 @pytest.mark.parametrize(

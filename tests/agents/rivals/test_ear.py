@@ -181,7 +181,7 @@ def test_training_learns_and_is_a_function_of_its_seed() -> None:
     assert all(torch.equal(value, again.tensors()[name]) for name, value in first.tensors().items())
     assert [row["rate"] for row in rows if "rate" in row] == [0.0, 0.5]
     assert max(row["objective"] for row in rows if "imitation" in row) == pytest.approx(judge(first)["objective"])
-    read = EarAgent.of_state(graph, model, features, first.tensors())
+    read = EarAgent.of_tensors(graph, model, features, first.tensors())
     kept = sessions.take(torch.arange(20))
     assert simulate(read, kept, rounds=3).equals(simulate(first, kept, rounds=3))
 
@@ -190,14 +190,14 @@ def test_broken_states_and_options_are_named() -> None:
     agent = agent_of_shapes()
     state = agent.tensors()
     for missing, message in (
-        ("rate", "lacks its reflection"),
+        ("rate", "lacks rate: train again"),
         ("estimation.item.weight", "the estimation of the run cannot be used"),
     ):
         short = {name: value for name, value in state.items() if name != missing}
         with pytest.raises(RunError, match=message):
-            EarAgent.of_state(agent.graph, agent.scorer, agent.features, short)
+            EarAgent.of_tensors(agent.graph, agent.scorer, agent.features, short)
     other = BaseFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
     with pytest.raises(RunError, match=r"takes \d+ features a node, and the base model has"):
-        EarAgent.of_state(agent.graph, agent.scorer, other, state)
+        EarAgent.of_tensors(agent.graph, agent.scorer, other, state)
     with pytest.raises(ConfigError, match="reflection_rates must be positive"):
         EarOptions(reflection_rates=[0.0])

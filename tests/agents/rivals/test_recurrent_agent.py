@@ -259,7 +259,7 @@ def test_training_is_a_function_of_its_seed() -> None:
     tried = {(row["offset"], row["trust"]): row["objective"] for row in rows if "offset" in row}
     assert (first.offset, first.trust) == max(tried, key=lambda choice: tried[choice])
     assert first.temperature == 0.6
-    read = RecurrentAgent.of_state(graph, model, known, first.tensors())
+    read = RecurrentAgent.of_tensors(graph, model, known, first.tensors())
     kept = sessions.take(torch.arange(20))
     assert simulate(read, kept, rounds=3).equals(simulate(first, kept, rounds=3))
 
@@ -290,8 +290,8 @@ def test_a_broken_state_is_named() -> None:
     state = agent.tensors()
     for missing in ("network.met.weight", "offset", "trust"):
         with pytest.raises(RunError, match="what recurrent learned"):
-            RecurrentAgent.of_state(agent.graph, agent.scorer, agent.features,
+            RecurrentAgent.of_tensors(agent.graph, agent.scorer, agent.features,
                                     {name: value for name, value in state.items() if name != missing})  # fmt: skip
     other = BaseFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
     with pytest.raises(RunError, match=r"takes \d+ features a node, and the base model has"):
-        RecurrentAgent.of_state(agent.graph, agent.scorer, other, state)
+        RecurrentAgent.of_tensors(agent.graph, agent.scorer, other, state)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from magus_pyg.agents.methods import METHODS
+from magus_pyg.agents.rivals.rival_fitting import folded_sessions
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.commands.train import main_train
 from magus_pyg.errors import DataError, RunError
-from magus_pyg.experiment.agents_by_name import AGENTS
-from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.rival_fitting import folded_sessions
+from magus_pyg.experiment.agents_by_name import agent_context
 from magus_pyg.runs import load_run
 
 RIVALS = ["recurrent", "max_entropy", "crm", "ear"]
@@ -54,12 +54,12 @@ def test_playing_again_gives_the_same_rows(run_folder: Path) -> None:
 def test_what_has_learned_nothing_cannot_play(run_folder: Path, name: str) -> None:
     run = load_run(run_folder)
     with pytest.raises(RunError, match=f"{name} has learned nothing in this run"):
-        AGENTS[name].build(AgentContext(run.config, run.graph, run.model), {})
+        METHODS[name].build(agent_context(run.config, run.graph, run.model), {})
 
 
 def test_max_entropy_plays_with_its_defaults_and_says_so(run_folder: Path) -> None:
     run, said = load_run(run_folder), list[str]()
-    agent = AGENTS["max_entropy"].build(AgentContext(run.config, run.graph, run.model, say=said.append), {})
+    agent = METHODS["max_entropy"].build(agent_context(run.config, run.graph, run.model, say=said.append), {})
     assert agent.name == "max_entropy"
     assert "not fitted in this run" in said[0]
 
@@ -70,6 +70,6 @@ def test_no_user_with_a_training_session_is_a_clear_error(run_folder: Path) -> N
     def nobody(fold: int, folds: int, per_user: int):  # type: ignore[no-untyped-def]
         raise DataError("no user gets a train session")
 
-    context = AgentContext(run.config, run.graph, run.model, rows=lambda: None, fold_sessions=nobody)  # type: ignore[arg-type, return-value]
+    context = agent_context(run.config, run.graph, run.model, rows=lambda: None, fold_sessions=nobody)  # type: ignore[arg-type, return-value]
     with pytest.raises(DataError, match=r"the learned rivals \(recurrent, crm, ear\) need training sessions"):
         folded_sessions(context)

@@ -7,10 +7,12 @@ which in log-odds is Eq. (9)'s constant step up for the items that contain the q
 
 from dataclasses import dataclass
 from math import log, log1p
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
@@ -34,7 +36,7 @@ LEAST_ERROR = 1e-9
 
 
 @dataclass
-class BayesState:
+class BayesState(FittedValues):
     """What `magus=bayes` fits on validation sessions.
 
     Attributes:
@@ -47,13 +49,14 @@ class BayesState:
         depth: how many answers the value of a list looks ahead of its own round, at least 0.
     """
 
+    called: ClassVar[str] = "what bayes fitted in the run"
     temperature: float = 1.0
     error_rate: float = 0.0
     searched_error: float = 0.5
     others: float = 0.0
     depth: int = 0
 
-    def check(self) -> "BayesState":
+    def check(self) -> Self:
         """The state itself, if all values are in range.
 
         Raises:

@@ -1,23 +1,24 @@
 """What the asking rivals share: a belief over the candidates, and lists built one node after the other."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
 
 from magus_pyg.agents.bayes.belief import answer_evidence, initial_logit, normalised, searched_evidence
+from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.rivals.nodes import SessionNodes
-from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.errors import ConfigError
 from magus_pyg.simulation.protocol import Feedback, SessionView
 
 __all__ = ["BeliefCalibration", "BeliefTracker", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
 
 
 @dataclass
-class BeliefCalibration:
+class BeliefCalibration(FittedValues):
     """How base scores and answers become a belief; fitted on validation sessions.
 
     Attributes:
@@ -47,26 +48,6 @@ class BeliefCalibration:
         if not 0.0 <= self.others < float("inf"):
             raise ConfigError(f"others must be at least 0 and finite, got {self.others}")
         return self
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The values as tensors, to be saved."""
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in asdict(self).items()}
-
-    @classmethod
-    def of_tensors(cls, state: Mapping[str, Tensor]) -> Self:
-        """What `tensors` gave.
-
-        Raises:
-            RunError: a value is missing.
-        """
-        missing = {entry.name for entry in fields(cls)} - set(state)
-        if missing:
-            raise RunError(f"what the run has fitted lacks {', '.join(sorted(missing))}: train again with this agent")
-        found = cls()
-        for entry in fields(cls):
-            kind = type(getattr(found, entry.name))
-            setattr(found, entry.name, kind(state[entry.name].item()))
-        return found.check()
 
 
 class BeliefTracker:

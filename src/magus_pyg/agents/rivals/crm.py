@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.fitted_states import AgentState, network_tensors
 from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals.belief_lists import BeliefCalibration, BeliefTracker, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState
@@ -61,16 +62,13 @@ class CRMAgent(PolicyAgent):
         return f"CRMAgent({self.calibration})"
 
     @classmethod
-    def of_state(cls, graph: HeteroData, scorer: Scorer | Tensor, state: Mapping[str, Tensor]) -> "CRMAgent":
-        """The agent that `fit_crm` trained; RunError where something is missing."""
-        return cls(graph, scorer, PolicyNetwork.of_state(state), BeliefCalibration.of_tensors(state))
+    def of_tensors(cls, graph: HeteroData, scorer: Scorer | Tensor, tensors: Mapping[str, Tensor]) -> "CRMAgent":
+        """The agent whose `tensors` were saved; RunError where something is missing or out of range."""
+        return cls(graph, scorer, PolicyNetwork.of_tensors(tensors), BeliefCalibration.of_tensors(tensors))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> AgentState:
         """What the agent has learned, to be saved."""
-        return {
-            **self.calibration.tensors(),
-            **{f"policy.{key}": value for key, value in self.network.state_dict().items()},
-        }
+        return {**self.calibration.tensors(), **network_tensors(self.network, "policy.")}
 
     def track(self, view: SessionView) -> BeliefTracker:
         """Begin to follow B sessions."""

@@ -1,12 +1,15 @@
 """`ear`: estimation, action, reflection over the nodes of a session."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.belief import normalised
+from magus_pyg.agents.fitted_states import AgentState, FittedValues, network_tensors
 from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.belief_lists import BeliefCalibration, BeliefTracker, ListInMaking, binary_entropy
@@ -18,7 +21,7 @@ from magus_pyg.agents.rivals.policy import PolicyAgent, PolicyNetwork, State
 from magus_pyg.agents.rivals.policy_training import train_policy
 from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
-from magus_pyg.errors import RunError
+from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
 __all__ = ["EarAgent", "EarTracker", "ear_state", "fit_ear"]
@@ -116,6 +119,21 @@ def steady_logit(logit: Tensor, added: Tensor) -> Tensor:
     return torch.where(torch.isfinite(logit), steady(torch.where(torch.isfinite(logit), logit, 0.0) + added), logit)
 
 
+@dataclass
+class Reflection(FittedValues):
+    """Step size and number of steps of the reflection."""
+
+    called: ClassVar[str] = "what ear learned"
+    rate: float = 0.0
+    steps: int = 2
+
+    def check(self) -> Self:
+        """The values themselves; ConfigError where one is out of range."""
+        if not (0.0 <= self.rate < float("inf") and self.steps >= 0):
+            raise ConfigError(f"the reflection of ear must have a finite rate and steps of at least 0 (got {self})")
+        return self
+
+
 class EarAgent(PolicyAgent):
     """EAR: scores that follow the answers, a policy that asks or shows, and steps that learn from refused items.
 
@@ -178,25 +196,21 @@ class EarAgent(PolicyAgent):
         return f"EarAgent({self.calibration}, rate={self.rate:g}, steps={self.steps})"
 
     @classmethod
-    def of_state(
-        cls, graph: HeteroData, scorer: Scorer | Tensor, features: BaseFeatures, state: Mapping[str, Tensor]
+    def of_tensors(
+        cls, graph: HeteroData, scorer: Scorer | Tensor, features: BaseFeatures, tensors: Mapping[str, Tensor]
     ) -> "EarAgent":
-        """The agent that `fit_ear` trained; RunError where something is missing."""
-        policy, estimation = PolicyNetwork.of_state(state), EstimationNetwork.of_state(state)
-        calibration = BeliefCalibration.of_tensors(state)
-        if not {"rate", "steps"} <= set(state):
-            raise RunError("what ear learned lacks its reflection: train again with this agent")
-        rate, steps = float(state["rate"]), int(state["steps"])
-        return cls(graph, scorer, policy, features, estimation, calibration, rate, steps)
+        """The agent whose `tensors` were saved; RunError where something is missing or out of range."""
+        policy, estimation = PolicyNetwork.of_tensors(tensors), EstimationNetwork.of_tensors(tensors)
+        calibration, reflection = BeliefCalibration.of_tensors(tensors), Reflection.of_tensors(tensors)
+        return cls(graph, scorer, policy, features, estimation, calibration, **asdict(reflection))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> AgentState:
         """What the agent has learned, to be saved."""
         return {
             **self.calibration.tensors(),
-            **{f"policy.{key}": value for key, value in self.network.state_dict().items()},
-            **{f"estimation.{key}": value for key, value in self.estimation.state_dict().items()},
-            "rate": torch.tensor(self.rate, dtype=torch.float64),
-            "steps": torch.tensor(self.steps),
+            **network_tensors(self.network, "policy."),
+            **network_tensors(self.estimation, "estimation."),
+            **Reflection(self.rate, self.steps).tensors(),
         }
 
     def track(self, view: SessionView) -> EarTracker:

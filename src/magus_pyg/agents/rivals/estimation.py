@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
+from magus_pyg.agents.fitted_states import read_network
 from magus_pyg.agents.rivals.averaging import RunningAverage
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes
 from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
-from magus_pyg.errors import ModelError, RunError
+from magus_pyg.errors import ModelError
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions
 from magus_pyg.training.stopping import EarlyStopping
@@ -70,18 +71,14 @@ class EstimationNetwork(nn.Module):
         return self.prior[0] * prior + self.prior[1] + meets
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Tensor]) -> "EstimationNetwork":
-        """The network whose `state_dict` was saved, in double precision; RunError where it does not fit."""
-        own = {key.removeprefix("estimation."): value for key, value in state.items() if key.startswith("estimation.")}
-        try:
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "EstimationNetwork":
+        """The network that `network_tensors` saved as "estimation."; RunError where it does not fit."""
+
+        def make(own: Mapping[str, Tensor]) -> EstimationNetwork:
             rank, size = own["item.weight"].shape
-            network = cls(size, rank)
-            network.load_state_dict(own)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise RunError(
-                f"the estimation of the run cannot be used ({error}): train again with this agent"
-            ) from error
-        return network.double().eval().requires_grad_(False)
+            return cls(size, rank)
+
+        return read_network(make, tensors, "estimation.", "the estimation of the run")
 
 
 def reflect(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,7 @@ class MaxEntropyState(BeliefCalibration):
         ending: whether the last round lists the best items alone, since its answers are of no use.
     """
 
+    called: ClassVar[str] = "what max_entropy fitted in the run"
     items: int = 0
     ending: bool = True
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.fitted_states import read_network
 from magus_pyg.agents.rivals.belief_lists import BeliefTracker, Choose, ListInMaking, make_lists
 from magus_pyg.agents.rivals.nodes import steady
-from magus_pyg.errors import RunError
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.protocol import Feedback, Scorer, SessionView
 
@@ -49,20 +49,14 @@ class PolicyNetwork(nn.Module):
         return logit
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Tensor], prefix: str = "policy.") -> "PolicyNetwork":
-        """The network whose `state_dict` was saved with a prefix, in double precision.
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "PolicyNetwork":
+        """The network that `network_tensors` saved as "policy."; RunError where it does not fit."""
 
-        Raises:
-            RunError: a weight is missing or has another shape.
-        """
-        own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        try:
-            n_node, n_session = own["node.weight"].shape[1], own["session.weight"].shape[1]
-            network = cls(n_node, n_session, own["node.weight"].shape[0])
-            network.load_state_dict(own)
-        except (KeyError, RuntimeError, IndexError) as error:
-            raise RunError(f"the policy of the run cannot be used ({error}): train again with this agent") from error
-        return network.double().eval().requires_grad_(False)
+        def make(own: Mapping[str, Tensor]) -> PolicyNetwork:
+            hidden, n_node = own["node.weight"].shape
+            return cls(n_node, own["session.weight"].shape[1], hidden)
+
+        return read_network(make, tensors, "policy.", "the policy of the run")
 
 
 @dataclass

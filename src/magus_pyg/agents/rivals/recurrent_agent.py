@@ -1,17 +1,20 @@
 """`recurrent` (X in the tables): a recurrent unit carries the base's embeddings of what was shown, and the answers."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
+from magus_pyg.agents.fitted_states import AgentState, FittedValues, network_tensors, read_network
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes, steady
-from magus_pyg.errors import RunError
+from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.models.kernels.row_gather import take_rows
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.protocol import Feedback, Scorer, SessionView
@@ -86,17 +89,30 @@ class RecurrentNetwork(nn.Module):
         return torch.where(is_item, self.prior[0], self.prior[1]) * prior.to(self.prior.dtype) + meets
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Tensor]) -> "RecurrentNetwork":
-        """The network whose `state_dict` was saved, in double precision; RunError where it does not fit."""
-        own = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
-        try:
-            feedback, hidden = own["feedback.weight"].shape[1], own["level.weight"].shape[1]
-            rank, size = own["met.weight"].shape[0] // 2, own["met.weight"].shape[1]
-            network = cls(size, hidden, feedback, rank)
-            network.load_state_dict(own)
-        except (KeyError, RuntimeError, IndexError, ValueError) as error:
-            raise RunError(f"what recurrent learned cannot be used ({error}): train again with this agent") from error
-        return network.double().eval().requires_grad_(False)
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "RecurrentNetwork":
+        """The network that `network_tensors` saved as "network."; RunError where it does not fit."""
+
+        def make(own: Mapping[str, Tensor]) -> RecurrentNetwork:
+            met, feedback = own["met.weight"], own["feedback.weight"]
+            return cls(met.shape[1], own["level.weight"].shape[1], feedback.shape[1], met.shape[0] // 2)
+
+        return read_network(make, tensors, "network.", "what recurrent learned")
+
+
+@dataclass
+class RecurrentRanking(FittedValues):
+    """How `recurrent` ranks nodes; see `RecurrentAgent`."""
+
+    called: ClassVar[str] = "what recurrent learned"
+    temperature: float = 1.0
+    offset: float = 0.0
+    trust: float = 1.0
+
+    def check(self) -> Self:
+        """The values themselves; ConfigError where one is out of range."""
+        if not (0.0 < self.temperature < float("inf") and abs(self.offset) < float("inf") and self.trust >= 0.0):
+            raise ConfigError(f"recurrent: temperature must be positive, offset finite, trust at least 0 (got {self})")
+        return self
 
 
 class RecurrentAgent:
@@ -159,25 +175,17 @@ class RecurrentAgent:
         return f"RecurrentAgent(temperature={self.temperature:.4g}, offset={self.offset:g}, trust={self.trust:g})"
 
     @classmethod
-    def of_state(
-        cls, graph: HeteroData, scorer: Scorer | Tensor, features: BaseFeatures, state: Mapping[str, Tensor]
+    def of_tensors(
+        cls, graph: HeteroData, scorer: Scorer | Tensor, features: BaseFeatures, tensors: Mapping[str, Tensor]
     ) -> "RecurrentAgent":
-        """The agent that `fit_recurrent` trained; RunError where something is missing."""
-        network = RecurrentNetwork.of_state(state)
-        missing = {"temperature", "offset", "trust"} - set(state)
-        if missing:
-            raise RunError(f"what recurrent learned lacks {', '.join(sorted(missing))}: train again with this agent")
-        temperature, offset, trust = (float(state[name]) for name in ("temperature", "offset", "trust"))
-        return cls(graph, scorer, features, network, temperature, offset, trust)
+        """The agent whose `tensors` were saved; RunError where something is missing or out of range."""
+        network, ranking = RecurrentNetwork.of_tensors(tensors), RecurrentRanking.of_tensors(tensors)
+        return cls(graph, scorer, features, network, **asdict(ranking))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> AgentState:
         """What the agent has learned, to be saved."""
-        return {
-            **{f"network.{key}": value for key, value in self.network.state_dict().items()},
-            "temperature": torch.tensor(self.temperature, dtype=torch.float64),
-            "offset": torch.tensor(self.offset, dtype=torch.float64),
-            "trust": torch.tensor(self.trust, dtype=torch.float64),
-        }
+        ranking = RecurrentRanking(self.temperature, self.offset, self.trust)
+        return {**network_tensors(self.network, "network."), **ranking.tensors()}
 
     def start(self, view: SessionView) -> "RecurrentPlay":
         """Begin B sessions."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
+from magus_pyg.agents.methods import check_variant
 from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.graph import Extension, Word, extend_relational_graph, find_query, item_nodes
 from magus_pyg.online.catalogue.belief_play import BayesPlay, Prior, Width, first_belief
@@ -22,7 +23,7 @@ from magus_pyg.online.catalogue.sparse_play import SparsePlay, Switches
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.online.node_play import NodePlay
 from magus_pyg.online.resuming import beginning_here
-from magus_pyg.online.session import MagusSession, check_variant
+from magus_pyg.online.session import MagusSession
 from magus_pyg.online.session_inputs import Scores, Wording, read_searched, scores_by_node
 from magus_pyg.online.session_state import Beginning, SessionState
 

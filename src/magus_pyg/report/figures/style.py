@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magus_pyg.agents.methods import METHODS
 from magus_pyg.errors import ConfigError
 from magus_pyg.files import whole
 
@@ -77,18 +78,6 @@ class Look:
     dashes: Any = "-"
 
 
-_LOOKS = {
-    "items": Look("#4D4D4D", "o"),
-    "static": Look("#8A8A8A", "X"),
-    "recurrent": Look("#007A5A", "v"),
-    "max_entropy": Look("#B87800", "^"),
-    "crm": Look("#B0568A", "P"),
-    "ear": Look("#7A5C12", "p"),
-    "magus": Look("#0072B2", "s"),
-    "normalised": Look("#4A5FA5", "h"),
-    "magus+": Look("#2C95D6", "D"),
-    "bayes": Look("#C84B00", "*"),
-}
 _SPARE = (Look("#5E3C99", "<"), Look("#1B7837", ">"), Look("#A50026", "d"), Look("#01665E", "H"))
 _DASHES = ((0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
@@ -101,8 +90,11 @@ def look_of(method: str, variation: int = 0, spare: int = 0) -> Look:
         variation: 0 for its own settings, then 1, 2, ... for others of the same figure: they get dashes.
         spare: number of the agent among those that have no look of their own.
     """
-    look = _LOOKS.get(method, _SPARE[spare % len(_SPARE)])
-    return look if not variation else Look(look.colour, look.marker, _DASHES[(variation - 1) % len(_DASHES)])
+    entry, free = METHODS.get(method), _SPARE[spare % len(_SPARE)]
+    dashes = _DASHES[(variation - 1) % len(_DASHES)] if variation else "-"
+    if entry is None:
+        return Look(free.colour, free.marker, dashes)
+    return Look(entry.colour or free.colour, entry.marker or free.marker, dashes)
 
 
 @contextmanager

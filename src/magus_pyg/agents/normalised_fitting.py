@@ -1,28 +1,44 @@
 """The agent `normalised`: MAGUS with the formula of App. B.1 and B.3, its λ chosen on validation sessions."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import pandas as pd
-import torch
 
-from magus_pyg.agents import MagusAgent, MagusOptions
-from magus_pyg.agents.fitted_states import AgentState
-from magus_pyg.agents.magus_options import DEFAULT_MIXING
-from magus_pyg.errors import RunError
-from magus_pyg.experiment.context import AgentContext
-from magus_pyg.experiment.variants import validation_judge
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.fitted_states import AgentState, FittedValues
+from magus_pyg.agents.magus import MagusAgent
+from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
+from magus_pyg.agents.variant_fitting import validation_judge
 from magus_pyg.simulation import Agent
 
-__all__ = ["MIXINGS", "build_normalised", "fit_normalised"]
+__all__ = ["MIXINGS", "NormalisedState", "build_normalised", "fit_normalised"]
 
 NAME = "normalised"
 MIXINGS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
 """The λ that are tried."""
 
 
+@dataclass
+class NormalisedState(FittedValues):
+    """What `normalised` chooses on validation sessions.
+
+    Attributes:
+        mixing: λ, in [0, 1).
+    """
+
+    called: ClassVar[str] = "what normalised chose in the run"
+    mixing: float = DEFAULT_MIXING
+
+    def check(self) -> Self:
+        """The state itself; ConfigError for a λ out of range."""
+        MagusOptions(propagation="normalised", mixing=self.mixing).check()
+        return self
+
+
 def _options(context: AgentContext, mixing: float | None = None) -> MagusOptions:
     """The run's switches, without those of Eq. (9); the λ that is set there, else `mixing`."""
-    options = context.config.magus_options
+    options = context.magus_options
     chosen = mixing if options.mixing is None else options.mixing
     return replace(options, propagation="normalised", mixing=chosen, clamp=False, negative="zero").check()
 
@@ -48,7 +64,7 @@ def fit_normalised(context: AgentContext) -> AgentState:
         else:
             context.say(f"there are no validation sessions to choose λ on: {NAME} plays with {mixing}")
     context.say(f"{NAME}: λ = {mixing:g}")
-    return {"mixing": torch.tensor(mixing, dtype=torch.float64)}
+    return NormalisedState(mixing).tensors()
 
 
 def build_normalised(context: AgentContext, state: AgentState) -> Agent:
@@ -57,6 +73,5 @@ def build_normalised(context: AgentContext, state: AgentState) -> Agent:
     Raises:
         RunError: what is stored is not what this version stores.
     """
-    if state and "mixing" not in state:
-        raise RunError("what normalised chose in the run lacks its mixing: train with agents=[normalised] again")
-    return _agent(context, float(state["mixing"]) if state else DEFAULT_MIXING)
+    fitted = NormalisedState.of_tensors(state) if state else NormalisedState()
+    return _agent(context, fitted.mixing)

@@ -1,13 +1,13 @@
-"""How the rival agents learn what they add to a base recommender, for the pipeline."""
+"""How the rival agents learn what they add to a base recommender, and are built from it."""
 
 from dataclasses import dataclass
 
 import pandas as pd
-import torch
 from torch import Tensor
 
-from magus_pyg.agents import Judge
+from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals import (
     BaseFeatures,
     CRMAgent,
@@ -24,7 +24,6 @@ from magus_pyg.agents.rivals import (
 )
 from magus_pyg.data import Sessions
 from magus_pyg.errors import DataError, ModelError, RunError
-from magus_pyg.experiment.context import AgentContext
 from magus_pyg.models import BaseRecommender, Interactions, build_model
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation import Agent, PreparedSessions, prepare_sessions
@@ -63,43 +62,38 @@ def folded_sessions(context: AgentContext) -> FoldedSessions:
 
 
 def _fold(context: AgentContext) -> FoldedSessions:
-    config, options = context.config, context.config.rivals
+    options = context.rivals
     assert context.fold_sessions is not None, "fitting needs sessions"
     assert context.rows is not None, "fitting needs the rows of the log"
-    sessions = []
+    sessions, why = [], ""
     for fold in range(options.folds):
         try:
             sessions.append(context.fold_sessions(fold, options.folds, options.per_user))
-        except DataError:  # no user has one in this fold
-            sessions.append(_no_sessions())
+        except DataError as error:  # no user has one in this fold
+            sessions.append(Sessions.none())
+            why = str(error)
     if not any(len(own) for own in sessions):
         raise DataError(
-            "the learned rivals (recurrent, crm, ear) need training sessions, and no user gets one: lower "
-            f"sessions.min_interactions (now {config.sessions.min_interactions}), sessions.min_targets (now "
-            f"{config.sessions.min_targets}) or rivals.folds (now {options.folds}), or leave them out of agents=[...]"
+            f"the learned rivals (recurrent, crm, ear) need training sessions of {options.folds} folds "
+            f"(rivals.folds): {why}, or leave them out of agents=[...]"
         )
 
     def build(rows: Interactions) -> BaseRecommender:
-        return build_model(config.model, context.model.features, context.graph, rows, config.seed)
+        return build_model(context.model.options, context.model.features, context.graph, rows, context.seed)
 
     folded = out_of_fold_scores(
         build,
         context.rows(),
-        config.train,
+        context.train,
         sessions,
-        config.seed,
+        context.seed,
         lambda done, folds: context.say(f"out-of-fold scores: model {done} of {folds} trained"),
     )
     if len(folded) <= options.sessions:
         return folded
     assert folded.sessions.id is not None, "Sessions numbers itself"
-    chosen = hash_keys(config.seed, _CHOSEN, folded.sessions.id).argsort(stable=True)[: options.sessions]
+    chosen = hash_keys(context.seed, _CHOSEN, folded.sessions.id).argsort(stable=True)[: options.sessions]
     return folded.take(chosen.sort().values)
-
-
-def _no_sessions() -> Sessions:
-    none = torch.zeros((0, 1), dtype=torch.int64)
-    return Sessions(none[:, 0], none, none.bool())
 
 
 @dataclass(frozen=True)
@@ -112,21 +106,20 @@ class _Lessons:
 
 
 def _lessons(context: AgentContext, batch_size: int, plans: bool) -> _Lessons:
-    config = context.config
     folded = folded_sessions(context)
     # Batches of like sessions would make like steps.
     assert folded.sessions.id is not None, "Sessions numbers itself"
-    order = hash_keys(config.seed, _CHOSEN, 1, folded.sessions.id).argsort(stable=True)
+    order = hash_keys(context.seed, _CHOSEN, 1, folded.sessions.id).argsort(stable=True)
     folded = folded.take(order)
     sessions = TrainingSessions.of(
         context.graph,
         folded.sessions,
         folded.scores,
         batch_size,
-        build_user(config.user),
-        tuple(config.simulation.judged_at),
-        config.simulation.list_length,
-        config.seed,
+        build_user(context.user),
+        tuple(context.simulation.judged_at),
+        context.simulation.list_length,
+        context.seed,
     )
     return _Lessons(sessions, fit_belief_calibration(sessions.prepared).temperature, _judge(context, plans))
 
@@ -136,24 +129,23 @@ def _validation(context: AgentContext) -> PreparedSessions:
     if "validation" not in context.shared:
         assert context.sessions is not None, "fitting needs sessions"
         try:
-            sessions = context.sessions("validation", context.config.rivals.per_user)
+            sessions = context.sessions("validation", context.rivals.per_user)
         except DataError as error:  # no user has one
             context.say(f"{error}: the rivals cannot be judged and play as they are after their last epoch")
-            sessions = _no_sessions()
+            sessions = Sessions.none()
         if len(sessions) > _MOST_SESSIONS:
             assert sessions.id is not None, "Sessions numbers itself"
-            chosen = hash_keys(context.config.seed, _CHOSEN, 2, sessions.id).argsort(stable=True)[:_MOST_SESSIONS]
+            chosen = hash_keys(context.seed, _CHOSEN, 2, sessions.id).argsort(stable=True)[:_MOST_SESSIONS]
             sessions = sessions.take(chosen.sort().values)
-        batch_size = context.config.simulation.batch_size
+        batch_size = context.simulation.batch_size
         context.shared["validation"] = prepare_sessions(context.graph, sessions, context.model, batch_size)
     prepared: PreparedSessions = context.shared["validation"]
     return prepared
 
 
 def _judge(context: AgentContext, plans: bool) -> Judge:
-    options, config = context.config.simulation, context.config
-    user = build_user(config.user)
-    return Judge(_validation(context), options.judged_at, options.list_length, user, config.seed, plans)
+    options, user = context.simulation, build_user(context.user)
+    return Judge(_validation(context), options.judged_at, options.list_length, user, context.seed, plans)
 
 
 def _features(context: AgentContext, name: str) -> BaseFeatures:
@@ -196,7 +188,7 @@ def fit_recurrent_state(context: AgentContext) -> AgentState:
         DataError: no training sessions.
         ModelError: a base recommender without features of nodes.
     """
-    options = context.config.rivals.recurrent
+    options = context.rivals.recurrent
     features = _features(context, "recurrent")
     lessons = _lessons(context, options.batch_size, plans=False)
     temperatures = (lessons.temperature, _temperature(context, lessons.temperature))
@@ -208,7 +200,7 @@ def fit_recurrent_state(context: AgentContext) -> AgentState:
         lessons.judge,
         temperatures,
         options,
-        context.config.seed,
+        context.seed,
     )
     return _learned(context, "recurrent", agent.tensors(), rows)
 
@@ -229,7 +221,7 @@ def _learned(context: AgentContext, name: str, state: dict[str, Tensor], rows: l
 def build_recurrent(context: AgentContext, state: AgentState) -> Agent:
     """`recurrent` from what it learned; RunError where it learned nothing."""
     _check_learned("recurrent", state)
-    return RecurrentAgent.of_state(context.graph, context.model, _features(context, "recurrent"), state)
+    return RecurrentAgent.of_tensors(context.graph, context.model, _features(context, "recurrent"), state)
 
 
 def fit_crm_state(context: AgentContext) -> AgentState:
@@ -238,7 +230,7 @@ def fit_crm_state(context: AgentContext) -> AgentState:
     Raises:
         DataError: no training sessions.
     """
-    options = context.config.rivals.crm
+    options = context.rivals.crm
     lessons = _lessons(context, options.batch_size, plans=True)
     agent, rows = fit_crm(
         context.graph,
@@ -248,7 +240,7 @@ def fit_crm_state(context: AgentContext) -> AgentState:
         _rule(context),
         lessons.temperature,
         options,
-        context.config.seed,
+        context.seed,
     )
     return _learned(context, "crm", agent.tensors(), rows)
 
@@ -256,7 +248,7 @@ def fit_crm_state(context: AgentContext) -> AgentState:
 def build_crm(context: AgentContext, state: AgentState) -> Agent:
     """`crm` from what it learned; RunError where it learned nothing."""
     _check_learned("crm", state)
-    return CRMAgent.of_state(context.graph, context.model, state)
+    return CRMAgent.of_tensors(context.graph, context.model, state)
 
 
 def fit_ear_state(context: AgentContext) -> AgentState:
@@ -266,7 +258,7 @@ def fit_ear_state(context: AgentContext) -> AgentState:
         DataError: no training sessions.
         ModelError: a base recommender without features of nodes.
     """
-    options = context.config.rivals.ear
+    options = context.rivals.ear
     features = _features(context, "ear")
     lessons = _lessons(context, options.batch_size, plans=True)
     agent, rows = fit_ear(
@@ -278,7 +270,7 @@ def fit_ear_state(context: AgentContext) -> AgentState:
         _rule(context),
         lessons.temperature,
         options,
-        context.config.seed,
+        context.seed,
     )
     return _learned(context, "ear", agent.tensors(), rows)
 
@@ -286,7 +278,7 @@ def fit_ear_state(context: AgentContext) -> AgentState:
 def build_ear(context: AgentContext, state: AgentState) -> Agent:
     """`ear` from what it learned; RunError where it learned nothing."""
     _check_learned("ear", state)
-    return EarAgent.of_state(context.graph, context.model, _features(context, "ear"), state)
+    return EarAgent.of_tensors(context.graph, context.model, _features(context, "ear"), state)
 
 
 def _check_learned(name: str, state: AgentState) -> None:

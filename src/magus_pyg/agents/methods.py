@@ -1,0 +1,166 @@
+"""The one table of methods: how each agent is called, drawn, fitted and built, what it is there for, and who plays it.
+
+A new agent is one entry, `METHODS["mine"] = Method("{base}+Mine", "Mine", "rival", build)`: it can then be named in
+`agents=[...]`, and reports know it, in other processes by what the run folder keeps of its entry.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from magus_pyg.agents.bayes import BayesState
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.fitted_states import AgentState, FittedState
+from magus_pyg.agents.items import ItemsAgent
+from magus_pyg.agents.magus import EdgeFactors, MagusAgent
+from magus_pyg.agents.normalised_fitting import build_normalised, fit_normalised
+from magus_pyg.agents.rivals.rival_fitting import (
+    build_crm,
+    build_ear,
+    build_max_entropy,
+    build_recurrent,
+    fit_crm_state,
+    fit_ear_state,
+    fit_max_entropy_state,
+    fit_recurrent_state,
+)
+from magus_pyg.agents.static import StaticAgent
+from magus_pyg.agents.variant_fitting import build_bayes, build_plus, fit_bayes_state, fit_plus
+from magus_pyg.errors import ConfigError, did_you_mean
+from magus_pyg.simulation import Agent
+
+__all__ = [
+    "METHODS",
+    "VARIANTS",
+    "Method",
+    "Role",
+    "check_names",
+    "check_variant",
+    "method_named",
+    "played_by",
+    "variant_method",
+]
+
+Role = Literal["floor", "rival", "own"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to recommend.
+
+    Attributes:
+        label: how rows call it, `{base}` standing for the base recommender.
+        short: how lines and bars call it, where the base is known.
+        role: "floor" (lists items alone), "rival", or "own": what is compared with the best of the others.
+        build: makes the agent from the context and what was fitted, a dict of tensors; empty where nothing was.
+        fit: learns what `build` takes, to be kept in the run folder; None where nothing is learned.
+        plans: whether it plans for the rounds left: it then plays a run of K rounds for every K it is judged at, and a
+            run of K rounds is judged at K alone.
+        variant: the variant of a session that plays it (`magus=<variant>`); None where no session does.
+        state: what such a session is given of what was fitted; None where it is given nothing.
+        colour, marker: of its lines and bars, as matplotlib names them; "" for spare ones.
+    """
+
+    label: str
+    short: str
+    role: Role
+    build: Callable[[AgentContext, AgentState], Agent]
+    fit: Callable[[AgentContext], AgentState] | None = None
+    plans: bool = False
+    variant: str | None = None
+    state: type[FittedState] | None = None
+    colour: str = ""
+    marker: str = ""
+
+    def described(self) -> dict[str, Any]:
+        """What a run folder keeps of the entry, so that reports know it where it is not in the table."""
+        return {name: getattr(self, name) for name in ("label", "short", "role", "plans")}
+
+
+def _items(context: AgentContext, state: AgentState) -> Agent:
+    return ItemsAgent(context.graph, context.model)
+
+
+def _static(context: AgentContext, state: AgentState) -> Agent:
+    return StaticAgent(context.graph, context.model, context.magus_options)
+
+
+def _magus(context: AgentContext, state: AgentState) -> Agent:
+    return MagusAgent(context.graph, context.model, context.magus_options)
+
+
+#: All methods by name, in the order of the rows.
+METHODS: dict[str, Method] = {
+    "recurrent": Method(
+        "{base}, recurrent", "recurrent", "rival", build_recurrent, fit_recurrent_state, colour="#007A5A", marker="v"
+    ),
+    "static": Method("{base}, static", "static", "rival", _static, colour="#8A8A8A", marker="X"),
+    "max_entropy": Method(
+        "{base}+ME", "ME", "rival", build_max_entropy, fit_max_entropy_state, plans=True, colour="#B87800", marker="^"
+    ),
+    "crm": Method("{base}+CRM", "CRM", "rival", build_crm, fit_crm_state, plans=True, colour="#B0568A", marker="P"),
+    "ear": Method("{base}+EAR", "EAR", "rival", build_ear, fit_ear_state, plans=True, colour="#7A5C12", marker="p"),
+    "magus": Method("{base}+MAGUS", "MAGUS", "own", _magus, variant="base", colour="#0072B2", marker="s"),
+    "normalised": Method(
+        "{base}+MAGUS, normalised", "MAGUS, normalised", "own", build_normalised, fit_normalised,
+        colour="#4A5FA5", marker="h",
+    ),
+    "magus+": Method(
+        "{base}+MAGUS+", "MAGUS+", "own", build_plus, fit_plus,
+        variant="plus", state=EdgeFactors, colour="#2C95D6", marker="D",
+    ),
+    "bayes": Method(
+        "{base}+bayes", "bayes", "own", build_bayes, fit_bayes_state, plans=True,
+        variant="bayes", state=BayesState, colour="#C84B00", marker="*",
+    ),
+    "items": Method("{base}, items", "items", "floor", _items, variant="none", colour="#4D4D4D", marker="o"),
+}  # fmt: skip
+
+#: The method of each variant of MAGUS and of a session: items alone, MAGUS, MAGUS+ and the Bayesian variant.
+VARIANTS: dict[str, str] = {
+    variant: name
+    for variant in ("none", "base", "plus", "bayes")
+    for name, method in METHODS.items()
+    if method.variant == variant
+}
+
+
+def variant_method(variant: str) -> str:
+    """The name of the method of a variant; ConfigError with the list of all where there is none."""
+    if variant not in VARIANTS:
+        hint = did_you_mean(variant, VARIANTS)
+        raise ConfigError(f"variant must be one of {list(VARIANTS)}, got {variant!r}{hint}")
+    return VARIANTS[variant]
+
+
+def played_by(variant: str) -> list[str]:
+    """The methods that `magus=<variant>` plays, in the order of play: the floor, MAGUS, then the variant's own."""
+    wanted = ("none",) if variant == "none" else ("none", "base", variant)
+    return list(dict.fromkeys(variant_method(name) for name in wanted))
+
+
+def method_named(name: str) -> Method:
+    """The entry of a method; ConfigError with the list of all where there is none."""
+    if name not in METHODS:
+        raise ConfigError(f"there is no agent {name!r}{did_you_mean(name, METHODS)}; there are {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """The names of agents to be played, each of which is in some table.
+
+    Raises:
+        ConfigError: none, or one named twice.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"agents must name at least one agent, each once (got {list(names)})")
+    return list(names)
+
+
+def check_variant(variant: str, state: object) -> None:
+    """Raise a ConfigError unless the variant is one of `VARIANTS` and the state is what it takes."""
+    expected = METHODS[variant_method(variant)].state
+    if state is not None and not isinstance(state, expected or type(None)):
+        raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
+    if expected is EdgeFactors and state is None:
+        raise ConfigError(f"variant={variant!r} needs state: the weights that MAGUS+ learned (run.edge_factors)")
