@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from magus_pyg.commands.command_line import changed_config, guarded, needed, take_words, wants_help
-from magus_pyg.graph import item_id_of, n_items, words_of
+from magus_pyg.graph import node_label
 from magus_pyg.online import MagusSession, Recommendation
 from magus_pyg.report import make_console
 from magus_pyg.runs.config import Config
@@ -58,7 +58,8 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
             break
         console.print(f"\nround {session.round} of {session.rounds}", style="bold")
         for place, entry in enumerate(shown, start=1):
-            console.print(f"  {place}  {_label(entry)}")
+            label = escape(node_label(run.graph, entry.node))
+            console.print(f"  {place}  {label if entry.item_id is not None else f'[cyan]{label}[/cyan]'}")
         answer = _ask(console, session, shown)
         if answer is None:
             console.print("stopped")
@@ -68,7 +69,7 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
         if session.found is None and session.round < session.rounds:
             _show_moved(run, session, before, seen, console)
     if session.found is not None:
-        console.print(f"\nfound {escape(_node_text(run, session.found))} in round {session.round}", style="bold")
+        console.print(f"\nfound {escape(node_label(run.graph, session.found))} in round {session.round}", style="bold")
     else:
         console.print(f"\nnothing found in {session.round} rounds")
     return session
@@ -107,18 +108,6 @@ def _show_reasons(session: MagusSession, entry: Recommendation, console: Console
         console.print("  by the base scores alone: there is no answer yet", style="dim")
 
 
-def _label(entry: Recommendation) -> str:
-    words = escape(" ".join(str(word) for word in entry.words))
-    if entry.item_id is None:
-        return f"[cyan]{words}[/cyan]"
-    return f"item {escape(entry.item_id)}{f' ({words})' if words else ''}"
-
-
-def _node_text(run: Run, node: int) -> str:
-    words = " ".join(str(word) for word in words_of(run.graph, node))
-    return f"item {item_id_of(run.graph, node)} ({words})" if node < n_items(run.graph) else words
-
-
 def _show_moved(run: Run, session: MagusSession, before: Mapping[int, float], seen: set[int], console: Console) -> None:
     """The nodes that have climbed most among those that were not shown yet."""
     old, new = _ranks(before, seen), _ranks(session.node_scores(), seen)
@@ -128,7 +117,7 @@ def _show_moved(run: Run, session: MagusSession, before: Mapping[int, float], se
         console.print("  nothing rose", style="dim")
         return
     for node, was, now in risen:
-        console.print(f"  rose from {was:,} to {now:,}: {escape(_node_text(run, node))}", style="dim")
+        console.print(f"  rose from {was:,} to {now:,}: {escape(node_label(run.graph, node))}", style="dim")
 
 
 def _ranks(scores: Mapping[int, float], seen: set[int]) -> dict[int, int]:

@@ -130,6 +130,7 @@ def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
     columns = word_columns(options.word_fields, merge_fields)
     for what, names, frame, key in (
         ("word field", columns, tables.items, "item_id"),
+        ("title field", filter(None, [options.title_field]), tables.items, "item_id"),
         ("profile field", tuple(options.profile_fields), tables.users, "user_id"),
     ):
         fields = [name for name in frame.columns if name != key]
@@ -164,6 +165,7 @@ def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
         ordered=log.ordered,
         action=log.action,
         actions=log.actions,
+        title_field=options.title_field,
     )
 
 

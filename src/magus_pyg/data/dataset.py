@@ -55,6 +55,7 @@ class RecDataset:
             order within a user, so that `time` only numbers the rows.
         action: int8 [n], index into `actions`; None where the log has no actions or all are alike.
         actions: names of the log's action types where it has several, such as click and buy; else empty.
+        title_field: column of `items` with the titles that people see; "" for none.
 
     Raises:
         DataError: if the arrays contradict each other.
@@ -80,6 +81,7 @@ class RecDataset:
     ordered: bool = True
     action: np.ndarray | None = None
     actions: tuple[str, ...] = ()
+    title_field: str = ""
 
     def __post_init__(self) -> None:
         n = self.user.size
@@ -159,7 +161,7 @@ class RecDataset:
         """SHA-256 of the content, as 64 hex digits: ids, words, profiles, searched queries, log, parts and actions.
 
         Two data sets have the same fingerprint exactly if models, graphs and records made from one fit the other. The
-        name, the notes, item columns that are no words, and max_words and max_share are not content.
+        name, the notes, item columns that are no words (so titles), and max_words and max_share are not content.
         """
         digest = hashlib.sha256()
 

@@ -23,6 +23,8 @@ class DatasetOptions:
         profile_fields: user fields that the base recommenders read.
         max_words: most words of a query node, at least 1 (reading 3).
         max_share: words carried by more than this share of the items are left out, in (0, 1] (reading 1).
+        title_field: column of the item table with the titles that people see; "" for none, then they see an item's
+            words. It makes no words, and is no part of the fingerprint.
     """
 
     name: str = "dataset"
@@ -31,6 +33,7 @@ class DatasetOptions:
     profile_fields: list[str] = field(default_factory=list)
     max_words: int = 3
     max_share: float = 0.95
+    title_field: str = ""
 
 
 @dataclass

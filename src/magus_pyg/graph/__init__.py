@@ -2,6 +2,7 @@
 
 from magus_pyg.graph.access import (
     find_query,
+    given_title,
     improves_edges,
     item_id_of,
     item_node,
@@ -9,6 +10,7 @@ from magus_pyg.graph.access import (
     item_queries,
     n_items,
     n_nodes,
+    node_label,
     node_words,
     query_node,
     title_of,
@@ -40,6 +42,7 @@ __all__ = [
     "build_word_table",
     "extend_relational_graph",
     "find_query",
+    "given_title",
     "improves_edges",
     "item_id_of",
     "item_node",
@@ -48,6 +51,7 @@ __all__ = [
     "load_graph",
     "n_items",
     "n_nodes",
+    "node_label",
     "node_words",
     "query_node",
     "save_graph",

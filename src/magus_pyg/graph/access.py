@@ -15,6 +15,7 @@ from magus_pyg.ragged import Ragged
 __all__ = [
     "check_node",
     "find_query",
+    "given_title",
     "improves_edges",
     "item_id_of",
     "item_node",
@@ -22,6 +23,7 @@ __all__ = [
     "item_queries",
     "n_items",
     "n_nodes",
+    "node_label",
     "node_words",
     "query_node",
     "title_of",
@@ -141,12 +143,35 @@ def title_of(graph: HeteroData, node: int) -> str:
     Raises:
         GraphError: if the graph has no such node.
     """
-    is_item = check_node(graph, node) < n_items(graph)
-    titles: Sequence[str] | None = getattr(graph, "titles", None)  # graphs of earlier releases have no such entry
-    if is_item and titles is not None and titles[int(node)]:
-        return titles[int(node)]
-    words = harmless_text(" ".join(map(str, words_of(graph, node))))
-    return words or harmless_text(item_id_of(graph, node))
+    return given_title(graph, node) or _words_text(graph, node) or harmless_text(item_id_of(graph, node))
+
+
+def given_title(graph: HeteroData, node: int) -> str:
+    """The title that an item was given in the item table; "" for a query, and where it was given none.
+
+    Raises:
+        GraphError: if the graph has no such node.
+    """
+    titles: Sequence[str] = getattr(graph, "titles", ())  # built without a title field, or by an earlier release
+    return titles[int(node)] if check_node(graph, node) < len(titles) else ""
+
+
+def node_label(graph: HeteroData, node: int) -> str:
+    """A node as lists name it: a query by its words, an item by its id, its title, if it was given one, and its words.
+
+    Raises:
+        GraphError: if the graph has no such node.
+    """
+    words = _words_text(graph, node)
+    if check_node(graph, node) >= n_items(graph):
+        return words
+    title = given_title(graph, node)
+    name = f"item {harmless_text(item_id_of(graph, node))}" + (f": {title}" if title else "")
+    return f"{name} ({words})" if words else name
+
+
+def _words_text(graph: HeteroData, node: int) -> str:
+    return harmless_text(" ".join(map(str, words_of(graph, node))))
 
 
 def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch_geometric.data import HeteroData
 
-from magus_pyg.graph import Word, item_id_of, n_items, words_of
+from magus_pyg.graph import Word, item_id_of, n_items, title_of, words_of
 from magus_pyg.online.node_play import Answer, NodePlay, Told
 
 __all__ = ["Reason", "explain"]
@@ -26,6 +26,7 @@ class Reason:
         node: the node that was answered; None for "scaled".
         words: its words.
         item_id: its item id, None for a query.
+        title: what people read of it; "" for "scaled".
         change: of the log-odds under a belief (`variant="bayes"`), else of the variant's own score.
         liked: False for words that were told as not wanted.
     """
@@ -35,13 +36,14 @@ class Reason:
     node: int | None
     words: tuple[Word, ...]
     item_id: str | None
+    title: str
     change: float
     liked: bool = True
 
     def __str__(self) -> str:
-        name = " ".join(str(word) for word in self.words)
+        name = self.title
         if self.item_id is not None:
-            name = f"item {self.item_id}" + (f" ({name})" if name else "")
+            name = f"item {self.item_id}" + (f" ({name})" if name != self.item_id else "")
         kind = self.kind if self.liked else f"{self.kind} not"
         return f"{self.change:+.3f}  {kind} {name}".rstrip() + (f" in round {self.round}" if self.round else "")
 
@@ -61,7 +63,8 @@ class _Changes:
         words = () if answered is None else words_of(self.graph, answered)
         is_item = answered is not None and answered < n_items(self.graph)
         item_id = item_id_of(self.graph, answered) if is_item and answered is not None else None
-        self.reasons.append(Reason(number, kind, answered, words, item_id, change, liked))
+        title = "" if answered is None else title_of(self.graph, answered)
+        self.reasons.append(Reason(number, kind, answered, words, item_id, title, change, liked))
 
 
 def explain(

@@ -14,7 +14,7 @@ import torch
 
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.errors import ConfigError, RunError, did_you_mean
-from magus_pyg.graph import improves_edges, item_id_of, item_queries, n_items, n_nodes, words_of
+from magus_pyg.graph import given_title, improves_edges, item_id_of, item_queries, n_items, n_nodes, title_of, words_of
 
 if TYPE_CHECKING:
     from magus_pyg.data import Sessions
@@ -32,7 +32,7 @@ class StoryNode:
 
     Attributes:
         node: its number in the graph.
-        label: an item's id, or the words of a query.
+        label: an item's title, its id where it was given none, or the words of a query.
         words: number of its words.
         is_item: whether it is an item.
         is_target: whether it is a target item.
@@ -218,9 +218,10 @@ def _truthful(run: "Run", shown: Sequence[int], targets: set[int]) -> int | None
 
 def _node(run: "Run", node: int, targets: set[int], popularity: np.ndarray) -> StoryNode:
     is_item = node < n_items(run.graph)
-    words = words_of(run.graph, node)
-    label = f"item {item_id_of(run.graph, node)}" if is_item else " ".join(map(str, words))
-    return StoryNode(node, label, len(words), is_item, node in targets, int(popularity[node]))
+    label = title_of(run.graph, node)
+    if is_item and not given_title(run.graph, node):
+        label = f"item {item_id_of(run.graph, node)}"  # many items have the same words
+    return StoryNode(node, label, len(words_of(run.graph, node)), is_item, node in targets, int(popularity[node]))
 
 
 def _popularity(run: "Run", user: int) -> np.ndarray:

@@ -32,6 +32,7 @@ def build_graph(data: RecDataset) -> HeteroData:
         max_share=data.max_share,
         queries=data.searched["words"][known].tolist(),
         merge_fields=data.merge_fields,
+        title_field=data.title_field or None,
     )
 
 

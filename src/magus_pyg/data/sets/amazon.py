@@ -66,6 +66,7 @@ class AmazonOptions(RawOptions):
 
     name: str = "amazon"
     word_fields: list[str] = field(default_factory=lambda: ["brand", "category"])
+    title_field: str = "title"
     empty_values: dict[str, list[str]] = field(default_factory=lambda: {"*": ["unknown"]})
     category: str = ""
     release: str = "2014"

@@ -52,6 +52,7 @@ class MovieLensOptions(RawOptions):
     """
 
     word_fields: list[str] = field(default_factory=lambda: ["genre", "decade"])
+    title_field: str = "title"
     download: bool = True
     positive_above: float = 3.0
 

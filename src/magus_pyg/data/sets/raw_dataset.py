@@ -34,7 +34,10 @@ __all__ = ["RawDataset", "RawOptions"]
 logger = logging.getLogger(__name__)
 
 # What changes no processed file: it is applied, or only needed, when the files are read.
-_NOT_PROCESSED = {"name", "word_fields", "profile_fields", "max_words", "max_share", "path", "download", "force_reload"}
+_NOT_PROCESSED = {
+    "name", "word_fields", "profile_fields", "max_words", "max_share", "title_field", "path", "download",
+    "force_reload",
+}  # fmt: skip
 
 
 @dataclass

@@ -50,7 +50,11 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fil
     log_columns = [options.user_id, options.item_id, *filter(None, (options.rating, options.timestamp, options.split))]
     asked = [*word_columns(options.word_fields, merged), *(name for name in options.bands if name in merged)]
     wanted: dict[str, list[tuple[Sequence[str], str]]] = {
-        "items": [([options.item_key or options.item_id], ""), (asked, "word_fields")],
+        "items": [
+            ([options.item_key or options.item_id], ""),
+            (asked, "word_fields"),
+            ([*filter(None, [options.title_field])], "title_field"),
+        ],  # fmt: skip
         "interactions": [(log_columns, "")],
         "users": [([options.user_key or options.user_id], ""), (options.profile_fields, "profile_fields")],
         "queries": [([options.user_id, *filter(None, [options.timestamp]), options.words], "")],

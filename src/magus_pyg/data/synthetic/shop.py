@@ -1,9 +1,10 @@
 """A seeded e-commerce world: readable items, people with tastes, what they saw and liked, and what they searched.
 
-Everything is drawn from one numpy Generator, so the same options give the same data set on every machine with the same
-numpy. A user's taste and a word are vectors; what a user thinks of an item is the sum over the item's words of their
-products, plus favourites, a fitting price and the item's quality. A user sees items in proportion to popularity and
-taste, and the answer is a coin with the logistic of that utility: so there is much to learn, and a bound to how well.
+Everything but the titles is drawn from one numpy Generator, so the same options give the same data set on every machine
+with the same numpy. A user's taste and a word are vectors; what a user thinks of an item is the sum over the item's
+words of their products, plus favourites, a fitting price and the item's quality. A user sees items in proportion to
+popularity and taste, and the answer is a coin with the logistic of that utility: so there is much to learn, and a bound
+to how well.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import expit
 
 from magus_pyg.data.assemble import Log, Tables, assemble
@@ -18,6 +20,7 @@ from magus_pyg.data.dataset import RecDataset
 from magus_pyg.data.dataset_options import DatasetOptions, check_options
 from magus_pyg.data.synthetic import shop_words as vocabulary
 from magus_pyg.errors import ConfigError
+from magus_pyg.random import integers
 
 __all__ = ["SyntheticOptions", "load_synthetic"]
 
@@ -26,6 +29,7 @@ _YEAR = 365 * 24 * 3600
 _PERSONAS = 8
 _RANK = 6  # dimension of tastes
 _CELLS = 4_000_000  # users x items that are held at once
+_TITLES = 1  # a key of the numbers behind titles
 
 
 @dataclass
@@ -54,6 +58,7 @@ class SyntheticOptions(DatasetOptions):
     )
     merge_fields: dict[str, list[str]] = field(default_factory=lambda: {"category": ["department", "category", "kind"]})
     profile_fields: list[str] = field(default_factory=lambda: ["age", "region"])
+    title_field: str = "title"
     seed: int = 0
     users: int = 600
     items: int = 1000
@@ -171,7 +176,8 @@ def _catalogue(options: SyntheticOptions, generator: np.random.Generator) -> _Ca
     words, codes = np.unique(table.ravel().astype(str), return_inverse=True)
     codes = codes.reshape(table.shape).astype(np.int64)
     codes[table == ""] = -1
-    frame = pd.DataFrame({"item_id": np.array([f"i{number:05d}" for number in range(n)], dtype=object), **columns})
+    ids = np.array([f"i{number:05d}" for number in range(n)], dtype=object)
+    frame = pd.DataFrame({"item_id": ids, "title": _titles(options.seed, columns), **columns})
     return _Catalogue(
         frame=frame,
         words=words.astype(object),
@@ -180,6 +186,15 @@ def _catalogue(options: SyntheticOptions, generator: np.random.Generator) -> _Ca
         quality=0.5 * generator.standard_normal(n),
         popularity=generator.permutation(_zipf(n, options.zipf)),
     )
+
+
+def _titles(seed: int, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Readable titles such as "Irongate Aurora wireless headphones", object [I]; the series is a function of seed and
+    item alone, so nothing else is drawn otherwise because of it."""
+    series = integers(len(vocabulary.SERIES), seed, _TITLES, torch.arange(columns["kind"].size))
+    parts = [columns["brand"], np.array(vocabulary.SERIES, dtype=object)[series.numpy()]]
+    parts += [columns[name] for name in (*vocabulary.ATTRIBUTE_FIELDS, "kind")]
+    return np.array([" ".join(filter(None, words)) for words in zip(*parts, strict=True)], dtype=object)
 
 
 def _zipf(count: int, exponent: float) -> np.ndarray:

@@ -62,6 +62,13 @@ _SECOND = (
     "dale", "port", "view", "land", "wood", "brook", "ford",
 )  # fmt: skip
 
+# In titles only: they are no words.
+SERIES: tuple[str, ...] = (
+    "Aurora", "Beacon", "Cascade", "Drift", "Echo", "Falcon", "Glacier", "Horizon", "Indigo", "Jubilee", "Karma",
+    "Lagoon", "Meridian", "Nova", "Orbit", "Prism", "Quest", "Ripple", "Summit", "Tempo", "Umbra", "Velvet", "Willow",
+    "Zenith",
+)  # fmt: skip
+
 # In searches only: no item has them.
 UNKNOWN_WORDS: tuple[str, ...] = ("gift", "cheap", "best seller", "second hand", "near me", "next day", "clearance")
 
