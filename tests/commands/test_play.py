@@ -7,6 +7,7 @@ import pytest
 
 from magus_pyg.commands.play import main_play
 from magus_pyg.errors import ConfigError, DataError
+from magus_pyg.graph import item_id_of, n_items, title_of
 from magus_pyg.runs import load_run
 
 
@@ -37,6 +38,11 @@ def test_clicking_an_item_ends_the_session(
     main_play([f"run={tiny_run}", f"user={user}", "simulation.rounds=9", "magus=none"])
     shown = capsys.readouterr().out
     assert "none, 9 rounds" in shown
+    graph = load_run(tiny_run).graph
+    named = [f"item {item_id_of(graph, item)}: {title_of(graph, item)} (" for item in range(n_items(graph))]
+    listed = [name for name in named if f"  1  {name}" in shown]
+    assert len(listed) == 1
+    assert f"found {listed[0]}" in shown
     assert "found item" in shown
     assert "in round 1" in shown
 

@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.errors import DataError, GraphError
-from magus_pyg.graph import n_nodes
+from magus_pyg.graph import given_title, n_nodes, node_label
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.titles import harmless_text, read_titles
 
@@ -46,6 +46,25 @@ def test_titles_by_hand() -> None:
     for node in (-1, n_nodes(graph)):
         with pytest.raises(GraphError, match="is not in the graph"):
             mp.title_of(graph, node)
+
+
+def test_labels_name_items_by_id_title_and_words() -> None:
+    graph = shop_graph()
+    labels = [node_label(graph, item) for item in range(4)]
+    assert labels == [
+        "item m1: Soya drink (milk Alpro)",
+        "item m2 (barista milk Oatly)",
+        "item m3",
+        "item c1: Cheddar, 200 g (cheese Kerry)",
+    ]
+    query = mp.find_query(graph, ["Oatly", "milk"])
+    assert query is not None
+    assert node_label(graph, query) == "milk Oatly"
+    assert [given_title(graph, node) for node in (0, 1, query)] == ["Soya drink", "", ""]
+    for node in (-1, n_nodes(graph)):
+        for text in (node_label, given_title):
+            with pytest.raises(GraphError, match="is not in the graph"):
+                text(graph, node)
 
 
 def test_titles_make_no_words_and_no_nodes() -> None:

@@ -52,6 +52,21 @@ def test_reasons_name_the_answer_in_words(session: mp.MagusSession) -> None:
         assert str(reason).endswith("in round 1")
 
 
+def test_reasons_name_items_by_their_titles(milk: pd.DataFrame) -> None:
+    table = milk.assign(name=["Semi A", "Skimmed B", None, "Steak"])
+    graph = mp.build_relational_graph(table, MILK_FIELDS, title_field="name")
+    session = mp.MagusSession(graph, [0.9, 0.2, 0.6, 0.1], "none", list_length=3, rounds=2)
+    shown = session.recommend()
+    assert [entry.item_id for entry in shown] == ["A", "D", "B"]
+    session.feedback()
+    reasons = session.explain(3)
+    assert [reason.title for reason in reasons] == [entry.title for entry in shown]
+    texts = [str(reason).split("  refused ")[1] for reason in reasons]
+    assert texts == [
+        f"item {name} in round 1" for name in ("A (Semi A)", "D (Brand A Milk Whole 2L $3)", "B (Skimmed B)")
+    ]
+
+
 def test_scores_of_magus_are_explained_too(milk: pd.DataFrame) -> None:
     graph = mp.build_relational_graph(milk, MILK_FIELDS, max_words=2)
     session = mp.MagusSession(graph, [0.9, 0.2, 0.6, 0.1], list_length=3, rounds=4)

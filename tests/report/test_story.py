@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.graph import item_id_of, save_graph
 from magus_pyg.report.story import tell_story
 from magus_pyg.runs import load_run
 
@@ -65,6 +66,24 @@ def test_edges_are_those_of_the_session(run: Path) -> None:
     for part, whole in story.edges[:200]:
         if not story.nodes[whole].is_item:
             assert words[part] < words[whole]
+
+
+def test_items_are_named_by_their_titles(run: Path, tmp_path: Path) -> None:
+    graph = load_run(run).graph
+    story = tell_story(run, "magus", None)
+    items = [entry for entry in story.nodes.values() if entry.is_item]
+    assert items
+    assert all(entry.label == graph.titles[entry.node] for entry in items)
+    # A run of the earlier release has no titles in its graph: ids tell items apart.
+    old = shutil.copytree(run, tmp_path / "old")
+    del graph.titles
+    save_graph(graph, old / "graph.safetensors")
+    info = json.loads((run / "run.json").read_text())
+    info["files"]["graph.safetensors"] = (old / "graph.safetensors").stat().st_size
+    (old / "run.json").write_text(json.dumps(info))
+    for entry in tell_story(old, "magus", None).nodes.values():
+        if entry.is_item:
+            assert entry.label == f"item {item_id_of(graph, entry.node)}"
 
 
 def test_what_is_refused(run: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_values_of_2014_by_hand(tmp_path):
         "items without a meta line, kept without words": 1,
         "items without words": 1,
     }
-    assert data.word_fields == ("brand", "category")
+    assert (data.word_fields, data.title_field) == (("brand", "category"), "title")
 
 
 def test_reviews_as_python_dicts_and_meta_as_json(tmp_path):

@@ -59,7 +59,7 @@ def test_values_by_hand(tmp_path, place):
     assert data.item.tolist() == [1, 0, 2]
     assert data.label.tolist() == [1, 1, 0]  # 3 is not above 3
     assert data.notes == {"items without words": 1, "users without history": 1}
-    assert (data.max_words, data.word_fields) == (3, ("genre", "decade"))
+    assert (data.max_words, data.word_fields, data.title_field) == (3, ("genre", "decade"), "title")
 
 
 def test_the_log_must_be_the_published_one(tmp_path):

@@ -48,6 +48,7 @@ def test_values_of_1m_by_hand(tmp_path, encoding, ends):
     }
     assert data.item.tolist() == [0, 3, 1, 0]
     assert data.label.tolist() == [1, 1, 0, 1]
+    assert data.title_field == "title"
     assert data.notes["items without a row in the item table, kept without words"] == 1
 
 
@@ -113,6 +114,7 @@ def test_values_of_latest_small_by_hand(tmp_path):
     assert data.items["genre"].tolist() == ["Adventure|Animation", "Comedy", "", "Drama"]
     assert data.items["year"].tolist() == ["1995", "1995", "2006", "2006"]
     assert data.items["title"].tolist()[1] == "American President, The (1995) "
+    assert data.title_field == "title"
     assert (data.user.tolist(), data.item.tolist(), data.label.tolist()) == ([0, 0, 1], [2, 0, 1], [0, 1, 0])
     assert data.notes == {"values of genre that mean no value": 1, "items without history": 1}
 

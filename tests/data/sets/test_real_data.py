@@ -62,6 +62,9 @@ def test_ml_100k(real_data_root):
     assert int((np.diff(data.user_ptr) >= 30).sum()) == 744
     assert data.notes == {"items without words": 1}
     assert set(data.users["gender"]) == {"M", "F"}
+    assert data.items[data.title_field].iloc[0] == "Toy Story (1995)"
+    # That of the first release: titles are no part of it.
+    assert data.fingerprint == "75128ad2868a2671ac7fe07e0b7d9226f9dd22cbae8634bf2246c111ccf6e211"
     check_sessions(data)
 
 
@@ -80,6 +83,7 @@ def test_amazon_hin(real_data_root):
     assert (data.n_users, data.n_items, data.user.size) == (6170, 2753, 195_791)
     assert int(data.label.sum()) == 95_276 + 50_954
     assert data.notes["values of brand that mean no value"] == 1384
+    assert data.fingerprint == "2ed65c48963905b43c787d307ba969279bf6e53f818d0d7523036c5db3e18659"
     assert len(values(data, "brand")) == 333
     assert int((np.diff(data.user_ptr) >= 30).sum()) == 1595
     check_sessions(data)

@@ -229,6 +229,18 @@ def test_fingerprint_follows_the_content(write):
     assert len(prints) == len(changes) + 1
     titles = load_dataset(tabular(write({"items.csv": ITEMS.replace("Seven", "Sept")})))
     assert titles.fingerprint == base.fingerprint  # a title is no word
+    assert load_dataset(tabular(write(), title_field="title")).fingerprint == base.fingerprint
+
+
+def test_titles_are_a_column_of_the_item_table(write):
+    assert load_dataset(tabular(write())).title_field == ""
+    data = load_dataset(tabular(write(), title_field="title"))
+    assert data.items[data.title_field].tolist() == ["Seven", "Other", "Eight"]
+    message = r"items.csv: no column 'titel' \(asked for by title_field\); the file has .*; did you mean 'title'\?"
+    with pytest.raises(DataError, match=message):
+        load_dataset(tabular(write(), title_field="titel"))
+    with pytest.raises(ConfigError, match="no title field 'item_id'; there are title, brand, tag"):
+        load_dataset(tabular(write(), title_field="item_id"))
 
 
 def test_gzip_members_are_read_whole(write):

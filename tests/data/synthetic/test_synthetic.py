@@ -8,7 +8,7 @@ import torch
 from scipy.stats import rankdata
 
 from magus_pyg.data import RecDataset, SessionOptions, SyntheticOptions, build_sessions, load_dataset, searched_words
-from magus_pyg.data.synthetic.shop_words import TREE, UNKNOWN_WORDS, brand_names
+from magus_pyg.data.synthetic.shop_words import SERIES, TREE, UNKNOWN_WORDS, brand_names
 from magus_pyg.errors import ConfigError
 
 
@@ -27,6 +27,33 @@ def auc(label: np.ndarray, score: np.ndarray) -> float:
 def test_same_seed_same_data(default):
     assert load_dataset(SyntheticOptions()).fingerprint == default.fingerprint
     assert load_dataset(SyntheticOptions(seed=1)).fingerprint != default.fingerprint
+
+
+def test_the_data_are_those_of_the_first_release(default):
+    assert default.fingerprint == "2fce9f39a359ba8642bc545799de03d82aa9d79d88519bf61cd961446384e451"
+
+
+def test_titles_are_readable_and_a_function_of_seed_and_item(default):
+    items = default.items
+    assert default.title_field == "title"
+    assert items["title"].iloc[2] == "Alderfield Velvet competition camp stove"
+    assert items["title"].nunique() > 0.99 * len(items)
+    for _, row in items.iterrows():
+        words = row["title"].split()
+        series = [word for word in words if word in SERIES]
+        assert len(series) == 1
+        words.remove(series[0])
+        named = [row["brand"], row["colour"], row["material"], row["style"], row["kind"]]
+        assert " ".join(words) == " ".join(filter(None, named))
+    others = [load_dataset(SyntheticOptions(items=50)), load_dataset(SyntheticOptions(seed=1))]
+    series_of = [
+        [next(word for word in title.split() if word in SERIES) for title in data.items["title"]]
+        for data in (default, *others)
+    ]
+    assert series_of[1] == series_of[0][:50]
+    assert series_of[2] != series_of[0]
+    words = set().union(*(set(items[column]) for column in default.word_columns))
+    assert not words & set(SERIES)
 
 
 def test_sizes(default):

@@ -54,7 +54,7 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fil
             ([options.item_key or options.item_id], ""),
             (asked, "word_fields"),
             ([*filter(None, [options.title_field])], "title_field"),
-        ],  # fmt: skip
+        ],
         "interactions": [(log_columns, "")],
         "users": [([options.user_key or options.user_id], ""), (options.profile_fields, "profile_fields")],
         "queries": [([options.user_id, *filter(None, [options.timestamp]), options.words], "")],

@@ -177,7 +177,7 @@ def _catalogue(options: SyntheticOptions, generator: np.random.Generator) -> _Ca
     codes = codes.reshape(table.shape).astype(np.int64)
     codes[table == ""] = -1
     ids = np.array([f"i{number:05d}" for number in range(n)], dtype=object)
-    frame = pd.DataFrame({"item_id": ids, "title": _titles(options.seed, columns), **columns})
+    frame = pd.DataFrame({"item_id": ids, **columns, "title": _titles(options.seed, columns)})
     return _Catalogue(
         frame=frame,
         words=words.astype(object),
