@@ -8,8 +8,7 @@ from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import FM, Candidates, DeepFM, DeepFMOptions, FeatureSpace, FMOptions
-from magus_pyg.models import field_model as module
-from magus_pyg.models.deepfm import pair_products
+from magus_pyg.models import interaction_model as module
 from magus_pyg.ragged import Ragged
 from magus_pyg.testing import ModelContract, small_features
 from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
@@ -38,7 +37,8 @@ def literal_deepfm(model, user, item, words):
 def test_scores_are_the_literal_model(floats, monkeypatch):
     monkeypatch.setattr(module, "_FLOATS", floats)
     monkeypatch.setattr(module, "_CANDIDATES", 512 if floats > 1 else 3)
-    monkeypatch.setattr(module, "_SIDES", 1 << 15 if floats > 1 else 3)
+    monkeypatch.setattr(module, "_EMBEDDED", 1 << 15 if floats > 1 else 3)
+    monkeypatch.setattr(module, "_OWN", 1 << 20 if floats > 1 else 25)
     model = filled(DeepFM(OPTIONS, small_features()))
     literal = torch.tensor([[literal_deepfm(model, u, v, ITEM_WORDS[v]) for v in range(10)] for u in range(8)])
     torch.testing.assert_close(model.score(USERS, ITEMS), literal, rtol=1e-4, atol=1e-4)
@@ -78,10 +78,8 @@ def test_both_parts_share_the_embeddings():
 
     def gradient(part):
         model.zero_grad()
-        left, right = model._sides(batch.user, Candidates.of_items(batch.item, model.item_words))
-        left, right = model.user_terms(left), model.candidate_terms(right)
-        deep = model.deep.rest(left[2] + right[2]).sum()
-        whole = model.combine(left, right, pairs=False).sum()
+        user, item = model.both_sides(batch.user, Candidates.of_items(batch.item, model.item_words))
+        deep, whole = model.deep.of_fields(user, item).sum(), model.interact(user, item).sum()
         (deep if part == "deep" else whole - deep).backward()
         return model.fields.item.grad.clone()
 
@@ -104,15 +102,6 @@ def test_penalty_and_dropout():
     assert float(first.further) == 0
     model.eval()
     assert torch.equal(model(USERS, USERS), model(USERS, USERS))
-
-
-def test_products_of_all_pairs():
-    generator = torch.Generator().manual_seed(0)
-    left, right = torch.randn(2, 4, 2, 3, generator=generator, dtype=torch.float64).requires_grad_().unbind(0)
-    vectors = torch.cat([left, right], 1).unbind(1)
-    literal = sum((one * other).sum(1) for one, other in itertools.combinations(vectors, 2))
-    torch.testing.assert_close(pair_products(left, right), literal)
-    assert torch.autograd.gradcheck(pair_products, (left, right))
 
 
 def test_compiles_whole():

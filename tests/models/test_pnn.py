@@ -7,7 +7,6 @@ from literal_fields import filled, literal_fields
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models import PNN, Candidates, FeatureSpace, PNNOptions
-from magus_pyg.models.pnn import add_weighted, inner_products
 from magus_pyg.ragged import Ragged
 from magus_pyg.testing import ModelContract, small_features
 from magus_pyg.testing.small_log import ITEM_WORDS
@@ -94,17 +93,6 @@ def test_outer_product_by_hand():
     zero = torch.tensor([0])
     assert model.score(zero, zero).item() == 2 * (10.5 + 25 * 1111) - 1
     assert model.score_words(zero, Ragged.from_lists([[0]])).item() == 2 * (10.5 + 36 + 240 + 2400 + 16000) - 1
-
-
-def test_gradients_of_the_products():
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
-
-    assert torch.autograd.gradcheck(inner_products, (draw(4, 2, 3), draw(4, 2, 3)))
-    assert torch.autograd.gradcheck(add_weighted, (draw(4, 5), draw(4, 2), draw(5, 2)))
-    assert inner_products(draw(0, 2, 3), draw(0, 2, 3)).shape == (0, 6)
 
 
 @pytest.mark.parametrize("product", ["inner", "outer"])

@@ -8,8 +8,9 @@ from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
-from magus_pyg.models.fm import FM
-from magus_pyg.models.gipa import GIPA
+from magus_pyg.models.fm import FM, FMOptions
+from magus_pyg.models.gipa import GIPA, GIPAOptions
+from magus_pyg.models.graph_model import GraphModelOptions
 from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.history import History, Window
 from magus_pyg.models.hybrid import Hybrid, HybridOptions
@@ -17,19 +18,12 @@ from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.mmoe import MMoE, MMoEOptions
 from magus_pyg.models.model_files import SavedModel, load_model, read_model_info, save_model
-from magus_pyg.models.model_options import (
-    FMOptions,
-    GIPAOptions,
-    GraphModelOptions,
-    ModelOptions,
-    RGATOptions,
-    RGCNOptions,
-)
+from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.pnn import PNN, PNNOptions
 from magus_pyg.models.registry import MODELS, ModelEntry, build_model, model_entry
-from magus_pyg.models.rgat import RGAT
-from magus_pyg.models.rgcn import RGCN
+from magus_pyg.models.rgat import RGAT, RGATOptions
+from magus_pyg.models.rgcn import RGCN, RGCNOptions
 
 __all__ = [
     "DIN",
@@ -70,19 +64,15 @@ __all__ = [
     "RGATOptions",
     "RGCNOptions",
     "SavedModel",
-    "TrainOptions",
-    "TrainResult",
     "TrainingData",
     "TrainingTerms",
     "Window",
     "build_model",
     "feature_space",
-    "fit",
     "load_model",
     "model_entry",
     "part_interactions",
     "profile_values",
     "read_model_info",
     "save_model",
-    "training_data",
 ]

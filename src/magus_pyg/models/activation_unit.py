@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from magus_pyg.models.kernels.row_gather import take_rows
+from magus_pyg.models.kernels.gather_rows import gather_rows
 from magus_pyg.models.mlp import MLP
 
 __all__ = ["ActivationUnit", "Dice"]
@@ -118,9 +118,9 @@ class ActivationUnit(nn.Module):
             float [e].
         """
         of_query, of_key, of_product = self.mlp.first.weight.chunk(3, 1)
-        hidden = take_rows(F.linear(query, of_query, self.mlp.first.bias), row)
-        hidden = hidden + take_rows(F.linear(key, of_key), place)
-        hidden = hidden + F.linear(take_rows(query, row) * take_rows(key, place), of_product)
+        hidden = gather_rows(F.linear(query, of_query, self.mlp.first.bias), row)
+        hidden = hidden + gather_rows(F.linear(key, of_key), place)
+        hidden = hidden + F.linear(gather_rows(query, row) * gather_rows(key, place), of_product)
         return self.mlp.rest(hidden).squeeze(-1)
 
     def grid(self, query: Tensor, key: Tensor) -> Tensor:

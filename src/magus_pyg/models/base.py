@@ -13,8 +13,8 @@ from magus_pyg.models.batches import Batch
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.feature_space import Candidates, FeatureSpace, check_ids
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.kernels.side_rows import SideIndex, SideRows, read_side
 from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.models.scoring_blocks import slices
 from magus_pyg.ragged import Ragged
 
 __all__ = ["BaseRecommender", "TrainingTerms"]
@@ -87,7 +87,6 @@ class BaseRecommender(nn.Module, ABC):
         self.register_buffer("_words_index", features.item_words.index, persistent=False)
         self.register_buffer("_profiles_ptr", features.user_profiles.ptr, persistent=False)
         self.register_buffer("_profiles_index", features.user_profiles.index, persistent=False)
-        self._user_index, self._item_index = SideIndex(), SideIndex()
 
     @property
     def item_words(self) -> Ragged:
@@ -245,30 +244,8 @@ class BaseRecommender(nn.Module, ABC):
         """
         raise ModelError(f"the model {self.options.name!r} has no candidate features; choose a model that has")
 
-    @property
-    def _reads_sides(self) -> bool:
-        """Whether a step reads its embeddings by `read_side`; a compiler fuses plain operations itself."""
-        return self.training and not torch.compiler.is_compiling()
-
-    def _read_users(self, tables: nn.Module, user: Tensor, joined: bool = False, squares: bool = False) -> SideRows:
-        """The users' side of n rows of a training step, from the tables "user" and "profile" of a module."""
-        names = ("user", "profile")
-        members = self._user_index.members(user, self.user_known, self.user_profiles, tables, names)
-        return read_side(tables, *names, members, None, joined, squares)
-
-    def _read_items(
-        self,
-        tables: nn.Module,
-        item: Tensor,
-        weight: Tensor | None = None,
-        joined: bool = False,
-        squares: bool = False,
-        distinct: bool = False,
-    ) -> SideRows:
-        """The items' side, from the tables "item" and "word"; `distinct` says that no item is there twice."""
-        names = ("item", "word")
-        members = self._item_index.members(item, self.item_known, self.item_words, tables, names, distinct)
-        return read_side(tables, *names, members, weight, joined, squares)
+    def _forget(self) -> None:
+        """Drop what is kept between scorings: called where something is computed that gradients may flow through."""
 
     def _combinations(self, words: Ragged) -> Candidates:
         words = Ragged(words.ptr.to(self.device), words.index.to(self.device, torch.int64))
@@ -279,24 +256,19 @@ class BaseRecommender(nn.Module, ABC):
         if item.dim() == 1:
             return self._score_shared(user, Candidates.of_items(item, self.item_words))
         size = item.shape[1]
-        rows = max(1, _PAIRS // max(1, size))
-        scores = [
-            self(user[start : start + rows].repeat_interleave(size), item[start : start + rows].reshape(-1))
-            for start in range(0, len(user), rows)
-        ]
-        return torch.cat(scores).view(len(user), size) if scores else item.new_zeros(item.shape, dtype=torch.float32)
+        scores = [torch.zeros(0, device=user.device)]
+        for rows in slices(len(user), max(1, _PAIRS // max(1, size))):
+            scores.append(self(user[rows].repeat_interleave(size), item[rows].reshape(-1)))
+        return torch.cat(scores).view(item.shape)
 
     def _score_shared(self, user: Tensor, candidates: Candidates) -> Tensor:
         """[B, C] for candidates that all users share: pairs in blocks of candidates."""
-        n = len(candidates)
-        block = max(1, _PAIRS // max(1, len(user)))
-        columns = []
-        for start in range(0, n, block):
-            part = torch.arange(start, min(n, start + block), device=user.device)
-            pairs = part.repeat(len(user))
-            chosen = Candidates(candidates.item[pairs], candidates.words.select(pairs))
-            columns.append(self.logits(user.repeat_interleave(len(part)), chosen).view(len(user), len(part)))
-        return torch.cat(columns, 1) if columns else torch.zeros(len(user), 0, device=user.device)
+        columns = [torch.zeros(len(user), 0, device=user.device)]
+        for part in slices(len(candidates), max(1, _PAIRS // max(1, len(user)))):
+            size = part.stop - part.start
+            pairs = torch.arange(part.start, part.stop, device=user.device).repeat(len(user))
+            columns.append(self.logits(user.repeat_interleave(size), candidates.select(pairs)).view(len(user), size))
+        return torch.cat(columns, 1)
 
     def _check_scores(self, scores: Tensor, user: Tensor, candidate: Tensor) -> None:
         bad = (~torch.isfinite(scores)) & (candidate >= 0)

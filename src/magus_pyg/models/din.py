@@ -8,21 +8,21 @@ from torch.nn import functional as F
 from torch_geometric.utils import softmax
 
 from magus_pyg.models.activation_unit import ActivationUnit, Dice
-from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.feature_space import Candidates, FeatureSpace, check_ids
-from magus_pyg.models.fields import Fields, Side
+from magus_pyg.models.fields import EMBEDDINGS, FieldEmbeddings, FieldRecommender, generator_of
 from magus_pyg.models.history import History
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.kernels.dropout import drop
+from magus_pyg.models.kernels.dropout import dropout
+from magus_pyg.models.kernels.id_and_bag import IdAndBag
 from magus_pyg.models.mlp import MLP, check_sizes
 from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.models.scoring_blocks import slices
 from magus_pyg.options import check_range
-from magus_pyg.random import derive_seed
 
 __all__ = ["DIN", "DINOptions"]
 
-_WEIGHTS = 1  # what a random number is for
 # Floats of the widest tensor while scoring: of rows with histories of their own, and of a block that fits the cache.
 _ROWS, _BLOCK = 1 << 24, 1 << 20
 _CANDIDATES = 512  # scored at once with a block of users
@@ -61,7 +61,7 @@ class DINOptions(ModelOptions):
         check_range(self, "init_std", 0)
 
 
-class DIN(BaseRecommender):
+class DIN(FieldRecommender):
     r"""Deep interest network (Zhou et al. 2018, "Deep Interest Network for Click-Through Rate Prediction").
 
     .. math::
@@ -103,13 +103,66 @@ class DIN(BaseRecommender):
     def __init__(self, options: DINOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0) -> None:
         super().__init__(options, features, seed)
         self.history = History(interactions, features.n_users, options.history)
-        generator = torch.Generator().manual_seed(derive_seed(seed, _WEIGHTS))
-        self.fields = Fields(features, options.dim, options.init_std, generator)
+        generator = generator_of(seed, EMBEDDINGS)
+        self.fields = FieldEmbeddings(features, options.dim, options.init_std, generator)
         self.bias = nn.Parameter(torch.zeros(()))
         self.unit = ActivationUnit(options.dim, options.attention, generator)
-        # Of the input: user and profile, history, candidate's id and words.
-        self.parts = [2 * options.dim, options.dim, 2 * options.dim]
-        self.top = MLP(sum(self.parts), options.layers, 1, options.dropout, generator, Dice)
+        # Over user and profile, the history's interest, and the candidate's id and words.
+        self.top = MLP(5 * options.dim, options.layers, 1, options.dropout, generator, Dice)
+
+    def _network(self, user: Tensor, interest: Tensor, candidate: Tensor) -> Tensor:
+        """MLP([p_u, v_U(A), v_A]), [...]; p_u and v_A are [..., 2, dim], v_U(A) is [..., dim]."""
+        return self.top.of_parts(user.flatten(-2), interest, candidate.flatten(-2)).squeeze(-1)
+
+    def _rows(self, user: Tensor, past: Tensor | None, candidate: IdAndBag) -> tuple[Tensor, Tensor]:
+        """Logits [n] of n rows, whose histories stand one after the other, unpadded; the sum of squared lengths in use.
+
+        Args:
+            user: int64 [n].
+            past: int64 [n], how many of the user's liked items count; all if None.
+            candidate: n of them.
+        """
+        own = self.users(user)
+        window, which = self.history.shared_windows(user, past)
+        item, place = torch.unique(window.item, return_inverse=True)
+        # The pairs of a row and an item of its history: e of them.
+        mask = window.mask[which]
+        row, place = mask.nonzero()[:, 0], place[which][mask]
+        lengths = mask.sum(1)
+        share = None
+        if self.training:  # the mean over each row's history
+            part = 1 / lengths.clamp(min=1).to(own.norm.dtype)
+            share = part.new_zeros(len(item)).index_add_(0, place, part.index_select(0, row))
+        liked = self.items(item, share, distinct=True)
+        target, e = self._drop(candidate.vectors), self._drop(liked.vectors).sum(1)
+        weight = self.unit(target.sum(1), e, row, place)
+        if self.options.softmax:
+            weight = softmax(weight / self.options.dim**0.5, row, num_nodes=len(user))
+        start = lengths.cumsum(0) - lengths
+        interest = F.embedding_bag(place, e, start, mode="sum", per_sample_weights=weight.to(e.dtype))  # Eq. 3
+        logits = self._network(self._drop(own.vectors), interest, target) + (own.linear + candidate.linear + self.bias)
+        return logits, own.norm + candidate.norm + liked.norm
+
+    def _grid(self, user: Tensor, vectors: Tensor, linear: Tensor) -> Tensor:
+        """Logits [b, c] of b users with c candidates, which all share or each has its own: [1 or b, c, 2, dim]."""
+        own = self.users(user)
+        e, mask = self._whole_history(user)
+        weight = self.unit.grid(vectors.sum(2), e)  # [b, c, L]
+        if self.options.softmax:
+            weight = weight.masked_fill(~mask.unsqueeze(1), float("-inf")) / self.options.dim**0.5
+            weight = torch.where(mask.any(1).view(-1, 1, 1), weight, 0).softmax(2)
+        interest = weight @ e  # Eq. 3; e is 0 beyond a history's end
+        return self._network(own.vectors.unsqueeze(1), interest, vectors) + linear + own.linear.unsqueeze(1) + self.bias
+
+    def _whole_history(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """The items e_j of whole histories [b, L, dim], 0 beyond their ends, and where there is one [b, L]."""
+        window = self.history.window(user)
+        item, place = torch.unique(window.item, return_inverse=True)
+        e = self.candidates(Candidates.of_items(item, self.item_words), joined=True).vectors
+        return e[place] * window.mask.unsqueeze(2), window.mask
+
+    def _drop(self, vectors: Tensor) -> Tensor:
+        return dropout(vectors, self.options.dropout, self.training)
 
     def observe(self, train: Interactions) -> None:
         """Note which users and items have a training row, and that the histories are those of the same rows."""
@@ -118,21 +171,16 @@ class DIN(BaseRecommender):
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The logits of the pairs, [n], with the whole training history of each user."""
-        rows = max(1, _ROWS // (self.options.history * self.options.dim))
-        if torch.is_grad_enabled() or len(user) <= rows:
-            return self._logits(user, None, candidates)[0]
-        logits = []
-        for part in torch.split(torch.arange(len(user), device=user.device), rows):
-            chosen = Candidates(candidates.item[part], candidates.words.select(part))
-            logits.append(self._logits(user[part], None, chosen)[0])
-        return torch.cat(logits)
+        size = len(user) if torch.is_grad_enabled() else _ROWS // (self.options.history * self.options.dim)
+        parts = slices(len(user), max(1, size)) or [slice(0, 0)]
+        return torch.cat([self._rows(user[part], None, self.candidates(candidates.select(part)))[0] for part in parts])
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, each with the history before it, and the mean squared length of the embeddings used.
 
         Of a history that is the mean over its items.
         """
-        logits, norm = self._logits(batch.user, batch.past, batch.item)
+        logits, norm = self._rows(batch.user, batch.past, self.items(batch.item))
         penalty = norm / max(1, len(logits))
         return TrainingTerms(logits, penalty, penalty.new_zeros(()))
 
@@ -141,112 +189,36 @@ class DIN(BaseRecommender):
         check_ids(users, self.features.n_users, "user")
         with self._scoring():
             user = users.to(self.device, torch.int64)
-            keys, mask = self._keys(user)
-            mean = keys.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-            return torch.cat([self._user(user).vectors.flatten(1), mean], 1).to(users.device, torch.float32)
+            e, mask = self._whole_history(user)
+            mean = e.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+            return torch.cat([self.users(user).vectors.flatten(1), mean], 1).to(users.device, torch.float32)
 
     def candidate_features(self, candidates: Candidates) -> Tensor:
         """[id, mean of the words], float32 [n, 2 dim], without gradients."""
         with self._scoring():
-            return self._candidate(candidates).vectors.flatten(1).to(torch.float32)
-
-    def _logits(self, user: Tensor, past: Tensor | None, candidates: Candidates | Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [n] of n rows, whose histories stand one after the other, unpadded; the sum of squared lengths in use.
-
-        Args:
-            user: int64 [n].
-            past: int64 [n], how many of the user's liked items count; all if None.
-            candidates: n of them, or items, int64 [n].
-        """
-        left = self._user(user)
-        right = self._candidate(candidates) if isinstance(candidates, Candidates) else self._items(candidates)
-        window, own = self.history.shared_windows(user, past)
-        item, place = torch.unique(window.item, return_inverse=True)
-        # The pairs of a row and an item of its history: e of them.
-        mask = window.mask[own]
-        row, place = mask.nonzero()[:, 0], place[own][mask]
-        lengths = mask.sum(1)
-        weight = None
-        if self.training:  # the mean over each row's history
-            share = 1 / lengths.clamp(min=1).to(left.norm.dtype)
-            weight = share.new_zeros(len(item)).index_add_(0, place, share.index_select(0, row))
-        side = self._items(item, weight, distinct=True)
-        vectors, key = self._drop(right), self._drop(side).sum(1)
-        weight = self.unit(vectors.sum(1), key, row, place)
-        if self.options.softmax:
-            weight = softmax(weight / self.options.dim**0.5, row, num_nodes=len(user))
-        start = lengths.cumsum(0) - lengths
-        interest = F.embedding_bag(place, key, start, mode="sum", per_sample_weights=weight.to(key.dtype))  # Eq. 3
-        linear = left.linear + right.linear + self.bias
-        top = self._top(self._drop(left).flatten(1), interest, vectors.flatten(1))
-        return top + linear, left.norm + right.norm + side.norm
+            return self.candidates(candidates).vectors.flatten(1).to(torch.float32)
 
     def _score_items(self, user: Tensor, item: Tensor) -> Tensor:
         if item.dim() == 1:
             return self._score_shared(user, Candidates.of_items(item, self.item_words))
         scores = torch.zeros(item.shape, device=user.device)
-        for start in range(0, item.shape[1], _CANDIDATES):
-            columns = item[:, start : start + _CANDIDATES]
-            for rows in torch.split(torch.arange(len(user), device=user.device), self._users_at_once(columns.shape[1])):
-                side = self._candidate(Candidates.of_items(columns[rows].reshape(-1), self.item_words))
-                shape = (len(rows), columns.shape[1])
-                vectors, linear = side.vectors.view(*shape, 2, self.options.dim), side.linear.view(shape)
-                scores[rows, start : start + shape[1]] = self._grid(user[rows], vectors, linear)
+        for columns in slices(item.shape[1], _CANDIDATES):
+            for rows in slices(len(user), self._users_at_once(columns)):
+                own = item[rows, columns]
+                side = self.candidates(Candidates.of_items(own.reshape(-1), self.item_words))
+                vectors = side.vectors.view(*own.shape, 2, self.options.dim)
+                scores[rows, columns] = self._grid(user[rows], vectors, side.linear.view(own.shape))
         return scores
 
     def _score_shared(self, user: Tensor, candidates: Candidates) -> Tensor:
         scores = torch.zeros((len(user), len(candidates)), device=user.device)
-        for columns in torch.split(torch.arange(len(candidates), device=user.device), _CANDIDATES):
-            side = self._candidate(Candidates(candidates.item[columns], candidates.words.select(columns)))
-            for rows in torch.split(torch.arange(len(user), device=user.device), self._users_at_once(len(columns))):
-                grid = self._grid(user[rows], side.vectors.unsqueeze(0), side.linear.unsqueeze(0))
-                scores[rows.unsqueeze(1), columns] = grid
+        for columns in slices(len(candidates), _CANDIDATES):
+            side = self.candidates(candidates.select(columns))
+            for rows in slices(len(user), self._users_at_once(columns)):
+                scores[rows, columns] = self._grid(user[rows], side.vectors.unsqueeze(0), side.linear.unsqueeze(0))
         return scores
 
-    def _users_at_once(self, candidates: int) -> int:
+    def _users_at_once(self, columns: slice) -> int:
+        candidates: int = columns.stop - columns.start
         widest = self.options.history * self.options.attention[0] * max(candidates, self.options.dim)
         return max(1, _BLOCK // max(1, widest))
-
-    def _grid(self, user: Tensor, vectors: Tensor, linear: Tensor) -> Tensor:
-        """Logits [b, c] of b users with c candidates, which all share or each has its own: [1 or b, c, 2, dim]."""
-        left = self._user(user)
-        key, mask = self._keys(user)
-        weight = self.unit.grid(vectors.sum(2), key)  # [b, c, L]
-        if self.options.softmax:
-            weight = weight.masked_fill(~mask.unsqueeze(1), float("-inf")) / self.options.dim**0.5
-            weight = torch.where(mask.any(1).view(-1, 1, 1), weight, 0).softmax(2)
-        interest = weight @ key  # Eq. 3; key is 0 beyond a history's end
-        top = self._top(left.vectors.flatten(1).unsqueeze(1), interest, vectors.flatten(2))
-        return top + linear + left.linear.unsqueeze(1) + self.bias
-
-    def _top(self, user: Tensor, interest: Tensor, candidate: Tensor) -> Tensor:
-        """The network on top, [..., part] each, broadcast, to [...]: each part meets its columns of the first layer."""
-        of_user, of_interest, of_candidate = torch.split(self.top.first.weight, self.parts, 1)
-        hidden = F.linear(user, of_user, self.top.first.bias) + F.linear(candidate, of_candidate)
-        return self.top.rest(hidden + F.linear(interest, of_interest)).squeeze(-1)
-
-    def _keys(self, user: Tensor) -> tuple[Tensor, Tensor]:
-        """The items of whole histories [b, L, dim], 0 beyond their ends, and where there is one [b, L]."""
-        window = self.history.window(user)
-        item, place = torch.unique(window.item, return_inverse=True)
-        key = self._candidate(Candidates.of_items(item, self.item_words)).vectors.sum(1)
-        return key[place] * window.mask.unsqueeze(2), window.mask
-
-    def _user(self, user: Tensor) -> Side:
-        if self._reads_sides:
-            return Side.of_rows(self._read_users(self.fields, user))
-        return self.fields.users(user, self.user_known[user], self.user_profiles.select(user))
-
-    def _candidate(self, candidates: Candidates) -> Side:
-        return self.fields.candidates(candidates.item, self.item_known[candidates.item], candidates.words)
-
-    def _items(self, item: Tensor, weight: Tensor | None = None, distinct: bool = False) -> Side:
-        """The side of items; `weight` is that of each in the norm, `distinct` says that none is there twice."""
-        if self._reads_sides:
-            return Side.of_rows(self._read_items(self.fields, item, weight, distinct=distinct))
-        words = self.item_words.select(item)
-        return self.fields.candidates(item, self.item_known[item], words, weight)
-
-    def _drop(self, side: Side) -> Tensor:
-        """Both vectors of a side, [n, 2, dim]."""
-        return drop(side.vectors, self.options.dropout, self.training)

@@ -84,10 +84,7 @@ class DotProductRecommender(BaseRecommender):
         return self
 
     def _forget(self) -> None:
-        """Drop what is kept between scorings; models call it where they compute something that gradients flow through.
-
-        A step of the optimiser comes after that. (A fused optimiser changes weights without raising their counters.)
-        """
+        # A step of the optimiser comes after gradients, and a fused one changes weights without raising their counters.
         if torch.is_grad_enabled():
             self._cache.clear()
 

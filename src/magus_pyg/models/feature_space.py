@@ -63,6 +63,11 @@ class FeatureSpace:
         _check_rows(self.user_profiles, self.n_users, self.n_profiles, "profile value")
 
     @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Numbers of users, profile values, items and words."""
+        return self.n_users, self.n_profiles, self.n_items, self.n_words
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all sizes and rows: equal for equal feature spaces, on any device."""
         digest = hashlib.sha256(repr((self.n_users, self.n_items, self.n_words, self.n_profiles)).encode())
@@ -90,6 +95,12 @@ class Candidates:
 
     def __len__(self) -> int:
         return self.item.numel()
+
+    def select(self, rows: Tensor | slice) -> "Candidates":
+        """Some of them: int64 [m], or a slice."""
+        if isinstance(rows, slice):
+            rows = torch.arange(len(self), device=self.item.device)[rows]
+        return Candidates(self.item[rows], self.words.select(rows))
 
     @classmethod
     def of_items(cls, item: Tensor, item_words: Ragged) -> "Candidates":

@@ -1,43 +1,38 @@
-"""The fields that neural models read: user, profile, item and words, one vector each, and a linear term."""
-
-from typing import NamedTuple
+"""The four fields that most models read: user, profile, item and words, one vector each, and a linear term."""
 
 import torch
 from torch import Tensor, nn
 
-from magus_pyg.models.feature_space import FeatureSpace
-from magus_pyg.models.kernels.embedding_tables import TABLES, look_up
-from magus_pyg.models.kernels.side_rows import SideRows
+from magus_pyg.models.base import BaseRecommender
+from magus_pyg.models.feature_space import Candidates, FeatureSpace
+from magus_pyg.models.kernels.embedding_tables import add_tables
+from magus_pyg.models.kernels.feature_sums import FeatureSums, dropped_feature_sums, plain_feature_sums
+from magus_pyg.models.kernels.id_and_bag import (
+    BatchIndexer,
+    IdAndBag,
+    embed_id_and_bag,
+    plain_id_and_bag,
+    sum_id_and_bag,
+)
+from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.ragged import Ragged
+from magus_pyg.random import derive_seed
 
-__all__ = ["Fields", "Side"]
+__all__ = ["EMBEDDINGS", "LAYERS", "FieldEmbeddings", "FieldRecommender", "generator_of"]
 
+#: What a model's random numbers are for.
+EMBEDDINGS, LAYERS = 1, 2
 
-class Side(NamedTuple):
-    """An id and its bag of values (a user with its profile, or an item with its words).
-
-    Attributes:
-        vectors: [n, 2, dim], the id's vector and the mean of the values'; 0 where there is none.
-        linear: [n], the sum of both linear terms.
-        norm: a scalar, the sum over the rows (weighted where asked) of the squared length of the embeddings in use,
-            the values' as a mean; 0 outside training.
-    """
-
-    vectors: Tensor
-    linear: Tensor
-    norm: Tensor
-
-    @classmethod
-    def of_rows(cls, rows: SideRows) -> "Side":
-        """What `read_side` gives of two separate vectors."""
-        return cls(rows.vectors, rows.linear, rows.norm)
+_USER, _ITEM = ("user", "profile"), ("item", "word")
 
 
-class Fields(nn.Module):
+def generator_of(seed: int, purpose: int) -> torch.Generator:
+    """The generator of a model's weights before training, from the model's seed."""
+    return torch.Generator().manual_seed(derive_seed(seed, purpose))
+
+
+class FieldEmbeddings(nn.Module):
     """Embedding tables of users, profile values, items and words, with a linear weight beside each vector.
-
-    A field of several values is their mean. Ids without a training row count as absent (see `BaseRecommender`), so
-    that cold users and items are read by their features alone.
 
     Args:
         features: the sizes of the tables.
@@ -46,55 +41,99 @@ class Fields(nn.Module):
         generator: of the vectors before training.
     """
 
-    tables = TABLES
-    sparse: frozenset[str] = frozenset()
-
     def __init__(self, features: FeatureSpace, dim: int, init_std: float, generator: torch.Generator) -> None:
         super().__init__()
         self.dim = dim
-        self.n_items = features.n_items
-        width = dim + 1  # the last column is the linear weight: one look-up reads both
-        self.user = nn.Parameter(torch.empty(features.n_users, width))
-        self.profile = nn.Parameter(torch.empty(features.n_profiles, width))
-        self.item = nn.Parameter(torch.empty(features.n_items, width))
-        self.word = nn.Parameter(torch.empty(features.n_words, width))
-        with torch.no_grad():
-            for table in (self.user, self.profile, self.item, self.word):
-                table.copy_(torch.randn(table.shape, generator=generator) * init_std)
-                table[:, -1] = 0
+        add_tables(self, features.sizes, dim, lambda size: torch.randn(size, generator=generator) * init_std)
 
-    def users(self, user: Tensor, known: Tensor, profiles: Ragged) -> Side:
-        """The user's side of rows.
+
+class FieldRecommender(BaseRecommender):
+    """A model that reads users with their profile values, and candidates with their words, from tables of `fields`.
+
+    A field of several values is their mean. Ids without a training row count as absent (see `BaseRecommender`), so
+    that cold users and items are read by their features alone. In a training step the rows of a log are read by
+    kernels that are equal to the plain form.
+    """
+
+    #: Holds the tables; most models set it to `FieldEmbeddings`.
+    fields: nn.Module
+
+    def __init__(self, options: ModelOptions, features: FeatureSpace, seed: int = 0) -> None:
+        super().__init__(options, features, seed)
+        self._indexers = {_USER: BatchIndexer(), _ITEM: BatchIndexer()}
+
+    def users(self, user: Tensor, joined: bool = False) -> IdAndBag:
+        """The vectors and linear terms of users, `user` int64 [n], and their profiles; `joined` sums the vectors."""
+        return self._read(_USER, user, self.user_known, self.user_profiles, joined=joined)
+
+    def items(
+        self, item: Tensor, weight: Tensor | None = None, distinct: bool = False, joined: bool = False
+    ) -> IdAndBag:
+        """The vectors and linear terms of items and their words.
 
         Args:
-            user: int64 [n].
-            known: float [n], 1 where the user has a training row, else 0.
-            profiles: [n] rows of profile values.
-        """
-        return self._side("user", user, known, "profile", profiles)
-
-    def candidates(self, item: Tensor, known: Tensor, words: Ragged, weight: Tensor | None = None) -> Side:
-        """The candidates' side of rows.
-
-        Args:
-            item: int64 [n]; the number of items stands for "no item".
-            known: float [n], 1 where the item has a training row, else 0 (also for "no item").
-            words: [n] rows of words.
+            item: int64 [n].
             weight: float [n], of the rows in the norm; 1 each where None.
+            distinct: True where no item is there twice.
+            joined: True sums the vectors.
         """
-        return self._side("item", item.clamp(max=self.n_items - 1), known, "word", words, weight)
+        return self._read(_ITEM, item, self.item_known, self.item_words, weight, distinct, joined)
 
-    def _side(
-        self, ids: str, index: Tensor, known: Tensor, values: str, bags: Ragged, weight: Tensor | None = None
-    ) -> Side:
-        own = look_up(self, ids, index) * known.unsqueeze(1)
-        share = 1 / bags.lengths.clamp(min=1).to(own.dtype)
-        row = bags.row
-        bag = look_up(self, values, bags.index)
-        mean = torch.zeros_like(own).index_add(0, row, bag) * share.unsqueeze(1)
-        norm = own.new_zeros(())
-        if self.training:
-            lengths = own.square().sum(1) + own.new_zeros(len(own)).index_add(0, row, bag.square().sum(1)) * share
-            norm = lengths.sum() if weight is None else (lengths * weight).sum()
-        vectors = torch.stack([own[:, :-1], mean[:, :-1]], 1)
-        return Side(vectors, own[:, -1] + mean[:, -1], norm)
+    def candidates(self, candidates: Candidates, joined: bool = False) -> IdAndBag:
+        """As `items`, of n items or word combinations."""
+        self._forget()
+        return _join(plain_id_and_bag(self.fields, _ITEM, *self._known(candidates), training=self.training), joined)
+
+    def feature_sums_of_users(self, user: Tensor, dropout: float) -> FeatureSums:
+        """The sums over the features of users, `user` int64 [n], and their profiles."""
+        return self._sum(_USER, user, self.user_known, self.user_profiles, dropout)
+
+    def feature_sums_of_items(self, item: Tensor, dropout: float) -> FeatureSums:
+        """The sums over the features of items, `item` int64 [n], and their words."""
+        return self._sum(_ITEM, item, self.item_known, self.item_words, dropout)
+
+    def feature_sums_of_candidates(self, candidates: Candidates, dropout: float) -> FeatureSums:
+        """As `feature_sums_of_items`, of n items or word combinations."""
+        self._forget()
+        return plain_feature_sums(self.fields, _ITEM, *self._known(candidates), dropout, self.training)
+
+    @property
+    def _in_step(self) -> bool:
+        """Whether kernels read the tables; a compiler fuses plain operations itself."""
+        return self.training and not torch.compiler.is_compiling()
+
+    def _known(self, candidates: Candidates) -> tuple[Tensor, Tensor, Ragged]:
+        item = candidates.item
+        return item.clamp(max=self.features.n_items - 1), self.item_known[item], candidates.words
+
+    def _read(
+        self,
+        names: tuple[str, str],
+        ids: Tensor,
+        known: Tensor,
+        bags: Ragged,
+        weight: Tensor | None = None,
+        distinct: bool = False,
+        joined: bool = False,
+    ) -> IdAndBag:
+        self._forget()
+        if not self._in_step:
+            plain = plain_id_and_bag(self.fields, names, ids, known[ids], bags.select(ids), weight, self.training)
+            return _join(plain, joined)
+        found = self._indexers[names].find(ids, known, bags, self.fields, names, distinct)
+        return embed_id_and_bag(self.fields, names, found, weight, joined)
+
+    def _sum(self, names: tuple[str, str], ids: Tensor, known: Tensor, bags: Ragged, dropout: float) -> FeatureSums:
+        self._forget()
+        if not self._in_step:
+            chosen = bags.select(ids)
+            return plain_feature_sums(self.fields, names, ids, known[ids], chosen, dropout, self.training)
+        if dropout:
+            return dropped_feature_sums(self.fields, names, ids, known, bags, dropout)
+        return FeatureSums(
+            *sum_id_and_bag(self.fields, names, self._indexers[names].find(ids, known, bags, self.fields, names))
+        )
+
+
+def _join(rows: IdAndBag, joined: bool) -> IdAndBag:
+    return rows._replace(vectors=rows.vectors.sum(1)) if joined else rows

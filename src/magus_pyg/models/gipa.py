@@ -1,20 +1,48 @@
 """The general information propagation algorithm as a base recommender."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from magus_pyg.models.graph_model import GraphRecommender, Nodes
-from magus_pyg.models.model_options import GIPAOptions
+from magus_pyg.errors import ConfigError
+from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import GIPAConv
+from magus_pyg.options import check_range
 
-__all__ = ["EDGE_FEATURES", "GIPA"]
+__all__ = ["EDGE_FEATURES", "GIPA", "GIPAOptions"]
 
 _KINDS = (0, 0, 1, 1, 2, 2, 3)  # part of, liked, disliked, inhibits
 _DIRECTIONS = (1, -1, 1, -1, 1, -1, 0)  # R- is drawn one way only
 
 #: [7, 5], the features of an edge of each of `RELATIONS`: its kind as one of four, and its direction.
 EDGE_FEATURES = torch.cat([F.one_hot(torch.tensor(_KINDS)), torch.tensor(_DIRECTIONS).unsqueeze(1)], 1).float()
+
+
+@dataclass
+class GIPAOptions(GraphModelOptions):
+    """Options of GIPA, beside those of all graph models.
+
+    Attributes:
+        name: "gipa".
+        heads: attention heads; must divide `dim`. 1: a weight for each edge; `dim`: one for each edge and feature.
+        attention_dim: hidden units of the MLPs of the attention; 0 makes them linear.
+        edge_dim: length of the vectors of relation and direction.
+    """
+
+    name: str = "gipa"
+    heads: int = 8
+    attention_dim: int = 64
+    edge_dim: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("heads", "edge_dim"):
+            check_range(self, name, 1)
+        check_range(self, "attention_dim", 0)
+        if self.dim % self.heads:
+            raise ConfigError(f"GIPAOptions.heads must divide dim={self.dim} (got {self.heads})")
 
 
 class GIPA(GraphRecommender):

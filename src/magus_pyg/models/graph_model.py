@@ -1,29 +1,76 @@
 """What the graph recommenders share: node inputs, propagation over the whole graph or a sample, look-up of nodes."""
 
 from abc import abstractmethod
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
+from magus_pyg.errors import ConfigError
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.graph_inputs import GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.kernels.bag_means import read_means
-from magus_pyg.models.kernels.dropout import drop
-from magus_pyg.models.kernels.embedding_tables import TABLES, look_up
-from magus_pyg.models.kernels.row_gather import take_rows
-from magus_pyg.models.model_options import GraphModelOptions
+from magus_pyg.models.kernels.dropout import dropout
+from magus_pyg.models.kernels.embedding_bag_mean import embedding_bag_mean, plain_bag_mean
+from magus_pyg.models.kernels.embedding_tables import add_tables, look_up
+from magus_pyg.models.kernels.gather_rows import gather_rows
+from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.options import check_range
 from magus_pyg.ragged import Ragged
 
-__all__ = ["GraphRecommender", "Nodes"]
+__all__ = ["GraphModelOptions", "GraphRecommender", "Nodes"]
 
 #: Vectors of all nodes, or of the sources and the receivers of edges.
 Nodes = Tensor | tuple[Tensor, Tensor]
+
+
+@dataclass
+class GraphModelOptions(ModelOptions):
+    """What the graph recommenders have in common.
+
+    Attributes:
+        name: key of the model in `MODELS`.
+        dim: length of the node vectors.
+        layers: number of layers.
+        dropout: share of the entries of node vectors set to 0 in a training step, in [0, 1).
+        init_std: standard deviation of the embeddings before training; the linear weights start at 0.
+        inhibits: items drawn for each node out of those it is R- to.
+        sampling: "full" propagates the whole graph in each training step, "neighbours" a sample around the step's
+            rows, "auto" the whole graph up to `full_edges` edges.
+        full_edges: the limit of "auto".
+        fanouts: neighbours sampled for a node, one number a layer, the nearest hop first.
+    """
+
+    name: str = "rgcn"
+    dim: int = 64
+    layers: int = 2
+    dropout: float = 0.2
+    init_std: float = 0.1
+    inhibits: int = 10
+    sampling: str = "auto"
+    full_edges: int = 500_000
+    fanouts: list[int] = field(default_factory=lambda: [15, 10])
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "layers"):
+            check_range(self, name, 1)
+        for name in ("init_std", "inhibits", "full_edges"):
+            check_range(self, name, 0)
+        check_range(self, "dropout", 0, 1, below=True)
+        if self.sampling not in ("auto", "full", "neighbours"):
+            raise ConfigError(
+                f'{type(self).__name__}.sampling must be "auto", "full" or "neighbours" (got {self.sampling!r})'
+            )
+        if len(self.fanouts) != self.layers or any(fanout < 1 for fanout in self.fanouts):
+            raise ConfigError(
+                f"{type(self).__name__}.fanouts must be {self.layers} numbers of at least 1, one a layer "
+                f"(got {list(self.fanouts)})"
+            )
 
 
 class GraphRecommender(DotProductRecommender):
@@ -47,8 +94,6 @@ class GraphRecommender(DotProductRecommender):
         seed: of the weights before training and of the sample of R-.
     """
 
-    tables = TABLES
-    sparse: frozenset[str] = frozenset()
     options: GraphModelOptions
     edge_index: Tensor
     edge_type: Tensor
@@ -84,21 +129,12 @@ class GraphRecommender(DotProductRecommender):
             ("_word_node", self.query_index.find(single)),
         ):
             self.register_buffer(name, tensor, persistent=False)
-        width = options.dim + 1  # the last column is the linear weight
-        self.user = nn.Parameter(torch.empty(features.n_users, width))
-        self.profile = nn.Parameter(torch.empty(features.n_profiles, width))
-        self.item = nn.Parameter(torch.empty(features.n_items, width))
-        self.word = nn.Parameter(torch.empty(features.n_words, width))
-        self.bias = nn.Parameter(torch.empty(()))
         # Layers fill themselves from torch's generator, which is put back as it was.
         with torch.random.fork_rng([]):
             torch.default_generator.manual_seed(seed)
             self.layers = self.make_layers()
-            with torch.no_grad():
-                for table in (self.user, self.profile, self.item, self.word):
-                    nn.init.normal_(table, std=options.init_std)
-                    table[:, -1] = 0
-                self.bias.zero_()
+            add_tables(self, features.sizes, options.dim, lambda size: torch.empty(size).normal_(std=options.init_std))
+        self.bias = nn.Parameter(torch.zeros(()))
 
     @abstractmethod
     def make_layers(self) -> nn.ModuleList:
@@ -128,15 +164,17 @@ class GraphRecommender(DotProductRecommender):
             kept = [part[~torch.isin(self.edge_row[part], predicted)] for part in edges]
             start = self._start(nodes[-1])
             hidden = self._propagate_sample(start, nodes, kept)
-            left, right = (take_rows(start, torch.searchsorted(nodes[-1], ids)) for ids in (users, items))
+            left, right = (gather_rows(start, torch.searchsorted(nodes[-1], ids)) for ids in (users, items))
             users, items = torch.searchsorted(seeds, users), torch.searchsorted(seeds, items)
         else:
             there = ~torch.isin(self.edge_row, predicted)
             start = self._start(self._all_nodes())
             hidden = self._propagate(start, self.edge_index[:, there], self.edge_type[there])
-            left, right = take_rows(start, users), take_rows(start, items)
+            left, right = gather_rows(start, users), gather_rows(start, items)
         norm = (left.square().sum() + right.square().sum()) / max(1, len(user))
-        logits = (take_rows(hidden, users) * take_rows(hidden, items)).sum(1) + left[:, -1] + right[:, -1] + self.bias
+        logits = (
+            (gather_rows(hidden, users) * gather_rows(hidden, items)).sum(1) + left[:, -1] + right[:, -1] + self.bias
+        )
         return TrainingTerms(logits, norm, norm.new_zeros(()))
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
@@ -160,8 +198,8 @@ class GraphRecommender(DotProductRecommender):
         words, n_items = candidates.words, self.features.n_items
         node = candidates.item
         linear = (
-            self._mean("word", words)[:, -1]
-            + self._own_items(node.clamp(max=n_items - 1))[:, -1] * (self.item_known[node])
+            plain_bag_mean(self, "word", words)[:, -1]
+            + look_up(self, "item", node.clamp(max=n_items - 1))[:, -1] * self.item_known[node]
         )
         pure = (node == n_items).nonzero().squeeze(1)
         if len(pure):
@@ -210,11 +248,11 @@ class GraphRecommender(DotProductRecommender):
         for layer, hop in zip(self.layers, hops, strict=True):
             source, target = self.edge_index[:, edges[hop]]
             ends = torch.searchsorted(nodes[hop + 1], source), torch.searchsorted(nodes[hop], target)
-            receivers = take_rows(x, torch.searchsorted(nodes[hop + 1], nodes[hop]))
+            receivers = gather_rows(x, torch.searchsorted(nodes[hop + 1], nodes[hop]))
             x = self.run_layer(layer, (x, receivers), torch.stack(ends), self.edge_type[edges[hop]])
             if hop:
                 x = self._drop(F.relu(x))
-        return take_rows(first, torch.searchsorted(nodes[-1], nodes[0])) + x
+        return gather_rows(first, torch.searchsorted(nodes[-1], nodes[0])) + x
 
     def _start(self, nodes: Tensor) -> Tensor:
         """What some nodes (int64 [n], ascending) start from, [n, dim + 1], the linear weights last."""
@@ -225,27 +263,14 @@ class GraphRecommender(DotProductRecommender):
     def _node_start(self, node: Tensor) -> Tensor:
         """[n, dim + 1] for item and query nodes, ascending: the mean of the words plus a known item's vector."""
         items = node[: int(torch.searchsorted(node, self.features.n_items))]
-        own = self._own_items(items) * self.item_known.index_select(0, items).unsqueeze(1)
-        mean = self._mean_of("word", self.node_words, node)
+        own = look_up(self, "item", items) * self.item_known.index_select(0, items).unsqueeze(1)
+        mean = embedding_bag_mean(self, "word", self.node_words, node)
         return torch.cat([own + mean[: len(items)], mean[len(items) :]])
 
     def _user_start(self, user: Tensor) -> Tensor:
         """[n, dim + 1] for users."""
         own = look_up(self, "user", user) * self.user_known.index_select(0, user).unsqueeze(1)
-        return own + self._mean_of("profile", self.user_profiles, user)
-
-    def _mean_of(self, table: str, rows: Ragged, chosen: Tensor) -> Tensor:
-        if torch.compiler.is_compiling():  # a compiler fuses plain operations itself
-            return self._mean(table, rows.select(chosen))
-        return read_means(self, table, rows, chosen)
-
-    def _own_items(self, item: Tensor) -> Tensor:
-        return look_up(self, "item", item)
-
-    def _mean(self, table: str, bags: Ragged) -> Tensor:
-        values, row = look_up(self, table, bags.index), bags.row
-        share = 1 / bags.lengths.clamp(min=1).to(values.dtype)
-        return values.new_zeros(len(bags), values.shape[1]).index_add(0, row, values * share[row].unsqueeze(1))
+        return own + embedding_bag_mean(self, "profile", self.user_profiles, user)
 
     def _drop(self, x: Tensor) -> Tensor:
-        return drop(x, self.options.dropout, self.training)
+        return dropout(x, self.options.dropout, self.training)

@@ -44,16 +44,10 @@ class GRU(RecurrentRecommender):
         """The gates' weights, in the order r, z, candidate."""
         return nn.GRUCell(self.options.dim, self.options.hidden)
 
-    def run(self, inputs: list[Tensor]) -> Tensor:
-        """The last states [n, hidden]; see `RecurrentRecommender.run`."""
-        size, weight = self.options.hidden, self.cell.weight_hh.T
-        state = self.bias.new_zeros(len(inputs[0]), size)
-        ended = []
-        for given in inputs:
-            ended.append(state[len(given) :])
-            state = state[: len(given)]
-            own = torch.addmm(self.cell.bias_hh, state, weight)
-            reset, keep = torch.sigmoid(given[:, : 2 * size] + own[:, : 2 * size]).chunk(2, 1)  # Eqs. 5 and 3
-            fresh = torch.tanh(given[:, 2 * size :] + reset * own[:, 2 * size :])  # Eq. 4
-            state = fresh + keep * (state - fresh)  # Eq. 2
-        return torch.cat([state, *reversed(ended)])
+    def step(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """h_t from h_{t-1}."""
+        h, size = state[0], self.options.hidden
+        own = torch.addmm(self.cell.bias_hh, h, self.cell.weight_hh.T)
+        r, z = torch.sigmoid(x[:, : 2 * size] + own[:, : 2 * size]).chunk(2, 1)  # Eqs. 5 and 3
+        fresh = torch.tanh(x[:, 2 * size :] + r * own[:, 2 * size :])  # Eq. 4
+        return (fresh + z * (h - fresh),)  # Eq. 2

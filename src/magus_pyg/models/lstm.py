@@ -41,15 +41,9 @@ class LSTM(RecurrentRecommender):
         """The gates' weights, in the order i, f, g, o."""
         return nn.LSTMCell(self.options.dim, self.options.hidden)
 
-    def run(self, inputs: list[Tensor]) -> Tensor:
-        """The last states [n, hidden]; see `RecurrentRecommender.run`."""
-        size, weight = self.options.hidden, self.cell.weight_hh.T
-        state = memory = self.bias.new_zeros(len(inputs[0]), size)
-        ended = []
-        for given in inputs:
-            ended.append(state[len(given) :])
-            state, memory = state[: len(given)], memory[: len(given)]
-            enter, forget, fresh, leave = (given + torch.addmm(self.cell.bias_hh, state, weight)).chunk(4, 1)
-            memory = torch.sigmoid(forget) * memory + torch.sigmoid(enter) * torch.tanh(fresh)
-            state = torch.sigmoid(leave) * torch.tanh(memory)
-        return torch.cat([state, *reversed(ended)])
+    def step(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """h_t and c_t from those of the step before."""
+        h, c = state
+        i, f, g, o = (x + torch.addmm(self.cell.bias_hh, h, self.cell.weight_hh.T)).chunk(4, 1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c

@@ -5,9 +5,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.models.kernels.dropout import drop
+from magus_pyg.models.kernels.dropout import dropout
+from magus_pyg.models.kernels.field_vectors import FieldVectors, linear_of_fields
 
 __all__ = ["MLP", "check_sizes"]
 
@@ -86,11 +88,23 @@ class MLP(nn.Module):
         """[..., n_in] to [..., n_out]."""
         return self.rest(self.first(x))
 
+    def of_fields(self, user: FieldVectors, item: FieldVectors) -> Tensor:
+        """The output for the four fields' vectors side by side, [n] or [n, m] if `n_out` is 1."""
+        return self.rest(linear_of_fields(user, item, self.first.weight, self.first.bias)).squeeze(-1)
+
+    def of_parts(self, *parts: Tensor) -> Tensor:
+        """The output for parts side by side, [..., size] each, which broadcast: each has columns of the first layer."""
+        weights = torch.split(self.first.weight, [part.shape[-1] for part in parts], 1)
+        hidden = F.linear(parts[0], weights[0], self.first.bias)
+        for part, weight in zip(parts[:0:-1], weights[:0:-1], strict=True):
+            hidden = hidden + F.linear(part, weight)
+        return self.rest(hidden)
+
     def rest(self, x: Tensor) -> Tensor:
         """All after the first layer: from its output before the activation, [..., units], to [..., n_out]."""
         for number, layer in enumerate(self.layers):
             if number:
                 x = layer(x)
             if number < self.n_hidden:
-                x = drop(self.activations[number](x), self.dropout, self.training)
+                x = dropout(self.activations[number](x), self.dropout, self.training)
         return x

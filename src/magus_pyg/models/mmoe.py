@@ -11,10 +11,13 @@ from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.feature_space import FeatureSpace
-from magus_pyg.models.field_model import FieldModelOptions, FieldRecommender, Terms
-from magus_pyg.models.fields import Side
+from magus_pyg.models.fields import EMBEDDINGS, LAYERS, FieldEmbeddings, generator_of
+from magus_pyg.models.interaction_model import InteractionOptions, InteractionRecommender, mean_norm
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.kernels.dropout import drop
+from magus_pyg.models.kernels.dropout import dropout
+from magus_pyg.models.kernels.field_vectors import FieldVectors, linear_of_fields
+from magus_pyg.models.kernels.weighted_sums import weighted_sums
+from magus_pyg.models.liked_words import LikedWords
 from magus_pyg.models.mlp import MLP, check_sizes
 from magus_pyg.options import check_range
 
@@ -24,7 +27,7 @@ _WORDS = "some word of the item was positive before"
 
 
 @dataclass
-class MMoEOptions(FieldModelOptions):
+class MMoEOptions(InteractionOptions):
     """Options of the mixture of experts, beside those of all models of fields; `hidden` are the layers of an expert.
 
     Attributes:
@@ -56,7 +59,7 @@ class MMoEOptions(FieldModelOptions):
         check_range(self, "task_weight", 0)
 
 
-class MMoE(FieldRecommender):
+class MMoE(InteractionRecommender):
     r"""Multi-gate mixture of experts (Ma et al. 2018, "Modeling Task Relationships in Multi-task Learning with
     Multi-gate Mixture-of-Experts", Eqs. 6-8).
 
@@ -83,27 +86,70 @@ class MMoE(FieldRecommender):
     """
 
     options: MMoEOptions
-    _key: Tensor
-    _first: Tensor
-    _count: Tensor
 
     def __init__(self, options: MMoEOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0) -> None:
         super().__init__(options, features, seed)
         self.tasks = ("positive", *self._other_tasks(interactions))
-        generator = self.layers_generator()
+        self.liked_words = LikedWords(features.n_words)
+        self.fields = FieldEmbeddings(features, options.dim, options.init_std, generator_of(seed, EMBEDDINGS))
+        generator = generator_of(seed, LAYERS)
         count, width, units = options.experts, 4 * options.dim, options.hidden[0]
+        # The experts f_i, each layer of all of them at once.
         self.first = MLP(width, [count * units], generator=generator).first
         self.weights = nn.ParameterList(torch.empty(count, *sizes) for sizes in pairwise(options.hidden))
         self.biases = nn.ParameterList(torch.zeros(count, size) for size in options.hidden[1:])
         for weight in self.weights:
             bound = (6 / weight.shape[1]) ** 0.5
             nn.init.uniform_(weight, -bound, bound, generator=generator)
+        # W_gk, task by task, and h^k.
         self.gates = nn.Parameter(torch.empty(len(self.tasks) * count, width))
         nn.init.xavier_uniform_(self.gates, generator=generator)
         self.towers = nn.ModuleList(
             MLP(options.hidden[-1], options.tower, 1, options.hidden_dropout, generator) for _ in self.tasks
         )
-        self._read(interactions)
+        self.liked_words.read(interactions, self.item_words)
+
+    @property
+    def width(self) -> int:
+        """All experts' widest layer."""
+        return self.options.experts * max(self.options.hidden)
+
+    def interact(self, user: FieldVectors, item: FieldVectors) -> Tensor:
+        """The logits of the first task of pairs, [n] or [n, m]."""
+        return self.task_logits(user, item, 1).squeeze(-1)
+
+    def task_logits(self, user: FieldVectors, item: FieldVectors, tasks: int | None = None) -> Tensor:
+        """The logits y_k of the first tasks, [n, tasks] or [n, m, tasks]; of all if None."""
+        experts = self._experts(user, item)  # f_i(x), [..., experts, units]
+        gates = linear_of_fields(user, item, self.gates)  # W_gk x
+        gates = gates.view(*gates.shape[:-1], len(self.tasks), self.options.experts)[..., :tasks, :]
+        mixed = weighted_sums(F.softmax(gates, -1), experts)  # Eqs. 8 and 7, [..., tasks, units]
+        towers = [tower(mixed[..., task, :]) for task, tower in enumerate(self.towers[:tasks])]  # Eq. 6
+        return torch.cat(towers, -1)
+
+    def _experts(self, user: FieldVectors, item: FieldVectors) -> Tensor:
+        first = linear_of_fields(user, item, self.first.weight, self.first.bias)
+        x = self._activate(first.view(*first.shape[:-1], self.options.experts, self.options.hidden[0]))
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            x = self._activate(torch.einsum("...ei,eij->...ej", x, weight) + bias)
+        return x
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return dropout(F.relu(x), self.options.hidden_dropout, self.training)
+
+    def training_terms(self, batch: Batch) -> TrainingTerms:
+        """The logits of the first task, the penalty of the embeddings in use, and the weighted loss of the others."""
+        user, item = self.both_sides_of(batch)
+        logits = self.task_logits(user, item)
+        losses = F.binary_cross_entropy_with_logits(logits[:, 1:], self.targets(batch).to(logits.dtype))
+        return TrainingTerms(logits[:, 0], mean_norm(user, item, len(logits)), self.options.task_weight * losses)
+
+    def targets(self, batch: Batch) -> Tensor:
+        """What the tasks beside the first are to say of n rows, bool [n, tasks - 1]."""
+        if self.tasks == ("positive", _WORDS):
+            return self.liked_words.before(batch, self.item_words).unsqueeze(1)
+        kind = torch.arange(len(self.tasks) - 1, device=batch.action.device)
+        return batch.action.unsqueeze(1) == kind
 
     def _other_tasks(self, rows: Interactions) -> tuple[str, ...]:
         """Names of the tasks beside the first."""
@@ -131,89 +177,4 @@ class MMoE(FieldRecommender):
                 f"the model was built for the tasks {list(self.tasks)}, and these rows have {list(tasks)}; build it "
                 "with interactions=data.train"
             )
-        self._read(train)
-
-    def _read(self, train: Interactions) -> None:
-        """For each pair (user, word) that a positive row has: the place of the first such row, and their number."""
-        self.ordered = train.ordered
-        before = train.earlier_positives()
-        liked = torch.argsort(train.user, stable=True)
-        liked = liked[train.label[liked] == 1]
-        position, word = self.item_words.gather(train.item[liked].to(self.device))
-        row = liked.to(self.device)[position]
-        key = train.user.to(self.device)[row] * self.features.n_words + word
-        key, order = torch.sort(key, stable=True)  # so that the first row of a pair stands first
-        distinct, count = torch.unique_consecutive(key, return_counts=True)
-        first = before.to(self.device)[row][order][count.cumsum(0) - count]
-        for name, tensor in (("_key", distinct), ("_first", first), ("_count", count)):
-            self.register_buffer(name, tensor, persistent=False)
-
-    @property
-    def width(self) -> int:
-        """All experts' widest layer."""
-        return self.options.experts * max(self.options.hidden)
-
-    def user_terms(self, side: Side) -> Terms:
-        """The side's share of the experts' first layer [n, experts · units] and of the gates [n, tasks · experts]."""
-        x, size = side.vectors.flatten(1), 2 * self.options.dim
-        return F.linear(x, self.first.weight[:, :size], self.first.bias), F.linear(x, self.gates[:, :size])
-
-    def candidate_terms(self, side: Side) -> Terms:
-        """As `user_terms`, without the bias."""
-        x, size = side.vectors.flatten(1), 2 * self.options.dim
-        return F.linear(x, self.first.weight[:, size:]), F.linear(x, self.gates[:, size:])
-
-    def combine(self, left: Terms, right: Terms, pairs: bool) -> Tensor:
-        """The logits of the first task, [n] or [n, m]."""
-        (first, gate), (other, other_gate) = left, right
-        if pairs:
-            first, gate = first.unsqueeze(1), gate.unsqueeze(1)
-        count = self.options.experts
-        share = F.softmax(gate[..., :count] + other_gate[..., :count], -1)  # Eq. 8
-        mixed = (share.unsqueeze(-1) * self._experts(first + other)).sum(-2)  # Eq. 7
-        logits: Tensor = self.towers[0](mixed).squeeze(-1)  # Eq. 6
-        return logits
-
-    def training_terms(self, batch: Batch) -> TrainingTerms:
-        """The logits of the first task, the penalty of the embeddings in use, and the weighted loss of the others."""
-        left, right = self._batch_sides(batch)
-        logits = self.task_logits(left, right)
-        target = self.targets(batch)
-        losses = F.binary_cross_entropy_with_logits(logits[:, 1:], target.to(logits.dtype))
-        return TrainingTerms(logits[:, 0], self._penalty(left, right, len(logits)), self.options.task_weight * losses)
-
-    def task_logits(self, left: Side, right: Side) -> Tensor:
-        """The logits of all tasks for n rows, float [n, tasks]."""
-        (first, gate), (other, other_gate) = self.user_terms(left), self.candidate_terms(right)
-        share = F.softmax((gate + other_gate).view(-1, len(self.tasks), self.options.experts), -1)  # Eq. 8
-        mixed = share @ self._experts(first + other)  # Eq. 7, [n, tasks, units]
-        return torch.cat([tower(mixed[:, task]) for task, tower in enumerate(self.towers)], 1)  # Eq. 6
-
-    def targets(self, batch: Batch) -> Tensor:
-        """What the tasks beside the first are to say of n rows, bool [n, tasks - 1]."""
-        if self.tasks == ("positive", _WORDS):
-            return self._word_was_positive(batch).unsqueeze(1)
-        kind = torch.arange(len(self.tasks) - 1, device=batch.action.device)
-        return batch.action.unsqueeze(1) == kind
-
-    def _word_was_positive(self, batch: Batch) -> Tensor:
-        words = self.item_words.select(batch.item)
-        row = words.row
-        if not len(self._key):
-            return torch.zeros_like(batch.item, dtype=torch.bool)
-        key = batch.user[row] * self.features.n_words + words.index
-        place = torch.searchsorted(self._key, key).clamp(max=len(self._key) - 1)
-        # Without an order: in another positive row than this one.
-        earlier = self._first[place] < batch.past[row] if self.ordered else self._count[place] > batch.label[row]
-        hit = (self._key[place] == key) & earlier
-        return torch.zeros_like(batch.item).index_add(0, row, hit.to(torch.int64)) > 0
-
-    def _experts(self, first: Tensor) -> Tensor:
-        """f_i(x) for all experts, [..., experts, units], from their first layer before its activation."""
-        x = self._activate(first.view(*first.shape[:-1], self.options.experts, self.options.hidden[0]))
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            x = self._activate(torch.einsum("...ei,eij->...ej", x, weight) + bias)
-        return x
-
-    def _activate(self, x: Tensor) -> Tensor:
-        return drop(F.relu(x), self.options.hidden_dropout, self.training)
+        self.liked_words.read(train, self.item_words)

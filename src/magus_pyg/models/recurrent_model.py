@@ -11,18 +11,19 @@ from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
-from magus_pyg.models.fields import Fields
+from magus_pyg.models.fields import EMBEDDINGS, LAYERS, FieldEmbeddings, FieldRecommender, generator_of
 from magus_pyg.models.history import History, Window
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.kernels.dropout import drop
-from magus_pyg.models.kernels.row_gather import take_rows
+from magus_pyg.models.kernels.dropout import dropout
+from magus_pyg.models.kernels.gather_rows import gather_rows
+from magus_pyg.models.kernels.id_and_bag import IdAndBag
 from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.models.scoring_blocks import slices
 from magus_pyg.options import check_range
 from magus_pyg.random import derive_seed
 
 __all__ = ["RecurrentOptions", "RecurrentRecommender"]
 
-_EMBEDDINGS, _CELL = 1, 2  # what a random number is for
 _USERS = 1 << 14  # histories encoded at once while scoring
 
 
@@ -53,7 +54,7 @@ class RecurrentOptions(ModelOptions):
         check_range(self, "init_std", 0)
 
 
-class RecurrentRecommender(DotProductRecommender):
+class RecurrentRecommender(FieldRecommender, DotProductRecommender):
     r"""A user's latest liked items, oldest first, run through a recurrent cell; its last state meets the candidate.
 
     .. math::
@@ -87,91 +88,71 @@ class RecurrentRecommender(DotProductRecommender):
     ) -> None:
         super().__init__(options, features, seed)
         self.history = History(interactions, features.n_users, options.history)
-        generator = torch.Generator().manual_seed(derive_seed(seed, _EMBEDDINGS))
-        self.fields = Fields(features, options.dim, options.init_std, generator)
+        self.fields = FieldEmbeddings(features, options.dim, options.init_std, generator_of(seed, EMBEDDINGS))
         self.bias = nn.Parameter(torch.zeros(()))
         # The cell fills itself from torch's generator, which is put back as it was.
         with torch.random.fork_rng([]):
-            torch.default_generator.manual_seed(derive_seed(seed, _CELL))
+            torch.default_generator.manual_seed(derive_seed(seed, LAYERS))
             self.cell = self.make_cell()
-            self.project = nn.Linear(options.hidden, options.dim, bias=False)
+            self.project = nn.Linear(options.hidden, options.dim, bias=False)  # W
 
     @abstractmethod
     def make_cell(self) -> nn.RNNCellBase:
         """The cell, which reads vectors of length dim and has a state of length hidden."""
 
     @abstractmethod
-    def run(self, inputs: list[Tensor]) -> Tensor:
-        """The last state of each of n histories.
+    def step(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """One step of the cell.
 
         Args:
-            inputs: for each step, W_ih x + b_ih of the histories that have so many items, [n_t, gates · hidden];
-                n_t falls from step to step, and the histories that end are the last ones.
+            x: what the gates take from the items read, W_ih x_t + b_ih, [n, gates · hidden].
+            state: of the step before, [n, hidden] each; h first.
 
         Returns:
-            float [n, hidden].
+            The state after the step.
         """
 
     def embed_users(self, user: Tensor) -> Tensor:
         """[W h + p_u, ℓ_u + b, 1], float [n, dim + 2], for `user` int64 [n] with their whole training history."""
-        if torch.is_grad_enabled() or len(user) <= _USERS:
-            return self._user_side(user, None)[0]
-        return torch.cat([self._user_side(part, None)[0] for part in torch.split(user, _USERS)])
+        size = len(user) if torch.is_grad_enabled() else _USERS
+        parts = slices(len(user), max(1, size)) or [slice(0, 0)]
+        return torch.cat([self._user(user[part], None)[0] for part in parts])
 
     def embed_candidates(self, candidates: Candidates) -> Tensor:
         """[q_v, 1, ℓ_v], float [n, dim + 2], for n candidates."""
-        return self._candidate_side(*self._candidates(candidates))[0]
-
-    def observe(self, train: Interactions) -> None:
-        """Note which users and items have a training row, and that the histories are those of the same rows."""
-        super().observe(train)
-        self.history.check(train)
+        return self._candidate(self.candidates(candidates, joined=True))
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, each with the history before it, and the mean squared length of the embeddings used.
 
         Of a history that is the mean over its items.
         """
-        left, left_norm = self._user_side(batch.user, batch.past)
-        right, right_norm = self._candidate_side(*self._items(batch.item, None))
-        penalty = (left_norm + right_norm) / max(1, len(batch.user))
-        return TrainingTerms((left * right).sum(1), penalty, penalty.new_zeros(()))
+        user, norm = self._user(batch.user, batch.past)
+        item = self.items(batch.item, joined=True)
+        penalty = (norm + item.norm) / max(1, len(batch.user))
+        return TrainingTerms((user * self._candidate(item)).sum(1), penalty, penalty.new_zeros(()))
 
-    def _user_side(self, user: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The embeddings [n, dim + 2] and the sum of the squared lengths in use."""
-        self._forget()
-        if self._reads_sides:
-            rows = self._read_users(self.fields, user, joined=True)
-            vector, linear, own_norm = rows.vectors.squeeze(1), rows.linear, rows.norm
-        else:
-            side = self.fields.users(user, self.user_known[user], self.user_profiles.select(user))
-            vector, linear, own_norm = side.vectors.sum(1), side.linear, side.norm
+    def observe(self, train: Interactions) -> None:
+        """Note which users and items have a training row, and that the histories are those of the same rows."""
+        super().observe(train)
+        self.history.check(train)
+
+    def _user(self, user: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """[W h + p_u, ℓ_u + b, 1], [n, dim + 2], and the sum of the squared lengths in use."""
+        own = self.users(user, joined=True)
         window, place = self.history.shared_windows(user, past)
-        state, norm = self._states(window, torch.bincount(place, minlength=len(window.item)))
-        vector = self._drop(vector) + take_rows(self.project(self._drop(state)), place)
-        linear = (linear + self.bias).unsqueeze(1)
-        return torch.cat([vector, linear, torch.ones_like(linear)], 1), own_norm + norm
+        state, norm = self._last_states(window, torch.bincount(place, minlength=len(window.item)))
+        vector = self._drop(own.vectors) + gather_rows(self.project(self._drop(state)), place)
+        linear = (own.linear + self.bias).unsqueeze(1)
+        return torch.cat([vector, linear, torch.ones_like(linear)], 1), own.norm + norm
 
-    def _candidate_side(self, vector: Tensor, linear: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
-        self._forget()
-        linear = linear.unsqueeze(1)
-        return torch.cat([self._drop(vector), torch.ones_like(linear), linear], 1), norm
+    def _candidate(self, own: IdAndBag) -> Tensor:
+        """[q_v, 1, ℓ_v], [n, dim + 2]."""
+        linear = own.linear.unsqueeze(1)
+        return torch.cat([self._drop(own.vectors), torch.ones_like(linear), linear], 1)
 
-    def _items(self, item: Tensor, weight: Tensor | None, distinct: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """The vectors [n, dim] and linear terms [n] of items, and the weighted sum of the squared lengths in use."""
-        if self._reads_sides:
-            rows = self._read_items(self.fields, item, weight, joined=True, distinct=distinct)
-            return rows.vectors.squeeze(1), rows.linear, rows.norm
-        return self._candidates(Candidates.of_items(item, self.item_words), weight)
-
-    def _candidates(self, candidates: Candidates, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_items`, of candidates."""
-        known = self.item_known[candidates.item]
-        side = self.fields.candidates(candidates.item, known, candidates.words, weight)
-        return side.vectors.sum(1), side.linear, side.norm
-
-    def _states(self, window: Window, uses: Tensor) -> tuple[Tensor, Tensor]:
-        """The last states [n, hidden] of windows.
+    def _last_states(self, window: Window, uses: Tensor) -> tuple[Tensor, Tensor]:
+        """The last states h [n, hidden] of windows.
 
         Args:
             window: n of them.
@@ -188,12 +169,15 @@ class RecurrentRecommender(DotProductRecommender):
         if self.training:
             share = uses[order] / lengths.clamp(min=1)
             weight = share.new_zeros(len(item)).index_add_(0, place, share.expand_as(mask)[mask])
-        vector, _, norm = self._items(item, weight, distinct=True)
-        gates = F.linear(self._drop(vector), self.cell.weight_ih, self.cell.bias_ih)
-        state = self.run(list(torch.split(take_rows(gates, place), counts)))
-        state = torch.cat([state, state.new_zeros(len(order) - len(state), state.shape[1])])
+        read = self.items(item, weight, distinct=True, joined=True)
+        gates = F.linear(self._drop(read.vectors), self.cell.weight_ih, self.cell.bias_ih)
+        state: tuple[Tensor, ...] = (self.bias.new_zeros(len(order), self.options.hidden),) * 2
+        ended = []  # the windows that end are the last ones
+        for x in torch.split(gather_rows(gates, place), counts):
+            ended.append(state[0][len(x) :])
+            state = self.step(x, tuple(part[: len(x)] for part in state))
         back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
-        return state[back], norm
+        return torch.cat([state[0], *reversed(ended)])[back], read.norm
 
     def _drop(self, vectors: Tensor) -> Tensor:
-        return drop(vectors, self.options.dropout, self.training)
+        return dropout(vectors, self.options.dropout, self.training)

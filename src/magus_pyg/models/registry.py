@@ -13,18 +13,18 @@ from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.models.din import DIN, DINOptions
 from magus_pyg.models.feature_space import FeatureSpace
-from magus_pyg.models.fm import FM
-from magus_pyg.models.gipa import GIPA
+from magus_pyg.models.fm import FM, FMOptions
+from magus_pyg.models.gipa import GIPA, GIPAOptions
 from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.mmoe import MMoE, MMoEOptions
-from magus_pyg.models.model_options import FMOptions, GIPAOptions, ModelOptions, RGATOptions, RGCNOptions
+from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.pnn import PNN, PNNOptions
-from magus_pyg.models.rgat import RGAT
-from magus_pyg.models.rgcn import RGCN
+from magus_pyg.models.rgat import RGAT, RGATOptions
+from magus_pyg.models.rgcn import RGCN, RGCNOptions
 
 __all__ = ["MODELS", "ModelEntry", "build_model", "model_entry"]
 

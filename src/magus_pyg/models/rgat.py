@@ -1,13 +1,35 @@
 """The relational graph attention network as a base recommender."""
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
+from magus_pyg.errors import ConfigError
 from magus_pyg.models.graph_inputs import RELATIONS
-from magus_pyg.models.graph_model import GraphRecommender, Nodes
-from magus_pyg.models.model_options import RGATOptions
+from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import RGATConv
+from magus_pyg.options import check_range
 
-__all__ = ["RGAT"]
+__all__ = ["RGAT", "RGATOptions"]
+
+
+@dataclass
+class RGATOptions(GraphModelOptions):
+    """Options of the relational graph attention, beside those of all graph models.
+
+    Attributes:
+        name: "rgat".
+        heads: attention heads; must divide `dim`.
+    """
+
+    name: str = "rgat"
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range(self, "heads", 1)
+        if self.dim % self.heads:
+            raise ConfigError(f"RGATOptions.heads must divide dim={self.dim} (got {self.heads})")
 
 
 class RGAT(GraphRecommender):

@@ -1,14 +1,33 @@
 """The relational graph convolution as a base recommender."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
-from magus_pyg.models.graph_model import GraphRecommender, Nodes
-from magus_pyg.models.model_options import RGCNOptions
+from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import RGCNConv
+from magus_pyg.options import check_range
 
-__all__ = ["RGCN"]
+__all__ = ["RGCN", "RGCNOptions"]
+
+
+@dataclass
+class RGCNOptions(GraphModelOptions):
+    """Options of the relational graph convolution, beside those of all graph models.
+
+    Attributes:
+        name: "rgcn".
+        num_bases: bases that the relations' weights share; 0 gives each relation its own.
+    """
+
+    name: str = "rgcn"
+    num_bases: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range(self, "num_bases", 0)
 
 
 class RGCN(GraphRecommender):

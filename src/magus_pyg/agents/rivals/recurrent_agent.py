@@ -15,7 +15,7 @@ from magus_pyg.agents.ranking import rank_top
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes, steady
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.models.kernels.row_gather import take_rows
+from magus_pyg.models.kernels.gather_rows import gather_rows
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.protocol import Feedback, Scorer, SessionView
 
@@ -284,4 +284,4 @@ def _projected(network: RecurrentNetwork, features: BaseFeatures, nodes: Session
     every = torch.arange(features.n_nodes)
     given, met = network.project(features(every).unsqueeze(0), every < features.n_items)
     place, shape = nodes.node.flatten(), (*nodes.node.shape, -1)
-    return take_rows(given[0], place).view(shape), take_rows(met[0], place).view(shape)
+    return gather_rows(given[0], place).view(shape), gather_rows(met[0], place).view(shape)

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["drop", "fill_mask"]
+__all__ = ["dropout", "dropout_mask_"]
 
 _LEVELS = 1 << 16
 
 
-def drop(x: Tensor, share: float, training: bool, spare: int = 0) -> Tensor:
+def dropout(x: Tensor, share: float, training: bool, spare: int = 0) -> Tensor:
     """Inverted dropout: entries become 0 with probability `share`, the others are scaled so that the mean stays.
 
     On a CPU, torch draws a random number of its own for each entry, which takes longer than the arithmetic of a small
@@ -30,16 +30,16 @@ def drop(x: Tensor, share: float, training: bool, spare: int = 0) -> Tensor:
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         dropped = F.dropout(x, share, True)
         return dropped if not spare else torch.cat([dropped[..., :-spare], x[..., -spare:]], -1)
-    return x * fill_mask(torch.empty_like(x), share, spare)
+    return x * dropout_mask_(torch.empty_like(x), share, spare)
 
 
-def fill_mask(mask: Tensor, share: float, spare: int = 0) -> Tensor:
-    """Make `mask` what `drop` multiplies a tensor of its shape with, in training: 0, or the scale.
+def dropout_mask_(mask: Tensor, share: float, spare: int = 0) -> Tensor:
+    """Make `mask` what `dropout` multiplies a tensor of its shape with, in training: 0, or the scale.
 
     Args:
         mask: any shape, overwritten.
         share: in (0, 1).
-        spare: as for `drop`.
+        spare: as for `dropout`.
 
     Returns:
         `mask`.

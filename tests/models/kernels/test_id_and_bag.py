@@ -6,36 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from magus_pyg.models import (
-    DIN,
-    FM,
-    GRU,
-    LSTM,
-    PNN,
-    DeepFM,
-    DeepFMOptions,
-    DINOptions,
-    FMOptions,
-    GRUOptions,
-    LSTMOptions,
-    MMoE,
-    MMoEOptions,
-    PNNOptions,
-)
-from magus_pyg.models.base import BaseRecommender
-from magus_pyg.models.kernels.dropped_side import read_dropped_side
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
-from magus_pyg.models.kernels.side_rows import Bags, SideIndex, read_side
+from magus_pyg.models.kernels.id_and_bag import BatchIndexer, embed_id_and_bag, plain_id_and_bag, sum_id_and_bag
 from magus_pyg.ragged import Ragged
-from magus_pyg.testing import small_features
-from magus_pyg.testing.small_log import TRAIN, interactions
-from magus_pyg.training.loader import whole_batch
 
 DIM = 3
+NAMES = ("item", "word")
 
 
 class Tables(nn.Module):
-    tables = ("item", "word")
+    tables = NAMES
     sparse = frozenset()
 
     def __init__(self, n_items, n_words, seed=0):
@@ -83,22 +63,29 @@ def problems(draw):
     return n_words, words, ids, known
 
 
-@given(problems(), st.booleans(), st.booleans(), st.booleans(), st.booleans())
-def test_a_side_is_the_literal_one(problem, joined, squares, sparse, weighted):
+@given(problems(), st.sampled_from(["apart", "joined", "sums"]), st.booleans(), st.booleans())
+def test_it_is_the_literal_one(problem, form, sparse, weighted):
     n_words, words, ids, known = problem
     tables, rows = Tables(len(words), n_words), Ragged.from_lists(words)
     if sparse:
         choose_sparse(tables, -1)
     known = torch.tensor([*known, False], dtype=torch.float64)  # the last one is "no item"
     index = torch.tensor(ids)
-    weight = torch.rand(len(ids), dtype=torch.float64, generator=torch.Generator().manual_seed(1)) if weighted else None
-    members = SideIndex().members(index, known, rows, tables, tables.tables)
-    found = read_side(tables, "item", "word", members, weight, joined, squares)
+    weight = torch.rand(len(ids), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    weight = weight if weighted and form != "sums" else None
+    members = BatchIndexer().find(index, known, rows, tables, NAMES)
     every = torch.ones(len(ids), dtype=torch.float64) if weight is None else weight
-    expected = literal(tables, ids, known, words, every, joined)
-    assert (found.square is not None) == squares
-    expected = expected if squares else expected[:3]
-    for one, other in zip(found, expected, strict=False):
+    vectors, linear, norm, square = literal(tables, ids, known, words, every, form != "apart")
+    if form == "sums":
+        found = sum_id_and_bag(tables, NAMES, members)
+        expected = torch.cat([vectors.squeeze(1), linear.unsqueeze(1)], 1), norm, square
+    else:
+        found = embed_id_and_bag(tables, NAMES, members, weight, form == "joined")
+        plain = plain_id_and_bag(tables, NAMES, index, known[index], rows.select(index), weight, training=True)
+        expected = vectors.squeeze(1) if form == "joined" else vectors, linear, norm
+        torch.testing.assert_close(plain.vectors.sum(1) if form == "joined" else plain.vectors, expected[0])
+        torch.testing.assert_close(plain[1:], expected[1:])
+    for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
     given_ones = gradients(found, tables, 2)
     expected_ones = gradients(expected, tables, 2)
@@ -126,16 +113,18 @@ def problem_of(n_items, n_words, n, distinct=False):
     [(5, 4, 9), (40, 4, 9), (40, 90, 9), (5, 90, 9), (5, 0, 9), (40, 0, 3), (1, 1, 1), (5, 4, 0)],
 )
 @pytest.mark.parametrize("distinct", [False, True])
-@pytest.mark.parametrize("joined", [False, True])
-def test_the_gradient_of_a_side(n_items, n_words, n, distinct, joined):
+@pytest.mark.parametrize("form", ["apart", "joined", "sums"])
+def test_its_gradient(n_items, n_words, n, distinct, form):
     tables, rows, ids, known = problem_of(n_items, n_words, min(n, n_items) if distinct else n, distinct)
     weight = torch.rand(len(ids), dtype=torch.float64)
-    members = SideIndex().members(ids, known, rows, tables, tables.tables, distinct)
+    members = BatchIndexer().find(ids, known, rows, tables, NAMES, distinct)
 
     def read(item, word):
         holder = nn.Module()
         holder.item, holder.word = item, word
-        return tuple(read_side(holder, "item", "word", members, weight, joined, True))
+        if form == "sums":
+            return sum_id_and_bag(holder, NAMES, members)
+        return tuple(embed_id_and_bag(holder, NAMES, members, weight, form == "joined"))
 
     item, word = (table.detach().requires_grad_() for table in (tables.item, tables.word))
     assert torch.autograd.gradcheck(read, (item, word))
@@ -143,84 +132,26 @@ def test_the_gradient_of_a_side(n_items, n_words, n, distinct, joined):
 
 def test_what_is_the_same_in_each_step_is_kept():
     tables, rows, ids, known = problem_of(5, 4, 9)
-    index = SideIndex()
-    first, second = (index.members(ids, known, rows, tables, tables.tables) for _ in range(2))
-    assert first.entries is second.entries
+    index = BatchIndexer()
+    first, second = (index.find(ids, known, rows, tables, NAMES) for _ in range(2))
+    assert first.bags.entries is second.bags.entries
     other = Ragged(rows.ptr.clone(), rows.index.clone())
-    assert index.members(ids, known, other, tables, tables.tables).entries is not first.entries
+    assert index.find(ids, known, other, tables, NAMES).bags.entries is not first.bags.entries
     # Sparse gradients are those of the rows in use.
     choose_sparse(tables, 4)
     assert tables.sparse == {"item"}
-    members = index.members(ids, known, rows, tables, tables.tables)
+    members = index.find(ids, known, rows, tables, NAMES)
     assert members.ids.tolist() == sorted(set(ids.tolist()))
 
 
-def test_the_gradient_of_a_dropped_side():
-    tables, rows, ids, known = problem_of(6, 5, 9)
-    known[2] = 0
-
-    def read(item, word):
-        holder = nn.Module()
-        holder.item, holder.word = item, word
-        bags = Bags.of_rows(rows, ids, item.dtype)
-        torch.manual_seed(4)
-        return tuple(read_dropped_side(holder, "item", "word", ids, known[ids], bags, 0.4))
-
-    item, word = (table.detach().requires_grad_() for table in (tables.item, tables.word))
-    assert torch.autograd.gradcheck(read, (item, word))
-
-
-MODELS = [
-    FMOptions(dim=4, dropout=0.0),
-    FMOptions(dim=4, dropout=0.4),
-    DeepFMOptions(dim=4, hidden=[5]),
-    PNNOptions(dim=4, hidden=[5, 3]),
-    PNNOptions(dim=4, hidden=[5, 3], product="outer"),
-    MMoEOptions(dim=4),
-    DINOptions(dim=4, history=3, attention=[3], layers=[4]),
-    GRUOptions(dim=4, hidden=3, history=3),
-    LSTMOptions(dim=4, hidden=3, history=3),
-]
-
-
-@pytest.mark.parametrize("options", MODELS, ids=lambda options: options.name)
-@pytest.mark.parametrize("sparse", [-1, 1 << 40])
-@pytest.mark.parametrize("repeat", [1, 3])
-def test_a_step_is_that_of_plain_operations(options, sparse, repeat, monkeypatch):
-    """Loss, penalty and gradients, dropout included: the same random numbers go to the same entries."""
-    classes = {"fm": FM, "deepfm": DeepFM, "pnn": PNN, "mmoe": MMoE, "din": DIN, "gru": GRU, "lstm": LSTM}
-    rows = interactions(TRAIN)
-    kind, features = classes[options.name], small_features()
-    model = kind(options, features) if options.name in ("fm", "deepfm", "pnn") else kind(options, features, rows)
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
-    model.observe(rows)
-    model.item_known[2] = 0
-    choose_sparse(model, sparse)
-    batch = whole_batch(rows)
-    batch = type(batch)(*(column.repeat(repeat) for column in batch))
-    found = []
-    for plain in (False, True):
-        monkeypatch.setattr(BaseRecommender, "_reads_sides", property(lambda self, plain=plain: not plain))
-        model.train().zero_grad()
-        torch.manual_seed(7)
-        logits, penalty, further = model.training_terms(batch)
-        (logits.square().sum() + 0.3 * penalty + further).backward()
-        found.append([logits, penalty, further, *(parameter.grad.to_dense() for parameter in model.parameters())])
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.cuda
-def test_a_side_on_cuda_is_that_on_the_cpu():
+def test_on_cuda_it_is_that_on_the_cpu():
     tables, rows, ids, known = problem_of(6, 5, 9)
     found = []
     for device in ("cpu", "cuda"):
         tables, moved = tables.to(device), Ragged(rows.ptr.to(device), rows.index.to(device))
-        members = SideIndex().members(ids.to(device), known.to(device), moved, tables, tables.tables)
-        read = read_side(tables, "item", "word", members, None, True, True)
+        members = BatchIndexer().find(ids.to(device), known.to(device), moved, tables, NAMES)
+        read = (*embed_id_and_bag(tables, NAMES, members), *sum_id_and_bag(tables, NAMES, members))
         tables.zero_grad()
         sum(part.sum() for part in read).backward()
         found.append([part.cpu() for part in (*read, tables.item.grad, tables.word.grad)])
