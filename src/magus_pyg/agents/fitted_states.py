@@ -5,6 +5,7 @@ Every state is saved by its `tensors` and read back by its `of_tensors`, which c
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from math import isfinite
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
@@ -69,7 +70,9 @@ class FittedValues:
         for entry in fields(state):
             kind, value = type(getattr(found, entry.name)), tensors[entry.name]
             number = float(value) if value.numel() == 1 else float("nan")
-            if number != number or (kind is not float and (number not in (0.0, 1.0) if kind is bool else number % 1.0)):
+            if not isfinite(number) or (
+                kind is not float and (number not in (0.0, 1.0) if kind is bool else number % 1.0)
+            ):
                 raise RunError(
                     f"{cls.called} is damaged: {entry.name} must be one {kind.__name__} (got "
                     f"{value.flatten()[:3].tolist()}); train again with this agent"

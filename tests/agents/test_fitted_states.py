@@ -1,0 +1,123 @@
+"""Fitted states: read back as they were saved, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from magus_pyg.agents import BayesState, EdgeFactors
+from magus_pyg.agents.fitted_states import FittedValues, network_tensors, read_network
+from magus_pyg.agents.normalised_fitting import NormalisedState
+from magus_pyg.agents.rivals import BeliefCalibration, MaxEntropyState
+from magus_pyg.agents.rivals.ear import Reflection
+from magus_pyg.agents.rivals.policy import PolicyNetwork
+from magus_pyg.agents.rivals.recurrent_agent import RecurrentRanking
+from magus_pyg.dialogues import DialogueBayesState
+from magus_pyg.dialogues.dialogue_methods import DIALOGUE_METHODS, DialogueMagusState
+from magus_pyg.errors import RunError
+from magus_pyg.graph import n_nodes
+from magus_pyg.testing import small_graph
+
+STATES: list[FittedValues] = [
+    BayesState(0.7, 0.1, 0.2, 1.5, 1),
+    BeliefCalibration(2.0, 0.05, 0.3, 0.5),
+    DialogueBayesState(0.3, 0.9, 0.1, -1.0, 0.2, 0.6, 1.0),
+    DialogueMagusState(0.3),
+    MaxEntropyState(2.0, 0.05, 0.3, 0.5, 2, False),
+    NormalisedState(0.97),
+    RecurrentRanking(0.4, -1.0, 0.5),
+    Reflection(0.3, 4),
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: type(state).__name__)
+def test_values_are_read_as_they_were_saved(state: FittedValues) -> None:
+    tensors = state.tensors()
+    assert all(value.dtype == torch.float64 and value.shape == () for value in tensors.values())
+    assert type(state).of_tensors({**tensors, "policy.more": torch.ones(3)}) == state
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: type(state).__name__)
+def test_values_that_are_missing_or_no_numbers_are_named(state: FittedValues) -> None:
+    for name in state.tensors():
+        short = {key: value for key, value in state.tensors().items() if key != name}
+        with pytest.raises(RunError, match=rf"{state.called} lacks {name}"):
+            type(state).of_tensors(short)
+        for bad in (torch.tensor(float("nan")), torch.tensor([0.1, 0.2]), torch.tensor(float("inf"))):
+            with pytest.raises(RunError, match=rf"{state.called} is damaged: .*{name}"):
+                type(state).of_tensors({**short, name: bad})
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "value"),
+    [
+        (BayesState(), "temperature", 0.0),
+        (BayesState(), "error_rate", 0.5),
+        (BayesState(), "depth", 0.5),
+        (MaxEntropyState(), "ending", 2.0),
+        (MaxEntropyState(), "items", -1.0),
+        (NormalisedState(), "mixing", 1.0),
+        (DialogueMagusState(), "minus_scale", -0.1),
+        (DialogueBayesState(), "bits", 1.5),
+        (Reflection(), "rate", -1.0),
+        (RecurrentRanking(), "temperature", 0.0),
+    ],
+)
+def test_values_out_of_range(state: FittedValues, name: str, value: float) -> None:
+    with pytest.raises(RunError, match=f"is damaged: .*{name}"):
+        type(state).of_tensors({**state.tensors(), name: torch.tensor(value, dtype=torch.float64)})
+
+
+def factors() -> EdgeFactors:
+    count = n_nodes(small_graph())
+    generator = torch.Generator().manual_seed(0)
+    sides = (torch.rand((count, size), generator=generator) for size in (3, 4))
+    return EdgeFactors(*sides, 0.7, 0.3)
+
+
+def test_edge_factors() -> None:
+    graph, saved = small_graph(), factors().tensors()
+    read = EdgeFactors.of_tensors(saved, graph)
+    assert torch.equal(read.positive, factors().positive)
+    assert torch.equal(read.negative, factors().negative)
+    assert (read.minus_scale, read.refusal) == (0.7, 0.3)
+    nan = saved["positive"].clone()
+    nan[1, 1] = float("nan")
+    bad: list[tuple[dict[str, Tensor], str]] = [
+        ({"negative": saved["negative"][:-1]}, r"of another graph: negative must be \[\d+, r\]"),
+        ({"positive": saved["positive"][:, 0]}, "of another graph: positive"),
+        ({"positive": nan}, "damaged: positive"),
+        ({"minus_scale": torch.tensor(-0.1)}, "damaged: minus_scale"),
+        ({"refusal": torch.tensor(float("inf"))}, "damaged: refusal"),
+    ]
+    for change, message in bad:
+        with pytest.raises(RunError, match=message):
+            EdgeFactors.of_tensors({**saved, **change}, graph)
+    with pytest.raises(RunError, match="lacks refusal"):
+        EdgeFactors.of_tensors({key: value for key, value in saved.items() if key != "refusal"}, graph)
+    wide = replace(factors(), positive=factors().positive.double())
+    assert wide.tensors()["positive"].dtype == torch.float32
+
+
+def test_a_network() -> None:
+    network = PolicyNetwork(3, 4, 5, 0).double()
+    saved = network_tensors(network, "policy.")
+    read = PolicyNetwork.of_tensors({**saved, "rate": torch.tensor(1.0)})
+    assert all(torch.equal(value, read.state_dict()[key]) for key, value in network.state_dict().items())
+    assert not any(value.requires_grad for value in read.parameters())
+    name = next(iter(saved))
+    for change in ({name: torch.full_like(saved[name], float("inf"))}, {name: saved[name][:-1]}):
+        with pytest.raises(RunError, match="the policy of the run cannot be used"):
+            PolicyNetwork.of_tensors({**saved, **change})
+    with pytest.raises(RunError, match="the net cannot be used"):
+        read_network(lambda own: PolicyNetwork(*own["size"].shape), {}, "net.", "the net")
+
+
+def test_dialogues_say_what_was_not_fitted() -> None:
+    entry = DIALOGUE_METHODS["bayes"]
+    with pytest.raises(RunError, match="bayes was not fitted for dialogues in this run"):
+        entry.read("bayes", {"bayes": BayesState().tensors()})
+    state = DialogueBayesState(0.3)
+    assert entry.read("bayes", {"ear_bayes": state.tensors()}) == state
+    assert DIALOGUE_METHODS["items"].read("items", {}) is None
