@@ -8,6 +8,7 @@ import pandas as pd
 
 from magus_pyg.data.dataset import RecDataset, empty_searched, word_columns
 from magus_pyg.data.dataset_options import DatasetOptions, LogOptions, check_options
+from magus_pyg.data.field_values import resolve_entities
 from magus_pyg.data.filters import Kept, kept_by_rules
 from magus_pyg.data.ordering import copies, stable_order
 from magus_pyg.data.split import temporal_split
@@ -137,7 +138,10 @@ def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
         unknown = [name for name in names if name not in fields]
         if unknown:
             raise ConfigError(f"dataset {options.name!r}: no {what} {unknown[0]!r}; there are {', '.join(fields)}")
-    wordless = (tables.items[list(columns)] == "").all(axis=1)
+    items = tables.items
+    if options.title_field and options.title_field not in columns:  # words have none left
+        items = items.assign(**{options.title_field: items[options.title_field].map(resolve_entities)})
+    wordless = (items[list(columns)] == "").all(axis=1)
     notes = dict(tables.notes)
     _note(notes, "items without words", int(wordless.sum()))
     if notes:
@@ -148,7 +152,7 @@ def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
         name=options.name,
         user_ids=tables.users["user_id"].to_numpy(dtype=object),
         item_ids=tables.items["item_id"].to_numpy(dtype=object),
-        items=tables.items,
+        items=items,
         users=tables.users,
         user=log.user.astype(np.int64, copy=False),
         item=log.item.astype(np.int64, copy=False),

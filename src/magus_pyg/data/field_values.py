@@ -65,11 +65,13 @@ def clean_text(text: str) -> str:
 
     A "|" becomes "/", since it joins values inside this package.
     """
-    if "&" in text:
-        # Scraped text is often escaped twice.
-        text = html.unescape(html.unescape(text))
-    text = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
+    text = unicodedata.normalize("NFC", resolve_entities(text).translate(_INVISIBLE))
     return " ".join(text.split()).replace("|", "/")
+
+
+def resolve_entities(text: str) -> str:
+    """A text with the characters that its HTML entities stand for; scraped text is often escaped twice."""
+    return html.unescape(html.unescape(text)) if "&" in text else text
 
 
 def clean_fields(

@@ -236,6 +236,10 @@ def test_titles_are_a_column_of_the_item_table(write):
     assert load_dataset(tabular(write())).title_field == ""
     data = load_dataset(tabular(write(), title_field="title"))
     assert data.items[data.title_field].tolist() == ["Seven", "Other", "Eight"]
+    scraped = write({"items.csv": ITEMS.replace("Seven", "S &amp;amp; T&#39;s")})
+    data = load_dataset(tabular(scraped, title_field="title"))
+    assert data.items["title"].tolist() == ["S & T's", "Other", "Eight"]
+    write()
     message = r"items.csv: no column 'titel' \(asked for by title_field\); the file has .*; did you mean 'title'\?"
     with pytest.raises(DataError, match=message):
         load_dataset(tabular(write(), title_field="titel"))
