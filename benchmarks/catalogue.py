@@ -21,7 +21,7 @@ from magus_pyg.agents import EdgeFactors
 from magus_pyg.graph import n_nodes
 from magus_pyg.online.catalogue import Catalogue
 from magus_pyg.online.catalogue.first_guess import query_sums, unit_scores
-from magus_pyg.online.node_play import Answer
+from magus_pyg.simulation import AnsweredList
 
 
 def skewed(random: np.random.Generator, n: int, values: int) -> np.ndarray:
@@ -67,7 +67,7 @@ def rounds_of(catalogue: Catalogue, seed: int, rounds: int) -> tuple[list[float]
     for _ in range(rounds):
         shown = play.recommend().tolist()
         clicked = target if target in shown else next((node for node in shown if node in wanted), None)
-        play.update(Answer(tuple(shown), clicked))
+        play.update(AnsweredList(tuple(shown), clicked))
         times.append(time.perf_counter() - begin)
         if clicked == target:
             return times, True
@@ -91,7 +91,7 @@ def many(catalogue: Catalogue, people: int, rounds: int) -> None:
             shown = play.recommend().tolist()
             queries = [node for node in shown if node >= catalogue.index.n_items]
             play.update(
-                Answer(tuple(shown), int(random.choice(queries)) if queries and random.random() < 0.5 else None)
+                AnsweredList(tuple(shown), int(random.choice(queries)) if queries and random.random() < 0.5 else None)
             )
     seconds = time.perf_counter() - begin
     print(f"{people} people, {rounds} rounds each: {people * rounds / seconds:,.0f} rounds/s")

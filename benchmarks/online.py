@@ -27,8 +27,8 @@ from magus_pyg.agents import EdgeFactors
 from magus_pyg.graph import item_id_of, n_items, n_nodes, node_words
 from magus_pyg.models import MODELS, BaseRecommender, FeatureSpace, Interactions, build_model
 from magus_pyg.online.catalogue import Catalogue
-from magus_pyg.online.node_play import Answer
 from magus_pyg.ragged import Ragged
+from magus_pyg.simulation import AnsweredList
 
 USERS, HISTORY, DIM, RANK, ROUNDS, LENGTH = 2_000, 30, 64, 65, 5, 3
 
@@ -70,7 +70,7 @@ def rounds_of(catalogue: Catalogue, scores: Tensor, person: int) -> tuple[float,
         queries = [node for node in shown if node >= catalogue.index.n_items]
         clicked = queries[0] if queries and (person + number) % 2 else None
         begin = time.perf_counter()
-        play.update(Answer(tuple(shown), clicked))
+        play.update(AnsweredList(tuple(shown), clicked))
         shown = play.recommend().tolist()
         later.append(time.perf_counter() - begin)
     return first, later

@@ -18,6 +18,7 @@ from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.errors import GraphError, RunError
 from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
+from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play, Scorer, SessionView
 
 __all__ = ["EdgeFactors", "MagusAgent"]
@@ -35,7 +36,7 @@ class EdgeFactors:
         negative: [N, r'] likewise for R-.
         minus_scale: factor on the R- weights of the first guess (Eq. 4), beside that of the options.
         refusal: weight of a refused node in Eq. (9): it sends -refusal along R+ where the options let it send nothing,
-            and the queries below a click then say nothing.
+            and the queries that were not read then say nothing.
     """
 
     positive: Tensor
@@ -135,9 +136,7 @@ class _MagusPlay:
                 self.graphs, options.relations, options.scope == "catalogue"  # type: ignore[arg-type]
             )  # fmt: skip
         self.positive, self.negative = self._slot_factors(factors)
-        self.refusal = 1.0 if options.negative != "zero" else 0.0 if factors is None else factors.refusal
-        learned_refusal = options.negative == "zero" and options.propagation == "paper" and self.refusal > 0.0
-        self.unknown_below = options.unclicked == "unknown" or learned_refusal
+        self.refusals = options.refusals(0.0 if factors is None else factors.refusal)
         self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
         self.y, self.scaled = self._guess(), False
         self.spread: NormalisedSpread | None = None
@@ -207,18 +206,11 @@ class _MagusPlay:
     def update(self, feedback: Feedback) -> None:
         self.scale()
         self.scaled = False
-        shown, clicked = feedback.shown, feedback.clicked
+        shown = feedback.shown
         self.left = mark_shown(self.left, shown)
-        place = torch.arange(shown.shape[1], device=shown.device)
-        answered = (shown >= 0) & ~feedback.not_care & feedback.active.unsqueeze(1)
-        is_clicked = answered & (place == clicked.unsqueeze(1))
-        refused = answered & ~is_clicked
-        if self.unknown_below:
-            below = (clicked >= 0).unsqueeze(1) & (place > clicked.unsqueeze(1))
-            refused &= ~(below & ~self.graphs.is_item[shown.clamp(min=0)])
-        offset = torch.arange(shown.shape[0], device=shown.device).unsqueeze(1) * self.graphs.n_slots
-        flat = shown + offset
-        yes, no = flat[is_clicked], flat[refused]
+        answers = said(feedback, self.graphs.n_candidates, self.refusals.all_refused)
+        flat = shown + torch.arange(shown.shape[0], device=shown.device).unsqueeze(1) * self.graphs.n_slots
+        yes, no = flat[answers == Said.CLICKED], flat[answers == Said.REFUSED]
         if self.spread is not None:
             label = self.label.clone().view(-1)
             label[yes], label[no] = 1.0, 0.0  # Eq. (8)
@@ -250,9 +242,9 @@ class _MagusPlay:
             return
         y = self.y.view(-1)
         source, receivers = torch.zeros_like(y), self.graphs.valid.view(-1).clone()
-        source[flat], receivers[flat] = (1.0 if liked else -1.0) * (1.0 - 2.0 * TOLD_ERROR), False
-        silent = not liked and self.options.negative != "signed_both"
-        self.y = self._bounded(self._send(source, y, flat, receivers, only_positive=silent))
+        weight, inhibits = self.refusals.told(liked)
+        source[flat], receivers[flat] = weight, False
+        self.y = self._bounded(self._send(source, y, flat, receivers, only_positive=not inhibits))
 
     def _bounded(self, y: Tensor) -> Tensor:
         """[B, M], with the bounds of Eq. (9) where it is read as printed."""
@@ -275,13 +267,13 @@ class _MagusPlay:
         """Eq. (9): from the answered nodes towards the items along R+, and to what they inhibit along R-."""
         source = torch.zeros_like(y)
         source[yes] = 1.0
-        if self.options.negative == "signed_both":
+        if self.refusals.inhibits:
             source[no] = -1.0
             return self._send(source, y, torch.cat([yes, no]), receivers)
         y = self._send(source, y, yes, receivers)
-        if self.refusal > 0.0:
+        if self.refusals.weight > 0.0:
             source = torch.zeros_like(y)
-            source[no] = -self.refusal
+            source[no] = -self.refusals.weight
             y = self._send(source, y, no, receivers, only_positive=True)
         return y
 

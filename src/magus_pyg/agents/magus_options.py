@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.simulation.protocol import TOLD_ERROR
 
-__all__ = ["DEFAULT_MIXING", "MagusOptions"]
+__all__ = ["DEFAULT_MIXING", "MagusOptions", "Refusals"]
 
 _CHOICES = {
     "relations": ("definition", "swapped", "fields"),
@@ -18,6 +19,25 @@ _CHOICES = {
 
 #: λ where the options leave it open and nothing has chosen it.
 DEFAULT_MIXING = 0.5
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What Eqs. (8) and (9) make of the nodes of a list that were not clicked.
+
+    Attributes:
+        weight: a refused node sends -weight along R+; 0 as printed.
+        inhibits: whether it sends the same along R-.
+        all_refused: whether a click refuses the queries that were not read too (F.2; `simulation.answers`).
+    """
+
+    weight: float = 0.0
+    inhibits: bool = False
+    all_refused: bool = True
+
+    def told(self, liked: bool) -> tuple[float, bool]:
+        """The weight of a word told outside a list in Eq. (9), and whether it goes along R- too; see `MagusAgent`."""
+        return (1.0 if liked else -1.0) * (1.0 - 2.0 * TOLD_ERROR), liked or self.inhibits
 
 
 @dataclass
@@ -81,6 +101,13 @@ class MagusOptions:
                 f"default (got {getattr(self, name)!r})"
             )
         return self
+
+    def refusals(self, learned: float = 0.0) -> Refusals:
+        """What refused nodes do; `learned` is the weight that MAGUS+ found, where the options let them send nothing."""
+        sends = self.negative != "zero"
+        weight = 1.0 if sends else learned if self.propagation == "paper" else 0.0
+        all_refused = self.unclicked == "zero" and (sends or weight == 0.0)
+        return Refusals(weight, self.negative == "signed_both", all_refused)
 
     @property
     def needs_explicit(self) -> bool:

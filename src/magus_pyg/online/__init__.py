@@ -3,11 +3,10 @@
 from magus_pyg.online.catalogue import Catalogue, CatalogueSession
 from magus_pyg.online.contract import OnlineSession, Recommendation
 from magus_pyg.online.explanation import Reason
-from magus_pyg.online.node_play import Answer, NodePlay, Told
+from magus_pyg.online.node_play import NodePlay, Told
 from magus_pyg.online.session import MagusSession
 
 __all__ = [
-    "Answer",
     "Catalogue",
     "CatalogueSession",
     "MagusSession",

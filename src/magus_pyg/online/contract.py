@@ -14,10 +14,11 @@ from torch_geometric.data import HeteroData
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, find_query, item_id_of, n_items, title_of, words_of
 from magus_pyg.online.explanation import Reason, explain
-from magus_pyg.online.node_play import Answer, NodePlay, Told, take_in
+from magus_pyg.online.node_play import NodePlay, Told, take_in
 from magus_pyg.online.resuming import events_here, told
 from magus_pyg.online.session_inputs import Wording, read_words
 from magus_pyg.online.session_state import Beginning, SessionState
+from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["OnlineSession", "Recommendation"]
 
@@ -62,7 +63,7 @@ class OnlineSession(ABC):
 
     def __init__(self, graph: HeteroData, beginning: Beginning) -> None:
         self.graph, self.beginning = graph, beginning
-        self.history: tuple[Answer | Told, ...] = ()
+        self.history: tuple[AnsweredList | Told, ...] = ()
         """What was answered and told so far, in order."""
         self.notes: tuple[str, ...] = ()
         """What had to be left out when the session was resumed."""
@@ -104,14 +105,14 @@ class OnlineSession(ABC):
         return len(self._answers) + (self._open is not None)
 
     @property
-    def _answers(self) -> list[Answer]:
-        return [event for event in self.history if isinstance(event, Answer)]
+    def _answers(self) -> list[AnsweredList]:
+        return [event for event in self.history if isinstance(event, AnsweredList)]
 
     @property
     def found(self) -> int | None:
         """The item node that was clicked, once there is one."""
-        clicked = self.history[-1].clicked if self.history and isinstance(self.history[-1], Answer) else None
-        return clicked if clicked is not None and clicked < n_items(self.graph) else None
+        last = self.history[-1] if self.history else None
+        return last.found(n_items(self.graph)) if isinstance(last, AnsweredList) else None
 
     @property
     def done(self) -> bool:
@@ -171,7 +172,7 @@ class OnlineSession(ABC):
             if node == click or node < n_items(self.graph):
                 what = "clicked" if node == click else "an item"
                 raise SessionError(f"node {node} in not_care is {what}: Not Care answers a query that is not clicked")
-        self._take(Answer(shown, click, others))
+        self._take(AnsweredList(shown, click, others))
 
     def tell(self, words: Wording | Sequence[Wording], liked: bool = True) -> tuple[Word, ...]:
         """What the person says outside a list: evidence on words, weaker than a click (`TOLD_ERROR`).
@@ -199,7 +200,7 @@ class OnlineSession(ABC):
         self._take(told(self.graph, found, liked, self._holds))
         return found
 
-    def _take(self, event: Answer | Told) -> None:
+    def _take(self, event: AnsweredList | Told) -> None:
         take_in(self._play, event)
         self.history, self._open = (*self.history, event), None
 
@@ -214,9 +215,9 @@ class OnlineSession(ABC):
         last = self.history[-1]
         self._replay(self.history[:-1])
         listed = self._opened()
-        self._open = last.shown if isinstance(last, Answer) else listed
+        self._open = last.shown if isinstance(last, AnsweredList) else listed
 
-    def _replay(self, history: Sequence[Answer | Told]) -> None:
+    def _replay(self, history: Sequence[AnsweredList | Told]) -> None:
         play = self._begin(self._searched)
         for event in history:
             take_in(play, event)

@@ -10,9 +10,18 @@ from dataclasses import dataclass, replace
 from torch_geometric.data import HeteroData
 
 from magus_pyg.graph import Word, item_id_of, n_items, title_of, words_of
-from magus_pyg.online.node_play import Answer, NodePlay, Told
+from magus_pyg.online.node_play import NodePlay, Told
+from magus_pyg.simulation.answers import AnsweredList, Said
 
 __all__ = ["Reason", "explain"]
+
+#: How answers are called; "below" are the queries that were not read because of the click.
+_KINDS: dict[int, str] = {
+    Said.CLICKED: "clicked",
+    Said.NOT_CARE: "not care",
+    Said.REFUSED: "refused",
+    Said.UNREAD: "below",
+}
 
 
 @dataclass(frozen=True)
@@ -21,8 +30,8 @@ class Reason:
 
     Attributes:
         round: the round of the answer, from 1; 0 for what was searched before the session.
-        kind: "searched", "told" (words said outside a list), "clicked", "not care", "refused", "below" (a query below
-            the click) or "scaled" (all scores were brought to one scale between rounds, Eq. 6).
+        kind: "searched", "told" (words said outside a list), "clicked", "not care", "refused", "below" (a query that
+            was not read because of the click) or "scaled" (all scores were brought to one scale between rounds, Eq. 6).
         node: the node that was answered; None for "scaled".
         words: its words.
         item_id: its item id, None for a query.
@@ -71,7 +80,7 @@ def explain(
     graph: HeteroData,
     begin: Callable[[Sequence[int]], NodePlay],
     searched: Sequence[int],
-    history: Sequence[Answer | Told],
+    history: Sequence[AnsweredList | Told],
     node: int,
     scaled: bool = False,
 ) -> list[Reason]:
@@ -101,10 +110,10 @@ def explain(
                     play.tell(query, event.liked)
                     changes.note(play, number, "told", query, event.liked)
             continue
-        for place, answered in enumerate(event.shown):
+        for count, (answered, said) in enumerate(zip(event.shown, event.said(n_items(graph)), strict=True), 1):
             so_far = play.copy()
-            so_far.update(_first_answers(event, place + 1))
-            changes.note(so_far, number, _kind(event, answered, n_items(graph)), answered)
+            so_far.update(_first_answers(event, count))
+            changes.note(so_far, number, _KINDS[said], answered)
         play.update(event)
         number += 1
     if scaled:
@@ -113,17 +122,8 @@ def explain(
     return changes.reasons
 
 
-def _first_answers(answer: Answer, count: int) -> Answer:
+def _first_answers(answer: AnsweredList, count: int) -> AnsweredList:
     """The answers to the first `count` places of the list alone; a click further down has not happened yet."""
     shown = answer.shown[:count]
     clicked = answer.clicked if answer.clicked in shown else None
     return replace(answer, shown=shown, clicked=clicked, not_care=tuple(n for n in answer.not_care if n in shown))
-
-
-def _kind(answer: Answer, node: int, items: int) -> str:
-    if node == answer.clicked:
-        return "clicked"
-    if node in answer.not_care:
-        return "not care"
-    below = answer.clicked is not None and answer.shown.index(answer.clicked) < answer.shown.index(node)
-    return "below" if below and node >= items else "refused"

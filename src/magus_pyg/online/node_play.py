@@ -1,29 +1,14 @@
 """What a person said, and the protocol of everything that plays one session by the nodes of the graph."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from torch import Tensor
 
 from magus_pyg.graph import Word
+from magus_pyg.simulation.answers import AnsweredList
 
-__all__ = ["Answer", "Answered", "NodePlay", "Told", "read_answer", "take_in"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a list.
-
-    Attributes:
-        shown: the nodes of the list, in order.
-        clicked: the clicked node, or None.
-        not_care: the queries answered Not Care.
-    """
-
-    shown: tuple[int, ...]
-    clicked: int | None = None
-    not_care: tuple[int, ...] = ()
+__all__ = ["NodePlay", "Told", "take_in"]
 
 
 @dataclass(frozen=True)
@@ -41,37 +26,6 @@ class Told:
     nodes: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Answered:
-    """The nodes of a list that Eq. (8) sets to 1 and to 0.
-
-    Attributes:
-        yes: the clicked node, if any.
-        no: the refused ones.
-    """
-
-    yes: Sequence[int]
-    no: Sequence[int]
-
-
-def read_answer(answer: Answer, n_items: int, unknown_below: bool) -> Answered:
-    """Which nodes an answer sets to 1 and which to 0 (Eq. 8, F.2).
-
-    Args:
-        answer: the answer; queries answered Not Care are in neither.
-        n_items: I; lower nodes are items.
-        unknown_below: whether the queries below the clicked node say nothing.
-    """
-    shown, clicked = answer.shown, answer.clicked
-    place = len(shown) if clicked is None else shown.index(clicked)
-    no = [
-        node
-        for at, node in enumerate(shown)
-        if node != clicked and node not in answer.not_care and not (unknown_below and at > place and node >= n_items)
-    ]
-    return Answered([] if clicked is None else [clicked], no)
-
-
 class NodePlay(Protocol):
     """One running session. What changes in it is replaced, not changed in place, so that copies stand on their own."""
 
@@ -83,7 +37,7 @@ class NodePlay(Protocol):
         """Bring the scores to one scale (Eq. 6), as every round begins; what has one, or needs none, stays."""
         ...
 
-    def update(self, answer: Answer) -> None:
+    def update(self, answer: AnsweredList) -> None:
         """Take in the answer to a list, whether or not `recommend` gave it."""
         ...
 
@@ -109,9 +63,9 @@ class NodePlay(Protocol):
         ...
 
 
-def take_in(play: NodePlay, event: Answer | Told) -> None:
+def take_in(play: NodePlay, event: AnsweredList | Told) -> None:
     """Take in what a person said."""
-    if isinstance(event, Answer):
+    if isinstance(event, AnsweredList):
         play.update(event)
         return
     for node in event.nodes:

@@ -7,8 +7,9 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, find_query
-from magus_pyg.online.node_play import Answer, Told
+from magus_pyg.online.node_play import Told
 from magus_pyg.online.session_state import Beginning, NamedAnswer, SessionState, find_named
+from magus_pyg.simulation.answers import AnsweredList, Said, said_in_list
 
 __all__ = ["beginning_here", "events_here", "told"]
 
@@ -53,7 +54,7 @@ def beginning_here(
 
 def events_here(
     graph: HeteroData, state: SessionState, holds: Callable[[int], bool]
-) -> tuple[list[Answer | Told], list[str]]:
+) -> tuple[list[AnsweredList | Told], list[str]]:
     """What was answered and told, in the nodes of a session of now.
 
     Answers are evidence. A node that has gone is dropped from the answer that names it. Where that is the clicked one,
@@ -68,7 +69,7 @@ def events_here(
         The events, and what has gone, said.
     """
     gone: dict[str, None] = {}
-    events: list[Answer | Told] = []
+    events: list[AnsweredList | Told] = []
     for entry in state.said:
         if isinstance(entry, NamedAnswer):
             events.append(_answer(graph, entry, holds, gone))
@@ -86,17 +87,17 @@ def told(graph: HeteroData, words: tuple[Word, ...], liked: bool, holds: Callabl
     return Told(words, liked, tuple(-1 if node is None or not holds(node) else node for node in nodes))
 
 
-def _answer(graph: HeteroData, entry: NamedAnswer, holds: Callable[[int], bool], gone: dict[str, None]) -> Answer:
+def _answer(graph: HeteroData, entry: NamedAnswer, holds: Callable[[int], bool], gone: dict[str, None]) -> AnsweredList:
     found = [find_named(graph, name) for name in entry.shown]
     nodes = {at: node for at, node in enumerate(found) if node is not None and holds(node)}
     for at, name in enumerate(entry.shown):
         if at not in nodes:
             gone[repr(name) if isinstance(name, str) else _text(name)] = None
     if entry.clicked is not None and entry.clicked not in nodes:
-        read = -1 if isinstance(entry.shown[entry.clicked], str) else entry.clicked  # beside an item no query is read
-        nodes = {at: node for at, node in nodes.items() if at < read or isinstance(entry.shown[at], str)}
+        said = said_in_list([not isinstance(name, str) for name in entry.shown], entry.clicked, entry.not_care)
+        nodes = {at: node for at, node in nodes.items() if said[at] != Said.UNREAD}
     clicked = None if entry.clicked is None else nodes.get(entry.clicked)
-    return Answer(tuple(nodes.values()), clicked, tuple(nodes[at] for at in entry.not_care if at in nodes))
+    return AnsweredList(tuple(nodes.values()), clicked, tuple(nodes[at] for at in entry.not_care if at in nodes))
 
 
 def _knows(graph: HeteroData, words: Sequence[Word]) -> bool:

@@ -12,7 +12,8 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, item_id_of, n_items, query_node, words_of
-from magus_pyg.online.node_play import Answer, Told
+from magus_pyg.online.node_play import Told
+from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["Beginning", "Named", "NamedAnswer", "NamedTold", "SessionState", "find_named", "named"]
 
@@ -54,7 +55,7 @@ class Beginning:
 
 @dataclass(frozen=True)
 class NamedAnswer:
-    """An `Answer` in names.
+    """An `AnsweredList` in names.
 
     Attributes:
         shown: the nodes of the list, in order.
@@ -95,7 +96,7 @@ class SessionState:
 
     @classmethod
     def of(
-        cls, graph: HeteroData, beginning: Beginning, history: Sequence[Answer | Told], is_open: bool
+        cls, graph: HeteroData, beginning: Beginning, history: Sequence[AnsweredList | Told], is_open: bool
     ) -> "SessionState":
         """The state of a session on a graph."""
         said = tuple(_in_names(graph, event) for event in history)
@@ -197,7 +198,7 @@ def find_named(graph: HeteroData, name: Named) -> int | None:
     return query_node(graph, tuple(sorted(ids))) if ids and len(ids) == len(name) else None
 
 
-def _in_names(graph: HeteroData, event: Answer | Told) -> NamedAnswer | NamedTold:
+def _in_names(graph: HeteroData, event: AnsweredList | Told) -> NamedAnswer | NamedTold:
     if isinstance(event, Told):
         return NamedTold(event.words, event.liked)
     clicked = None if event.clicked is None else event.shown.index(event.clicked)

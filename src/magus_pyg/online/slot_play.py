@@ -8,8 +8,8 @@ from torch import Tensor
 
 from magus_pyg.agents.bayes.explain import log_odds
 from magus_pyg.graph import SessionGraphs
-from magus_pyg.online.node_play import Answer
-from magus_pyg.simulation.protocol import Feedback, Listener, Play
+from magus_pyg.simulation.answers import AnsweredList
+from magus_pyg.simulation.protocol import Listener, Play
 
 __all__ = ["SlotPlay"]
 
@@ -46,14 +46,11 @@ class SlotPlay:
         if scale is not None:
             scale()
 
-    def update(self, answer: Answer) -> None:
+    def update(self, answer: AnsweredList) -> None:
         """Take in an answer."""
         shown = torch.full((1, self.list_length), -1, dtype=torch.int64)
         shown[0, : len(answer.shown)] = self.slots(torch.tensor(answer.shown, dtype=torch.int64))
-        not_care = torch.zeros_like(shown, dtype=torch.bool)
-        not_care[0, [answer.shown.index(node) for node in answer.not_care]] = True
-        clicked = -1 if answer.clicked is None else answer.shown.index(answer.clicked)
-        self.play.update(Feedback(shown, torch.tensor([clicked]), not_care, torch.ones(1, dtype=torch.bool)))
+        self.play.update(answer.feedback(shown))
 
     def tell(self, node: int, liked: bool) -> None:
         """Take in a word."""

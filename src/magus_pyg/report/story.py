@@ -15,6 +15,7 @@ import torch
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.errors import ConfigError, RunError, did_you_mean
 from magus_pyg.graph import given_title, improves_edges, item_id_of, item_queries, n_items, n_nodes, title_of, words_of
+from magus_pyg.simulation import first_click
 
 if TYPE_CHECKING:
     from magus_pyg.data import Sessions
@@ -207,13 +208,15 @@ def _told(run: "Run", method: str, variant: str, sessions: "Sessions", session: 
 
 
 def _truthful(run: "Run", shown: Sequence[int], targets: set[int]) -> int | None:
-    """Definition D.1: the first target item, else the first query that is part of a target."""
-    hit = next((node for node in shown if node in targets), None)
-    if hit is not None:
-        return hit
+    """What a truthful user clicks."""
     wanted = [set(words_of(run.graph, target)) for target in targets]
-    queries = [node for node in shown if node >= n_items(run.graph)]
-    return next((node for node in queries if any(set(words_of(run.graph, node)) <= words for words in wanted)), None)
+    is_item = [node < n_items(run.graph) for node in shown]
+    liked = [
+        node in targets if item else any(set(words_of(run.graph, node)) <= words for words in wanted)
+        for node, item in zip(shown, is_item, strict=True)
+    ]
+    place = int(first_click(torch.tensor([is_item]), torch.tensor([liked])))
+    return None if place < 0 else shown[place]
 
 
 def _node(run: "Run", node: int, targets: set[int], popularity: np.ndarray) -> StoryNode:

@@ -1,5 +1,6 @@
 """Playing sessions: the agent protocol, users, the loop, records and metrics."""
 
+from magus_pyg.simulation.answers import AnsweredList, Said, first_click, said
 from magus_pyg.simulation.distributed import (
     SessionShare,
     prepare_sharded,
@@ -21,7 +22,6 @@ from magus_pyg.simulation.users import (
     ShownList,
     TruthfulUser,
     User,
-    first_click,
 )
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "RECORD_COLUMNS",
     "Agent",
     "Answer",
+    "AnsweredList",
     "DriftingUser",
     "Feedback",
     "ImpatientUser",
@@ -37,6 +38,7 @@ __all__ = [
     "NotCareUser",
     "Play",
     "PreparedSessions",
+    "Said",
     "Scorer",
     "SessionShare",
     "SessionView",
@@ -47,6 +49,7 @@ __all__ = [
     "first_click",
     "prepare_sessions",
     "prepare_sharded",
+    "said",
     "score_candidates",
     "score_sharded",
     "session_metrics",

@@ -11,6 +11,7 @@ from magus_pyg.data import Sessions
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
 from magus_pyg.random import hash_keys
+from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.prepare import (
     PreparedBatch,
     PreparedSessions,
@@ -190,8 +191,7 @@ def _play_batch(
         matches = torch.where(present, targets.gather(1, shown.clamp(min=0)), 0)
         answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key))
         clicked = _checked_click(user, answer, present, is_item, active)
-        row = torch.arange(len(sessions), device=shown.device)
-        hit = (clicked >= 0) & is_item[row, clicked.clamp(min=0)] & (matches[row, clicked.clamp(min=0)] > 0)
+        hit = at_click(is_item & (matches > 0), clicked)
         turn = {"active": active, "shown": shown, "clicked": clicked, "hit": hit}
         played.append({**turn, "is_item": is_item, "present": present, "n_targets": n_targets})
         play.update(Feedback(shown, clicked, answer.not_care, active))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from magus_pyg.errors import ConfigError, SessionError
 from magus_pyg.random import integers, uniform
+from magus_pyg.simulation.answers import first_click
 
 __all__ = [
     "Answer",
@@ -30,7 +31,6 @@ __all__ = [
     "ShownList",
     "TruthfulUser",
     "User",
-    "first_click",
 ]
 
 _NOISE, _LEAVING, _DRIFT_ROUND, _DRIFT_ITEM = 0x21, 0x22, 0x23, 0x24  # what a random number is for
@@ -71,23 +71,6 @@ class Answer:
     clicked: Tensor
     not_care: Tensor
     leaves: Tensor | None = None
-
-
-def first_click(is_item: Tensor, liked: Tensor) -> Tensor:
-    """The click in a list: the first liked item, else the first liked query, else none.
-
-    Args:
-        is_item: bool [B, N].
-        liked: bool [B, N], what the user would say Yes to; False in empty slots.
-
-    Returns:
-        int64 [B], positions from 0, -1 for none.
-    """
-    if not liked.shape[1]:
-        return torch.full((liked.shape[0],), -1, dtype=torch.int64, device=liked.device)
-    preference = liked.to(torch.int64) * (1 + is_item.to(torch.int64))
-    best, position = preference.max(1).values, preference.argmax(1)  # argmax: the first of equals
-    return torch.where(best > 0, position, -1)
 
 
 class User:

@@ -10,7 +10,7 @@ from playing import Case, cases
 from magus_pyg.agents.bayes import QueryChoices, best_mass, distinct_queries, plan_lists
 from magus_pyg.agents.bayes.branches import (
     UNIT,
-    Answers,
+    AnswerOdds,
     BranchOrder,
     branch_values_dense,
     branch_values_sparse,
@@ -79,11 +79,11 @@ def test_v_m_by_hand() -> None:
     mass = torch.tensor([[0.1, 0.4, 0.2, 0.3]], dtype=torch.float64)
     assert [best_mass(mass, m).item() for m in (0, 1, 2, 4, 9)] == pytest.approx([0.0, 0.4, 0.7, 1.0, 1.0])
     inside = torch.tensor([[[True, True, False, False], [False, False, True, False]]])
-    clicked, refused = branch_values_dense(mass, inside, 1, Answers())
+    clicked, refused = branch_values_dense(mass, inside, 1, AnswerOdds())
     assert clicked.tolist()[0] == pytest.approx([0.4, 0.2])
     assert refused.tolist()[0] == pytest.approx([0.3, 0.4])
     # e = 0.2, m = 2, click on {0.1, 0.4}: 0.32, 0.08 within, 0.06, 0.04 outside; on {0.2}: 0.16 and 0.08.
-    noisy = Answers(0.2, torch.full((1, 2), 0.2, dtype=torch.float64))
+    noisy = AnswerOdds(0.2, torch.full((1, 2), 0.2, dtype=torch.float64))
     clicked, refused = branch_values_dense(mass, inside, 2, noisy)
     assert clicked.tolist()[0] == pytest.approx([0.40, 0.24])
     assert refused.tolist()[0] == pytest.approx([0.24 + 0.16, 0.32 + 0.24])
@@ -112,7 +112,7 @@ def test_dense_is_brute_force_and_sparse_is_dense(
         generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
         other = spread * torch.rand((len(rows), width), generator=generator, dtype=torch.float64)
         outside = other.clamp(min=error, max=1.0 - error)
-    answers = Answers(error, outside)
+    answers = AnswerOdds(error, outside)
     clicked, refused = branch_values_dense(units, choices.dense(n_items), m, answers)
     for b, row in enumerate(sets):
         for g, held in enumerate(row):

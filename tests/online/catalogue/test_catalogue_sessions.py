@@ -19,7 +19,7 @@ from magus_pyg.graph import n_items, n_nodes
 from magus_pyg.online.catalogue import Catalogue, Width
 from magus_pyg.online.catalogue.sparse_play import SparsePlay
 from magus_pyg.online.contract import OnlineSession
-from magus_pyg.online.node_play import Answer
+from magus_pyg.simulation import AnsweredList
 
 SWITCHES = [
     MagusOptions(),
@@ -230,7 +230,7 @@ def test_the_order_of_untouched_items_survives() -> None:
         shown = play.recommend().tolist()
         seen += [node for node in shown if node < n - 4]
         clicked = next((node for node in shown if node in queries), None)
-        play.update(Answer(tuple(shown), clicked))
+        play.update(AnsweredList(tuple(shown), clicked))
     assert len(seen) > 20
     assert seen == expected[: len(seen)]
 

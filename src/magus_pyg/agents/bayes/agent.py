@@ -22,6 +22,7 @@ from magus_pyg.agents.bayes.choices import distinct_queries
 from magus_pyg.agents.bayes.planning import Plan, plan_lists
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.ranking import rank_top
+from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
 __all__ = ["SMALL", "BayesAgent"]
@@ -169,10 +170,8 @@ class _BayesPlay:
     def update(self, feedback: Feedback) -> None:
         self.round += 1
         self._mark(feedback.shown)
-        rows = torch.arange(feedback.clicked.numel(), device=feedback.clicked.device)
-        clicked = feedback.shown[rows, feedback.clicked.clamp(min=0)]
         # The loop says one round late which sessions went on; if one does after all, it is planned again then.
-        self.over = ~feedback.active | ((feedback.clicked >= 0) & self.graphs.is_item[clicked])
+        self.over = ~feedback.active | at_click(feedback.shown < self.graphs.n_candidates, feedback.clicked)
         evidence = answer_evidence(self.graphs, feedback, self.state.error_rate, self.state.others, self.logit).sum(1)
         before = torch.logsumexp(self.logit, 1)
         self.logit = self.logit + evidence

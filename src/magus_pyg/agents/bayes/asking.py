@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.agents.bayes.belief import share_of_others
-from magus_pyg.agents.bayes.branches import Answers, BranchOrder, branch_values_dense, branch_values_sparse
+from magus_pyg.agents.bayes.branches import AnswerOdds, BranchOrder, branch_values_dense, branch_values_sparse
 from magus_pyg.agents.bayes.choices import QueryChoices
 
 __all__ = ["Asking", "PlanSettings"]
@@ -43,7 +43,7 @@ class Asking:
         self.choice, self.item = choices.pairs(rows, self.n_items)
         self._values: dict[int, tuple[Tensor, Tensor]] = {}
         self._order: BranchOrder | None = None
-        self._answers: Answers | None = None
+        self._answers: AnswerOdds | None = None
 
     def take(self, index: Tensor) -> "Asking":
         """The chosen sessions, repeats allowed; their values are not kept."""
@@ -51,7 +51,7 @@ class Asking:
         taken.root, taken.root_items = self.root[index], self.root_items[index]
         taken._answers = self.answers
         if taken._answers.outside is not None:
-            taken._answers = Answers(taken._answers.error_rate, taken._answers.outside[index])
+            taken._answers = AnswerOdds(taken._answers.error_rate, taken._answers.outside[index])
         return taken
 
     def after(self, units: Tensor, last: bool) -> "Asking":
@@ -63,7 +63,7 @@ class Asking:
         return following
 
     @property
-    def answers(self) -> Answers:
+    def answers(self) -> AnswerOdds:
         """The probabilities of the answers to every choice."""
         if self._answers is None:
             e, others = self.settings.error_rate, self.settings.others
@@ -79,7 +79,7 @@ class Asking:
                 outside = share_of_others(share, others).clamp(min=e, max=1.0 - e)
             elif e > 0.0:
                 outside = torch.full(shape, e, dtype=torch.float64, device=self.units.device)
-            self._answers = Answers(e, outside)
+            self._answers = AnswerOdds(e, outside)
         return self._answers
 
     def values(self, m: int) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
+from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback
 
 __all__ = [
@@ -155,10 +156,9 @@ def answer_evidence(
 ) -> Tensor:
     """The log-probability of each answer to a list, for each item being the one in mind.
 
-    A target item in the list is clicked before any query (Definition D.1), so items that were not clicked are not the
-    one in mind. Queries above the clicked one are refused, those below say nothing; without a click all are refused,
-    and beside a clicked item none says anything. A Not Care says that several targets contain the query, hence the same
-    as a click.
+    What is said of each node is read by `simulation.answers`: items that were not clicked are not the one in mind, and
+    queries that were not read say nothing. A Not Care says that several targets contain the query, hence the same as a
+    click.
 
     An answer has probability 1 - e where it fits the item, e where it does not. With other targets a query that the
     item does not contain is clicked for one of them with the probability f of `share_of_others`: a click then has
@@ -175,15 +175,10 @@ def answer_evidence(
     Returns:
         float64 [B, N, C]; 0 for nodes that were not answered.
     """
-    shown, clicked = feedback.shown, feedback.clicked.unsqueeze(1)
+    shown, answers = feedback.shown, said(feedback, graphs.n_candidates)
     wrong = max(error_rate, LEAST_ERROR)
-    inside = membership(graphs, shown)
-    is_item = graphs.is_item[shown.clamp(min=0)] & (shown >= 0)
-    place = torch.arange(shown.shape[1], device=shown.device)
-    answered = (shown >= 0) & feedback.active.unsqueeze(1)
-    yes = answered & ((place == clicked) | feedback.not_care)
-    item_clicked = (clicked >= 0) & is_item.gather(1, clicked.clamp(min=0))
-    no = answered & ~yes & (is_item | (clicked < 0) | ((place < clicked) & ~item_clicked))
+    inside, is_item = membership(graphs, shown), shown < graphs.n_candidates
+    yes, no = answers >= Said.NOT_CARE, answers == Said.REFUSED
     # An item is clicked if it is the one in mind, and only then.
     same, other = log1p(-LEAST_ERROR), log(LEAST_ERROR)
     of_item = torch.where(inside == yes.unsqueeze(2), same, other).to(torch.float64)
@@ -191,13 +186,13 @@ def answer_evidence(
     asked = ~is_item & (yes | no)
     fails = torch.full(inside.shape[:1], wrong, dtype=torch.float64, device=shown.device)
     for position in range(shown.shape[1]):
-        held, said = inside[:, position], yes[:, position]
+        held, fits = inside[:, position], yes[:, position]
         if others > 0.0:
             assert logit is not None, "other targets are drawn from the belief"
             mass = torch.where(held, normalised(logit + evidence.sum(1)), 0.0).sum(1)
             fails = share_of_others(mass, others).clamp(min=wrong, max=1.0 - wrong)
         click = torch.where(held, 1.0 - wrong, fails.unsqueeze(1))
-        answer = torch.where(said.unsqueeze(1), click, torch.where(held, wrong, 1.0 - fails.unsqueeze(1))).log()
+        answer = torch.where(fits.unsqueeze(1), click, torch.where(held, wrong, 1.0 - fails.unsqueeze(1))).log()
         evidence[:, position] += torch.where(asked[:, position].unsqueeze(1), answer, 0.0)
     return evidence
 

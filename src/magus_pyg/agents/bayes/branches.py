@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = [
     "UNIT",
-    "Answers",
+    "AnswerOdds",
     "BranchOrder",
     "best_mass",
     "branch_values_dense",
@@ -39,7 +39,7 @@ def best_mass(mass: Tensor, m: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswerOdds:
     """How likely the two answers to every choice are: a click with probability 1 - e where the item in mind is inside
     the choice and `outside` elsewhere, a refusal with e and 1 - `outside`.
 
@@ -52,7 +52,7 @@ class Answers:
     outside: Tensor | None = None
 
 
-def branch_values_dense(mass: Tensor, inside: Tensor, m: int, answers: Answers) -> tuple[Tensor, Tensor]:
+def branch_values_dense(mass: Tensor, inside: Tensor, m: int, answers: AnswerOdds) -> tuple[Tensor, Tensor]:
     """V_m after a click and after a refusal of every choice, from all B·G·C pairs.
 
     An answer leaves some share of the mass within the choice and another outside, so its m best are the j best within
@@ -213,7 +213,7 @@ class BranchOrder:
         return self.above.view(-1).index_select(0, self.row * self.above.shape[1] + end.clamp(min=0))
 
 
-def branch_values_sparse(order: BranchOrder, m: int, answers: Answers) -> tuple[Tensor, Tensor]:
+def branch_values_sparse(order: BranchOrder, m: int, answers: AnswerOdds) -> tuple[Tensor, Tensor]:
     """V_m after a click and after a refusal of every choice, exactly, in time linear in the pairs (choice, item).
 
     Where an answer leaves mass on both sides, j items within and m - j outside are best for some j. One more within

@@ -12,9 +12,14 @@ from torch import Tensor
 
 from magus_pyg.agents.bayes.belief import membership, normalised
 from magus_pyg.errors import SessionError
+from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import Agent, Feedback, Play, SessionView
 
-__all__ = ["Contribution", "explain_items", "explain_node", "log_odds"]
+__all__ = ["KINDS", "Contribution", "explain_items", "explain_node", "log_odds"]
+
+
+#: How answers are called: "below" are the queries that were not read because of the click.
+KINDS = {Said.CLICKED: "clicked", Said.NOT_CARE: "not care", Said.REFUSED: "refused", Said.UNREAD: "below"}
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,8 @@ class Contribution:
     Attributes:
         round: the round of the answer, from 1; 0 for searched queries.
         slot: the slot that was answered or searched; -1 for `kind` "scaled".
-        kind: "searched", "clicked", "not care", "refused" (a node that was not clicked, though it was looked at before
-            the click or nothing was clicked), "below" (a query below the clicked node), or "scaled" (the scores of all
-            nodes were brought to one scale between rounds, Eq. 6).
+        kind: "searched", one of `KINDS`, or "scaled" (the scores of all nodes were brought to one scale between
+            rounds, Eq. 6).
         change: the change of the score: of the log-odds for `magus=bayes`, else of the variant's own score.
     """
 
@@ -89,14 +93,13 @@ def explain_node(
         play.recommend()
         score = _append(found, number, -1, "scaled", play, slot, session, score)
         before = play.state_dict()
-        clicked = int(feedback.clicked[session])
+        answers = said(feedback, view.graphs.n_candidates)[session].tolist()
         for place, answered in enumerate(feedback.shown[session].tolist()):
-            if answered < 0 or not bool(feedback.active[session]):
+            if answers[place] == Said.ABSENT:
                 continue
             play.load_state_dict(before)
             play.update(_first_answers(feedback, place + 1))
-            kind = _kind(feedback, view, session, place, clicked)
-            score = _append(found, number, answered, kind, play, slot, session, score)
+            score = _append(found, number, answered, KINDS[answers[place]], play, slot, session, score)
         play.load_state_dict(before)
         play.update(feedback)
     return found
@@ -148,12 +151,3 @@ def _first_answers(feedback: Feedback, count: int) -> Feedback:
         feedback.not_care & ~beyond,
         feedback.active,
     )
-
-
-def _kind(feedback: Feedback, view: SessionView, session: int, place: int, clicked: int) -> str:
-    if place == clicked:
-        return "clicked"
-    if bool(feedback.not_care[session, place]):
-        return "not care"
-    below = 0 <= clicked < place and not bool(view.graphs.is_item[feedback.shown[session, place]])
-    return "below" if below else "refused"

@@ -12,6 +12,7 @@ from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.rivals.nodes import SessionNodes
 from magus_pyg.errors import ConfigError
+from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.protocol import Feedback, SessionView
 
 __all__ = ["BeliefCalibration", "BeliefTracker", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
@@ -95,15 +96,11 @@ class BeliefTracker:
         self.left = mark_shown(self.left, feedback.shown)
         self.listed = self.listed | self.nodes.holds(feedback.shown)
         self.clicks = self.clicks + self.clicked_query(feedback).to(torch.int64)
-        evidence = answer_evidence(graphs, feedback, state.error_rate, state.others, self.logit).sum(1)
-        self.logit = self.logit + torch.where(feedback.active.unsqueeze(1), evidence, 0.0)
+        self.logit = self.logit + answer_evidence(graphs, feedback, state.error_rate, state.others, self.logit).sum(1)
 
     def clicked_query(self, feedback: Feedback) -> Tensor:
         """bool [B]: whether a query was clicked."""
-        if not feedback.shown.shape[1]:
-            return torch.zeros_like(feedback.active)
-        slot = feedback.shown.gather(1, feedback.clicked.clamp(min=0).unsqueeze(1)).squeeze(1)
-        return feedback.active & (feedback.clicked >= 0) & (slot >= self.nodes.n_items)
+        return feedback.active & at_click(feedback.shown >= self.nodes.n_items, feedback.clicked)
 
     def state_dict(self) -> dict[str, Tensor]:
         """What changes during a session."""

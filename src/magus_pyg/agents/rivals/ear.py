@@ -22,6 +22,7 @@ from magus_pyg.agents.rivals.policy_training import train_policy
 from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
 __all__ = ["EarAgent", "EarTracker", "ear_state", "fit_ear"]
@@ -82,23 +83,23 @@ class EarTracker(BeliefTracker):
 
     def update(self, feedback: Feedback) -> None:
         """Take in the answers to a list: clicked queries count as accepted, refused items are reflected on."""
-        count, shown = self.nodes.n_items, feedback.shown
-        clicked, before = self.clicked_query(feedback), self.logit
+        count, shown, before = self.nodes.n_items, feedback.shown, self.logit
+        answers = said(feedback, count)
+        clicked = self.clicked_query(feedback)
         super().update(feedback)
         if shown.shape[1]:
-            slot = shown.gather(1, feedback.clicked.clamp(min=0).unsqueeze(1))
-            same = (self.nodes.slot == slot) & clicked.unsqueeze(1)
+            same = self.nodes.holds(torch.where((answers == Said.CLICKED) & (shown >= count), shown, -1))
             place = same.to(torch.int64).argmax(1)
             with torch.no_grad():
                 taken = self.network.accepted(self.given[torch.arange(len(place)), place]).to(torch.float64)
             self.accepted = torch.where(same.any(1, keepdim=True), self.accepted + taken, self.accepted)
-        queries = ((shown >= count) & ~feedback.not_care).any(1)
+        queries = ((shown >= count) & (answers != Said.NOT_CARE)).any(1)
         codes = torch.tensor([ONLY_ITEMS, REFUSED, CLICKED], dtype=torch.float64)
         code = codes[torch.where(clicked, 2, queries.to(torch.int64))]
         moved = torch.cat([code.unsqueeze(1), self.history[:, :-1]], 1)
         self.history = torch.where(feedback.active.unsqueeze(1), moved, self.history)
         if self.rate > 0.0:
-            refused = self.nodes.holds(shown)[:, :count] & feedback.active.unsqueeze(1)
+            refused = self.nodes.holds(torch.where(answers == Said.REFUSED, shown, -1))[:, :count]
             after = reflect(self.session, self.vectors, before, self.belief(), refused, self.rate, self.steps)
             self.reflected = after - self.accepted
 

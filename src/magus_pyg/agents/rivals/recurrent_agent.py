@@ -17,6 +17,7 @@ from magus_pyg.agents.rivals.nodes import SessionNodes, steady
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.models.kernels.gather_rows import gather_rows
 from magus_pyg.random import derive_seed
+from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import Feedback, Scorer, SessionView
 
 __all__ = ["CLICKED", "REFUSED", "RecurrentAgent", "RecurrentNetwork", "RecurrentPlay"]
@@ -249,11 +250,11 @@ class RecurrentPlay:
 
     def update(self, feedback: Feedback) -> None:
         """Take in the answers to the last lists."""
-        shown = feedback.shown
+        shown, answers = feedback.shown, said(feedback, self.nodes.n_items, all_refused=True)
         for position in range(shown.shape[1]):
-            slot = shown[:, position]
-            answer = torch.where(feedback.clicked == position, CLICKED, REFUSED)
-            taken = (slot >= 0) & feedback.active & ~feedback.not_care[:, position]
+            slot, one = shown[:, position], answers[:, position]
+            answer = torch.where(one == Said.CLICKED, CLICKED, REFUSED)
+            taken = (one == Said.CLICKED) | (one == Said.REFUSED)
             same = self.nodes.slot == slot.unsqueeze(1)
             taken = taken & same.any(1)  # what `fill` added has no place, and says nothing new
             row, place = torch.arange(len(slot)), same.to(torch.int64).argmax(1)

@@ -11,6 +11,7 @@ from magus_pyg.data import Sessions
 from magus_pyg.errors import DataError
 from magus_pyg.graph import SessionGraphBuilder
 from magus_pyg.random import hash_keys
+from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions, find_slots, score_candidates, session_ids
 from magus_pyg.simulation.protocol import Feedback, Play, SessionView
 from magus_pyg.simulation.users import ShownList, TruthfulUser, User
@@ -159,7 +160,6 @@ def play_batch(
     """
     graphs, sessions = batch.graphs, batch.sessions
     wanted: Tensor | None = None
-    row = torch.arange(len(sessions))
     going = torch.ones(len(sessions), dtype=torch.bool)
     active, found, clicks = [], [], []
     for number in range(1, view.rounds + 1):
@@ -176,11 +176,10 @@ def play_batch(
         matches = torch.where(present, targets.gather(1, slot), 0)
         answer = user.answer(ShownList(present, is_item, matches, n_targets, number, view.key))
         clicked = torch.where(going, answer.clicked, -1)
-        at = clicked.clamp(min=0)
-        hit = (clicked >= 0) & is_item[row, at] & (matches[row, at] > 0)
+        hit = at_click(is_item & (matches > 0), clicked)
         active.append(going)
         found.append(hit)
-        clicks.append((clicked >= 0) & ~is_item[row, at])
+        clicks.append(at_click(~is_item, clicked))
         play.update(Feedback(shown, clicked, answer.not_care, going))
         going = going & ~hit
         if answer.leaves is not None:

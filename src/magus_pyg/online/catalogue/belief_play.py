@@ -23,8 +23,8 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, query_sums, read_scores
-from magus_pyg.online.node_play import Answer
 from magus_pyg.random import hash_keys
+from magus_pyg.simulation.answers import AnsweredList, Said
 from magus_pyg.simulation.protocol import Play, SessionView
 
 __all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
@@ -234,22 +234,21 @@ class BayesPlay:
         marks[items] = False
         return asked.unsqueeze(0)
 
-    def update(self, answer: Answer) -> None:
+    def update(self, answer: AnsweredList) -> None:
         """The evidence of `answer_evidence`: items of the list first, then its queries from the top."""
         first_query, wrong = self.index.n_items, max(self.state.error_rate, LEAST_ERROR)
-        clicked = answer.clicked
-        place = len(answer.shown) if clicked is None else answer.shown.index(clicked)
-        found = clicked is not None and clicked < first_query
+        answers = list(zip(answer.shown, answer.said(first_query), strict=True))
+        same, other = log1p(-LEAST_ERROR), log(LEAST_ERROR)
         new = [
-            _Evidence(node, log(LEAST_ERROR), log1p(-LEAST_ERROR))
-            for node in answer.shown
-            if node < first_query and node != clicked
+            _Evidence(node, same, other) if said == Said.CLICKED else _Evidence(node, other, same)
+            for node, said in answers
+            if node < first_query
         ]
         mass = _Mass(self.logits(), self.index, new) if self.state.others > 0.0 else None
-        for at, node in enumerate(answer.shown):
-            yes = node == clicked or node in answer.not_care
-            if node < first_query or not (yes or (not found and at < place)):
+        for node, said in answers:
+            if node < first_query or said == Said.UNREAD:
                 continue
+            yes = said != Said.REFUSED
             # With other targets, a query without the item in mind is clicked for one of them.
             fails = wrong
             if mass is not None:

@@ -337,14 +337,8 @@ class Catalogue:
         if self.variant == "none":
             return ItemsPlay(start.first, list_length)
         options, edition = self.options, start.edition
-        learned = 0.0 if edition.factors is None else edition.factors.refusal
-        switches = Switches(
-            list_length,
-            refusal=1.0 if options.negative != "zero" else learned,
-            inhibits=options.negative == "signed_both",
-            unknown_below=options.unclicked == "unknown" or (options.negative == "zero" and learned > 0.0),
-            clamp=options.clamp,
-        )
+        refusals = options.refusals(0.0 if edition.factors is None else edition.factors.refusal)
+        switches = Switches(list_length, refusals, options.clamp)
         if edition.weights is not None or options.clamp:
             return DensePlay(start.first, switches, edition.weights)
         return SparsePlay(start.first, switches)

@@ -14,7 +14,7 @@ from magus_pyg.errors import GraphError
 from magus_pyg.online.catalogue.containment import CatalogueIndex, Containment
 from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, lift, order_nodes, read_scores, unit_scores
 from magus_pyg.online.catalogue.sparse_play import Switches, best_nodes
-from magus_pyg.online.node_play import Answer, read_answer
+from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
 
@@ -162,24 +162,25 @@ class DensePlay:
         self.y[self.shown] = kept
         return best
 
-    def update(self, answer: Answer) -> None:
+    def update(self, answer: AnsweredList) -> None:
         """Take in an answer; see `NodePlay`."""
         self.scale()
-        said = read_answer(answer, self.index.n_items, self.switches.unknown_below)
-        new = torch.tensor([*said.yes, *said.no], dtype=torch.int64, device=self.y.device)
-        for node in said.yes:
+        refusals = self.switches.refusals
+        yes, no = answer.split(self.index.n_items, refusals.all_refused)
+        new = torch.tensor([*yes, *no], dtype=torch.int64, device=self.y.device)
+        for node in yes:
             self._send(node, self.span, inhibits=True)
-        if self.switches.refusal:
-            for node in said.no:
-                self._send(node, -self.switches.refusal * self.span, self.switches.inhibits)
+        if refusals.weight:
+            for node in no:
+                self._send(node, -refusals.weight * self.span, refusals.inhibits)
         self.y[new] = self.low  # Eq. (8); what it sets receives nothing in this round
-        self.y[new[: len(said.yes)]] = self.low + self.span
+        self.y[new[: len(yes)]] = self.low + self.span
         self._end(answer.shown)
 
     def tell(self, node: int, liked: bool) -> None:
         """Eq. (9) with a smaller step; see `NodePlay` and `MagusAgent`."""
         self.scale()
-        weight, inhibits = self.switches.told(liked)
+        weight, inhibits = self.switches.refusals.told(liked)
         self._send(node, weight * self.span, inhibits)
         self._end((node,))
 

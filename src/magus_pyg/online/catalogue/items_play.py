@@ -9,7 +9,7 @@ from torch import Tensor
 from magus_pyg.errors import SessionError
 from magus_pyg.online.catalogue.first_guess import Guess, order_nodes
 from magus_pyg.online.catalogue.sparse_play import best_nodes
-from magus_pyg.online.node_play import Answer
+from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["ItemsPlay"]
 
@@ -37,7 +37,7 @@ class ItemsPlay:
         some = best_nodes(left, self.list_length)
         return order_nodes(self.guess, some, left[some])[: self.list_length]
 
-    def update(self, answer: Answer) -> None:
+    def update(self, answer: AnsweredList) -> None:
         """Take in an answer; see `NodePlay`."""
         shown = torch.tensor(answer.shown, dtype=torch.int64, device=self.shown.device)
         self.shown = torch.cat([self.shown, shown])

@@ -13,9 +13,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from magus_pyg.agents.magus_options import Refusals
 from magus_pyg.online.catalogue.first_guess import Guess, contenders, order_nodes
-from magus_pyg.online.node_play import Answer, read_answer
-from magus_pyg.simulation.protocol import TOLD_ERROR
+from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["SparsePlay", "Switches", "best_nodes"]
 
@@ -26,21 +26,13 @@ class Switches:
 
     Attributes:
         list_length: N.
-        refusal: weight of a refused node in Eq. (9); 0 as printed.
-        inhibits: whether a refused node raises what it inhibits (`signed_both`).
-        unknown_below: whether the queries below a click say nothing.
+        refusals: what refused nodes do.
         clamp: Eq. (9) as printed, bounded to [0, 1].
     """
 
     list_length: int
-    refusal: float = 0.0
-    inhibits: bool = False
-    unknown_below: bool = False
+    refusals: Refusals
     clamp: bool = False
-
-    def told(self, liked: bool) -> tuple[float, bool]:
-        """The weight of a told word in Eq. (9) and whether it goes along R- too; see `MagusAgent`."""
-        return (1.0 if liked else -1.0) * (1.0 - 2.0 * TOLD_ERROR), liked or self.inhibits
 
 
 @dataclass(frozen=True)
@@ -174,24 +166,24 @@ class SparsePlay:
         # Where all are equal they become zeros, and a step is 1.
         self.low, self.span, self.scaled = low, (high - low) if high > low else 1.0, True
 
-    def update(self, answer: Answer) -> None:
+    def update(self, answer: AnsweredList) -> None:
         """Take in an answer; see `NodePlay`."""
         self.scale()
-        said = read_answer(answer, self.index.n_items, self.switches.unknown_below)
-        steps = [_Step(node, self.span, inhibits=True) for node in said.yes]
-        if self.switches.refusal:
-            size = -self.switches.refusal * self.span
-            steps += [_Step(node, size, self.switches.inhibits) for node in said.no]
+        refusals = self.switches.refusals
+        yes, no = answer.split(self.index.n_items, refusals.all_refused)
+        steps = [_Step(node, self.span, inhibits=True) for node in yes]
+        if refusals.weight:
+            steps += [_Step(node, -refusals.weight * self.span, refusals.inhibits) for node in no]
         # Eq. (8); the nodes that it sets now receive nothing in this round.
-        new = torch.tensor([*said.yes, *said.no], dtype=torch.int64, device=self.held.device)
+        new = torch.tensor([*yes, *no], dtype=torch.int64, device=self.held.device)
         value = torch.full(new.shape, self.low, dtype=torch.float64, device=new.device)
-        value[: len(said.yes)] += self.span
+        value[: len(yes)] += self.span
         self._send(steps, new, value, torch.tensor(answer.shown, dtype=torch.int64, device=self.held.device))
 
     def tell(self, node: int, liked: bool) -> None:
         """Eq. (9) with a smaller step; see `NodePlay` and `MagusAgent`."""
         self.scale()
-        weight, inhibits = self.switches.told(liked)
+        weight, inhibits = self.switches.refusals.told(liked)
         place = torch.tensor([node], device=self.held.device)
         own = self._unscaled(place)
         kept = self.held != node
