@@ -41,11 +41,12 @@ from magus_pyg.models import (
     TrainingData,
     build_model,
 )
-from magus_pyg.models.kernels.embedding_tables import TABLES
+from magus_pyg.models.kernels.embedding_tables import TABLES, choose_sparse
 from magus_pyg.ragged import Ragged
 from magus_pyg.training import TrainOptions, fit
-from magus_pyg.training.epochs import RecommenderData, RecommenderModule
-from magus_pyg.training.loader import TrainLoader
+from magus_pyg.training.epochs import training_loss
+from magus_pyg.training.loader import Loaders
+from magus_pyg.training.optimizer import RowAdam
 
 BATCH, DIM, ROWS = 1000, 64, 100_000
 USERS, ITEMS, WORDS, PROFILE_SIZES = 943, 1_682, 100, (7, 2, 21)
@@ -140,18 +141,18 @@ class StepFigures(Figures):
 
 
 def our_step(options: ModelOptions, problem: Problem) -> StepFigures:
-    """A step as the Lightning module takes it, without Lightning."""
+    """A step of the training, without what is around it."""
     rows, model = problem[1], make_model(options, problem).train()
     model.observe(rows)
     validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
-    module = RecommenderModule(model, train_options(1), 0)
-    optimizer = module.configure_optimizers()
-    known = RecommenderData(TrainingData(rows, validation), model, train_options(1), 0)._train_items
-    ready = list(itertools.islice(TrainLoader(rows, known, BATCH, 0, 0), STEPS))
+    settings = train_options(1)
+    choose_sparse(model, settings.sparse_over)
+    optimizer = RowAdam(model.parameters(), lr=settings.lr, fused=True)
+    ready = list(itertools.islice(Loaders(TrainingData(rows, validation), model, settings, 0).train(), STEPS))
 
     def steps() -> None:
         for batch in ready:
-            loss = module.loss(batch)
+            loss, _ = training_loss(model.training_terms(batch), batch.label, settings.weight_decay)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

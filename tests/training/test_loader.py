@@ -6,7 +6,6 @@ from magus_pyg.data import ItemSets
 from magus_pyg.models.binary_metrics import auc, log_loss
 from magus_pyg.testing.small_log import TRAIN, VALIDATION, interactions
 from magus_pyg.training.loader import (
-    TrainBlocks,
     TrainLoader,
     ValidationLoader,
     draw_batch,
@@ -74,19 +73,16 @@ def test_every_epoch_holds_every_row_once_in_its_own_order():
     assert seen[0] == seen[2] != seen[1]
 
 
-def test_blocks_hold_the_batches(monkeypatch):
+def test_how_many_batches_are_made_at_once_does_not_matter(monkeypatch):
     rows = interactions(TRAIN)
     known = known_items(rows)
     expected = list(TrainLoader(rows, known, 3, 2, 9))
-    for most, sizes in ((7, [2, 2, 1]), (2, [1] * 5), (100, [5])):
-        monkeypatch.setattr("magus_pyg.training.loader._BLOCK_ROWS", most)
-        blocks = TrainBlocks(TrainLoader(rows, known, 3, 2, 9))
-        made = list(blocks)
-        assert [len(block.sizes) for block in made] == sizes
-        assert len(blocks) == len(sizes)
-        assert all(sum(block.sizes) == len(block.rows.user) for block in made)
-        found = [batch for block in made for batch in block.batches()]
-        for one, other in zip(found, expected, strict=True):
+    assert len(expected) == 5
+    for most, at_once in ((7, 2), (2, 1), (100, 32)):
+        monkeypatch.setattr("magus_pyg.training.loader._ROWS_AT_ONCE", most)
+        loader = TrainLoader(rows, known, 3, 2, 9)
+        assert loader.batches_at_once == at_once
+        for one, other in zip(loader, expected, strict=True):
             assert all(torch.equal(column, same) for column, same in zip(one, other, strict=True))
 
 

@@ -1,6 +1,6 @@
 """Learned edge weights: node features by feature propagation (Eqs. 10-13), and the weights made of them (Eq. 14)."""
 
-import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,10 @@ from magus_pyg.models import BaseRecommender
 from magus_pyg.nn import FeaturePropagation
 from magus_pyg.ragged import Ragged
 from magus_pyg.random import derive_seed
+from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
+from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["FEATURE_FORMS", "WeightForm", "WeightTrainOptions", "edge_factors", "train_node_features"]
-
-logger = logging.getLogger(__name__)
 
 FEATURE_FORMS = ("dot", "cosine", "centred")
 
@@ -135,29 +135,25 @@ def train_node_features(
     )
     users = model.user_embedding(torch.arange(model.features.n_users)).detach()
     optimizer = torch.optim.Adam(features.parameters(), lr=options.lr)
-    best_loss, waited = float("inf"), 0
-    best: Tensor = features().detach()
-    for epoch in range(options.epochs):
-        generator = torch.Generator().manual_seed(derive_seed(seed, epoch, 0x58))
-        order = torch.randperm(train[0].numel(), generator=generator)
-        for step, rows in enumerate(torch.split(order, options.batch_size)):
-            loss = _log_loss(features(), users, train, rows)
-            if not torch.isfinite(loss):
-                raise ModelError(f"the loss of the edge weights is {loss.item()} in epoch {epoch}, batch {step}")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        with torch.no_grad():
-            present = features()
-            held_out = float(_log_loss(present, users, validation, torch.arange(validation[0].numel())))
-        logger.debug("edge weights: epoch %d, validation loss %.5f", epoch, held_out)
-        if held_out < best_loss:
-            best_loss, best, waited = held_out, present.clone(), 0
-        else:
-            waited += 1
-        if waited >= options.patience:
-            break
-    return best
+    every = torch.arange(validation[0].numel())
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        order = torch.randperm(train[0].numel(), generator=seeded_generator(seed, epoch, 0x58))
+        for rows in torch.split(order, options.batch_size):
+            yield _log_loss(features(), users, train, rows)
+
+    @torch.no_grad()
+    def held_out_loss(epoch: int, loss: float) -> float:
+        return float(_log_loss(features(), users, validation, every))
+
+    descent = Descent("the loss of the edge weights", optimizer, "lower plus.lr")
+
+    def present() -> Tensor:
+        learned: Tensor = features()
+        return learned.detach()
+
+    stopping = EarlyStopping(options.patience, maximise=False)
+    return train_epochs(descent, losses, range(options.epochs), held_out_loss, stopping, present, present())
 
 
 def _log_loss(features: Tensor, users: Tensor, data: tuple[Tensor, Tensor, Tensor], rows: Tensor) -> Tensor:

@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.data import ItemSets
-from magus_pyg.errors import ModelError
 from magus_pyg.models import BaseRecommender, Interactions, build_model
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation import Agent, Play, Scorer, SessionView
 from magus_pyg.training import TrainOptions
+from magus_pyg.training.epochs import training_loss
 from magus_pyg.training.learn_options import LearnOptions
 from magus_pyg.training.loader import draw_batch, flatten_batch, resolve_negatives
+from magus_pyg.training.loop import Descent, seeded_generator
 
 __all__ = [
     "LearnOptions",
@@ -126,8 +126,9 @@ def _train(
     past = log.earlier_positives()
     n_old = len(log) - n_new
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
-    model.train()
-    for epoch in range(options.epochs):
+    descent = Descent("the loss of learning from sessions", optimizer, "lower its learning rate")
+
+    def losses(epoch: int) -> Iterator[Tensor]:
         old = _shuffled(n_old, seed, epoch, _REPLAY)[: round(options.replay * n_new)]
         rows = torch.cat([torch.arange(n_old, len(log)), old])
         rows = rows[_shuffled(len(rows), seed, epoch, _ORDER)]
@@ -135,23 +136,17 @@ def _train(
             batch = flatten_batch(draw_batch(log, past, chosen, known, seed, epoch, negatives))
             batch = type(batch)(*(column.to(model.device) for column in batch))
             with _seeded(derive_seed(seed, epoch, step, _STEP)):
-                logits, penalty, further = model.training_terms(batch)
-            loss = F.binary_cross_entropy_with_logits(logits, batch.label.to(logits.dtype))
-            loss = loss + further + train.weight_decay * penalty
-            if not bool(torch.isfinite(loss)):
-                raise ModelError(
-                    f"the loss of learning from sessions became {loss.item()} in epoch {epoch}, batch {step}; lower "
-                    f"its learning rate (now {options.lr})"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+                loss, _ = training_loss(model.training_terms(batch), batch.label, train.weight_decay)
+            yield loss
+
+    model.train()
+    for epoch in range(options.epochs):
+        descent.epoch(epoch, losses(epoch))
     model.zero_grad()
 
 
 def _shuffled(count: int, *keys: int) -> Tensor:
-    generator = torch.Generator().manual_seed(derive_seed(*keys))
-    return torch.randperm(count, generator=generator)
+    return torch.randperm(count, generator=seeded_generator(*keys))
 
 
 @contextmanager

@@ -180,7 +180,7 @@ def tune(words: Sequence[str], options: TuneOptions, console: Console) -> Tuned:
     space = space_of(base, options.vary)
     inputs = prepare_training(typed(base), console)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=int(base.seed))
     storage = None if options.study is None else f"sqlite:///{options.study}"
     name = f"{base.dataset.name}-{base.model.name}"

@@ -1,137 +1,94 @@
-"""The Lightning side of training: a step, a validation pass, and all that happens at the end of an epoch.
+"""A base recommender under training: its steps, its validation, and all that a later process needs to go on.
 
-Lightning drives devices, precision and the loops. What must survive a stop is kept out of its hands: the scheduler,
-early stopping, the best weights and the checkpoint are dealt with here, in one place and one order.
+Lightning's Fabric chooses the device, starts one process a device, and deals with precision; all else is our own, so
+that it survives a stop: the order of rows, the scheduler, early stopping, the best weights and the checkpoint.
 """
 
+import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
-import lightning
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from magus_pyg.data import ItemSets
 from magus_pyg.errors import ModelError
 from magus_pyg.models.activation_unit import Dice
-from magus_pyg.models.base import BaseRecommender
-from magus_pyg.models.batches import Batch
+from magus_pyg.models.base import BaseRecommender, TrainingTerms
 from magus_pyg.models.binary_metrics import auc, log_loss
 from magus_pyg.models.calibration import Calibration
-from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
 from magus_pyg.random import hash_keys
-from magus_pyg.training.loader import Block, TrainBlocks, TrainLoader, ValidationLoader, resolve_negatives
+from magus_pyg.training.loader import Loaders
+from magus_pyg.training.loop import Descent, train_epochs
 from magus_pyg.training.optimizer import RowAdam, mean_over_devices
+from magus_pyg.training.progress import TrainProgress
 from magus_pyg.training.stopping import EarlyStopping
 from magus_pyg.training.train_options import TrainOptions
 
-__all__ = ["RecommenderData", "RecommenderModule"]
+__all__ = ["RecommenderTraining", "training_loss"]
 
 _DROPOUT = 3  # what a random number is for
+_KEPT = "the checkpoint of the last whole epoch is kept; lower the learning rate"
 
 
-class RecommenderData(lightning.LightningDataModule):
-    """The loaders of a training, one pair on each device.
+def training_loss(terms: TrainingTerms, label: Tensor, weight_decay: float) -> tuple[Tensor, Tensor]:
+    """What a step lowers.
 
-    Raises:
-        ModelError: an id out of range, no training rows, or a validation part without both classes.
+    Args:
+        terms: what the model says of the step's rows.
+        label: [n] of the rows, 1 or 0.
+        weight_decay: weight of the L2 penalty.
+
+    Returns:
+        The loss, a scalar: binary cross-entropy, the model's own further terms, and L2; and the first of the three.
     """
-
-    def __init__(self, data: TrainingData, model: BaseRecommender, options: TrainOptions, seed: int) -> None:
-        super().__init__()
-        features = model.features
-        self._n_users, self._n_items = features.n_users, features.n_items
-        for part in (data.train, data.validation):
-            part.check(features)
-        if model.needs_history and not data.train.ordered:
-            raise ModelError(
-                f"the model {model.options.name!r} reads the order of a user's interactions, and this log has none; "
-                "choose a model without a history, or give the log a column of times"
-            )
-        if len(data.train) == 0:
-            raise ModelError("the training part holds no rows; check the split and its filters")
-        self.data, self.options, self.seed = data, options, seed
-        self.negatives = resolve_negatives(options.negatives, data.train)
-        self._train_items = self._items_of_users(data.train)
-        self._known_items = self._items_of_users(data.train, data.validation)
-        label = self.validation_loader(0, 1).label
-        positives = int((label == 1).sum())
-        if positives in (0, len(label)):
-            raise ModelError(
-                f"the validation part has {positives} positive and {len(label) - positives} negative rows (sampled "
-                f"ones included, {self.negatives} a positive row); it needs both: check the split, or set negatives"
-            )
-
-    def _items_of_users(self, *parts: Interactions) -> ItemSets:
-        user, item = (torch.cat([getattr(part, name) for part in parts]) for name in ("user", "item"))
-        return ItemSets.from_pairs(user, item, self._n_users, self._n_items)
-
-    def validation_loader(self, rank: int, world: int) -> ValidationLoader:
-        """The loader of one device of `world`."""
-        return ValidationLoader(self.data.validation, self._known_items, self.negatives, self.seed, rank, world)
-
-    def train_loader(self, rank: int, world: int) -> TrainLoader:
-        """The batches of one device of `world`, from the first epoch on."""
-        size = self.options.batch_size
-        return TrainLoader(self.data.train, self._train_items, size, self.negatives, self.seed, rank, world)
-
-    def train_dataloader(self) -> TrainBlocks:
-        """Batches of this device, block by block; the module sets the epoch."""
-        assert self.trainer is not None
-        return TrainBlocks(self.train_loader(self.trainer.global_rank, self.trainer.world_size))
-
-    def val_dataloader(self) -> ValidationLoader:
-        """The validation rows of this device."""
-        assert self.trainer is not None
-        return self.validation_loader(self.trainer.global_rank, self.trainer.world_size)
+    logits, penalty, further = terms
+    entropy = F.binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
+    return entropy + further + weight_decay * penalty, entropy.detach()
 
 
-class RecommenderModule(lightning.LightningModule):
+class RecommenderTraining:
     """Trains a base recommender with binary cross-entropy on its logits, L2 on the embeddings in use, and Adam.
-
-    What Lightning does around a batch takes as long as a step of a small model, so its batch is a block of ours, and
-    the steps are taken here.
 
     Args:
         model: to train.
+        loaders: of its rows.
         options: see `TrainOptions`.
         seed: of the dropout; masks depend on (seed, epoch, step, device) alone.
         state: what `state()` gave at the end of an epoch, to go on after it.
-        write: called with `state()` at the end of each epoch, on the first device.
+        finish: called at the end of each epoch, on the first device.
+
+    Attributes:
+        history: a row an epoch, over all resumed runs.
+        stopping: which epoch is the best, and whether training is over.
+        best_weights: of the best epoch.
+        calibration: of the best epoch, on the validation rows.
     """
 
     def __init__(
         self,
         model: BaseRecommender,
+        loaders: Loaders,
         options: TrainOptions,
         seed: int,
         state: dict[str, Any] | None = None,
-        write: Callable[[dict[str, Any]], None] | None = None,
+        finish: Callable[["RecommenderTraining"], object] | None = None,
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.model = model
-        self.train_options = options
-        self.seed = seed
-        self.stopping = EarlyStopping(options.patience, options.stop_on == "auc", options.min_delta)
+        self.model, self.loaders, self.options, self.seed = model, loaders, options, seed
         self.history: list[dict[str, float]] = []
+        self.stopping = EarlyStopping(options.patience, options.stop_on == "auc", options.min_delta)
         self.best_weights: dict[str, Tensor] = {}
         self.calibration: Calibration | None = None
-        # What DistributedDataParallel leaves to `on_after_backward`: it takes dense gradients alone.
-        self._ddp_params_and_buffers_to_ignore = [f"model.{name}" for name in choose_sparse(model, options.sparse_over)]
-        self._write = write
+        self._finish = finish
         self._resumed = state
-        self._losses: list[Tensor] = []
-        self._step_seeds: list[int] = []
-        self._logits: list[Tensor] = []
-        self._validation: tuple[float, float] = (float("nan"), float("nan"))
-        self._started = 0.0
+        self._optimizer: RowAdam | None = None
         if state is not None:
             model.load_state_dict(state["weights"])
             self.history = list(state["history"])
@@ -139,177 +96,12 @@ class RecommenderModule(lightning.LightningModule):
             self.stopping.load_state_dict(state["stopping"])
             self.calibration = Calibration(**state["calibration"])
 
-    @property
-    def epoch(self) -> int:
-        """The epoch under way, counted over all resumed runs."""
-        return len(self.history)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, row by row where gradients are sparse.
-
-        The scheduler is stepped here at the end of an epoch, before the checkpoint is written.
-        """
-        options = self.train_options
-        fused = self.device.type in ("cpu", "cuda")
-        optimizer = RowAdam(self.model.parameters(), lr=options.lr, fused=fused)
-        self._scheduler = ReduceLROnPlateau(
-            optimizer, factor=options.lr_factor, patience=options.lr_patience, min_lr=options.min_lr
-        )
-        if self._resumed is not None:
-            optimizer.load_state_dict(self._resumed["optimizer"])
-            self._scheduler.load_state_dict(self._resumed["scheduler"])
-            self._resumed = None
-        return optimizer
-
-    def on_fit_start(self) -> None:
-        """Tell layers whose batch lies on several devices."""
-        for module in self.model.modules():
-            if isinstance(module, Dice):
-                module.across_devices = self.trainer.world_size > 1
-
-    def on_train_epoch_start(self) -> None:
-        """Choose the epoch's order before its first batch is made."""
-        loader = self.trainer.train_dataloader.loader  # type: ignore[union-attr]
-        loader.epoch = self.epoch
-        steps = torch.arange(len(loader))
-        self._step_seeds = hash_keys(self.seed, _DROPOUT, self.epoch, steps, self.global_rank).tolist()
-        self._losses.clear()
-        self._started = time.perf_counter()
-
-    def training_step(self, block: Block, batch_idx: int) -> None:
-        """The steps of a block; the dropout's random numbers are those of (seed, epoch, step, device)."""
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
-        with self._own_generator() as generator:
-            for batch in block.batches():
-                generator.manual_seed(self._step_seeds[len(self._losses)])
-                loss = self.loss(batch)
-                optimizer.zero_grad()
-                self.manual_backward(loss)
-                optimizer.step()
-        self._check_losses(len(block.sizes))
-
-    def loss(self, batch: Batch) -> Tensor:
-        """What a step lowers, a scalar."""
-        logits, penalty, further = self.model.training_terms(batch)
-        loss = F.binary_cross_entropy_with_logits(logits, batch.label.to(logits.dtype))
-        self._losses.append(loss.detach())
-        return loss + further + self.train_options.weight_decay * penalty
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """A block or a batch, column by column."""
-        if isinstance(batch, Block):
-            return Block(Batch(*(column.to(device) for column in batch.rows)), batch.sizes)
-        return Batch(*(column.to(device) for column in batch))
-
-    def on_after_backward(self) -> None:
-        """Join the sparse gradients of all devices."""
-        if self.trainer.world_size > 1:
-            for parameter in self.model.parameters():
-                if parameter.grad is not None and parameter.grad.is_sparse:
-                    parameter.grad = mean_over_devices(parameter.grad)
-
-    @contextmanager
-    def _own_generator(self) -> Iterator[torch.Generator]:
-        """The device's generator, put back as it was at the end."""
-        if self.device.type == "cuda":
-            generator = torch.cuda.default_generators[self.device.index or 0]
-        else:
-            generator = torch.default_generator
-        # torch.manual_seed would seed every device's, and where CUDA is not started queue that call, step by step.
-        before = generator.get_state()
-        try:
-            yield generator
-        finally:
-            generator.set_state(before)
-
-    def _check_losses(self, last: int) -> None:
-        """Raise ModelError where one of the last losses is not finite."""
-        recent = torch.stack(self._losses[-last:])
-        bad = (~torch.isfinite(recent)).nonzero()
-        if len(bad):
-            batch = len(self._losses) - len(recent) + int(bad[0])
-            raise ModelError(
-                f"the training loss became {float(recent[bad[0]])} in epoch {self.epoch}, batch {batch}; lower the "
-                f"learning rate (now {self._lr()}); the checkpoint of the last whole epoch is kept"
-            )
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the last pass."""
-        self._logits.clear()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Logits of a slice of the validation rows."""
-        self._logits.append(self.model(batch.user, batch.item).to(torch.float32))
-
-    def on_validation_epoch_end(self) -> None:
-        """Loss and AUC over the rows of all devices."""
-        logits = torch.cat(self._logits)
-        label = self.trainer.val_dataloaders.label  # type: ignore[union-attr]
-        if self.trainer.world_size > 1:
-            gathered = self.all_gather(logits)  # [world, n]; row r of the part lies on device r % world
-            assert isinstance(gathered, Tensor)
-            logits = gathered.T.reshape(-1)
-        logits = logits[: len(label)].cpu()
-        if not bool(torch.isfinite(logits).all()):
-            raise ModelError(
-                f"a validation score became {float(logits[~torch.isfinite(logits)][0])} in epoch {self.epoch}; lower "
-                f"the learning rate (now {self._lr()}); the checkpoint of the last whole epoch is kept"
-            )
-        self._validation = (log_loss(logits, label), auc(logits, label))
-        self._logits = [logits]
-
-    def on_train_epoch_end(self) -> None:
-        """Scheduler, early stopping, best weights, history, and last the checkpoint, which holds them all."""
-        train_loss = torch.stack(self._losses).mean(dtype=torch.float64)
-        if self.trainer.world_size > 1:
-            train_loss = self.trainer.strategy.reduce(train_loss, reduce_op="mean")
-        val_loss, val_auc = self._validation
-        row = {"epoch": self.epoch, "train_loss": float(train_loss), "val_loss": val_loss, "val_auc": val_auc}
-        row["lr"] = self._lr()
-        self._scheduler.step(val_loss)
-        if self.stopping.update(self.epoch, val_auc if self.train_options.stop_on == "auc" else val_loss):
-            self._keep(self._logits[0], self.trainer.val_dataloaders.label)  # type: ignore[union-attr]
-        row["seconds"] = time.perf_counter() - self._started
-        self.history.append(row)
-        if self._write is not None and self.trainer.is_global_zero:
-            self._write(self.state())
-        if self.stopping.stopped:
-            self.trainer.should_stop = True
-
-    def _keep(self, logits: Tensor, labels: Tensor) -> None:
-        """Take this epoch's weights as the best, calibrated on the validation rows."""
-        self.calibration = self.model.calibrate(logits, labels)
-        self.best_weights = _to_cpu(self.model.state_dict())
-
-    def look(self, data: RecommenderData) -> None:
-        """For a model without weights to learn, instead of epochs: one row of history, as of an epoch."""
-        self._started = time.perf_counter()
-        self.model.eval()
-        loader = data.validation_loader(0, 1)
-        with torch.no_grad():
-            losses = [
-                F.binary_cross_entropy_with_logits(self.model(batch.user, batch.item), batch.label)
-                for batch in data.train_loader(0, 1)
-            ]
-            logits = torch.cat([self.model(batch.user, batch.item).to(torch.float32) for batch in loader])
-        val_loss, val_auc = log_loss(logits, loader.label), auc(logits, loader.label)
-        train_loss = float(torch.stack(losses).mean(dtype=torch.float64))
-        self.stopping.update(0, val_auc if self.train_options.stop_on == "auc" else val_loss)
-        self._keep(logits, loader.label)
-        row = {"epoch": 0, "train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc, "lr": 0.0}
-        self.history.append({**row, "seconds": time.perf_counter() - self._started})
-        if self._write is not None:
-            self._write(self.state())
-
     def state(self) -> dict[str, Any]:
         """All that a later run needs to go on after this epoch, as tensors on the CPU and plain values."""
         assert self.calibration is not None, "an epoch has ended"
         moments: dict[str, Any] = {"optimizer": {}, "scheduler": {}}
-        if self.model.trainable:
-            optimizer = self.optimizers()
-            assert not isinstance(optimizer, list)
-            moments = {"optimizer": _to_cpu(optimizer.state_dict()), "scheduler": self._scheduler.state_dict()}
+        if self._optimizer is not None:
+            moments = {"optimizer": _to_cpu(self._optimizer.state_dict()), "scheduler": self._scheduler.state_dict()}
         return {
             "weights": _to_cpu(self.model.state_dict()),
             "best_weights": self.best_weights,
@@ -319,8 +111,184 @@ class RecommenderModule(lightning.LightningModule):
             "history": self.history,
         }
 
-    def _lr(self) -> float:
-        return float(self._scheduler.optimizer.param_groups[0]["lr"])
+    def run(self, progress: bool = False) -> None:
+        """Play the epochs that are left; a model without weights to learn is looked at once, as after an epoch.
+
+        Args:
+            progress: show a bar.
+
+        Raises:
+            ModelError: a loss or a validation score that is not finite.
+        """
+        if not self.model.trainable:
+            if not self.history:
+                self._look()
+        elif len(self.history) < self.options.epochs and not self.stopping.stopped:
+            self._set_up()
+            with _own_generator(self._fabric.device) as self._generator, self._bar(progress) as bar:
+                self._train(bar)
+            del self.model._ddp_params_and_buffers_to_ignore
+            self.model.to("cpu")
+
+    def _train(self, bar: TrainProgress | None) -> None:
+        descent = Descent(
+            "the training loss",
+            cast(Optimizer, self._fabric.setup_optimizers(self._scheduler.optimizer)),
+            _KEPT,
+            after=() if bar is None else (bar.step,),
+            backward=self._backward,
+            check_every=self._rows.batches_at_once,
+        )
+
+        def finish(epoch: int) -> None:
+            self._end(self._fabric.is_global_zero)
+            if bar is not None:
+                bar.show(self.history[-1])
+
+        epochs = range(len(self.history), self.options.epochs)
+        train_epochs(descent, self._losses, epochs, self._judge, self.stopping, self._keep, None, finish)
+
+    def _set_up(self) -> None:
+        """Start the devices, and lay the model, its rows and the optimiser on this process' one."""
+        from lightning.fabric import Fabric  # here, as it takes seconds, and whoever only scores has no need of it
+
+        model, options = self.model, self.options
+        with _quiet():
+            fabric = self._fabric = Fabric(
+                accelerator=options.accelerator,
+                devices=options.devices,
+                strategy=options.strategy,
+                precision=options.precision,  # type: ignore[arg-type]
+            )
+            fabric.launch()
+        rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
+        for layer in model.modules():
+            if isinstance(layer, Dice):
+                layer.across_devices = world > 1
+        # DistributedDataParallel takes dense gradients alone; `_backward` joins those of these tables.
+        model._ddp_params_and_buffers_to_ignore = choose_sparse(model, options.sparse_over)  # type: ignore[assignment]
+        module = fabric.setup_module(model)
+        module.mark_forward_method("training_terms")
+        self._terms = module.training_terms
+        self._rows = self.loaders.train(rank, world, device)
+        self._held_out = self.loaders.validation(rank, world, device)
+        self._optimizer = RowAdam(model.parameters(), lr=options.lr, fused=device.type in ("cpu", "cuda"))
+        self._scheduler = ReduceLROnPlateau(
+            self._optimizer, factor=options.lr_factor, patience=options.lr_patience, min_lr=options.min_lr
+        )
+        if self._resumed is not None:
+            self._optimizer.load_state_dict(self._resumed["optimizer"])
+            self._scheduler.load_state_dict(self._resumed["scheduler"])
+
+    def _bar(self, progress: bool) -> AbstractContextManager[TrainProgress | None]:
+        if progress and self._fabric.is_global_zero:
+            return TrainProgress(self.options.epochs, len(self._rows), len(self.history))
+        return nullcontext()
+
+    def _losses(self, epoch: int) -> Iterator[Tensor]:
+        """The losses of an epoch; the dropout's random numbers are those of (seed, epoch, step, device)."""
+        self._began, self._entropies = time.perf_counter(), []
+        self.model.train()
+        self._rows.epoch = epoch
+        steps = torch.arange(len(self._rows))
+        seeds = hash_keys(self.seed, _DROPOUT, epoch, steps, self._fabric.global_rank).tolist()
+        for batch, seed in zip(self._rows, seeds, strict=True):
+            self._generator.manual_seed(seed)
+            with self._fabric.autocast():  # until the step is taken: hand-written gradients take the types of the loss
+                loss, entropy = training_loss(self._terms(batch), batch.label, self.options.weight_decay)
+                self._entropies.append(entropy)
+                yield loss
+
+    def _backward(self, loss: Tensor) -> None:
+        self._fabric.backward(loss)
+        if self._fabric.world_size > 1:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None and parameter.grad.is_sparse:
+                    parameter.grad = mean_over_devices(parameter.grad)
+
+    def _judge(self, epoch: int, loss: float) -> float:
+        """Validate on the rows of all devices, and let the learning rate follow."""
+        fabric, lr = self._fabric, float(self._scheduler.optimizer.param_groups[0]["lr"])
+        with fabric.autocast():
+            logits = self._logits()
+        entropy = torch.stack(self._entropies).mean(dtype=torch.float64)
+        if fabric.world_size > 1:
+            logits = cast(Tensor, fabric.all_gather(logits)).T.reshape(-1)  # row r lies on device r % world
+            entropy = cast(Tensor, fabric.all_reduce(entropy, reduce_op="mean"))
+        value = self._note(epoch, float(entropy), logits, lr)
+        self._scheduler.step(self.history[-1]["val_loss"])
+        return value
+
+    def _look(self) -> None:
+        self._began = time.perf_counter()
+        self.model.eval()
+        self._held_out = self.loaders.validation()
+        with torch.no_grad():
+            losses = [
+                F.binary_cross_entropy_with_logits(self.model(batch.user, batch.item), batch.label)
+                for batch in self.loaders.train()
+            ]
+        entropy = torch.stack(losses).mean(dtype=torch.float64)
+        self.stopping.update(0, self._note(0, float(entropy), self._logits(), 0.0))
+        self._keep()
+        self._end()
+
+    @torch.no_grad()
+    def _logits(self) -> Tensor:
+        """Float32 logits of this device's validation rows."""
+        self.model.eval()
+        return torch.cat([self.model(batch.user, batch.item).to(torch.float32) for batch in self._held_out])
+
+    def _note(self, epoch: int, entropy: float, logits: Tensor, lr: float) -> float:
+        """Add an epoch to the history; what decides whether it is the best."""
+        label = self._held_out.label
+        self._found = logits = logits[: len(label)].cpu()
+        if not bool(torch.isfinite(logits).all()):
+            raise ModelError(
+                f"a validation score became {float(logits[~torch.isfinite(logits)][0])} in epoch {epoch}; {_KEPT} "
+                f"(now {lr})"
+            )
+        row = {"train_loss": entropy, "val_loss": log_loss(logits, label), "val_auc": auc(logits, label), "lr": lr}
+        self.history.append({"epoch": epoch, **row})
+        return row["val_auc" if self.options.stop_on == "auc" else "val_loss"]
+
+    def _keep(self) -> None:
+        """Take this epoch's weights as the best, calibrated on the validation rows."""
+        self.calibration = self.model.calibrate(self._found, self._held_out.label)
+        self.best_weights = _to_cpu(self.model.state_dict())
+
+    def _end(self, first_device: bool = True) -> None:
+        """Last in an epoch, when all that is to be resumed is known."""
+        self.history[-1]["seconds"] = time.perf_counter() - self._began
+        if self._finish is not None and first_device:
+            self._finish(self)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's notes on devices and workers, which mean nothing here."""
+    logger = logging.getLogger("lightning.fabric")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _own_generator(device: torch.device) -> Iterator[torch.Generator]:
+    """The device's generator, put back as it was at the end."""
+    # torch.manual_seed would seed every device's, and where CUDA is not started queue that call, step by step.
+    cuda = device.type == "cuda"
+    generator = torch.cuda.default_generators[device.index or 0] if cuda else torch.default_generator
+    before = generator.get_state()
+    try:
+        yield generator
+    finally:
+        generator.set_state(before)
 
 
 def _to_cpu(state: Any) -> Any:

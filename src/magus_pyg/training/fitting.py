@@ -1,13 +1,9 @@
 """Training a base recommender, stopped and resumed at will."""
 
-import logging
 import math
 import resource
 import sys
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +23,8 @@ from magus_pyg.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from magus_pyg.training.epochs import RecommenderTraining
+from magus_pyg.training.loader import Loaders
 from magus_pyg.training.train_options import TrainOptions
 
 __all__ = ["TrainResult", "fit"]
@@ -89,9 +87,6 @@ def fit(
         RunError: a checkpoint that is damaged or belongs to another model, data set, seed or options, or a folder that
             already holds one while `resume` is False.
     """
-    # Lightning takes seconds to import, and whoever only scores has no need of it.
-    from magus_pyg.training.epochs import RecommenderData, RecommenderModule
-
     options = options or TrainOptions()
     began = time.perf_counter()
     identity = _identity(model, data, options, seed)
@@ -105,70 +100,26 @@ def fit(
             check_matches(place, state, identity)
     elif place is not None and has_checkpoint(place):
         raise RunError(f"{place} already holds a training ({CHECKPOINT}); pass resume=True or another folder")
-    loaders = RecommenderData(data, model, options, seed)
+    loaders = Loaders(data, model, options, seed)
     model.observe(data.train)
 
-    def write(epoch_state: dict[str, Any]) -> None:
-        assert place is not None
-        write_checkpoint(place, {"identity": identity, **epoch_state})
+    def finish(training: RecommenderTraining) -> None:
+        if place is not None:
+            write_checkpoint(place, {"identity": identity, **training.state()})
 
-    module = RecommenderModule(model, options, seed, state, write if place is not None else None)
-    if not model.trainable:
-        if not module.history:
-            module.look(loaders)
-    elif module.epoch < options.epochs and not module.stopping.stopped:
-        _run(module, loaders, options, place, progress)
-    choose_sparse(model, math.inf)  # whoever trains it further may have another optimiser
-    if module.best_weights:
-        model.load_state_dict(module.best_weights)
-    model.zero_grad()
-    model.eval()
-    history = pd.DataFrame(module.history, columns=_COLUMNS).astype({"epoch": "int64"})
-    seconds = time.perf_counter() - began
-    stopping = module.stopping
-    return TrainResult(history, stopping.best_epoch, stopping.stopped, seconds, _peak_memory(), module.calibration)
-
-
-def _run(module: Any, loaders: Any, options: TrainOptions, folder: Path | None, progress: bool) -> None:
-    """Let Lightning play the epochs that are left."""
-    import lightning
-
-    from magus_pyg.training.progress import TrainProgress
-
+    training = RecommenderTraining(model, loaders, options, seed, state, finish)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with _quiet():
-        trainer = lightning.Trainer(
-            accelerator=options.accelerator,
-            devices=options.devices,
-            strategy=options.strategy,
-            precision=options.precision,  # type: ignore[arg-type]
-            max_epochs=options.epochs - module.epoch,
-            callbacks=[TrainProgress(options.epochs)] if progress else [],
-            # Checkpoints, bar and log are our own; nothing of Lightning's is written.
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            default_root_dir=folder,
-        )
-        trainer.fit(module, datamodule=loaders)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's notes on devices and workers, which mean nothing here."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)
+    training.run(progress)
+    choose_sparse(model, math.inf)  # whoever trains it further may have another optimiser
+    if training.best_weights:
+        model.load_state_dict(training.best_weights)
+    model.zero_grad()
+    model.eval()
+    history = pd.DataFrame(training.history, columns=_COLUMNS).astype({"epoch": "int64"})
+    seconds = time.perf_counter() - began
+    stopping = training.stopping
+    return TrainResult(history, stopping.best_epoch, stopping.stopped, seconds, _peak_memory(), training.calibration)
 
 
 def _identity(model: BaseRecommender, data: TrainingData, options: TrainOptions, seed: int) -> dict[str, Any]:

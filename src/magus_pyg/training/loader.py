@@ -5,19 +5,20 @@ Nothing here keeps a random state: the order of an epoch is a function of (seed,
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from magus_pyg.data import ItemSets
+from magus_pyg.errors import ModelError
+from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.batches import Batch
-from magus_pyg.models.interactions import Interactions
+from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.random import derive_seed, integers
+from magus_pyg.training.train_options import TrainOptions
 
 __all__ = [
-    "Block",
-    "TrainBlocks",
+    "Loaders",
     "TrainLoader",
     "ValidationLoader",
     "draw_batch",
@@ -27,29 +28,12 @@ __all__ = [
     "whole_batch",
 ]
 
+_CPU = torch.device("cpu")
 _ORDER, _NEGATIVES = 1, 2  # what a random number is for
 _VALIDATION_EPOCH = -1
 _VALIDATION_ROWS = 1 << 16
 # Batches made at once, at most, and their rows of the log.
-_BLOCK_BATCHES, _BLOCK_ROWS = 32, 1 << 15
-
-
-class Block(NamedTuple):
-    """The rows of some steps one after the other.
-
-    Attributes:
-        rows: of all batches.
-        sizes: number of rows of each.
-    """
-
-    rows: Batch
-    sizes: list[int]
-
-    def batches(self) -> Iterator[Batch]:
-        """The batches, views of the rows."""
-        columns = (torch.split(column, self.sizes) for column in self.rows)
-        for slices in zip(*columns, strict=True):
-            yield Batch(*slices)
+_BATCHES_AT_ONCE, _ROWS_AT_ONCE = 32, 1 << 15
 
 
 def draw_negatives(known: ItemSets, user: Tensor, row: Tensor, seed: int, epoch: int, count: int) -> Tensor:
@@ -130,6 +114,7 @@ class TrainLoader:
         seed: of the training.
         rank: this device's number.
         world: number of devices.
+        device: where the batches are to lie.
     """
 
     def __init__(
@@ -141,14 +126,10 @@ class TrainLoader:
         seed: int,
         rank: int = 0,
         world: int = 1,
+        device: torch.device = _CPU,
     ) -> None:
-        self.rows = rows
-        self.known = known
-        self.batch_size = batch_size
-        self.negatives = negatives
-        self.seed = seed
-        self.rank = rank
-        self.world = world
+        self.rows, self.known, self.batch_size, self.negatives = rows, known, batch_size, negatives
+        self.seed, self.rank, self.world, self.device = seed, rank, world, device
         self.epoch = 0
         self._past = rows.earlier_positives()
 
@@ -164,46 +145,30 @@ class TrainLoader:
         return order[self.rank :: self.world]
 
     @property
-    def block_batches(self) -> int:
-        """Batches made at once."""
-        return max(1, min(_BLOCK_BATCHES, _BLOCK_ROWS // self.batch_size))
-
-    def blocks(self) -> Iterator[Block]:
-        """The batches of the epoch, made some at once: a batch's own random numbers would cost as much as its step."""
-        epoch = self.epoch
-        for rows in torch.split(self.order(epoch), self.batch_size * self.block_batches):
-            drawn = draw_batch(self.rows, self._past, rows, self.known, self.seed, epoch, self.negatives)
-            there = (~torch.isnan(drawn.label)).sum(1)
-            sizes = [int(part.sum()) for part in torch.split(there, self.batch_size)]
-            yield Block(flatten_batch(drawn), sizes)
+    def batches_at_once(self) -> int:
+        """Batches made at once: a batch's own random numbers would cost as much as its step."""
+        return max(1, min(_BATCHES_AT_ONCE, _ROWS_AT_ONCE // self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
-        for block in self.blocks():
-            yield from block.batches()
-
-
-class TrainBlocks:
-    """The blocks of a loader: what Lightning takes for a batch, so that what it does around one is done once a block.
-
-    Args:
-        loader: makes them.
-    """
-
-    def __init__(self, loader: TrainLoader) -> None:
-        self.loader = loader
-
-    def __len__(self) -> int:
-        return -(-len(self.loader) // self.loader.block_batches)
-
-    def __iter__(self) -> Iterator[Block]:
-        return self.loader.blocks()
+        for rows in torch.split(self.order(self.epoch), self.batch_size * self.batches_at_once):
+            drawn = draw_batch(self.rows, self._past, rows, self.known, self.seed, self.epoch, self.negatives)
+            there = (~torch.isnan(drawn.label)).sum(1)
+            sizes = [int(part.sum()) for part in torch.split(there, self.batch_size)]
+            yield from _split(Batch(*(column.to(self.device) for column in flatten_batch(drawn))), sizes)
 
 
 class ValidationLoader:
     """The validation rows with their negatives, drawn once and in a fixed order, every world-th row a device."""
 
     def __init__(
-        self, rows: Interactions, known: ItemSets, negatives: int, seed: int, rank: int = 0, world: int = 1
+        self,
+        rows: Interactions,
+        known: ItemSets,
+        negatives: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device = _CPU,
     ) -> None:
         row = torch.arange(len(rows))
         # The past of a validation row is the whole training part, which models take where none is given.
@@ -212,12 +177,68 @@ class ValidationLoader:
         # All devices get as many rows; the rows beyond the end are dropped again after gathering.
         n = len(whole.label)
         index = torch.arange(rank, n + -n % world, world).clamp(max=n - 1)
-        self.shard = Batch(*(column[index] for column in whole))
+        self.shard = Batch(*(column[index].to(device) for column in whole))
 
     def __len__(self) -> int:
         return (len(self.shard.user) + _VALIDATION_ROWS - 1) // _VALIDATION_ROWS
 
     def __iter__(self) -> Iterator[Batch]:
-        columns = (torch.split(column, _VALIDATION_ROWS) for column in self.shard)
-        for slices in zip(*columns, strict=True):
-            yield Batch(*slices)
+        return _split(self.shard, _VALIDATION_ROWS)
+
+
+def _split(rows: Batch, sizes: int | list[int]) -> Iterator[Batch]:
+    """Slices of some rows, as views."""
+    columns = (torch.split(column, sizes) for column in rows)
+    return (Batch(*slices) for slices in zip(*columns, strict=True))
+
+
+class Loaders:
+    """The loaders of a training, a pair for each device.
+
+    Args:
+        data: the rows.
+        model: to be trained.
+        options: see `TrainOptions`.
+        seed: of the training.
+
+    Raises:
+        ModelError: an id out of range, no training rows, rows without order for a model that reads it, or a validation
+            part without both classes.
+    """
+
+    def __init__(self, data: TrainingData, model: BaseRecommender, options: TrainOptions, seed: int) -> None:
+        self._features = model.features
+        for part in (data.train, data.validation):
+            part.check(model.features)
+        if model.needs_history and not data.train.ordered:
+            raise ModelError(
+                f"the model {model.options.name!r} reads the order of a user's interactions, and this log has none; "
+                "choose a model without a history, or give the log a column of times"
+            )
+        if len(data.train) == 0:
+            raise ModelError("the training part holds no rows; check the split and its filters")
+        self._data, self._batch_size, self._seed = data, options.batch_size, seed
+        self._negatives = resolve_negatives(options.negatives, data.train)
+        self._train_items = self._items_of_users(data.train)
+        self._known_items = self._items_of_users(data.train, data.validation)
+        label = self.validation().label
+        positives = int((label == 1).sum())
+        if positives in (0, len(label)):
+            raise ModelError(
+                f"the validation part has {positives} positive and {len(label) - positives} negative rows (sampled "
+                f"ones included, {self._negatives} a positive row); it needs both: check the split, or set negatives"
+            )
+
+    def _items_of_users(self, *parts: Interactions) -> ItemSets:
+        user, item = (torch.cat([getattr(part, name) for part in parts]) for name in ("user", "item"))
+        return ItemSets.from_pairs(user, item, self._features.n_users, self._features.n_items)
+
+    def validation(self, rank: int = 0, world: int = 1, device: torch.device = _CPU) -> ValidationLoader:
+        """Of the validation rows of one device of `world`."""
+        rows = self._data.validation
+        return ValidationLoader(rows, self._known_items, self._negatives, self._seed, rank, world, device)
+
+    def train(self, rank: int = 0, world: int = 1, device: torch.device = _CPU) -> TrainLoader:
+        """Of the training rows of one device of `world`, from the first epoch on."""
+        rows, size = self._data.train, self._batch_size
+        return TrainLoader(rows, self._train_items, size, self._negatives, self._seed, rank, world, device)

@@ -1,59 +1,33 @@
 """One line of progress on the terminal for a whole training."""
 
-import lightning
-import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from collections.abc import Mapping
 
-from magus_pyg.training.epochs import RecommenderModule
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 __all__ = ["TrainProgress"]
 
 
-class TrainProgress(lightning.Callback):
+class TrainProgress(Progress):
     """A bar over the steps of all epochs, with the last epoch's numbers beside it.
 
     Args:
         epochs: the last epoch to come, counted over all resumed runs.
+        steps: of an epoch.
+        done: epochs that are resumed.
     """
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, epochs: int, steps: int, done: int) -> None:
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self.progress = Progress(TextColumn("{task.description}"), *columns, TextColumn("{task.fields[numbers]}"))
+        super().__init__(TextColumn("{task.description}"), *columns, TextColumn("{task.fields[numbers]}"))
+        self._epoch = done
+        self._task = self.add_task("training", total=epochs * steps, completed=done * steps, numbers="")
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Show the bar, at the epoch that is resumed."""
-        if trainer.is_global_zero:
-            steps = len(trainer.train_dataloader.loader)  # type: ignore[union-attr]
-            done = trainer_epoch(pl_module) * steps
-            self.task = self.progress.add_task("training", total=self.epochs * steps, completed=done, numbers="")
-            self.progress.start()
-
-    def on_before_optimizer_step(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
+    def step(self) -> None:
         """Count a step."""
-        if trainer.is_global_zero:
-            self.progress.update(self.task, advance=1, description=f"epoch {trainer_epoch(pl_module) + 1}")
+        self.update(self._task, advance=1, description=f"epoch {self._epoch + 1}")
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Show the epoch's numbers."""
-        if trainer.is_global_zero and isinstance(pl_module, RecommenderModule) and pl_module.history:
-            row = pl_module.history[-1]
-            numbers = f"loss {row['train_loss']:.4f}  validation {row['val_loss']:.4f}, AUC {row['val_auc']:.4f}"
-            self.progress.update(self.task, numbers=numbers)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Leave the bar as it stands."""
-        self.progress.stop()
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Leave the bar as it stands, so that the error is readable."""
-        self.progress.stop()
-
-
-def trainer_epoch(module: lightning.LightningModule) -> int:
-    """The epoch under way, counted over all resumed runs."""
-    return module.epoch if isinstance(module, RecommenderModule) else module.current_epoch
+    def show(self, row: Mapping[str, float]) -> None:
+        """Show the numbers of an epoch that is over."""
+        numbers = f"loss {row['train_loss']:.4f}  validation {row['val_loss']:.4f}, AUC {row['val_auc']:.4f}"
+        self.update(self._task, numbers=numbers)
+        self._epoch += 1

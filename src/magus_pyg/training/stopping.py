@@ -30,16 +30,24 @@ class EarlyStopping:
     waited: int = 0
 
     def update(self, epoch: int, value: float) -> bool:
-        """Take in an epoch's value; True where it is the best yet."""
-        sign = 1 if self.maximise else -1
-        better = self.best_epoch < 0 or sign * value > sign * self.best
+        """Take in an epoch's value; True where it is the best yet, which NaN never is."""
+        better = self._beats(value, self.best)
         if better:
             self.best, self.best_epoch = value, epoch
-        if math.isnan(self.mark) or sign * (value - self.mark) > self.min_delta:
+        if self._beats(value, self.mark, self.min_delta):
             self.mark, self.waited = value, 0
         else:
             self.waited += 1
         return better
+
+    def _beats(self, value: float, other: float, by: float = 0.0) -> bool:
+        if math.isnan(value) or math.isnan(other):
+            return not math.isnan(value)
+        return (value - other if self.maximise else other - value) > by
+
+    def renew(self) -> None:
+        """Begin another phase with the whole patience; it has the best of all phases to beat."""
+        self.mark, self.waited = math.nan, 0
 
     @property
     def stopped(self) -> bool:

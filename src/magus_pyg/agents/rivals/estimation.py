@@ -1,6 +1,6 @@
 """EAR's estimation: how answers so far change the scores of items and queries, and how refused items do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
 from magus_pyg.agents.fitted_states import read_network
-from magus_pyg.agents.rivals.averaging import RunningAverage
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes
 from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
-from magus_pyg.errors import ModelError
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions
+from magus_pyg.training.averaging import RunningAverage
+from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["EstimationNetwork", "estimation_loss", "fit_estimation", "reflect"]
@@ -195,41 +195,31 @@ def fit_estimation(
     network = EstimationNetwork(features.size, options.rank, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.estimation_lr, weight_decay=options.estimation_decay)
     average = RunningAverage(network, _AVERAGING)
-    stopping, best = EarlyStopping(options.patience, maximise=False), average.frozen()
+    descent = Descent("the loss of ear's estimation", optimizer, "lower estimation_lr", after=(average.update,))
     rows: list[dict[str, float]] = []
-    for epoch in range(options.estimation_epochs):
-        generator = torch.Generator()
-        generator.manual_seed(derive_seed(seed, _ORDER, epoch))
-        losses = []
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        generator = seeded_generator(seed, _ORDER, epoch)
         for batch, _ in sessions.epoch(generator, len(sessions.prepared.batches)):
-            loss = estimation_loss(network, features, batch, temperatures[0], generator)
-            if not torch.isfinite(loss):
-                raise ModelError(
-                    f"the loss of ear's estimation is {loss.item()} in epoch {epoch}; lower estimation_lr "
-                    f"(now {options.estimation_lr})"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            average.update()
-            losses.append(float(loss.detach()))
-        generator.manual_seed(derive_seed(seed, _HELD_OUT))
+            yield estimation_loss(network, features, batch, temperatures[0], generator)
+
+    def held_out_loss(epoch: int, loss: float) -> float:
+        generator = seeded_generator(seed, _HELD_OUT)
         with torch.no_grad():
             held_out = [
                 float(estimation_loss(average.average, features, batch, temperatures[1], generator))
                 for _ in range(_DRAWS)
                 for batch in validation.batches
             ]
-        mean = sum(losses) / len(losses)
         found = sum(held_out) / len(held_out) if held_out else -float(epoch)
-        rows.append({"epoch": epoch + 1.0, "loss": mean, "validation_loss": found})
+        rows.append({"epoch": epoch + 1.0, "loss": loss, "validation_loss": found})
         if say is not None:
-            say(f"ear: estimation, epoch {epoch + 1}, loss {mean:.4f}, validation loss {found:.4f}")
-        if stopping.update(epoch, found):
-            best = average.frozen()
-        if stopping.stopped:
-            break
-    return best, rows
+            say(f"ear: estimation, epoch {epoch + 1}, loss {loss:.4f}, validation loss {found:.4f}")
+        return found
+
+    stopping = EarlyStopping(options.patience, maximise=False)
+    epochs = range(options.estimation_epochs)
+    return train_epochs(descent, losses, epochs, held_out_loss, stopping, average.frozen, average.frozen()), rows
 
 
 def _draw(allowed: Tensor, number: int, generator: torch.Generator) -> Tensor:

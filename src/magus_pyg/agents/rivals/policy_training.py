@@ -1,25 +1,21 @@
 """How a policy learns: it copies `max_entropy`, then follows the policy gradient (REINFORCE); validation decides."""
 
 import copy
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from magus_pyg.agents.judging import Judge
-from magus_pyg.agents.rivals.averaging import RunningAverage
 from magus_pyg.agents.rivals.belief_lists import Choose
 from magus_pyg.agents.rivals.policy import Learning, PolicyAgent, PolicyNetwork
 from magus_pyg.agents.rivals.rival_options import PolicyOptions
 from magus_pyg.agents.rivals.rollout import Outcome, TrainingSessions, play_batch
-from magus_pyg.errors import ModelError
-from magus_pyg.random import derive_seed
+from magus_pyg.training.averaging import RunningAverage
+from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["advantages", "returns", "train_policy"]
-
-logger = logging.getLogger(__name__)
 
 _IMITATION, _GRADIENT = 0x1317, 0x9AD1  # what a random number is for
 _AVERAGING = 0.03
@@ -81,68 +77,59 @@ def train_policy(
     Raises:
         ModelError: a loss that is not finite.
     """
-    network = learner.network
-    best: tuple[float, PolicyNetwork] = (float("-inf"), copy.deepcopy(network).double().eval().requires_grad_(False))
+    best = copy.deepcopy(learner.network).double().eval().requires_grad_(False)
+    stopping = EarlyStopping(options.patience, maximise=True)
     rows: list[dict[str, float]] = []
 
-    def judged(frozen: PolicyNetwork, imitation: bool, loss: float) -> float:
-        nonlocal best
-        values = judge(player(frozen)) if len(judge.sessions) else {"objective": float(len(rows))}
+    def objective(policy: PolicyNetwork, imitation: bool, loss: float) -> float:
+        values = judge(player(policy)) if len(judge.sessions) else {"objective": float(len(rows))}
         rows.append({"epoch": len(rows) + 1.0, "imitation": float(imitation), "loss": loss, **values})
         if say is not None:
             say(f"{learner.name}: epoch {len(rows)}, loss {loss:.4f}, objective {values['objective']:.4f}")
-        if values["objective"] > best[0]:
-            best = (values["objective"], frozen)
         return values["objective"]
 
-    _phase(learner, sessions, teacher, options, options.imitation_epochs, True, seed, judged)
-    if rows:
-        network.load_state_dict(best[1].state_dict())
-    _phase(learner, sessions, teacher, options, options.epochs, False, seed, judged)
-    return best[1], rows
+    for imitation in (True, False):
+        best = _phase(learner, sessions, teacher if imitation else None, options, seed, objective, stopping, best)
+        learner.network.load_state_dict(best.state_dict())
+        stopping.renew()
+    return best, rows
 
 
 def _phase(
     learner: PolicyAgent,
     sessions: TrainingSessions,
-    teacher: Choose,
+    teacher: Choose | None,
     options: PolicyOptions,
-    epochs: int,
-    imitation: bool,
     seed: int,
-    judged: Callable[[PolicyNetwork, bool, float], float],
-) -> None:
-    rate = options.imitation_lr if imitation else options.lr
-    optimizer = torch.optim.Adam(learner.network.parameters(), lr=rate)
+    objective: Callable[[PolicyNetwork, bool, float], float],
+    stopping: EarlyStopping,
+    best: PolicyNetwork,
+) -> PolicyNetwork:
+    """The best policy after more epochs: of imitation with a teacher, else of the policy gradient."""
+    network, imitation = learner.network, teacher is not None
+    epochs, rate = (options.imitation_epochs, options.imitation_lr) if imitation else (options.epochs, options.lr)
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     steps = max(1, epochs * min(options.steps, len(sessions.prepared.batches)))
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 if imitation else 1.0 - step / steps)
-    average = RunningAverage(learner.network, 1.0 if imitation else _AVERAGING)
-    stopping = EarlyStopping(options.patience, maximise=True)
-    for epoch in range(epochs):
-        generator = torch.Generator()
-        generator.manual_seed(derive_seed(seed, _IMITATION if imitation else _GRADIENT, epoch))
-        losses = []
-        learner.network.train()
+    average = RunningAverage(network, 1.0 if imitation else _AVERAGING)
+    after = (falling.step, average.update)
+    remedy = "lower its imitation_lr" if imitation else "lower its lr"
+    descent = Descent(f"the loss of {learner.name}", optimizer, remedy, clip=1.0, after=after)
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        generator = seeded_generator(seed, _IMITATION if imitation else _GRADIENT, epoch)
+        network.train()
         for batch, rounds in sessions.epoch(generator, options.steps):
             plays = batch if imitation else batch.repeat(options.rollouts)
             view = sessions.view(plays, rounds)
-            note = Learning(generator, teacher if imitation else None)
+            note = Learning(generator, teacher)
             outcome = play_batch(learner.start(view, note), view, plays, sessions.user)
-            loss = _imitation_loss(note, outcome) if imitation else _gradient_loss(note, outcome, options)
-            if not torch.isfinite(loss):
-                raise ModelError(
-                    f"the loss of {learner.name} is {loss.item()} in epoch {epoch}; lower its lr (now {rate})"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(learner.network.parameters(), 1.0)
-            optimizer.step()
-            falling.step()
-            average.update()
-            losses.append(float(loss.detach()))
-        stopping.update(epoch, judged(average.frozen(), imitation, sum(losses) / len(losses)))
-        if stopping.stopped:
-            break
+            yield _imitation_loss(note, outcome) if imitation else _gradient_loss(note, outcome, options)
+
+    def judged(epoch: int, loss: float) -> float:
+        return objective(average.frozen(), imitation, loss)
+
+    return train_epochs(descent, losses, range(epochs), judged, stopping, average.frozen, best)
 
 
 def _imitation_loss(note: Learning, outcome: Outcome) -> Tensor:

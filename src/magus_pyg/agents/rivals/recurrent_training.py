@@ -1,6 +1,6 @@
 """How `recurrent` learns: it plays training sessions, and after every round says what would be clicked next."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -8,15 +8,14 @@ from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.judging import Judge
-from magus_pyg.agents.rivals.averaging import RunningAverage
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.recurrent_agent import RecurrentAgent, RecurrentNetwork, RecurrentPlay
 from magus_pyg.agents.rivals.rival_options import RecurrentAgentOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions, play_batch
-from magus_pyg.errors import ModelError
-from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch
 from magus_pyg.simulation.protocol import Scorer
+from magus_pyg.training.averaging import RunningAverage
+from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["fit_recurrent", "round_loss"]
@@ -99,34 +98,25 @@ def fit_recurrent(
     held_out.network = average.average
     steps = options.epochs * min(options.steps, len(sessions.prepared.batches))
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
-    stopping, best = EarlyStopping(options.patience, maximise=False), average.frozen()
+    after = (falling.step, average.update)
+    descent = Descent("the loss of recurrent", optimizer, "lower its lr", clip=1.0, after=after)
     rows: list[dict[str, float]] = []
-    for epoch in range(options.epochs):
-        generator = torch.Generator()
-        generator.manual_seed(derive_seed(seed, _ORDER, epoch))
-        losses = []
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        generator = seeded_generator(seed, _ORDER, epoch)
         for batch, rounds in sessions.epoch(generator, options.steps):
-            loss = _play(learner, sessions, batch, rounds, options.query_weight, generator)
-            if not torch.isfinite(loss):
-                raise ModelError(
-                    f"the loss of recurrent is {loss.item()} in epoch {epoch}; lower its lr (now {options.lr})"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            falling.step()
-            average.update()
-            losses.append(float(loss.detach()))
-        mean = sum(losses) / len(losses)
+            yield _play(learner, sessions, batch, rounds, options.query_weight, generator)
+
+    def held_out_loss(epoch: int, loss: float) -> float:
         found = _held_out_loss(held_out, sessions, judge, options, seed) if len(judge.sessions) else -float(epoch)
-        rows.append({"epoch": epoch + 1.0, "loss": mean, "validation_loss": found})
+        rows.append({"epoch": epoch + 1.0, "loss": loss, "validation_loss": found})
         if say is not None:
-            say(f"recurrent: epoch {epoch + 1}, loss {mean:.4f}, validation loss {found:.4f}")
-        if stopping.update(epoch, found):
-            best = average.frozen()
-        if stopping.stopped:
-            break
+            say(f"recurrent: epoch {epoch + 1}, loss {loss:.4f}, validation loss {found:.4f}")
+        return found
+
+    stopping = EarlyStopping(options.patience, maximise=False)
+    epochs = range(options.epochs)
+    best = train_epochs(descent, losses, epochs, held_out_loss, stopping, average.frozen, average.frozen())
 
     def agent(offset: float, trust: float) -> RecurrentAgent:
         return RecurrentAgent(graph, scorer, features, best, temperatures[1], offset, trust)
@@ -170,8 +160,7 @@ def _held_out_loss(
     agent: RecurrentAgent, sessions: TrainingSessions, judge: Judge, options: RecurrentAgentOptions, seed: int
 ) -> float:
     """The loss on the validation sessions, played with the same noise every time."""
-    generator = torch.Generator()
-    generator.manual_seed(derive_seed(seed, _HELD_OUT))
+    generator = seeded_generator(seed, _HELD_OUT)
     rounds = max(sessions.rounds)
     with torch.no_grad():
         losses = [
