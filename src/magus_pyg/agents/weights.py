@@ -15,7 +15,7 @@ from magus_pyg.models import BaseRecommender
 from magus_pyg.nn import FeaturePropagation
 from magus_pyg.ragged import Ragged
 from magus_pyg.random import derive_seed
-from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
+from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["FEATURE_FORMS", "WeightForm", "WeightTrainOptions", "edge_factors", "train_node_features"]

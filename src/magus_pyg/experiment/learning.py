@@ -23,10 +23,10 @@ from magus_pyg.models import BaseRecommender, Interactions, build_model
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation import Agent, Play, Scorer, SessionView
 from magus_pyg.training import TrainOptions
+from magus_pyg.training.descent import Descent, seeded_generator
 from magus_pyg.training.epochs import training_loss
 from magus_pyg.training.learn_options import LearnOptions
 from magus_pyg.training.loader import draw_batch, flatten_batch, resolve_negatives
-from magus_pyg.training.loop import Descent, seeded_generator
 
 __all__ = [
     "LearnOptions",

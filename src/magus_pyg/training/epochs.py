@@ -25,8 +25,8 @@ from magus_pyg.models.binary_metrics import auc, log_loss
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
 from magus_pyg.random import hash_keys
+from magus_pyg.training.descent import Descent, train_epochs
 from magus_pyg.training.loader import Loaders
-from magus_pyg.training.loop import Descent, train_epochs
 from magus_pyg.training.optimizer import RowAdam, mean_over_devices
 from magus_pyg.training.progress import TrainProgress
 from magus_pyg.training.stopping import EarlyStopping

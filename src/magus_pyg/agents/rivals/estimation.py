@@ -15,7 +15,7 @@ from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions
 from magus_pyg.training.averaging import RunningAverage
-from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
+from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["EstimationNetwork", "estimation_loss", "fit_estimation", "reflect"]

@@ -12,7 +12,7 @@ from magus_pyg.agents.rivals.policy import Learning, PolicyAgent, PolicyNetwork
 from magus_pyg.agents.rivals.rival_options import PolicyOptions
 from magus_pyg.agents.rivals.rollout import Outcome, TrainingSessions, play_batch
 from magus_pyg.training.averaging import RunningAverage
-from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
+from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["advantages", "returns", "train_policy"]

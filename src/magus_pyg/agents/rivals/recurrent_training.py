@@ -15,7 +15,7 @@ from magus_pyg.agents.rivals.rollout import TrainingSessions, play_batch
 from magus_pyg.simulation.prepare import PreparedBatch
 from magus_pyg.simulation.protocol import Scorer
 from magus_pyg.training.averaging import RunningAverage
-from magus_pyg.training.loop import Descent, seeded_generator, train_epochs
+from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["fit_recurrent", "round_loss"]
