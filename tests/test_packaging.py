@@ -1,8 +1,13 @@
-"""What setup.cfg names is what an installation that is not editable holds."""
+"""What the packaging files name is there: packages, commands, versions, paths, hooks."""
 
+import re
 from configparser import ConfigParser
 
+import yaml
+from packaging.requirements import Requirement
 from repository import ROOT
+
+from magus_pyg import __version__
 
 
 def test_every_package_is_installed() -> None:
@@ -12,3 +17,48 @@ def test_every_package_is_installed() -> None:
     source = ROOT / "src"
     found = {".".join(path.parent.relative_to(source).parts) for path in source.rglob("__init__.py")}
     assert named == found | {"magus_pyg.conf"}  # the settings come from conf/, beside src/
+
+
+def test_every_script_is_a_command_of_the_installed_package() -> None:
+    options = ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = options["options.entry_points"]["console_scripts"].split("\n")
+    installed = {tuple(line.split(" = ")) for line in lines if line}
+    commands = {path.stem for path in (ROOT / "src" / "magus_pyg" / "commands").glob("*.py")}
+    commands = {name for name in commands if (ROOT / "scripts" / f"{name}.py").is_file()}
+    assert "make_data" in commands
+    expected = {(f"magus-{name.replace('_', '-')}", f"magus_pyg.commands.{name}:command") for name in commands}
+    assert installed == expected
+
+
+def test_no_withdrawn_version_of_lightning_is_allowed() -> None:
+    options = ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
+    allowed = [Requirement(line) for line in options["options"]["install_requires"].split("\n") if line]
+    (lightning,) = (entry for entry in allowed if entry.name == "lightning")
+    assert [version for version in ("2.6.1", "2.6.2", "2.6.3", "2.6.6") if version in lightning.specifier] == [
+        "2.6.1",
+        "2.6.6",
+    ]
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert citation["license"] == "MIT"
+    names = [author["family-names"] for author in citation["references"][0]["authors"]]
+    assert names == ["Jin", "Chen", "Zhang", "Yu", "Wang"]
+
+
+def test_the_paths_that_the_guide_for_contributors_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:src|docs|conf|scripts|tests|benchmarks)/[\w./]*)`", text)
+    assert len(paths) > 15
+    assert [path for path in paths if "..." not in path and not (ROOT / path).exists()] == []
+
+
+def test_the_hooks_are_those_of_the_environment() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [entry["repo"] for entry in hooks["repos"]] == ["local"]  # nothing is downloaded
+    assert {hook["language"] for hook in hooks["repos"][0]["hooks"]} == {"system"}
+    assert [hook["id"] for hook in hooks["repos"][0]["hooks"]] == ["ruff", "ruff-format", "mypy", "house"]
