@@ -1,10 +1,8 @@
 """Recommend queries and items together over several rounds (MAGUS), on PyTorch Geometric.
 
-The layers are in `magus_pyg.nn`, the base recommenders in `magus_pyg.models`, training and run folders in
-`magus_pyg.experiment`.
+The layers are in `magus_pyg.nn`, the base recommenders in `magus_pyg.models`, their training in `magus_pyg.training`,
+run folders in `magus_pyg.runs`, the pipeline in `magus_pyg.experiment`.
 """
-
-from typing import TYPE_CHECKING
 
 from magus_pyg._version import __version__
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
@@ -32,6 +30,7 @@ from magus_pyg.graph import (
     words_of,
 )
 from magus_pyg.online import Catalogue, CatalogueSession, MagusSession, Recommendation
+from magus_pyg.runs import Run, load_run
 from magus_pyg.simulation import (
     DriftingUser,
     ImpatientUser,
@@ -44,9 +43,6 @@ from magus_pyg.simulation import (
     simulate,
     summarize,
 )
-
-if TYPE_CHECKING:
-    from magus_pyg.runs import Run, load_run
 
 __all__ = [
     "BayesAgent",
@@ -92,12 +88,3 @@ __all__ = [
     "title_of",
     "words_of",
 ]
-
-
-def __getattr__(name: str) -> object:
-    # Training pulls in Lightning and Hydra, which take seconds to import: only those who ask for it wait.
-    if name in ("Run", "load_run"):
-        from magus_pyg import runs
-
-        return getattr(runs, name)
-    raise AttributeError(f"module 'magus_pyg' has no attribute {name!r}")

@@ -230,5 +230,5 @@ class TestBadInput:
 
     @pytest.mark.parametrize("values", [{"negatives": "none"}, {"epochs": 0}, {"lr": 0.0}])
     def test_training_options_out_of_range(self, values):
-        with pytest.raises(mp.ConfigError, match=f"plus.{next(iter(values))}"):
+        with pytest.raises(mp.ConfigError, match=rf"magus\.training\.{next(iter(values))}"):
             WeightTrainOptions(**values)

@@ -186,7 +186,7 @@ def test_nearly_all_items_touched(seed):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "papers"}, "kind must be standard or paper .got 'papers'"),
+        ({"kind": "papers"}, "kind must be one of standard, paper, did you mean 'paper'. .got 'papers'"),
         ({"candidates": 0}, "candidates must be at least 1"),
         ({"per_user": 0}, "per_user must be at least 1"),
         ({"min_targets": 0}, "min_targets must be at least 1"),

@@ -195,12 +195,12 @@ def test_contradictory_answers(agent: DialogueAgent, caplog: pytest.LogCaptureFi
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"error_rate": 0.5}, r"error_rate must be in \[0, 0.5\), got 0.5"),
+        ({"error_rate": 0.5}, r"error_rate must be in \[0, 0.5\) \(got 0.5\): at 0.5 an answer says nothing"),
         ({"error_rate": -0.1}, r"error_rate must be in \[0, 0.5\)"),
-        ({"temperature": 0.0}, "temperature must be positive and finite"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
         ({"bits": 0.0}, r"bits must be in \(0, 1\]"),
         ({"speed": -1.0}, "speed must be at least 0"),
-        ({"unknown": math.nan}, "unknown must be finite"),
+        ({"unknown": math.nan}, "unknown must be a finite number"),
     ],
 )
 def test_states_out_of_range(values: dict[str, float], message: str) -> None:
@@ -209,5 +209,5 @@ def test_states_out_of_range(values: dict[str, float], message: str) -> None:
 
 
 def test_magus_scale_out_of_range() -> None:
-    with pytest.raises(ConfigError, match="minus_scale must be at least 0, got -1"):
+    with pytest.raises(ConfigError, match=r"minus_scale must be at least 0 \(got -1"):
         DialogueMagusAgent(minus_scale=-1)

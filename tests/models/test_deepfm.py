@@ -125,10 +125,10 @@ def test_compiles_whole():
     ("name", "value", "message"),
     [
         ("dim", 0, r"DeepFMOptions.dim must be at least 1 \(got 0\)"),
-        ("hidden", [], r"DeepFMOptions.hidden must be one or more numbers of units, each at least 1 \(got \[\]\)"),
+        ("hidden", [], r"DeepFMOptions.hidden must be one or more, each at least 1 \(got \[\]\)"),
         ("hidden", [4, 0], r"got \[4, 0\]"),
-        ("dropout", 1.0, r"DeepFMOptions.dropout must be at least 0 and below 1"),
-        ("hidden_dropout", -0.1, r"DeepFMOptions.hidden_dropout must be at least 0 and below 1"),
+        ("dropout", 1.0, r"DeepFMOptions.dropout must be in \[0, 1\)"),
+        ("hidden_dropout", -0.1, r"DeepFMOptions.hidden_dropout must be in \[0, 1\)"),
         ("init_std", -1, r"init_std must be at least 0"),
     ],
 )

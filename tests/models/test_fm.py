@@ -96,7 +96,7 @@ def test_without_words_and_profiles():
 
 
 def test_options_are_checked():
-    with pytest.raises(ConfigError, match=r"FMOptions.dropout must be at least 0 and below 1 \(got 1\)"):
+    with pytest.raises(ConfigError, match=r"FMOptions.dropout must be in \[0, 1\) \(got 1\)"):
         FMOptions(dropout=1)
     with pytest.raises(ConfigError, match=r"dim must be at least 1 \(got 0\)"):
         FMOptions(dim=0)

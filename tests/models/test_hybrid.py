@@ -137,5 +137,5 @@ def test_without_words():
 
 @pytest.mark.parametrize(("name", "value"), [("popularity", 1.5), ("popularity", -0.1), ("history", 0), ("decay", 0)])
 def test_options_are_checked(name, value):
-    with pytest.raises(ConfigError, match=rf"HybridOptions.{name} must be at least .* \(got {value}\)"):
+    with pytest.raises(ConfigError, match=rf"HybridOptions.{name} must be (in|at least) .* \(got {value}\)"):
         HybridOptions(**{name: value})

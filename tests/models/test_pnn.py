@@ -113,7 +113,7 @@ def test_compiles_whole(product):
 
 
 def test_options_are_checked():
-    with pytest.raises(ConfigError, match=r'PNNOptions.product must be "inner" or "outer" \(got \'cross\'\)'):
+    with pytest.raises(ConfigError, match=r"PNNOptions.product must be one of inner, outer \(got 'cross'\)"):
         PNNOptions(product="cross")
     with pytest.raises(ConfigError, match=r"PNNOptions.hidden must be one or more"):
         PNNOptions(hidden=[])

@@ -208,7 +208,7 @@ def test_what_is_refused(plain: Path) -> None:
         ({"metrics": ["SA@4"]}, "no metric 'SA@4'; there are SAC, RA@3, SA@3, RA@5, SA@5"),
         ({"metrics": []}, "no metric ''"),
         ({"against": "best"}, "against must be one of rival, floor"),
-        ({"alpha": 1.0}, "alpha must be between 0 and 1"),
+        ({"alpha": 1.0}, "alpha must be in .0, 1"),
         ({"test": "t"}, "there is no test 't'"),
     ]:
         with pytest.raises(ConfigError, match=message):

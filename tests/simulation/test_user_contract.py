@@ -54,9 +54,9 @@ class TestNoisy(UserContract):
 class TestImpatient(UserContract):
     is_random = True
     refused = (
-        ({"p": -0.01}, r"ImpatientUser\.p is a probability.*got -0\.01"),
-        ({"p": 1.5}, r"ImpatientUser\.p is a probability"),
-        ({"growth": 2.0}, r"ImpatientUser\.growth is a probability.*got 2\.0"),
+        ({"p": -0.01}, r"ImpatientUser\.p must be in .*got -0\.01"),
+        ({"p": 1.5}, r"ImpatientUser\.p must be in"),
+        ({"growth": 2.0}, r"ImpatientUser\.growth must be in .*got 2\.0"),
         ({"p": float("nan")}, r"ImpatientUser\.p"),
     )
 
@@ -69,7 +69,7 @@ class TestDrifting(UserContract):
     is_random = True
     refused = (
         ({"first": 1}, r"DriftingUser\.first must be at least 2.*got 1"),
-        ({"first": 3, "last": 2}, r"DriftingUser\.last must be at least first=3 \(got 2\)"),
+        ({"first": 3, "last": 2}, r"DriftingUser\.last must be at least 3 \(got 2\), first=3"),
     )
 
     @classmethod

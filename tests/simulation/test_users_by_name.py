@@ -29,7 +29,7 @@ def test_every_user_has_a_file() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["user=impatient", "user.p=1.2"], r"ImpatientUser\.p is a probability and must be in \[0, 1\] \(got 1\.2\)"),
+        (["user=impatient", "user.p=1.2"], r"ImpatientUser\.p must be in \[0, 1\] \(got 1\.2\)"),
         (["user=drifting", "user.first=1"], r"DriftingUser\.first must be at least 2"),
         (["user=noisy", "user.p=0.7"], r"NoisyUser\.p must be in"),
     ],

@@ -1,8 +1,10 @@
 """The switches of MAGUS: each names a place where the paper is silent or can be read in two ways."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, between, check_options, one_of
 from magus_pyg.simulation.protocol import TOLD_ERROR
 
 __all__ = ["DEFAULT_MIXING", "MagusOptions", "Refusals"]
@@ -79,21 +81,15 @@ class MagusOptions:
     mixing: float | None = None
     learn: str = "none"
 
-    def check(self) -> "MagusOptions":
+    def check(self) -> Self:
         """The options themselves, if all are in range.
 
         Raises:
             ConfigError: naming the option, its value and the choices.
         """
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"magus.{name} must be one of {list(choices)}, got {getattr(self, name)!r}")
-        if self.hops < 1:
-            raise ConfigError(f"magus.hops must be at least 1, got {self.hops}")
-        if not 0.0 <= self.minus_scale < float("inf"):
-            raise ConfigError(f"magus.minus_scale must be at least 0 and finite, got {self.minus_scale}")
-        if self.mixing is not None and not 0.0 <= self.mixing < 1.0:
-            raise ConfigError(f"magus.mixing must be in [0, 1), got {self.mixing}")
+        choices = {name: one_of(words) for name, words in _CHOICES.items()}
+        ranges = {"hops": at_least(1), "minus_scale": at_least(0), "mixing": between(0, 1, "[)")}
+        check_options(self, "magus", **choices, **ranges)
         if self.propagation == "normalised" and (self.clamp or self.negative != "zero"):
             name = "clamp" if self.clamp else "negative"
             raise ConfigError(

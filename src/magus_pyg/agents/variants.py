@@ -1,11 +1,12 @@
 """The variants of MAGUS as options: none, base, plus and bayes."""
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Self
 
 from magus_pyg.agents.bayes.belief import BayesState
 from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.weights import WeightTrainOptions
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import check_options, one_of
 
 __all__ = ["BaseVariant", "BayesVariant", "NoneVariant", "PlusVariant", "VariantOptions"]
 
@@ -26,6 +27,11 @@ class VariantOptions:
         if not isinstance(self, MagusOptions):
             return MagusOptions()
         return MagusOptions(**{entry.name: getattr(self, entry.name) for entry in fields(MagusOptions)})
+
+    def check(self) -> Self:
+        """The options themselves; ConfigError where one is out of range."""
+        check_options(self, "magus")
+        return self
 
 
 @dataclass
@@ -60,11 +66,10 @@ class PlusVariant(MagusOptions, VariantOptions):
     weights: str = "fitted"
     training: WeightTrainOptions = field(default_factory=WeightTrainOptions)
 
-    def check(self) -> "PlusVariant":
+    def check(self) -> Self:
         """The options themselves; ConfigError where one is out of range."""
         super().check()
-        if self.weights not in WEIGHTS:
-            raise ConfigError(f"magus.weights must be one of {list(WEIGHTS)}, got {self.weights!r}")
+        check_options(self, "magus", weights=one_of(WEIGHTS))
         return self
 
 
@@ -90,8 +95,9 @@ class BayesVariant(VariantOptions):
     depth: int | None = None
     exact: bool | None = None
 
-    def check(self) -> "BayesVariant":
+    def check(self) -> Self:
         """The options themselves; ConfigError where one is out of range."""
+        super().check()
         self.over(BayesState()).check()
         return self
 

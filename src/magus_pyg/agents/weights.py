@@ -9,10 +9,11 @@ from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.magus import EdgeFactors
-from magus_pyg.errors import ConfigError, ModelError
+from magus_pyg.errors import ModelError
 from magus_pyg.graph import improves_edges, n_items, n_nodes
 from magus_pyg.models import BaseRecommender
 from magus_pyg.nn import FeaturePropagation
+from magus_pyg.options import above, at_least, between, check_options, one_of
 from magus_pyg.ragged import Ragged
 from magus_pyg.random import derive_seed
 from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
@@ -43,13 +44,9 @@ class WeightTrainOptions:
     negatives: str = "items"
 
     def __post_init__(self) -> None:
-        if self.negatives not in ("all", "items"):
-            raise ConfigError(f"plus.negatives must be one of ['all', 'items'], got {self.negatives!r}")
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"plus.{name} must be at least 1, got {getattr(self, name)}")
-        if not self.lr > 0:
-            raise ConfigError(f"plus.lr must be positive, got {self.lr}")
+        count = at_least(1)
+        rules = {"epochs": count, "batch_size": count, "patience": count, "lr": above(0)}
+        check_options(self, "magus.training", negatives=one_of(("all", "items")), **rules)
 
 
 class NodeFeatures(nn.Module):
@@ -186,14 +183,14 @@ class WeightForm:
     raw: bool = False
 
     def __post_init__(self) -> None:
-        if self.feature not in FEATURE_FORMS:
-            raise ConfigError(f"the weights' feature must be one of {list(FEATURE_FORMS)}, got {self.feature!r}")
-        for name in ("shrink", "shrink_minus"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("minus_scale", "refusal"):
-            if not 0.0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
+        check_options(
+            self,
+            feature=one_of(FEATURE_FORMS),
+            shrink=between(0, 1),
+            shrink_minus=between(0, 1),
+            minus_scale=at_least(0),
+            refusal=at_least(0),
+        )
 
     @property
     def is_unit(self) -> bool:

@@ -11,7 +11,7 @@ from magus_pyg.commands.command_line import changed_config, guarded
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.pipeline import train_run
 from magus_pyg.report import make_console
-from magus_pyg.runs.folder import RunFolder, read_config
+from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.overrides import check_overrides, parse
 from magus_pyg.runs.schemas import conf_folder, register, typed
 
@@ -68,7 +68,7 @@ def _resume(path: Path, words: Sequence[str]) -> None:
     from magus_pyg.experiment.pipeline import train_run
 
     folder = RunFolder(path)
-    config = read_config(folder, folder.read_info())
+    config = folder.read_config(folder.read_info())
     train_run(changed_config(config, words, _RESUMED), make_console(), resume=path)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.data.dataset import RecDataset, empty_searched, word_columns
-from magus_pyg.data.dataset_options import DatasetOptions, LogOptions, check_options
+from magus_pyg.data.dataset_options import DatasetOptions, LogOptions, check_dataset_options
 from magus_pyg.data.field_values import resolve_entities
 from magus_pyg.data.filters import Kept, kept_by_rules
 from magus_pyg.data.ordering import copies, stable_order
@@ -125,7 +125,7 @@ def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
     Raises:
         ConfigError: if options name fields that the tables do not have.
     """
-    check_options(options)
+    check_dataset_options(options)
     tables, log = prepared.tables, prepared.log
     merge_fields = {name: tuple(members) for name, members in options.merge_fields.items()}
     columns = word_columns(options.word_fields, merge_fields)

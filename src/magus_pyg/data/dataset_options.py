@@ -1,11 +1,11 @@
 """What every data set is configured by."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, between, check_options, one_of
 
-__all__ = ["DatasetOptions", "LogOptions", "check_choice", "check_log_options", "check_options"]
+__all__ = ["DatasetOptions", "LogOptions", "check_dataset_options", "check_log_options"]
 
 SPELLINGS: tuple[str, ...] = ("fold", "keep", "lower")
 
@@ -64,16 +64,13 @@ class LogOptions(DatasetOptions):
     need_positive: bool = False
 
 
-def check_options(options: DatasetOptions) -> None:
+def check_dataset_options(options: DatasetOptions) -> None:
     """Check the values that all data sets share.
 
     Raises:
         ConfigError: naming the option and its value.
     """
-    if options.max_words < 1:
-        raise ConfigError(f"max_words must be at least 1 (got {options.max_words})")
-    if not 0 < options.max_share <= 1:
-        raise ConfigError(f"max_share must be above 0 and at most 1 (got {options.max_share})")
+    check_options(options, "dataset", max_words=at_least(1), max_share=between(0, 1, "(]"))
     if not options.word_fields:
         raise ConfigError(f"dataset {options.name!r} has no word_fields: name at least one field of the item table")
 
@@ -84,18 +81,14 @@ def check_log_options(options: LogOptions) -> None:
     Raises:
         ConfigError: naming the option and its value.
     """
-    check_options(options)
-    check_choice(options, "spelling", SPELLINGS)
-    check_choice(options, "repeats", ("drop", "keep"))
-    for name, low in (("max_length", 1), ("min_user_rows", 0), ("min_item_rows", 0)):
-        if getattr(options, name) < low:
-            raise ConfigError(f"{name} must be at least {low} (got {getattr(options, name)})")
-    for name, count in options.bands.items():
-        if count < 2:
-            raise ConfigError(f"bands: {name} must have at least 2 bands (got {count})")
-
-
-def check_choice(options: DatasetOptions, name: str, choices: Iterable[str]) -> None:
-    """Raise ConfigError unless an option has one of some values."""
-    if getattr(options, name) not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)} (got {getattr(options, name)!r})")
+    check_dataset_options(options)
+    check_options(
+        options,
+        "dataset",
+        spelling=one_of(SPELLINGS),
+        repeats=one_of(("drop", "keep")),
+        max_length=at_least(1),
+        min_user_rows=at_least(0),
+        min_item_rows=at_least(0),
+        bands=at_least(2),
+    )

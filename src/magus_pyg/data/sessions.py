@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import ConfigError, SessionError
+from magus_pyg.options import at_least, check_options, one_of
 
 __all__ = ["SessionOptions", "Sessions"]
 
@@ -38,19 +39,15 @@ class SessionOptions:
         Raises:
             ConfigError: naming the option and its value.
         """
-        if self.kind not in ("standard", "paper"):
-            raise ConfigError(f"sessions: kind must be standard or paper (got {self.kind!r})")
-        if isinstance(self.candidates, str) and self.candidates != "all":
-            raise ConfigError(f'sessions: candidates must be a number or "all" (got {self.candidates!r})')
-        for name, value in (
-            ("candidates", 1 if isinstance(self.candidates, str) else self.candidates),
-            ("min_targets", self.min_targets),
-            ("per_user", self.per_user),
-        ):
-            if value < 1:
-                raise ConfigError(f"sessions: {name} must be at least 1 (got {value})")
-        if self.min_interactions < 0:
-            raise ConfigError(f"sessions: min_interactions must be at least 0 (got {self.min_interactions})")
+        check_options(
+            self,
+            "sessions",
+            kind=one_of(("standard", "paper")),
+            candidates=at_least(1, "all"),
+            min_targets=at_least(1),
+            min_interactions=at_least(0),
+            per_user=at_least(1),
+        )
         most = float("inf") if isinstance(self.candidates, str) else self.candidates
         if not self.min_targets <= self.max_targets <= most:
             raise ConfigError(

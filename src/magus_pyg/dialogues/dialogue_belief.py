@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.dialogues.dialogue_protocol import DialogueView
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import above, at_least, between, check_options
 
 __all__ = ["BeliefSums", "DialogueBayesState", "SumsByGroup", "prior_logits"]
 
@@ -44,19 +44,14 @@ class DialogueBayesState(FittedValues):
         Raises:
             ConfigError: naming the value.
         """
-        if not 0.0 < self.temperature < float("inf"):
-            raise ConfigError(f"ear bayes.temperature must be positive and finite, got {self.temperature}")
-        if not 0.0 <= self.error_rate < 0.5:
-            raise ConfigError(
-                f"ear bayes.error_rate must be in [0, 0.5), got {self.error_rate}: at 0.5 an answer says nothing"
-            )
-        if not 0.0 < self.bits <= 1.0:
-            raise ConfigError(f"ear bayes.bits must be in (0, 1], got {self.bits}")
-        if not 0.0 <= self.speed < float("inf"):
-            raise ConfigError(f"ear bayes.speed must be at least 0, got {self.speed}")
-        for name in ("given_power", "popularity", "unknown"):
-            if not abs(getattr(self, name)) < float("inf"):
-                raise ConfigError(f"ear bayes.{name} must be finite, got {getattr(self, name)}")
+        check_options(
+            self,
+            "ear bayes",
+            temperature=above(0),
+            error_rate=between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
+            bits=between(0, 1, "(]"),
+            speed=at_least(0),
+        )
         return self
 
 

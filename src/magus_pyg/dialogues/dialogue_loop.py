@@ -9,7 +9,8 @@ from torch import Tensor
 
 from magus_pyg.dialogues.dialogue_protocol import Action, DialogueAgent, DialogueView, Reply
 from magus_pyg.dialogues.dialogue_set import Dialogues
-from magus_pyg.errors import ConfigError, ModelError, SessionError
+from magus_pyg.errors import ModelError, SessionError
+from magus_pyg.options import between, check_value
 from magus_pyg.random import hash_keys, uniform
 from magus_pyg.simulation import Scorer
 
@@ -62,8 +63,7 @@ def play_dialogues(
     for name, number in (("turns", turns), ("list_length", list_length), ("batch_size", batch_size)):
         if number < 1:
             raise SessionError(f"{name} must be at least 1, got {number}")
-    if not 0.0 <= noise < 0.5:
-        raise ConfigError(f"noise must be in [0, 0.5), got {noise}: from 0.5 on a Yes says nothing or means No")
+    check_value("noise", noise, between(0, 0.5, "[)", ": from 0.5 on a Yes says nothing or means No"))
     tables = [
         _play_batch(agent, dialogues, index, view, noise)
         for index, view in dialogue_views(dialogues, scorer, turns, list_length, seed, batch_size)

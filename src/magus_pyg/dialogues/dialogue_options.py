@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, check_options, one_of
 from magus_pyg.simulation.simulation_options import SimulationOptions
 
 __all__ = ["EarSimulation"]
@@ -33,9 +34,8 @@ class EarSimulation(SimulationOptions):
     def check(self) -> None:
         """As the base class; also the numbers of dialogues."""
         super().check()
-        for name, low in (("dialogues", 0), ("fit_dialogues", 0)):
-            if getattr(self, name) < low:
-                raise ConfigError(f"simulation.{name} must be at least {low} (got {getattr(self, name)})")
+        part = one_of(("validation", "test"))
+        check_options(self, "simulation", dialogues=at_least(0), fit_dialogues=at_least(0), part=part)
         if self.processes not in (None, 1):
             raise ConfigError(
                 f"simulation.processes={self.processes}: dialogues of EAR's protocol are played in one process"
@@ -45,5 +45,3 @@ class EarSimulation(SimulationOptions):
                 f"simulation.candidates={self.candidates!r}: dialogues of EAR's protocol are on the whole catalogue; "
                 "leave it out, or take simulation=default"
             )
-        if self.part not in ("validation", "test"):
-            raise ConfigError(f"simulation.part must be validation or test for dialogues (got {self.part!r})")

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.dialogues.dialogue_protocol import Action, CandidateState, DialoguePlay, DialogueView, Reply
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, check_value
 
 __all__ = ["DialogueMagusAgent"]
 
@@ -30,8 +30,7 @@ class DialogueMagusAgent:
     name = "magus"
 
     def __init__(self, refusals: bool = True, minus_scale: float = 1.0) -> None:
-        if not 0.0 <= minus_scale < float("inf"):
-            raise ConfigError(f"minus_scale must be at least 0, got {minus_scale}")
+        check_value("minus_scale", minus_scale, at_least(0))
         self.refusals, self.minus_scale = refusals, minus_scale
 
     def __repr__(self) -> str:

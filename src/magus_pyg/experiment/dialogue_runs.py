@@ -19,6 +19,7 @@ from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.agent_plays import Played, PlaySetting
 from magus_pyg.graph import n_items, node_words
+from magus_pyg.options import between, check_value
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation.users_by_name import NoisyOptions
 
@@ -36,8 +37,7 @@ def check_dialogues(config: Config) -> None:
 def _noise(config: Config) -> float:
     """Share of wrong answers."""
     if isinstance(config.user, NoisyOptions):
-        if not 0 <= config.user.p < 0.5:
-            raise ConfigError(f"user.p must be in [0, 0.5) (got {config.user.p})")
+        check_value("user.p", config.user.p, between(0, 0.5, "[)"))
         return config.user.p
     if config.user.name != "truthful":
         raise ConfigError(f"simulation=ear knows the users truthful and noisy (got {config.user.name!r})")

@@ -40,7 +40,6 @@ from magus_pyg.training import training_data
 
 __all__ = ["distinct_targets", "learning_table", "main", "play_with_and_without"]
 
-FOLDER = "learning"
 WAYS = ("none", "per_session")
 
 
@@ -168,11 +167,7 @@ def learn_run(run: Run, console: Console) -> Path:
     with console.status("playing"):
         records = play_with_and_without(config, context, sessions, build_user(config.user), run.agent_states)
     table = learning_table(records, options.judged_at, options.resamples, config.seed)
-    folder = run.path / FOLDER
-    folder.mkdir(exist_ok=True)
-    run_folder = RunFolder(run.path)
-    run_folder.write_config(config, folder / "config.yaml")
-    run_folder.write_tables(records, table, folder)
+    folder = RunFolder(run.path).write_learning(config, records, table)
     console.print(_as_text(table, options.judged_at))
     console.print("gains are on the same sessions, with 95 % intervals (bootstrap over users)", style="dim")
     console.print(f"written to {folder}", soft_wrap=True)

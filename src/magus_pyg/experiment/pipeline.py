@@ -3,7 +3,6 @@
 import logging
 import os
 import shlex
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,13 +17,14 @@ from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
-from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.agent_plays import Played, PlaySetting, fit_agents, play_agents, play_beside
 from magus_pyg.experiment.agents_by_name import agent_names
 from magus_pyg.experiment.dialogue_runs import check_dialogues, fit_dialogue_agents, play_dialogue_agents
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
-from magus_pyg.files import write_json, write_text
+from magus_pyg.files import write_text
+from magus_pyg.graph import save_graph
 from magus_pyg.models import save_model
 from magus_pyg.report import environment_text, results_table, stages_text
 from magus_pyg.runs.config import Config
@@ -44,7 +44,7 @@ def check_config(config: Config) -> None:
     """Raise ConfigError for a value that is out of range, before anything is loaded or written."""
     config.simulation.check()
     config.session_options.check()
-    config.magus_options.check()
+    config.magus.check()
     if isinstance(config.simulation, EarSimulation):
         check_dialogues(config)
         return
@@ -78,7 +78,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         folder = RunFolder.create(config) if resume is None else _folder_of(resume, data)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         folder.write_config(config)
-        folder.write_info(config, "training", values)
+        folder.write_info(config, values, "training")
         with watch("training"):
             trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
         model.to("cpu")
@@ -88,16 +88,12 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         played = _play(setting, states)
         with watch("writing"), console.status("writing"):
             save_model(model, folder.model, data.fingerprint)
-            folder.write_graph(graph)
+            save_graph(graph, folder.graph)
             save_population(population, folder.population)
             write_text(folder.history, trained.history.to_csv(index=False))
-            for name, state in states.items():
-                folder.write_agent(name, state)
-            for name, table in tried.items():
-                write_text(folder.path / f"{name}-tried.csv", table.to_csv(index=False))
-            folder.write_tables(played.records, played.results)
+            folder.write_play(played.records, played.results, states, tried)
     memory = max(peak_memory(), trained.peak_memory)
-    folder.write_info(config, "complete", {**values, **_describe_play(config, played, trained, watch, memory)})
+    folder.write_info(config, {**values, **_describe_play(config, played, trained, watch, memory)})
     _print_end(config, played, watch, memory, folder.path, population.user_ids, console)
     return folder.path
 
@@ -163,20 +159,8 @@ def _simulate_run(run: Run, config: Config, console: Console, launch: Launch | N
     values = {"environment": environment, **_describe_play(config, played, None, watch, memory)}
 
     def write() -> Path:
-        run_folder = RunFolder(run.path)
-        folder = _next_simulation(run_folder)
-        try:
-            run_folder.write_config(config, folder / "config.yaml")
-            run_folder.write_tables(played.records, played.results, folder)
-            for name, state in fitted.items():
-                run_folder.write_agent(name, state, folder / "agents")
-            for name, table in tried.items():
-                write_text(folder / f"{name}-tried.csv", table.to_csv(index=False))
-            write_json(folder / "simulation.json", values)
-        except RunError:
-            shutil.rmtree(folder, ignore_errors=True)  # a simulation is there whole or not at all
-            raise
-        return folder
+        play = (config, played.records, played.results, fitted, tried, values)
+        return RunFolder(run.path).write_simulation(*play)
 
     folder = write() if launch is None else from_first(write)
     _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
@@ -216,19 +200,6 @@ def _folder_of(resume: Path, data: RecDataset) -> RunFolder:
     folder = RunFolder(resume)
     check_fingerprint(data, str(folder.read_info()["data"]["fingerprint"]), folder.path)
     return folder
-
-
-def _next_simulation(folder: RunFolder) -> Path:
-    for number in range(1, 100_000):
-        path = folder.simulations / str(number)
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise RunError(f"{path} cannot be made ({error})") from error
-        return path
-    raise RunError(f"{folder.simulations} is full of simulations; delete some")
 
 
 def _describe_data(data: RecDataset) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rich.console import Console
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
+from magus_pyg.options import at_least, check_options
 from magus_pyg.runs.overrides import apply_values, compose_config, parse
 from magus_pyg.runs.schemas import typed
 from magus_pyg.training import fit
@@ -174,8 +175,7 @@ def tune(words: Sequence[str], options: TuneOptions, console: Console) -> Tuned:
         import optuna
     except ImportError as error:
         raise ConfigError("searching needs optuna: pip install 'magus-pyg[tune]'") from error
-    if options.trials < 1:
-        raise ConfigError(f"trials must be at least 1 (got {options.trials})")
+    check_options(options, "", trials=at_least(1), minutes=at_least(0))
     base = compose_config(words)
     space = space_of(base, options.vary)
     inputs = prepare_training(typed(base), console)

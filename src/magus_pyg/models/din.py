@@ -16,10 +16,10 @@ from magus_pyg.models.history import History
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
-from magus_pyg.models.mlp import MLP, check_sizes
+from magus_pyg.models.mlp import MLP
 from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.scoring_blocks import slices
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, between, check_options, one_or_more
 
 __all__ = ["DIN", "DINOptions"]
 
@@ -53,12 +53,9 @@ class DINOptions(ModelOptions):
     init_std: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("dim", "history"):
-            check_range(self, name, 1)
-        for name in ("attention", "layers"):
-            check_sizes(self, name)
-        check_range(self, "dropout", 0, 1, below=True)
-        check_range(self, "init_std", 0)
+        counts, sizes = at_least(1), one_or_more(at_least(1))
+        rules = {"dim": counts, "history": counts, "attention": sizes, "layers": sizes}
+        check_options(self, **rules, dropout=between(0, 1, "[)"), init_std=at_least(0))
 
 
 class DIN(FieldRecommender):

@@ -13,7 +13,7 @@ from magus_pyg.models.fields import FieldRecommender
 from magus_pyg.models.kernels.embedding_tables import add_tables
 from magus_pyg.models.kernels.second_order import second_order
 from magus_pyg.models.model_options import ModelOptions
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, between, check_options
 
 __all__ = ["FM", "FMOptions"]
 
@@ -35,9 +35,7 @@ class FMOptions(ModelOptions):
     init_std: float = 0.01
 
     def __post_init__(self) -> None:
-        check_range(self, "dim", 1)
-        check_range(self, "dropout", 0, 1, below=True)
-        check_range(self, "init_std", 0)
+        check_options(self, dim=at_least(1), dropout=between(0, 1, "[)"), init_std=at_least(0))
 
     @classmethod
     def paper(cls) -> "FMOptions":

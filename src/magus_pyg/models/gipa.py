@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from magus_pyg.errors import ConfigError
 from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import GIPAConv
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, check_options
 
 __all__ = ["EDGE_FEATURES", "GIPA", "GIPAOptions"]
 
@@ -38,9 +38,7 @@ class GIPAOptions(GraphModelOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("heads", "edge_dim"):
-            check_range(self, name, 1)
-        check_range(self, "attention_dim", 0)
+        check_options(self, heads=at_least(1), edge_dim=at_least(1), attention_dim=at_least(0))
         if self.dim % self.heads:
             raise ConfigError(f"GIPAOptions.heads must divide dim={self.dim} (got {self.heads})")
 

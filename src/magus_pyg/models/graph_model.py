@@ -20,7 +20,7 @@ from magus_pyg.models.kernels.embedding_bag_mean import embedding_bag_mean, plai
 from magus_pyg.models.kernels.embedding_tables import add_tables, look_up
 from magus_pyg.models.kernels.gather_rows import gather_rows
 from magus_pyg.models.model_options import ModelOptions
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, between, check_options, one_of
 from magus_pyg.ragged import Ragged
 
 __all__ = ["GraphModelOptions", "GraphRecommender", "Nodes"]
@@ -57,19 +57,16 @@ class GraphModelOptions(ModelOptions):
     fanouts: list[int] = field(default_factory=lambda: [15, 10])
 
     def __post_init__(self) -> None:
-        for name in ("dim", "layers"):
-            check_range(self, name, 1)
-        for name in ("init_std", "inhibits", "full_edges"):
-            check_range(self, name, 0)
-        check_range(self, "dropout", 0, 1, below=True)
-        if self.sampling not in ("auto", "full", "neighbours"):
+        check_options(
+            self,
+            **dict.fromkeys(("dim", "layers", "fanouts"), at_least(1)),
+            **dict.fromkeys(("init_std", "inhibits", "full_edges"), at_least(0)),
+            dropout=between(0, 1, "[)"),
+            sampling=one_of(("auto", "full", "neighbours")),
+        )
+        if len(self.fanouts) != self.layers:
             raise ConfigError(
-                f'{type(self).__name__}.sampling must be "auto", "full" or "neighbours" (got {self.sampling!r})'
-            )
-        if len(self.fanouts) != self.layers or any(fanout < 1 for fanout in self.fanouts):
-            raise ConfigError(
-                f"{type(self).__name__}.fanouts must be {self.layers} numbers of at least 1, one a layer "
-                f"(got {list(self.fanouts)})"
+                f"{type(self).__name__}.fanouts must be {self.layers} numbers, one a layer (got {list(self.fanouts)})"
             )
 
 

@@ -11,7 +11,7 @@ from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.mps import MPS
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, between, check_options
 from magus_pyg.ragged import Ragged, ragged_arange
 from magus_pyg.random import integers
 
@@ -42,9 +42,7 @@ class HybridOptions(ModelOptions):
     idf: bool = True
 
     def __post_init__(self) -> None:
-        check_range(self, "popularity", 0, 1)
-        check_range(self, "history", 1)
-        check_range(self, "decay", 1e-6, 1)
+        check_options(self, popularity=between(0, 1), history=at_least(1), decay=between(0, 1, "(]"))
 
 
 class Hybrid(MPS):

@@ -13,10 +13,9 @@ from magus_pyg.models.fields import FieldRecommender
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.field_vectors import FieldVectors
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
-from magus_pyg.models.mlp import check_sizes
 from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.scoring_blocks import slices
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, between, check_options, one_or_more
 
 __all__ = ["InteractionOptions", "InteractionRecommender"]
 
@@ -46,11 +45,9 @@ class InteractionOptions(ModelOptions):
     init_std: float = 0.1
 
     def __post_init__(self) -> None:
-        check_range(self, "dim", 1)
-        check_sizes(self, "hidden")
-        check_range(self, "dropout", 0, 1, below=True)
-        check_range(self, "hidden_dropout", 0, 1, below=True)
-        check_range(self, "init_std", 0)
+        dropout = between(0, 1, "[)")
+        rules = {"dropout": dropout, "hidden_dropout": dropout, "init_std": at_least(0)}
+        check_options(self, dim=at_least(1), hidden=one_or_more(at_least(1)), **rules)
 
 
 class InteractionRecommender(FieldRecommender):

@@ -11,16 +11,7 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.field_vectors import FieldVectors, linear_of_fields
 
-__all__ = ["MLP", "check_sizes"]
-
-
-def check_sizes(owner: object, name: str) -> None:
-    """Raise ConfigError unless `owner.name` is a list of one or more numbers of units, each at least 1."""
-    sizes = getattr(owner, name)
-    if len(sizes) < 1 or any(size < 1 for size in sizes):
-        raise ConfigError(
-            f"{type(owner).__name__}.{name} must be one or more numbers of units, each at least 1 (got {list(sizes)})"
-        )
+__all__ = ["MLP"]
 
 
 class MLP(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from magus_pyg.errors import ConfigError, ModelError
+from magus_pyg.errors import ModelError
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.feature_space import FeatureSpace
@@ -18,8 +18,8 @@ from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.field_vectors import FieldVectors, linear_of_fields
 from magus_pyg.models.kernels.weighted_sums import weighted_sums
 from magus_pyg.models.liked_words import LikedWords
-from magus_pyg.models.mlp import MLP, check_sizes
-from magus_pyg.options import check_range
+from magus_pyg.models.mlp import MLP
+from magus_pyg.options import at_least, check_options, one_of, one_or_more
 
 __all__ = ["MMoE", "MMoEOptions"]
 
@@ -49,14 +49,13 @@ class MMoEOptions(InteractionOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.tasks not in ("auto", "actions", "words"):
-            raise ConfigError(
-                f'MMoEOptions.tasks must be "auto", "actions" or "words" (got {self.tasks!r}); with one task alone '
-                "there is nothing to share: choose another model"
-            )
-        check_range(self, "experts", 1)
-        check_sizes(self, "tower")
-        check_range(self, "task_weight", 0)
+        check_options(
+            self,
+            tasks=one_of(("auto", "actions", "words"), "; with one task alone there is nothing to share"),
+            experts=at_least(1),
+            tower=one_or_more(at_least(1)),
+            task_weight=at_least(0),
+        )
 
 
 class MMoE(InteractionRecommender):

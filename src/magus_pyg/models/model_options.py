@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from magus_pyg.options import check_options
+
 __all__ = ["ModelOptions"]
 
 
@@ -14,3 +16,6 @@ class ModelOptions:
     """
 
     name: str = "fm"
+
+    def __post_init__(self) -> None:
+        check_options(self)

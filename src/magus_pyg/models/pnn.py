@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from magus_pyg.errors import ConfigError
 from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.fields import EMBEDDINGS, LAYERS, FieldEmbeddings, generator_of
 from magus_pyg.models.interaction_model import InteractionOptions, InteractionRecommender
 from magus_pyg.models.kernels.field_products import add_inner_products, add_outer_product
 from magus_pyg.models.kernels.field_vectors import FieldVectors, linear_of_fields
 from magus_pyg.models.mlp import MLP
+from magus_pyg.options import check_options, one_of
 
 __all__ = ["PNN", "PNNOptions"]
 
@@ -30,8 +30,7 @@ class PNNOptions(InteractionOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.product not in ("inner", "outer"):
-            raise ConfigError(f'PNNOptions.product must be "inner" or "outer" (got {self.product!r})')
+        check_options(self, product=one_of(("inner", "outer")))
 
 
 class PNN(InteractionRecommender):

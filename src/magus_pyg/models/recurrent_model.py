@@ -19,7 +19,7 @@ from magus_pyg.models.kernels.gather_rows import gather_rows
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
 from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.scoring_blocks import slices
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, between, check_options
 from magus_pyg.random import derive_seed
 
 __all__ = ["RecurrentOptions", "RecurrentRecommender"]
@@ -48,10 +48,8 @@ class RecurrentOptions(ModelOptions):
     init_std: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("dim", "hidden", "history"):
-            check_range(self, name, 1)
-        check_range(self, "dropout", 0, 1, below=True)
-        check_range(self, "init_std", 0)
+        counts = dict.fromkeys(("dim", "hidden", "history"), at_least(1))
+        check_options(self, **counts, dropout=between(0, 1, "[)"), init_std=at_least(0))
 
 
 class RecurrentRecommender(FieldRecommender, DotProductRecommender):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
 from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import RGCNConv
-from magus_pyg.options import check_range
+from magus_pyg.options import at_least, check_options
 
 __all__ = ["RGCN", "RGCNOptions"]
 
@@ -27,7 +27,7 @@ class RGCNOptions(GraphModelOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range(self, "num_bases", 0)
+        check_options(self, num_bases=at_least(0))
 
 
 class RGCN(GraphRecommender):

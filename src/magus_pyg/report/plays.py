@@ -5,7 +5,6 @@ every simulation that followed (`simulations/<number>/`).
 """
 
 import glob
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from magus_pyg.agents.methods import Method
 from magus_pyg.errors import RunError
 from magus_pyg.report.method_labels import method_of, variation_of
+from magus_pyg.runs.folder import PlayFolder, RunFolder
 
 __all__ = ["MethodPlay", "check_log", "read_plays"]
 
@@ -101,23 +97,24 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
     plays: list[MethodPlay] = []
     seen: set[Path] = set()
     for path in _folders(runs):
-        run = path.parents[1] if _is_simulation(path) else path
-        info = _read_info(run)
+        run = RunFolder(path.parents[1] if _is_simulation(path) else path)
+        info = _checked(run)
         training = float(info["seconds"].get("training", 0.0))
-        for folder, values in _places(path, info):
-            if folder in seen:
+        for folder in [PlayFolder(path)] if _is_simulation(path) else [run, *run.simulations]:
+            if folder.path in seen:
                 continue
-            seen.add(folder)
+            seen.add(folder.path)
+            values = info if folder is run else _checked(folder)
             # A simulation fits what the run has not fitted, or all again.
             seconds = {**info["seconds"], **values["seconds"]}
-            settings = _read_settings(folder)
+            settings = _settings(folder)
             if "simulation.refusals" in settings:
                 continue  # dialogues of EAR's protocol have measures of their own
             for method, log in _read_logs(folder):
                 plays.append(
                     MethodPlay(
-                        run=run,
-                        folder=folder,
+                        run=run.path,
+                        folder=folder.path,
                         method=method,
                         settings=settings,
                         data=info["data"],
@@ -150,92 +147,54 @@ def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word).expanduser()
-        if path.is_dir() and (path / "run.json").is_file():
+        if _is_run(path):
             found[path] = None
             continue
-        if path.is_dir() and not any((place / "config.yaml").is_file() for place in [path, *_children(path)]):
+        if path.is_dir() and not any(_is_begun(place) for place in [path, *_children(path)]):
             raise RunError(f"{path} is no run folder, and holds none: it has no run.json")
-        inside = _children(path) if path.is_dir() and not (path / "config.yaml").is_file() else None
+        inside = _children(path) if path.is_dir() and not _is_begun(path) else None
         matches = inside if inside is not None else sorted(map(Path, glob.glob(str(path))))
         # A folder that was cut off before run.json was written has a config.yaml already: that is worth an error.
-        kept = [match for match in matches if (match / "run.json").is_file() or (match / "config.yaml").is_file()]
+        kept = [match for match in matches if _is_run(match) or _is_begun(match)]
         if not kept:
             raise RunError(f"runs={word}: there is no such run folder; train.py prints the path of a run at its end")
         found.update(dict.fromkeys(kept))
     return list(found)
 
 
+def _is_run(path: Path) -> bool:
+    return RunFolder(path).info.is_file()
+
+
+def _is_begun(path: Path) -> bool:
+    return RunFolder(path).config.is_file()
+
+
 def _is_simulation(path: Path) -> bool:
-    return path.parent.name == "simulations" and not (path / "run.json").is_file()
+    return path.parent.name == "simulations" and not _is_run(path)
 
 
 def _children(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir())
 
 
-def _read_info(path: Path) -> dict[str, Any]:
-    """run.json of a whole run; the sizes of the files it lists are checked."""
-    info = _read_json(path / "run.json", f"{path} was cut off before its training began: delete it, or train again")
-    if info.get("state") != "complete":
-        raise RunError(
-            f"{path} is cut off: its training or simulation did not end. Go on with train.py resume={path}, or leave "
-            "it out of runs=..."
-        )
-    try:
-        sizes = {name: int(info["files"][name]) for name in ("config.yaml", "records.parquet", "results.csv")}
-        str(info["data"]["fingerprint"]), dict(info["seconds"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path / 'run.json'} is damaged (it lacks {error}); train again") from error
-    for name, size in sizes.items():
-        file = path / name
-        held = file.stat().st_size if file.is_file() else 0
-        if held != size:
-            raise RunError(f"{file} has {held} bytes instead of {size}: it is cut off or changed; copy the run again")
+def _checked(folder: PlayFolder) -> dict[str, Any]:
+    """What is noted of a whole play whose files, as far as they are read here, are as they were written."""
+    info = folder.read_info()
+    folder.check(info, [folder.config, folder.records, folder.results])
     return info
 
 
-def _places(path: Path, info: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """A run and its simulations, or one simulation, with what is noted of each."""
-    folders = [path]
-    if not _is_simulation(path):
-        yield path, info
-        simulations = path / "simulations"
-        folders = _children(simulations) if simulations.is_dir() else []
-    for folder in sorted(folders, key=lambda entry: (len(entry.name), entry.name)):
-        advice = f"{folder} is cut off: its simulation did not end. Delete it, or simulate again"
-        values = _read_json(folder / "simulation.json", advice)
-        if not isinstance(values.get("seconds"), dict):
-            raise RunError(f"{folder / 'simulation.json'} is damaged (it lacks 'seconds'); simulate again")
-        yield folder, values
-
-
-def _read_json(path: Path, missing: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise RunError(missing)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is cut off or damaged ({error}); train or simulate again") from error
-    if not isinstance(values, dict):
-        raise RunError(f"{path} is damaged: it holds no keys")
-    return values
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    """config.yaml, flat; lists as texts, so that settings can be compared and printed."""
-    path = folder / "config.yaml"
-    try:
-        values = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise RunError(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
-    flat = dict(_flatten(values))
+def _settings(folder: PlayFolder) -> dict[str, Any]:
+    """The configuration, flat; lists as texts, so that settings can be compared and printed."""
+    flat = dict(_flatten(folder.read_values()))
     # Two keys for one thing: `simulation` can ask for another number of candidates than `sessions`.
     candidates = flat.pop("simulation.candidates", None)
     if candidates is not None:
         flat["sessions.candidates"] = candidates
     for key in ("dataset.name", "model.name", "user.name", "seed", "simulation.rounds", "simulation.list_length"):
         if key not in flat:
-            raise RunError(f"{path} is damaged: it has no {key}")
+            raise RunError(f"{folder.config} is damaged: it has no {key}")
     return flat
 
 
@@ -247,30 +206,23 @@ def _flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, str(values) if isinstance(values, list | dict) else values
 
 
-def _read_logs(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+def _read_logs(folder: PlayFolder) -> Iterator[tuple[str, pd.DataFrame]]:
     """The checked record table of each method, in the order of results.csv."""
-    path = folder / "records.parquet"
-    try:
-        records = pd.read_parquet(path, columns=list(_COLUMNS))
-        path = folder / "results.csv"
-        results = pd.read_csv(path)
+    records, results = folder.read_records(list(_COLUMNS)), folder.read_results()
+    with folder.reading(folder.results):
         methods, sessions = results["method"].astype(str).tolist(), results["sessions"].astype(int).tolist()
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise RunError(
-            f"{path} is cut off or damaged ({str(error).splitlines()[0]}); simulate or train again"
-        ) from error
     agents = sorted(set(records["agent"].astype(str)))
     if sorted(methods) != agents:
         raise RunError(
-            f"{folder}: results.csv is of {', '.join(sorted(methods))} and records.parquet of {', '.join(agents)}: "
-            "they are of different plays"
+            f"{folder.path}: results.csv is of {', '.join(sorted(methods))} and records.parquet of "
+            f"{', '.join(agents)}: they are of different plays"
         )
     for method, expected in zip(methods, sessions, strict=True):
         log = records[records["agent"] == method].reset_index(drop=True)
-        check_log(log, f"{folder}, {method}")
+        check_log(log, f"{folder.path}, {method}")
         if log["session"].nunique() != expected:
             raise RunError(
-                f"{folder}, {method}: {log['session'].nunique()} sessions in records.parquet and {expected} in "
+                f"{folder.path}, {method}: {log['session'].nunique()} sessions in records.parquet and {expected} in "
                 "results.csv: they are of different plays"
             )
         yield method, log

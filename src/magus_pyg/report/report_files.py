@@ -9,6 +9,7 @@ import pandas as pd
 
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.files import write_text
+from magus_pyg.options import at_least, check_options, one_of, one_or_more
 from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.plays import MethodPlay, read_plays
 from magus_pyg.report.pools import Pool, pool_plays, select_plays
@@ -85,13 +86,9 @@ class ReportOptions:
             raise ConfigError(f"there is no table {self.table}; there are {_listed(TABLES)}")
         if self.figure is not None and self.figure not in FIGURES:
             raise ConfigError(f"there is no figure {self.figure!r}; there are {_listed(FIGURES)}")
-        odd = [name for name in self.formats if name not in FORMATS]
-        if odd or not self.formats:
-            raise ConfigError(f"there is no form {odd[0] if odd else ''!r}; formats may hold {_listed(FORMATS)}")
-        if self.resamples < 1:
-            raise ConfigError(f"resamples must be at least 1 (got {self.resamples})")
-        if self.at is not None and (not self.at or min(self.at) < 1):
-            raise ConfigError(f"at must hold numbers of rounds from 1 (got {self.at})")
+        check_options(
+            self, "", formats=one_or_more(one_of(FORMATS)), resamples=at_least(1), at=one_or_more(at_least(1))
+        )
 
     @property
     def folder(self) -> Path:

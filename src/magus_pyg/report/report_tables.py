@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.options import between, check_value, one_of
 from magus_pyg.report.method_labels import base_label, row_label
 from magus_pyg.report.pools import Pool, compare_pools
 from magus_pyg.report.significance import FEWEST_USERS, Difference, holm
@@ -78,10 +79,8 @@ def build_table(
     odd = [metric for metric in metrics if metric not in known]
     if odd or not metrics:
         raise ConfigError(f"there is no metric {odd[0] if odd else ''!r}; there are {', '.join(known)}")
-    if against not in AGAINST:
-        raise ConfigError(f"against must be one of {', '.join(AGAINST)} (got {against!r})")
-    if not 0.0 < alpha < 1.0:
-        raise ConfigError(f"alpha must be between 0 and 1 (got {alpha})")
+    check_value("against", against, one_of(AGAINST))
+    check_value("alpha", alpha, between(0, 1, "()"))
     if not pools:
         raise ConfigError("there is nothing to tabulate: no plays are left")
     blocks: dict[tuple[str, str], list[Pool]] = {}

@@ -1,55 +1,237 @@
-"""What lies in a run folder, how it is written, and how it is read back with all its checks."""
+"""What lies in a run folder: the one place that writes its files, and the one that reads them back with all checks.
 
+A run folder holds the play of its training; `simulations/<number>/` inside it holds that of each later simulation. Each
+has a list of its files (`run.json`, `simulation.json`), written last: what is listed there is whole.
+"""
+
+import hashlib
 import json
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 
 import pandas as pd
-import pyarrow as pa
+import yaml
 from omegaconf import OmegaConf
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from magus_pyg._version import __version__
-from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.errors import RunError
 from magus_pyg.files import whole, write_json, write_text
-from magus_pyg.graph import save_graph
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
-__all__ = ["FORMAT", "RunFolder", "read_config"]
+__all__ = ["FORMAT", "PlayFolder", "RunFolder"]
 
-#: Version of the layout; raised whenever older folders can no longer be read.
-FORMAT = 1
+#: The format that is written. Format 1, of release 0.1.0, has the sizes of a run's files alone, and no list of those of
+#: a simulation; it is read as well.
+FORMAT = 2
+_READ = (1, 2)
+# A configuration of ours takes some 3 KB and has four levels.
+_MOST_CHARACTERS, _MOST_LEVELS = 2**18, 20
 
 
-class RunFolder:
-    """A run folder and its files.
+class PlayFolder:
+    """The folder of a simulation inside a run folder, and what the folder of a run has in common with it.
 
     Args:
         path: the folder.
     """
 
+    info_name = "simulation.json"
+
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.info = self.path / self.info_name
         self.config = self.path / "config.yaml"
-        self.info = self.path / "run.json"
+        self.records = self.path / "records.parquet"
+        self.results = self.path / "results.csv"
+        self.agents = self.path / "agents"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @property
+    def advice(self) -> str:
+        """What to do about a damaged file."""
+        return "copy the folder again, or simulate again"
+
+    @property
+    def required(self) -> list[Path]:
+        """The files without which the folder is not whole."""
+        return [self.config, self.records, self.results]
+
+    def write_config(self, config: Config) -> None:
+        """Write the configuration."""
+        write_text(self.config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+    def write_play(
+        self,
+        records: pd.DataFrame,
+        results: pd.DataFrame,
+        states: Mapping[str, Mapping[str, Tensor]],
+        tried: Mapping[str, pd.DataFrame],
+    ) -> None:
+        """Write what was played, what agents have learned, and the tables of what they tried meanwhile, by agent."""
+        for name, state in states.items():
+            tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+            with whole(self.agents / f"{name}.safetensors") as fresh:
+                save_file(tensors, fresh, {"agent": name})
+        for name, table in tried.items():
+            write_text(self.path / f"{name}-tried.csv", table.to_csv(index=False))
+        with whole(self.records) as fresh:
+            records.to_parquet(fresh, index=False)
+        write_text(self.results, results.to_csv(index=False))
+
+    def write_info(self, config: Config, values: Mapping[str, Any], state: str = "complete") -> None:
+        """Write the list of the files, after all of them.
+
+        Args:
+            config: of the play.
+            values: what else is to be kept.
+            state: "training" until all is there: then nothing is listed yet.
+        """
+        paths = [*self.required, *sorted(self.agents.glob("*.safetensors")), *sorted(self.path.glob("*-tried.csv"))]
+        listed = {
+            str(path.relative_to(self.path)): {"size": path.stat().st_size, "sha256": _sha256(path)}
+            for path in (paths if state == "complete" else [])
+        }
+        info = {"format": FORMAT, "version": __version__, "state": state, "schemas": schema_names(config)}
+        write_json(self.info, {**info, **values, "files": listed})
+
+    def read_info(self) -> dict[str, Any]:
+        """Read the list of the files and what was noted beside it, by whatever release.
+
+        Raises:
+            RunError: no such folder, a damaged file, or a format that this release does not know.
+        """
+        if not self.info.is_file():
+            self._no_info()
+        with self.reading(self.info):
+            info: dict[str, Any] = json.loads(self.info.read_text(encoding="utf-8"))
+            if not isinstance(info, dict):
+                raise TypeError("it holds no keys")
+            if self.info_name == PlayFolder.info_name and "format" not in info:
+                info = {"format": 1, "version": "0.1.0", "state": "complete", "files": {}, **info}
+            found, version, _ = info["format"], info.get("version"), dict(info["files"])
+        if type(found) is not int or found not in _READ:
+            raise RunError(
+                f"{self.path} has version {found} of the run format, by magus-pyg {version}; this package, "
+                f"{__version__}, reads {' and '.join(map(str, _READ))}: install magus-pyg=={version} to read it, or "
+                "train again"
+            )
+        return info
+
+    def _no_info(self) -> NoReturn:
+        raise RunError(f"{self.path} is cut off: its simulation did not end. Delete it, or simulate again")
+
+    def check(self, info: Mapping[str, Any], paths: Iterable[Path] | None = None) -> None:
+        """Check that the play has ended, and that files are as they were written.
+
+        Args:
+            info: what `read_info` gave.
+            paths: the files to look at; all if None.
+
+        Raises:
+            RunError: naming the file that is missing, cut off, changed, or of another folder.
+        """
+        with self.reading(self.info):
+            dict(info["seconds"])
+            names = [str(path.relative_to(self.path)) for path in paths or self.required]
+            if info["format"] == 1:  # a simulation of that format lists nothing
+                names = [name for name in names if name in info["files"]]
+            if paths is None:
+                names += info["files"]
+            listed = {name: _expected(name, info["files"][name]) for name in names}
+        for name, (size, digest) in listed.items():
+            path = self.path / name
+            if not path.is_file():
+                raise RunError(f"{path} is missing; {self.advice}")
+            found = path.stat().st_size
+            if found != size:
+                raise RunError(f"{path} has {found} bytes instead of {size}: it is cut off or changed; {self.advice}")
+            if digest is not None and _sha256(path) != digest:
+                raise RunError(
+                    f"{path} is not what was written (its SHA-256 is not the one in {self.info.name}): it is changed, "
+                    f"or of another run; {self.advice}"
+                )
+        foreign = [path for path in self.agents.glob("*.safetensors") if f"agents/{path.name}" not in info["files"]]
+        if foreign and paths is None:
+            raise RunError(f"{foreign[0]} is not in {self.info}: it is of another run; take it away")
+
+    def read_values(self) -> dict[str, Any]:
+        """Read the configuration as plain values, as they stand: nothing in it is resolved.
+
+        Raises:
+            RunError: a missing or damaged file, or one that is more than a configuration of ours can be.
+        """
+        with self.reading(self.config, "cannot be read"):
+            text = self.config.read_text(encoding="utf-8")
+            _check_plain(text)
+            values = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+            if not isinstance(values, dict) or not values:
+                raise ValueError("it holds no keys")
+            return {str(key): value for key, value in values.items()}
+
+    def read_config(self, info: Mapping[str, Any]) -> Config:
+        """Read the configuration; `info` is what `read_info` gave.
+
+        Raises:
+            RunError: as `read_values`, or keys and values that this release does not have.
+        """
+        values = self.read_values()
+        with self.reading(self.config, "cannot be read"):
+            missing = [group for group in info["schemas"] if group not in values]
+            if missing:
+                raise KeyError(missing[0])
+            return typed(from_container(values, info["schemas"]))
+
+    def read_records(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read the record table, or some of its columns; RunError where it cannot be read."""
+        with self.reading(self.records):
+            records = pd.read_parquet(self.records, columns=columns)
+            # Parquet gives lists back as arrays.
+            for column in [name for name in ("shown", "kinds") if name in records]:
+                records[column] = [list(row) for row in records[column]]
+            return records
+
+    def read_results(self) -> pd.DataFrame:
+        """Read the table of results, a row an agent; RunError where it cannot be read."""
+        with self.reading(self.results):
+            return pd.read_csv(self.results)
+
+    @contextmanager
+    def reading(self, path: Path, what: str = "is cut off or damaged") -> Iterator[None]:
+        """Whatever goes wrong inside a file of the folder is one RunError that names the file."""
+        try:
+            yield
+        except RunError:
+            raise
+        except Exception as error:  # each format, and each reader of one, has errors of its own
+            told = f"it lacks {error}" if isinstance(error, KeyError) else (str(error).splitlines() or [""])[0]
+            raise RunError(f"{path} {what} ({type(error).__name__}: {told}); {self.advice}") from error
+
+
+class RunFolder(PlayFolder):
+    """The folder of a run.
+
+    Args:
+        path: the folder.
+    """
+
+    info_name = "run.json"
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
         self.model = self.path / "model.safetensors"
         self.checkpoints = self.path / "checkpoints"
         self.graph = self.path / "graph.safetensors"
         self.population = self.path / "population.safetensors"
-        self.agents = self.path / "agents"
-        self.records = self.path / "records.parquet"
-        self.results = self.path / "results.csv"
         self.history = self.path / "history.csv"
-        self.simulations = self.path / "simulations"
-
-    def __repr__(self) -> str:
-        return f"RunFolder({str(self.path)!r})"
 
     @classmethod
     def create(cls, config: Config) -> "RunFolder":
@@ -61,141 +243,136 @@ class RunFolder:
         parts = (time.strftime("%Y%m%d-%H%M%S"), config.dataset.name, config.model.name, config.magus.name)
         name = "-".join(part.replace("/", "_") for part in parts) + f"-s{config.seed}"
         parent = Path(config.paths.runs).expanduser()
-        for attempt in range(1000):
-            path = parent / (f"{name}-{attempt + 1}" if attempt else name)
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise RunError(f"the run folder {path} cannot be made ({error}); set paths.runs=...") from error
-            return cls(path)
-        raise RunError(f"{parent} holds a thousand runs named {name}")
+        try:
+            return cls(_first_free(parent / (f"{name}-{i + 1}" if i else name) for i in range(1000)))
+        except OSError as error:
+            raise RunError(f"the run folder {parent / name} cannot be made ({error}); set paths.runs=...") from error
 
-    def write_config(self, config: Config, path: Path | None = None) -> None:
-        """Write a configuration as YAML, by default that of the run."""
-        write_text(path or self.config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+    @property
+    def advice(self) -> str:
+        """What to do about a damaged file."""
+        return f"copy the run folder again, or use train.py resume={self.path}"
 
-    def write_info(self, config: Config, state: str, values: Mapping[str, Any]) -> None:
-        """Write run.json; with the state "complete" it also lists the files, so it is written last.
+    @property
+    def required(self) -> list[Path]:
+        """The files without which the folder is not whole."""
+        return [self.config, self.model, self.graph, self.population, self.records, self.results, self.history]
 
-        Args:
-            config: of the run.
-            state: "training" until all is there, then "complete".
-            values: what else is to be kept.
+    @property
+    def simulations(self) -> list[PlayFolder]:
+        """The folders of the simulations, by number."""
+        folders = [path for path in (self.path / "simulations").glob("[!.]*") if path.is_dir()]
+        return [PlayFolder(path) for path in sorted(folders, key=lambda path: (len(path.name), path.name))]
+
+    def write_simulation(
+        self,
+        config: Config,
+        records: pd.DataFrame,
+        results: pd.DataFrame,
+        states: Mapping[str, Mapping[str, Tensor]],
+        tried: Mapping[str, pd.DataFrame],
+        values: Mapping[str, Any],
+    ) -> Path:
+        """Write a simulation whole or not at all, as the next number; the arguments as of `write_play`, `write_info`.
+
+        Returns:
+            Its folder.
         """
-        complete = state == "complete"
-        names = [self.config, self.model, self.graph, self.population, self.records, self.results, self.history]
-        files = [*names, *sorted(self.agents.glob("*.safetensors"))] if complete else []
-        info = {
-            "format": FORMAT,
-            "version": __version__,
-            "state": state,
-            "schemas": schema_names(config),
-            **values,
-            "files": {str(path.relative_to(self.path)): path.stat().st_size for path in files},
-        }
-        write_json(self.info, info)
+        try:
+            path = _first_free(self.path / "simulations" / str(number) for number in range(1, 100_000))
+        except OSError as error:
+            raise RunError(f"a simulation cannot be written into {self.path} ({error})") from error
+        try:
+            _write_whole(path, config, records, results, states, tried, values)
+        except BaseException:
+            with suppress(OSError):
+                path.rmdir()
+            raise
+        return path
 
-    def write_graph(self, graph: HeteroData) -> None:
-        """Write the graph."""
-        with whole(self.graph) as fresh:
-            save_graph(graph, fresh)
+    def write_learning(self, config: Config, records: pd.DataFrame, results: pd.DataFrame) -> Path:
+        """Write the plays of successive sessions as `learning/`, whole or not at all, in place of those before.
 
-    def write_agent(self, name: str, state: Mapping[str, Tensor], folder: Path | None = None) -> None:
-        """Write what an agent has learned, by default for the run itself."""
-        tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-        with whole((folder or self.agents) / f"{name}.safetensors") as fresh:
-            save_file(tensors, fresh, {"agent": name})
-
-    def write_tables(self, records: pd.DataFrame, results: pd.DataFrame, folder: Path | None = None) -> None:
-        """Write records.parquet and results.csv, by default those of the run itself."""
-        place = folder or self.path
-        with whole(place / "records.parquet") as fresh:
-            records.to_parquet(fresh, index=False)
-        write_text(place / "results.csv", results.to_csv(index=False))
-
-    def read_info(self) -> dict[str, Any]:
-        """Read run.json.
-
-        Raises:
-            RunError: no run, a damaged file, or a run of another version of the format or the package.
+        Returns:
+            Its folder.
         """
+        _write_whole(self.path / "learning", config, records, results, {}, {}, {"seconds": {}})
+        return self.path / "learning"
+
+    def _no_info(self) -> NoReturn:
         if not self.path.is_dir():
             raise RunError(f"there is no run folder {self.path}; train.py prints the path of a run at its end")
-        if not self.info.is_file():
-            raise RunError(f"{self.path} is no run folder: it has no run.json")
-        try:
-            info: dict[str, Any] = json.loads(self.info.read_text(encoding="utf-8"))
-            found, version = info["format"], info["version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self.info} is cut off or damaged ({error}); train again") from error
-        if found != FORMAT:
+        if self.config.is_file():
             raise RunError(
-                f"{self.path} has version {found} of the run format, by magus-pyg {version}; this package reads "
-                f"{FORMAT}: install magus-pyg=={version} to read it, or train again"
+                f"{self.path} has no run.json: it was cut off before its training began. Delete it, or train again"
             )
-        if version != __version__:
-            raise RunError(
-                f"{self.path} was written by magus-pyg {version}, and this is {__version__}: install "
-                f"magus-pyg=={version} to read it, or train again"
-            )
-        return info
+        raise RunError(f"{self.path} is no run folder: it has no run.json")
 
-    def check_complete(self, info: Mapping[str, Any]) -> None:
-        """Raise RunError unless the run has ended and all its files are there, whole."""
+    def check(self, info: Mapping[str, Any], paths: Iterable[Path] | None = None) -> None:
+        """As the base class; also that the data set is named."""
         if info.get("state") != "complete":
             raise RunError(
-                f"{self.path} is incomplete: its training or simulation did not end. "
-                f"Go on with train.py resume={self.path}"
+                f"{self.path} is cut off: it is incomplete, since its training or simulation did not end. Go on with "
+                f"train.py resume={self.path}"
             )
-        for name, size in info["files"].items():
-            path = self.path / name
-            if not path.is_file():
-                raise RunError(f"{path} is missing; copy the run folder again, or use train.py resume={self.path}")
-            if path.stat().st_size != size:
-                raise RunError(
-                    f"{path} has {path.stat().st_size} bytes instead of {size}: it is cut off or changed. Copy the run "
-                    f"folder again, or use train.py resume={self.path}"
-                )
+        with self.reading(self.info):
+            str(info["data"]["fingerprint"])
+        super().check(info, paths)
 
-    def read_tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Records, results and the history of training; RunError where one cannot be read."""
-        path = self.records
-        try:
-            records = pd.read_parquet(self.records)
-            # Parquet gives lists back as arrays.
-            for column in [name for name in ("shown", "kinds") if name in records]:
-                records[column] = [list(row) for row in records[column]]
-            path = self.results
-            results = pd.read_csv(self.results)
-            path = self.history
-            return records, results, pd.read_csv(self.history)
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise RunError(f"{path} is damaged ({error}); use train.py resume={self.path}") from error
+    def read_history(self) -> pd.DataFrame:
+        """Read the history of the training, a row an epoch; RunError where it cannot be read."""
+        with self.reading(self.history):
+            return pd.read_csv(self.history)
 
     def read_agents(self) -> dict[str, dict[str, Tensor]]:
         """What the agents have learned, by name; RunError where a file cannot be read."""
         states = {}
         for path in sorted(self.agents.glob("*.safetensors")):
-            try:
-                with safe_open(path, framework="pt") as file:
-                    states[path.stem] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-            except (SafetensorError, OSError) as error:
-                raise RunError(f"{path} is damaged ({error}); use train.py resume={self.path}") from error
+            with self.reading(path), safe_open(path, framework="pt") as file:
+                states[path.stem] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         return states
 
 
-def read_config(folder: RunFolder, info: Mapping[str, Any]) -> Config:
-    """The configuration of a run.
+def _write_whole(path: Path, config: Config, *play: Any) -> None:
+    with whole(path) as fresh:
+        fresh.mkdir()
+        folder = PlayFolder(fresh)
+        folder.write_config(config)
+        folder.write_play(*play[:-1])
+        folder.write_info(config, play[-1])
 
-    Raises:
-        RunError: a missing or damaged file, or keys that this version does not have.
-    """
-    try:
-        values = OmegaConf.to_container(OmegaConf.create(folder.config.read_text(encoding="utf-8")))
-        if not isinstance(values, dict):
-            raise ConfigError("it holds no keys")
-        return typed(from_container({str(key): value for key, value in values.items()}, info["schemas"]))
-    except Exception as error:  # YAML, OmegaConf and the options raise unrelated classes
-        raise RunError(f"{folder.config} cannot be read ({str(error).splitlines()[0]}); train again") from error
+
+def _first_free(paths: Iterable[Path]) -> Path:
+    """Make the first of some folders that is not there yet."""
+    for path in paths:
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise OSError("there are too many of its name; delete some")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _expected(name: str, entry: Any) -> tuple[int, str | None]:
+    """Size and SHA-256 of a file in the list; format 1 has the size alone."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise ValueError(f"{name} is outside of the folder")
+    return (entry, None) if isinstance(entry, int) else (int(entry["size"]), str(entry["sha256"]))
+
+
+def _check_plain(text: str) -> None:
+    """Raise ValueError for a text that would grow when it is read, or that asks for values of the machine."""
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"it has {len(text):,} characters, more than {_MOST_CHARACTERS:,}")
+    level = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > _MOST_LEVELS:
+            raise ValueError(f"line {event.start_mark.line + 1}: there are more than {_MOST_LEVELS} levels")
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"line {event.start_mark.line + 1}: it refers to another place (*{event.anchor})")
+        if isinstance(event, yaml.ScalarEvent) and "${" in event.value:
+            raise ValueError(f"line {event.start_mark.line + 1}: {event.value!r} is no value, but asks for one")

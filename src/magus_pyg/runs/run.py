@@ -19,7 +19,7 @@ from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
 from magus_pyg.models import BaseRecommender, load_model
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
-from magus_pyg.runs.folder import RunFolder, read_config
+from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.population import Population, load_population
 from magus_pyg.runs.run_inputs import features_of
 
@@ -174,20 +174,31 @@ def load_run(path: Path | str) -> Run:
         path: the folder, as `train.py` prints it.
 
     Raises:
-        RunError: no run folder, an incomplete or damaged one, or one of another version.
+        RunError: no run folder, an incomplete or damaged one, or one of a format that this release does not know.
     """
     folder = RunFolder(path)
     info = folder.read_info()
-    folder.check_complete(info)
-    config = read_config(folder, info)
-    population = load_population(folder.population)
-    try:
+    folder.check(info)
+    config = folder.read_config(info)
+    with folder.reading(folder.graph):
         graph = load_graph(folder.graph)
-    except GraphError as error:
-        raise RunError(f"{error} (in the run folder {folder.path}): use train.py resume={folder.path}") from error
-    features = features_of(graph, population.profiles, population.n_profiles)
-    fingerprint = str(info["data"]["fingerprint"])
-    model = load_model(folder.model, features, graph, population.train_rows(config.train), fingerprint)
-    records, results, history = folder.read_tables()
-    states = folder.read_agents()
-    return Run(folder.path, config, info, graph, model, population, states, records, results, history)
+    with folder.reading(folder.population):
+        population = load_population(folder.population)
+        features = features_of(graph, population.profiles, population.n_profiles)
+        rows = population.train_rows(config.train)
+    with folder.reading(folder.model):
+        model = load_model(folder.model, features, graph, rows, str(info["data"]["fingerprint"]))
+        if (model.seed, model.options) != (config.seed, config.model):
+            raise ValueError(f"it is of {model.options} and seed {model.seed}, and config.yaml is not")
+    return Run(
+        path=folder.path,
+        config=config,
+        info=info,
+        graph=graph,
+        model=model,
+        population=population,
+        agent_states=folder.read_agents(),
+        records=folder.read_records(),
+        results=folder.read_results(),
+        history=folder.read_history(),
+    )

@@ -7,7 +7,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -101,6 +100,8 @@ def group_options(group: str) -> list[str]:
 
 def register() -> None:
     """Make the schemas and the help known to Hydra; may be called again."""
+    from hydra.core.config_store import ConfigStore  # reading a run does without Hydra, which takes long to import
+
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=Config, package="_global_", provider="magus_pyg")
     for group, classes in SCHEMAS.items():

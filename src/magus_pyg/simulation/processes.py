@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch.multiprocessing import get_context
 
 from magus_pyg.errors import ConfigError, MagusError
+from magus_pyg.options import at_least, check_value
 
 __all__ = ["Launch", "in_processes", "joined_launch", "read_launch"]
 
@@ -60,8 +61,7 @@ def in_processes(job: Job[T], payload: T, processes: int) -> Iterator[Any]:
         MagusError: what a process raised.
         RuntimeError: another error in a process, or one that was killed. All processes are ended before.
     """
-    if processes < 1:
-        raise ConfigError(f"processes must be at least 1 (got {processes})")
+    check_value("processes", processes, at_least(1))
     context = get_context("spawn")
     messages = context.Queue()
     with tempfile.TemporaryDirectory(prefix="magus-") as name:

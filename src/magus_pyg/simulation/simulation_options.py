@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from magus_pyg.data import PARTS, SessionOptions
-from magus_pyg.errors import ConfigError
+from magus_pyg.data import PARTS
+from magus_pyg.options import at_least, check_options, one_of
 
 __all__ = ["SimulationOptions"]
 
@@ -37,17 +37,9 @@ class SimulationOptions:
 
     def check(self) -> None:
         """Raise ConfigError, naming the key and its value, unless all values are in range."""
-        for name, low in (("rounds", 1), ("list_length", 1), ("batch_size", 1), ("searches", 0), ("resamples", 1)):
-            if getattr(self, name) < low:
-                raise ConfigError(f"simulation.{name} must be at least {low} (got {getattr(self, name)})")
-        if self.processes is not None and self.processes < 1:
-            raise ConfigError(f"simulation.processes must be at least 1 (got {self.processes})")
-        if any(k < 1 for k in self.at):
-            raise ConfigError(f"simulation.at must hold numbers of rounds from 1 (got {self.at})")
-        if self.candidates is not None:
-            SessionOptions(candidates=self.candidates, min_targets=1, max_targets=1).check()
-        if self.part not in PARTS:
-            raise ConfigError(f"simulation.part must be one of {', '.join(PARTS)} (got {self.part!r})")
+        counts = ("rounds", "list_length", "at", "batch_size", "resamples", "processes")
+        rules = {"searches": at_least(0), "candidates": at_least(1, "all"), "part": one_of(PARTS)}
+        check_options(self, "simulation", **dict.fromkeys(counts, at_least(1)), **rules)
 
     @property
     def judged_at(self) -> list[int]:

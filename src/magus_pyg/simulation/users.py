@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from magus_pyg.errors import ConfigError, SessionError
+from magus_pyg.errors import SessionError
+from magus_pyg.options import at_least, between, check_value
 from magus_pyg.random import integers, uniform
 from magus_pyg.simulation.answers import first_click
 
@@ -154,10 +155,8 @@ class NoisyUser(User):
     """
 
     def __init__(self, p: float, p_item: float = 0.0) -> None:
-        if not 0.0 <= p < 0.5:
-            raise ConfigError(f"NoisyUser.p must be in [0, 0.5), since at 0.5 an answer says nothing (got {p!r})")
-        if not 0.0 <= p_item <= 1.0:
-            raise ConfigError(f"NoisyUser.p_item is a probability and must be in [0, 1] (got {p_item!r})")
+        check_value("NoisyUser.p", p, between(0, 0.5, "[)", ": at 0.5 an answer says nothing"))
+        check_value("NoisyUser.p_item", p_item, between(0, 1))
         self.p, self.p_item = p, p_item
 
     def __repr__(self) -> str:
@@ -189,8 +188,7 @@ class ImpatientUser(User):
 
     def __init__(self, p: float = 0.05, growth: float = 0.1, answers: User | None = None) -> None:
         for name, value in (("p", p), ("growth", growth)):
-            if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"ImpatientUser.{name} is a probability and must be in [0, 1] (got {value!r})")
+            check_value(f"ImpatientUser.{name}", value, between(0, 1))
         self.p, self.growth = p, growth
         self.answers = TruthfulUser() if answers is None else answers
 
@@ -227,10 +225,8 @@ class DriftingUser(User):
     """
 
     def __init__(self, first: int = 2, last: int = 3, answers: User | None = None) -> None:
-        if first < 2:
-            raise ConfigError(f"DriftingUser.first must be at least 2, so that something is shown before (got {first})")
-        if last < first:
-            raise ConfigError(f"DriftingUser.last must be at least first={first} (got {last})")
+        check_value("DriftingUser.first", first, at_least(2, why=": something is to be shown before"))
+        check_value("DriftingUser.last", last, at_least(first, why=f", first={first}"))
         self.first, self.last = first, last
         self.answers = TruthfulUser() if answers is None else answers
 

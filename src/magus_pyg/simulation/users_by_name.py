@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError, did_you_mean
+from magus_pyg.options import check_options
 from magus_pyg.simulation.users import DriftingUser, ImpatientUser, NoisyUser, NotCareUser, TruthfulUser, User
 
 __all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "NoisyOptions", "UserOptions", "build_user"]
@@ -18,6 +19,9 @@ class UserOptions:
     """
 
     name: str = "truthful"
+
+    def __post_init__(self) -> None:
+        check_options(self, "user")
 
 
 @dataclass

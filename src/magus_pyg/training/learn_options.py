@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import above, at_least, check_options
 
 __all__ = ["LearnOptions"]
 
@@ -24,12 +24,4 @@ class LearnOptions:
     replay: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 0 or self.batch_size < 1:
-            raise ConfigError(
-                f"learning needs epochs of at least 0 and a batch_size of at least 1 (got {self.epochs} and "
-                f"{self.batch_size})"
-            )
-        if not 0.0 < self.lr < float("inf") or not 0.0 <= self.replay < float("inf"):
-            raise ConfigError(
-                f"learning needs a positive lr and a replay of at least 0 (got {self.lr} and {self.replay})"
-            )
+        check_options(self, epochs=at_least(0), batch_size=at_least(1), lr=above(0), replay=at_least(0))

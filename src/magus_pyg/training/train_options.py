@@ -7,7 +7,7 @@ open is filled with the defaults).
 from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.options import check_range
+from magus_pyg.options import above, at_least, between, check_options, one_of
 
 __all__ = ["TrainOptions"]
 
@@ -67,21 +67,19 @@ class TrainOptions:
     sparse: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "devices"):
-            check_range(self, name, 1)
-        for name in ("min_lr", "lr_patience", "weight_decay", "min_interactions", "min_delta"):
-            check_range(self, name, 0)
-        check_range(self, "lr_factor", 0, 1, below=True)
-        if not self.lr > 0 or self.min_lr > self.lr:
-            raise ConfigError(f"TrainOptions.lr must be positive and at least min_lr (got {self.lr}, {self.min_lr})")
-        if self.sparse not in ("auto", "always", "never"):
-            raise ConfigError(f'TrainOptions.sparse must be "auto", "always" or "never" (got {self.sparse!r})')
-        if self.stop_on not in ("auc", "loss"):
-            raise ConfigError(f'TrainOptions.stop_on must be "auc" or "loss" (got {self.stop_on!r})')
-        if self.filter not in ("all", "paper"):
-            raise ConfigError(f'TrainOptions.filter must be "all" or "paper" (got {self.filter!r})')
-        if self.negatives != "auto" and not (isinstance(self.negatives, int) and self.negatives >= 0):
-            raise ConfigError(f'TrainOptions.negatives must be "auto" or at least 0 (got {self.negatives!r})')
+        check_options(
+            self,
+            **dict.fromkeys(("epochs", "batch_size", "patience", "devices"), at_least(1)),
+            **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "min_interactions", "min_delta"), at_least(0)),
+            lr=above(0),
+            lr_factor=between(0, 1, "[)"),
+            sparse=one_of(("auto", "always", "never")),
+            stop_on=one_of(("auc", "loss")),
+            filter=one_of(("all", "paper")),
+            negatives=at_least(0, "auto"),
+        )
+        if self.min_lr > self.lr:
+            raise ConfigError(f"TrainOptions.lr must be at least min_lr={self.min_lr} (got {self.lr})")
 
     @property
     def sparse_over(self) -> float:

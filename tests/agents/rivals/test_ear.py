@@ -199,5 +199,5 @@ def test_broken_states_and_options_are_named() -> None:
     other = BaseFeatures(agent.graph, model_of(agent.graph, 1, dim=9))
     with pytest.raises(RunError, match=r"takes \d+ features a node, and the base model has"):
         EarAgent.of_tensors(agent.graph, agent.scorer, other, state)
-    with pytest.raises(ConfigError, match="reflection_rates must be positive"):
+    with pytest.raises(ConfigError, match="reflection_rates must be above 0"):
         EarOptions(reflection_rates=[0.0])

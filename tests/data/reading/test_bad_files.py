@@ -114,7 +114,7 @@ def test_no_such_folder(tmp_path):
         ({"split": "x", "split_values": ["a", "b"]}, "split_values must be three different values"),
         ({"separator": ""}, "separator must not be empty"),
         ({"max_words": 0}, "max_words must be at least 1 .got 0"),
-        ({"max_share": 0.0}, "max_share must be above 0"),
+        ({"max_share": 0.0}, "max_share must be in .0, 1"),
         ({"word_fields": []}, "has no word_fields"),
     ],
 )

@@ -188,7 +188,7 @@ def test_every_problem_at_once(tmp_path):
         ({"category": ""}, "needs a category as in the names of the files"),
         ({"release": "2015"}, "release must be one of 2014, 2018"),
         ({"word_fields": ["brands"]}, "no word field 'brands'; there are title, brand, category"),
-        ({"bands": {"price": 1}}, "price must have at least 2 bands"),
+        ({"bands": {"price": 1}}, "bands.price must be at least 2"),
     ],
 )
 def test_options(tmp_path, changes, message):

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from magus_pyg.agents.fitted_states import FittedValues
-from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
+from magus_pyg.options import above, at_least, between, check_options
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback
 
@@ -63,18 +63,15 @@ class BayesState(FittedValues):
         Raises:
             ConfigError: naming the value.
         """
-        if not 0.0 < self.temperature < float("inf"):
-            raise ConfigError(f"bayes.temperature must be positive and finite, got {self.temperature}")
-        if not 0.0 <= self.error_rate < 0.5:
-            raise ConfigError(
-                f"bayes.error_rate must be in [0, 0.5), got {self.error_rate}: at 0.5 an answer says nothing"
-            )
-        if not 0.0 < self.searched_error <= 0.5:
-            raise ConfigError(f"bayes.searched_error must be in (0, 0.5], got {self.searched_error}")
-        if not 0.0 <= self.others < float("inf"):
-            raise ConfigError(f"bayes.others must be at least 0 and finite, got {self.others}")
-        if self.depth < 0:
-            raise ConfigError(f"bayes.depth must be at least 0, got {self.depth}")
+        check_options(
+            self,
+            "bayes",
+            temperature=above(0),
+            error_rate=between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
+            searched_error=between(0, 0.5, "(]"),
+            others=at_least(0),
+            depth=at_least(0),
+        )
         return self
 
 

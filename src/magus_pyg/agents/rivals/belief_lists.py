@@ -11,7 +11,7 @@ from magus_pyg.agents.bayes.belief import answer_evidence, initial_logit, normal
 from magus_pyg.agents.fitted_states import FittedValues
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.rivals.nodes import SessionNodes
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import above, at_least, between, check_options
 from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.protocol import Feedback, SessionView
 
@@ -40,14 +40,13 @@ class BeliefCalibration(FittedValues):
         Raises:
             ConfigError: naming the value.
         """
-        if not 0.0 < self.temperature < float("inf"):
-            raise ConfigError(f"temperature must be positive and finite, got {self.temperature}")
-        if not 0.0 <= self.error_rate < 0.5:
-            raise ConfigError(f"error_rate must be in [0, 0.5), got {self.error_rate}: at 0.5 an answer says nothing")
-        if not 0.0 < self.searched_error <= 0.5:
-            raise ConfigError(f"searched_error must be in (0, 0.5], got {self.searched_error}")
-        if not 0.0 <= self.others < float("inf"):
-            raise ConfigError(f"others must be at least 0 and finite, got {self.others}")
+        check_options(
+            self,
+            temperature=above(0),
+            error_rate=between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
+            searched_error=between(0, 0.5, "(]"),
+            others=at_least(0),
+        )
         return self
 
 

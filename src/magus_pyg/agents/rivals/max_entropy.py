@@ -21,7 +21,7 @@ from magus_pyg.agents.rivals.belief_lists import (
     make_lists,
 )
 from magus_pyg.agents.rivals.nodes import steady
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, check_options
 from magus_pyg.simulation.prepare import PreparedSessions
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
@@ -48,8 +48,7 @@ class MaxEntropyState(BeliefCalibration):
     def check(self) -> Self:
         """The state itself; ConfigError where a value is out of range."""
         super().check()
-        if self.items < 0:
-            raise ConfigError(f"max_entropy.items must be at least 0, got {self.items}")
+        check_options(self, items=at_least(0))
         return self
 
 

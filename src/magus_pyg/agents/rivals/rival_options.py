@@ -2,18 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import above, at_least, between, check_options
 
 __all__ = ["EarOptions", "PolicyOptions", "RecurrentAgentOptions", "RivalOptions"]
-
-
-def _check(owner: object, low: float, *names: str, strict: bool = False) -> None:
-    """Raise ConfigError unless the named values are at least `low` (above it with `strict`)."""
-    for name in names:
-        value = getattr(owner, name)
-        if not (value > low if strict else value >= low):
-            sign = "above" if strict else "at least"
-            raise ConfigError(f"{type(owner).__name__}.{name} must be {sign} {low:g} (got {value!r})")
 
 
 @dataclass
@@ -45,9 +36,9 @@ class RecurrentAgentOptions:
     query_weight: float = 0.5
 
     def __post_init__(self) -> None:
-        _check(self, 1, "hidden", "feedback", "rank", "epochs", "batch_size", "steps", "patience")
-        _check(self, 0, "lr", strict=True)
-        _check(self, 0, "weight_decay", "query_weight")
+        counts = ("hidden", "feedback", "rank", "epochs", "batch_size", "steps", "patience")
+        rules = {"lr": above(0), "weight_decay": at_least(0), "query_weight": at_least(0)}
+        check_options(self, **dict.fromkeys(counts, at_least(1)), **rules)
 
 
 @dataclass
@@ -89,12 +80,14 @@ class PolicyOptions:
     discount: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self, 1, "hidden", "batch_size", "steps", "patience")
-        _check(self, 0, "imitation_epochs", "epochs", "entropy")
-        _check(self, 2, "rollouts")
-        _check(self, 0, "lr", "imitation_lr", strict=True)
-        if not 0.0 < self.discount <= 1.0:
-            raise ConfigError(f"{type(self).__name__}.discount must be in (0, 1] (got {self.discount!r})")
+        check_options(
+            self,
+            **dict.fromkeys(("hidden", "batch_size", "steps", "patience"), at_least(1)),
+            **dict.fromkeys(("imitation_epochs", "epochs", "entropy"), at_least(0)),
+            **dict.fromkeys(("lr", "imitation_lr"), above(0)),
+            rollouts=at_least(2),
+            discount=between(0, 1, "(]"),
+        )
 
 
 @dataclass
@@ -121,11 +114,12 @@ class EarOptions(PolicyOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self, 1, "rank", "reflection_steps")
-        _check(self, 0, "estimation_epochs", "estimation_decay")
-        _check(self, 0, "estimation_lr", strict=True)
-        if any(not 0.0 < rate < float("inf") for rate in self.reflection_rates):
-            raise ConfigError(f"EarOptions.reflection_rates must be positive (got {list(self.reflection_rates)})")
+        check_options(
+            self,
+            **dict.fromkeys(("rank", "reflection_steps"), at_least(1)),
+            **dict.fromkeys(("estimation_epochs", "estimation_decay"), at_least(0)),
+            **dict.fromkeys(("estimation_lr", "reflection_rates"), above(0)),
+        )
 
 
 @dataclass
@@ -149,5 +143,4 @@ class RivalOptions:
     ear: EarOptions = field(default_factory=EarOptions)
 
     def __post_init__(self) -> None:
-        _check(self, 2, "folds")
-        _check(self, 1, "per_user", "sessions")
+        check_options(self, folds=at_least(2), per_user=at_least(1), sessions=at_least(1))

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from magus_pyg.data.assemble import Log, Prepared, Tables, prepare
-from magus_pyg.data.dataset_options import check_choice
 from magus_pyg.data.reading.integer_logs import EMPTY
 from magus_pyg.data.sets.field_tables import field_table, one_each
 from magus_pyg.data.sets.raw_dataset import RawOptions
 from magus_pyg.errors import ConfigError, DataError
+from magus_pyg.options import check_options, one_of
 
 __all__ = ["DROP_ADVICE", "ActionOptions", "check_actions", "day_seconds", "ids_as_texts", "known_days",
            "prepare_actions"]  # fmt: skip
@@ -48,7 +48,7 @@ def check_actions(options: ActionOptions, names: Sequence[str]) -> None:
     Raises:
         ConfigError: an action that there is not, or no positive one.
     """
-    check_choice(options, "out_of_range", ("error", "drop"))
+    check_options(options, "dataset", out_of_range=one_of(("error", "drop")))
     for option in ("positive_actions", "only_actions"):
         unknown = [name for name in getattr(options, option) if name not in names]
         if unknown:

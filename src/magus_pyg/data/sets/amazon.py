@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from magus_pyg.data.assemble import Log, Prepared, Tables, prepare
-from magus_pyg.data.dataset_options import check_choice
 from magus_pyg.data.field_values import Entries
 from magus_pyg.data.reading.download import fetch_file
 from magus_pyg.data.reading.findings import Findings
@@ -20,6 +19,7 @@ from magus_pyg.data.reading.line_blocks import Tally
 from magus_pyg.data.sets.field_tables import field_table, one_each
 from magus_pyg.data.sets.raw_dataset import RawDataset, RawOptions
 from magus_pyg.errors import ConfigError
+from magus_pyg.options import check_options, one_of
 
 __all__ = ["Amazon", "AmazonOptions"]
 
@@ -102,8 +102,7 @@ class Amazon(RawDataset[AmazonOptions]):
     def check(self) -> None:
         """Check the options."""
         super().check()
-        check_choice(self.options, "release", tuple(_META))
-        check_choice(self.options, "out_of_range", ("error", "drop"))
+        check_options(self.options, "dataset", release=one_of(_META), out_of_range=one_of(("error", "drop")))
         if not self.options.category:
             raise ConfigError(
                 "dataset=amazon needs a category as in the names of the files: add dataset.category=... such as "

@@ -10,13 +10,14 @@ import pyarrow.compute as pc
 
 from magus_pyg.data.assemble import Log, Tables, assemble
 from magus_pyg.data.dataset import PARTS, RecDataset
-from magus_pyg.data.dataset_options import check_choice, check_log_options
+from magus_pyg.data.dataset_options import check_log_options
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.table_files import Table
 from magus_pyg.data.sets.tabular_files import DELIMITERS, Files, item_fields, read_files, searched_queries, user_fields
 from magus_pyg.data.sets.tabular_options import TabularOptions
 from magus_pyg.errors import ConfigError, DataError
+from magus_pyg.options import check_options, one_of
 
 __all__ = ["load_tabular"]
 
@@ -64,8 +65,12 @@ def load_tabular(
 
 def _check(options: TabularOptions) -> None:
     check_log_options(options)
-    check_choice(options, "positive", ("rating", "action", "all"))
-    check_choice(options, "unknown_items", ("error", "drop", "keep"))
+    check_options(
+        options,
+        "dataset",
+        positive=one_of(("rating", "action", "all")),
+        unknown_items=one_of(("error", "drop", "keep")),
+    )
     if options.positive != "all" and not options.rating:
         raise ConfigError(f"positive: {options.positive} needs a column of ratings or actions, but `rating` is empty")
     if options.positive == "action" and not options.positive_actions:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, between, check_options, one_of
 from magus_pyg.random import hash_keys, uniform
 
 __all__ = [
@@ -101,12 +101,7 @@ class ScaleOptions:
         Raises:
             ConfigError: an option without such a value.
         """
-        if self.shape not in SHAPES:
-            raise ConfigError(f"shape must be one of {', '.join(SHAPES)} (got {self.shape!r})")
-        if not 0 < self.scale <= 10:
-            raise ConfigError(f"scale must be above 0 and at most 10 (got {self.scale})")
-        if self.chunk_rows < 1:
-            raise ConfigError(f"chunk_rows must be at least 1 (got {self.chunk_rows})")
+        check_options(self, "", shape=one_of(SHAPES), scale=between(0, 10, "(]"), chunk_rows=at_least(1))
         shape, root = SHAPES[self.shape], self.scale**0.5
         users = max(round(shape.users * self.scale), 1)
         return Shape(

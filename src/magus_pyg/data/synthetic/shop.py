@@ -17,9 +17,10 @@ from scipy.special import expit
 
 from magus_pyg.data.assemble import Log, Tables, assemble
 from magus_pyg.data.dataset import RecDataset
-from magus_pyg.data.dataset_options import DatasetOptions, check_options
+from magus_pyg.data.dataset_options import DatasetOptions, check_dataset_options
 from magus_pyg.data.synthetic import shop_words as vocabulary
 from magus_pyg.errors import ConfigError
+from magus_pyg.options import at_least, between, check_options
 from magus_pyg.random import integers
 
 __all__ = ["SyntheticOptions", "load_synthetic"]
@@ -126,22 +127,20 @@ def load_synthetic(options: SyntheticOptions, data_root: Path | None = None) -> 
 
 
 def _check(options: SyntheticOptions) -> None:
-    check_options(options)
-    for name in ("users", "items", "brands", "min_interactions"):
-        if getattr(options, name) < 1:
-            raise ConfigError(f"synthetic: {name} must be at least 1 (got {getattr(options, name)})")
+    check_dataset_options(options)
+    check_options(
+        options,
+        "dataset",
+        **dict.fromkeys(("users", "items", "brands", "min_interactions"), at_least(1)),
+        **dict.fromkeys(("mean_searches", "zipf", "sharpness", "taste_share", "drift"), at_least(0)),
+        positive_share=between(0, 1, "()"),
+        unknown_words=between(0, 1),
+    )
     if options.mean_interactions < options.min_interactions:
         raise ConfigError(
-            f"synthetic: mean_interactions ({options.mean_interactions}) must be at least min_interactions "
+            f"dataset.mean_interactions ({options.mean_interactions}) must be at least min_interactions "
             f"({options.min_interactions})"
         )
-    for name in ("mean_searches", "zipf", "sharpness", "taste_share", "drift"):
-        if getattr(options, name) < 0:
-            raise ConfigError(f"synthetic: {name} must be at least 0 (got {getattr(options, name)})")
-    if not 0 < options.positive_share < 1:
-        raise ConfigError(f"synthetic: positive_share must be in (0, 1) (got {options.positive_share})")
-    if not 0 <= options.unknown_words <= 1:
-        raise ConfigError(f"synthetic: unknown_words must be in [0, 1] (got {options.unknown_words})")
 
 
 def _catalogue(options: SyntheticOptions, generator: np.random.Generator) -> _Catalogue:

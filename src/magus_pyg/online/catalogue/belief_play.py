@@ -23,6 +23,7 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, query_sums, read_scores
+from magus_pyg.options import at_least, check_options
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import AnsweredList, Said
 from magus_pyg.simulation.protocol import Play, SessionView
@@ -53,10 +54,9 @@ class Width:
         Raises:
             ConfigError: naming the value.
         """
-        if not 1 <= self.least <= self.most:
-            raise ConfigError(f"width: 1 <= least <= most is needed, got least {self.least} and most {self.most}")
-        if not self.tolerance >= 0.0:
-            raise ConfigError(f"width.tolerance must be at least 0, got {self.tolerance}")
+        check_options(self, "width", least=at_least(1), most=at_least(1), tolerance=at_least(0))
+        if self.least > self.most:
+            raise ConfigError(f"width.most must be at least width.least={self.least} (got {self.most})")
         return self
 
 
