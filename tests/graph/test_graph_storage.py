@@ -21,7 +21,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import IMPROVES, build_relational_graph, find_query, item_node, load_graph, save_graph
-from magus_pyg.graph.storage import FORMAT_VERSION
+from magus_pyg.graph.storage import GRAPH_FORMAT
 
 
 def assert_same_graph(first: HeteroData, second: HeteroData) -> None:
@@ -145,8 +145,8 @@ def rewrite(path: Path, drop: str | None = None, replace: dict[str, Tensor] | No
 
 def test_another_version_is_refused(graph: HeteroData, tmp_path: Path) -> None:
     save_graph(graph, tmp_path / "g")
-    rewrite(tmp_path / "g", version=FORMAT_VERSION + 1)
-    with pytest.raises(GraphError, match=rf"format version {FORMAT_VERSION + 1}, and this package reads version"):
+    rewrite(tmp_path / "g", version=GRAPH_FORMAT + 1)
+    with pytest.raises(GraphError, match=rf"format version {GRAPH_FORMAT + 1}, and this package reads version"):
         load_graph(tmp_path / "g")
 
 

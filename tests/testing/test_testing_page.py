@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from doc_pages import blocks, run_blocks
 
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.methods import METHODS
 from magus_pyg.models import MODELS
+from magus_pyg.testing import small_graph, small_scores
 
 NAMES = run_blocks("testing.md")
-TASTE = MODELS.pop("taste")  # registered only while this file's tests run
+TASTE, DRAW = MODELS.pop("taste"), METHODS.pop("draw")  # registered only while this file's tests run
 TestDraw, TestTaste, TestHurried = (NAMES[name] for name in ("TestDraw", "TestTaste", "TestHurried"))
 
 
@@ -20,6 +23,12 @@ def registered() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "taste", TASTE)
         yield
+
+
+def test_the_entry_of_the_page_builds_the_agent() -> None:
+    agent = DRAW.build(AgentContext(small_graph(), small_scores()), {})  # type: ignore[arg-type]
+    assert isinstance(agent, NAMES["DrawAgent"])
+    assert (DRAW.short, DRAW.plans, DRAW.fit) == ("Draw", False, None)
 
 
 def test_a_failure_in_another_folder_shows_what_was_expected(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from magus_pyg.testing import small_data, small_features
 from magus_pyg.testing.small_log import interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.checkpoint import read_checkpoint
-from magus_pyg.training.optimizer import RowAdam, rows_of
+from magus_pyg.training.optimizer import RowAdam, gradient_rows
 
 OPTIONS = TrainOptions(epochs=4, batch_size=5, lr=0.05, lr_patience=0, accelerator="cpu", sparse="always")
 
@@ -88,11 +88,11 @@ def test_many_rows_are_moved_some_at_a_time(monkeypatch):
 
 def test_the_rows_of_a_sparse_gradient():
     index, values = torch.tensor([[4, 1, 4]]), torch.tensor([[1.0], [2.0], [3.0]])
-    row, value = rows_of(torch.sparse_coo_tensor(index, values, (6, 1)))
+    row, value = gradient_rows(torch.sparse_coo_tensor(index, values, (6, 1)))
     assert (row.tolist(), value.tolist()) == ([1, 4], [[2.0], [4.0]])
     ascending = torch.sparse_coo_tensor(torch.tensor([[1, 4]]), values[:2], (6, 1))
-    assert rows_of(ascending)[1].data_ptr() == values.data_ptr()  # not put together once more
-    assert rows_of(torch.sparse_coo_tensor(size=(6, 1)))[0].tolist() == []
+    assert gradient_rows(ascending)[1].data_ptr() == values.data_ptr()  # not put together once more
+    assert gradient_rows(torch.sparse_coo_tensor(size=(6, 1)))[0].tolist() == []
 
 
 def test_a_dense_gradient_of_a_table_that_had_sparse_ones():

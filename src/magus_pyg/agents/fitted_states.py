@@ -19,7 +19,7 @@ __all__ = ["AgentState", "FittedState", "FittedValues", "network_tensors", "read
 AgentState = dict[str, Tensor]
 """What an agent has learned, as it lies in a run folder."""
 
-Network = TypeVar("Network", bound=nn.Module)
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 class FittedState(Protocol):
@@ -98,8 +98,8 @@ def network_tensors(network: nn.Module, prefix: str) -> AgentState:
 
 
 def read_network(
-    make: Callable[[Mapping[str, Tensor]], Network], tensors: Mapping[str, Tensor], prefix: str, what: str
-) -> Network:
+    make: Callable[[Mapping[str, Tensor]], _Network], tensors: Mapping[str, Tensor], prefix: str, what: str
+) -> _Network:
     """The network whose `network_tensors` were saved, in double precision and without gradients.
 
     Args:

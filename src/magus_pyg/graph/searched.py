@@ -11,7 +11,7 @@ from torch import Tensor
 from magus_pyg.errors import GraphError
 from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph.combinations import Levels, by_size, count_pairs
-from magus_pyg.graph.settings import Wording
+from magus_pyg.graph.settings import QueryWording
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.ragged import Ragged
 
@@ -54,7 +54,7 @@ def parse_query(query: Query, separator: str = "|") -> list[str | tuple[str, str
     return [word if isinstance(word, str) else (word[0], word[1]) for word in query]
 
 
-def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[Wording, int]:
+def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[QueryWording, int]:
     """The distinct searched queries, and how often each was given.
 
     Args:
@@ -66,7 +66,7 @@ def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[Wordin
     """
     if isinstance(queries, str):
         raise GraphError(f"queries must be a list of searched queries, got the text {queries!r}")
-    distinct: dict[Wording, int] = {}
+    distinct: dict[QueryWording, int] = {}
     for query in queries:
         words = tuple(parse_query(query, separator))
         distinct[words] = distinct.get(words, 0) + 1
@@ -74,7 +74,7 @@ def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[Wordin
 
 
 def match_queries(
-    distinct: Mapping[Wording, int], vocabulary: Vocabulary, levels: Levels, max_words: int, item_words: Ragged
+    distinct: Mapping[QueryWording, int], vocabulary: Vocabulary, levels: Levels, max_words: int, item_words: Ragged
 ) -> tuple[LongQueries, dict[str, int]]:
     """Match searched queries to words, and find those that need a node of their own.
 

@@ -10,9 +10,9 @@ import numpy as np
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.vocabulary import Word
 
-__all__ = ["GraphSettings", "SearchedQueries", "Wording"]
+__all__ = ["GraphSettings", "QueryWording", "SearchedQueries"]
 
-Wording = tuple[str | tuple[str, str], ...]
+QueryWording = tuple[str | tuple[str, str], ...]
 """The words of a searched query as they were given: values or (field, value)."""
 
 
@@ -33,12 +33,12 @@ class SearchedQueries:
         self.texts, self.times = texts, times
 
     @classmethod
-    def of(cls, distinct: Mapping[Wording, int]) -> "SearchedQueries":
+    def of(cls, distinct: Mapping[QueryWording, int]) -> "SearchedQueries":
         """The queries of a count of each."""
         texts = [json.dumps(words, default=lambda _: None) for words in distinct]  # what is no text is no word either
         return cls(Texts.of(texts), np.array(list(distinct.values()), dtype=np.int64))
 
-    def distinct(self) -> dict[Wording, int]:
+    def distinct(self) -> dict[QueryWording, int]:
         """The queries and how often each was given, in the order of the log."""
         read = (tuple(word if isinstance(word, str) else tuple(word) for word in json.loads(t)) for t in self.texts)
         return dict(zip(read, self.times.tolist(), strict=True))

@@ -18,9 +18,9 @@ from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries
 from magus_pyg.graph.vocabulary import Vocabulary, Words
 
-__all__ = ["FORMAT_VERSION", "load_graph", "save_graph"]
+__all__ = ["GRAPH_FORMAT", "load_graph", "save_graph"]
 
-FORMAT_VERSION = 1
+GRAPH_FORMAT = 1
 _FORMAT = "magus_pyg.relational_graph"
 _EDGES = {"improves": IMPROVES, "inhibits": INHIBITS, "independent": INDEPENDENT}
 
@@ -50,7 +50,7 @@ def save_graph(graph: HeteroData, path: str | Path) -> None:
     tensors.update(_texts("word_value", vocabulary.words.values))
     tensors["word_field"] = _tensor(vocabulary.words.field)
     header = {
-        "version": FORMAT_VERSION,
+        "version": GRAPH_FORMAT,
         "fields": list(vocabulary.words.fields),
         "num_nodes": int(graph["node"].num_nodes),
         "n_items": int(graph.n_items),
@@ -111,10 +111,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if metadata.get("format") != _FORMAT:
             raise GraphError(f"{path} is no relational graph: its format is {metadata.get('format')!r}")
         header = json.loads(metadata["header"])
-        if header["version"] != FORMAT_VERSION:
+        if header["version"] != GRAPH_FORMAT:
             raise GraphError(
                 f"{path} is a graph of format version {header['version']}, and this package reads version "
-                f"{FORMAT_VERSION}: build the graph again"
+                f"{GRAPH_FORMAT}: build the graph again"
             )
         return header, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no iterator)
 

@@ -14,7 +14,7 @@ from magus_pyg.models.interactions import Interactions
 from magus_pyg.ragged import Ragged, ragged_arange
 from magus_pyg.random import hash_keys, integers
 
-__all__ = ["INHIBITS", "RELATIONS", "GraphInputs", "QueryIndex", "sample_neighbours"]
+__all__ = ["INHIBITS_TYPE", "RELATIONS", "GraphInputs", "QueryIndex", "sample_neighbours"]
 
 #: The relations in the order of their numbers. Edges go from the first to the second.
 RELATIONS = (
@@ -26,7 +26,7 @@ RELATIONS = (
     "disliked item to user",
     "inhibits",
 )
-INHIBITS = 6
+INHIBITS_TYPE = 6
 
 _INHIBITS_DRAW, _WORD_HASH = 11, 12  # what a random number is for
 
@@ -83,7 +83,7 @@ class GraphInputs:
         like, none = torch.where(liked, 0, 2), torch.full_like(part, -1)
         source, target = _draw_inhibited(part, whole, n, items, inhibits, seed)
         ends = [(part, whole), (whole, part), (user, item), (item, user), (source, target)]
-        types = [none + 1, none + 2, like + 2, like + 3, torch.full_like(source, INHIBITS)]
+        types = [none + 1, none + 2, like + 2, like + 3, torch.full_like(source, INHIBITS_TYPE)]
         edge_row = torch.cat([none, none, pairs, pairs, torch.full_like(source, -1)])
         edge_index = torch.stack([torch.cat(side) for side in zip(*ends, strict=True)])
         order = torch.argsort(edge_index[1], stable=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
+from magus_pyg.models.graph_inputs import INHIBITS_TYPE, RELATIONS
 from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import RGCNConv
 from magus_pyg.options import at_least, check_options
@@ -44,7 +44,7 @@ class RGCN(GraphRecommender):
         """One convolution a layer; R- is the complement of R+ in both directions."""
         dim, bases = self.options.dim, self.options.num_bases or None
         return nn.ModuleList(
-            RGCNConv(dim, dim, len(RELATIONS), bases, None if self.sampled else {INHIBITS: (0, 1)})
+            RGCNConv(dim, dim, len(RELATIONS), bases, None if self.sampled else {INHIBITS_TYPE: (0, 1)})
             for _ in range(self.options.layers)
         )
 
@@ -52,7 +52,7 @@ class RGCN(GraphRecommender):
         """One convolution."""
         if self.sampled or isinstance(x, tuple):
             return layer(x, edge_index, edge_type)  # type: ignore[no-any-return]
-        explicit = edge_type != INHIBITS
+        explicit = edge_type != INHIBITS_TYPE
         node = torch.arange(len(x), device=x.device)
         masks = (node < self.features.n_items, node < self.n_nodes)
         return layer(x, edge_index[:, explicit], edge_type[explicit], complement_nodes=masks)  # type: ignore[no-any-return]

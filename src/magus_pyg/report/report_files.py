@@ -28,7 +28,7 @@ from magus_pyg.report.table_formats import FORMATS, to_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "TABLES", "ReportOptions", "write_report"]
+__all__ = ["FIGURES", "PAPER_TABLES", "ReportOptions", "write_report"]
 
 
 @dataclass
@@ -81,9 +81,9 @@ class ReportOptions:
         if not self.runs.strip():
             raise ConfigError("runs=... is missing: run folders, such as runs='runs/*-ml-100k-*' or runs=A,B")
         if self.table is None and self.figure is None:
-            raise ConfigError(f"table=... ({_listed(TABLES)}) or figure=... ({_listed(FIGURES)}) is missing")
-        if self.table is not None and self.table not in TABLES:
-            raise ConfigError(f"there is no table {self.table}; there are {_listed(TABLES)}")
+            raise ConfigError(f"table=... ({_listed(PAPER_TABLES)}) or figure=... ({_listed(FIGURES)}) is missing")
+        if self.table is not None and self.table not in PAPER_TABLES:
+            raise ConfigError(f"there is no table {self.table}; there are {_listed(PAPER_TABLES)}")
         if self.figure is not None and self.figure not in FIGURES:
             raise ConfigError(f"there is no figure {self.figure!r}; there are {_listed(FIGURES)}")
         check_options(
@@ -131,7 +131,7 @@ def write_report(options: ReportOptions, say: Callable[[str], None] = print) -> 
 
 
 #: number -> title, users, metrics beside those of K.
-TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
+PAPER_TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
     1: ("Table 1", "truthful", ("SAC",)),
     3: ("Table 3", "not_care", ()),
 }
@@ -139,7 +139,7 @@ TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
 
 def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Callable[[str], None]) -> list[Path]:
     assert options.table is not None
-    title, user, metrics = TABLES[options.table]
+    title, user, metrics = PAPER_TABLES[options.table]
     at = [3, 5] if options.at is None else options.at
     chosen = _chosen(options, plays, _USUAL, user=user, part="test")
     table = build_table(

@@ -8,10 +8,10 @@ from torch import nn
 
 __all__ = ["RunningAverage"]
 
-Network = TypeVar("Network", bound=nn.Module)
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
-class RunningAverage(Generic[Network]):
+class RunningAverage(Generic[_Network]):
     """Follows a network in training.
 
     Args:
@@ -19,7 +19,7 @@ class RunningAverage(Generic[Network]):
         weight: how far each step moves the average towards the network, in (0, 1]; 1 copies it.
     """
 
-    def __init__(self, network: Network, weight: float) -> None:
+    def __init__(self, network: _Network, weight: float) -> None:
         self.network = network
         self.weight = weight
         self.average = copy.deepcopy(network)
@@ -30,6 +30,6 @@ class RunningAverage(Generic[Network]):
             for mean, present in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(present, self.weight)
 
-    def frozen(self) -> Network:
+    def frozen(self) -> _Network:
         """A copy of the average in double precision, for play."""
         return copy.deepcopy(self.average).double().eval().requires_grad_(False)

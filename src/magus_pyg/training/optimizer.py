@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Adam
 from torch.optim.adam import adam
 
-__all__ = ["RowAdam", "mean_over_devices", "rows_of"]
+__all__ = ["RowAdam", "gradient_rows", "mean_over_devices"]
 
 _ROWS = 2048  # moved at once
 
@@ -110,7 +110,7 @@ class RowAdam(Adam):
 
     def _step_rows(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         if gradient.is_sparse:
-            row, g = rows_of(gradient)
+            row, g = gradient_rows(gradient)
         else:
             row, g = torch.arange(len(parameter), device=parameter.device), gradient
         state = self.state[parameter]
@@ -149,7 +149,7 @@ def _correction(beta: float, t: Tensor) -> Tensor:
     return -torch.expm1(t * (math.log(beta) if beta > 0 else -math.inf))
 
 
-def rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
+def gradient_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The rows that a sparse gradient [rows, width] holds, int64 [m], each once and ascending, and their values."""
     row, value = gradient._indices()[0], gradient._values()
     # Autograd forgets on the way that a gradient is coalesced, and doing it again would cost as much as the step.
@@ -168,7 +168,7 @@ def mean_over_devices(gradient: Tensor) -> Tensor:
     Returns:
         Sparse [rows, width], the same on each device.
     """
-    row, value = rows_of(gradient)
+    row, value = gradient_rows(gradient)
     world = torch.distributed.get_world_size()
     counts = [torch.zeros(1, dtype=torch.int64, device=row.device) for _ in range(world)]
     torch.distributed.all_gather(counts, torch.tensor([len(row)], device=row.device))

@@ -81,7 +81,7 @@ def test_what_needs_no_processing(root, processed):
         lambda root, patch: {"spelling": "keep"},
         lambda root, patch: {"empty_values": {"brand_id": ["brand_1"]}},
         lambda root, patch: patch.setattr(Tmall, "version", 99),
-        lambda root, patch: patch.setattr("magus_pyg.data.sets.raw_dataset.FORMAT_VERSION", 99),
+        lambda root, patch: patch.setattr("magus_pyg.data.sets.raw_dataset.PREPARED_FORMAT", 99),
         lambda root, patch: write_tmall(root, 600, 20, 40, seed=1) and None,
     ],
 )

@@ -16,7 +16,7 @@ import pyarrow.csv as pacsv
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.errors import DataError
 
-__all__ = ["Source", "guess_encoding", "read_delimited"]
+__all__ = ["FileSource", "guess_encoding", "read_delimited"]
 
 _BROKEN = (EOFError, OSError, csv.Error, zlib.error)
 _UNREADABLE = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN)
@@ -25,7 +25,7 @@ _UNIT = "\x1f"  # the separator of units, which stands in no text
 
 
 @dataclass(frozen=True)
-class Source:
+class FileSource:
     """A file and how it is written.
 
     Attributes:
@@ -97,7 +97,7 @@ class Source:
         raise DataError(f"{self.path} is empty (no line with a value); fetch or write it again")
 
 
-def read_delimited(source: Source, names: list[str] | None, findings: Findings) -> tuple[pa.Table, Source]:
+def read_delimited(source: FileSource, names: list[str] | None, findings: Findings) -> tuple[pa.Table, FileSource]:
     """Read a text file, all columns as texts.
 
     Args:
@@ -124,7 +124,7 @@ def read_delimited(source: Source, names: list[str] | None, findings: Findings) 
         return _read_what_can_be(source, names)
 
 
-def _read(source: Source, names: list[str] | None, content: bytes | None = None, handler: Any = None) -> pa.Table:
+def _read(source: FileSource, names: list[str] | None, content: bytes | None = None, handler: Any = None) -> pa.Table:
     # The header comes first, since a type has to be given for each column: without it ids would become numbers.
     header = names or source.names()
     delimiter = source.delimiter
@@ -162,7 +162,7 @@ def guess_encoding(path: Path) -> str:
     return "utf-8"
 
 
-def _explain(source: Source, width: int | None, error: Exception) -> str:
+def _explain(source: FileSource, width: int | None, error: Exception) -> str:
     """Find the line that could not be read, since pyarrow's message seldom names it."""
     last: tuple[int, list[str]] | None = None
     wrong: list[tuple[int, list[str]]] = []
@@ -189,7 +189,7 @@ def _explain(source: Source, width: int | None, error: Exception) -> str:
     return f"{path} cannot be read: {error}"
 
 
-def _read_what_can_be(source: Source, names: list[str] | None) -> tuple[pa.Table, Source]:
+def _read_what_can_be(source: FileSource, names: list[str] | None) -> tuple[pa.Table, FileSource]:
     """Read a damaged file: bytes up to the damage, rows of the right width, Latin-1 where it is no UTF-8."""
     content = io.BytesIO()
     opener = gzip.open if source.path.suffix == ".gz" else open

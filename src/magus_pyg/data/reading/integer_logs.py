@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.line_blocks import BLOCK, Block, Tally, line_blocks
+from magus_pyg.data.reading.line_blocks import BLOCK, LineBlock, Tally, line_blocks
 from magus_pyg.errors import DataError
 
 __all__ = ["Integers", "Layout", "Rule", "read_integers"]
@@ -105,7 +105,7 @@ class _Reader:
         self.parts: dict[str, list[np.ndarray]] = {name: [] for name in layout.columns}
         self.notes: dict[str, int] = {}
 
-    def take(self, block: Block) -> None:
+    def take(self, block: LineBlock) -> None:
         """Read a block and keep its rows."""
         if self.order is None:
             block = self._start(block)
@@ -119,7 +119,7 @@ class _Reader:
             small = chosen.size == 0 or int(chosen.max()) <= np.iinfo(np.int32).max
             self.parts[name].append(chosen.astype(self.layout.dtypes.get(name, np.int32 if small else np.int64)))
 
-    def _start(self, block: Block) -> Block:
+    def _start(self, block: LineBlock) -> LineBlock:
         """Find the order of the columns; a header line is taken off."""
         number, line = next(block.lines(), (block.first, b""))
         fields = _fields(line)
@@ -137,14 +137,14 @@ class _Reader:
         self.order = [name or f"column {place}" for place, name in enumerate(names)]
         skipped = number - block.first + 1
         rest = block.data.split(b"\n", skipped)
-        return Block(block.path, number + 1, rest[skipped] if len(rest) > skipped else b"", block.last)
+        return LineBlock(block.path, number + 1, rest[skipped] if len(rest) > skipped else b"", block.last)
 
     def _column(self, name: str) -> str | None:
         lower = name.lower()
         named = [column for column in self.layout.columns if column.lower() == lower]
         return named[0] if named else self.layout.aliases.get(lower)
 
-    def _fast(self, block: Block, kind: pa.DataType) -> dict[str, np.ndarray] | None:
+    def _fast(self, block: LineBlock, kind: pa.DataType) -> dict[str, np.ndarray] | None:
         assert self.order is not None, "the order of the columns is found first"
         try:
             table = pacsv.read_csv(
@@ -173,7 +173,7 @@ class _Reader:
             columns[name] = whole
         return columns
 
-    def _by_line(self, block: Block) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _by_line(self, block: LineBlock) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Read the lines of a block one by one, and report those that cannot be read."""
         assert self.order is not None, "the order of the columns is found first"
         width, rows, numbers = len(self.order), [], []
@@ -198,7 +198,7 @@ class _Reader:
         table = np.array(rows, dtype=np.int64).reshape(-1, len(places))
         return dict(zip(self.layout.columns, table.T, strict=True)), np.array(numbers, dtype=np.int64)
 
-    def _value(self, block: Block, line: int, name: str, text: str) -> int | None:
+    def _value(self, block: LineBlock, line: int, name: str, text: str) -> int | None:
         if not text and name in self.layout.optional:
             return EMPTY
         value = _number(text)
@@ -206,7 +206,7 @@ class _Reader:
             self.tally.add(block.path, line, f"number {name}", f", column {name!r}: {text!r} is no whole number")
         return value
 
-    def _checked(self, block: Block, columns: dict[str, np.ndarray], lines: np.ndarray | None) -> np.ndarray | None:
+    def _checked(self, block: LineBlock, columns: dict[str, np.ndarray], lines: np.ndarray | None) -> np.ndarray | None:
         """Which rows keep to the rules, bool [rows]; None for all."""
         kept: np.ndarray | None = None
         for rule in self.layout.rules:

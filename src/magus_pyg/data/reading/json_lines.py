@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.line_blocks import BLOCK, Block, Tally, line_blocks
+from magus_pyg.data.reading.line_blocks import BLOCK, LineBlock, Tally, line_blocks
 from magus_pyg.errors import DataError
 
 __all__ = ["parse_line", "read_objects"]
@@ -114,7 +114,7 @@ def _lacks(table: pa.Table, required: Sequence[str]) -> bool:
 
 
 def _by_line(
-    block: Block, text: str, schema: pa.Schema, required: Sequence[str], tally: Tally
+    block: LineBlock, text: str, schema: pa.Schema, required: Sequence[str], tally: Tally
 ) -> tuple[pa.Table, list[int]]:
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []

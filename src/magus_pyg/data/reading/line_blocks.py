@@ -10,7 +10,7 @@ from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.data.reading.reading_progress import reading
 from magus_pyg.errors import DataError
 
-__all__ = ["BLOCK", "Block", "Tally", "line_blocks"]
+__all__ = ["BLOCK", "LineBlock", "Tally", "line_blocks"]
 
 BLOCK = 16 * 2**20
 _BOM = b"\xef\xbb\xbf"
@@ -18,7 +18,7 @@ _FIRST = 5
 
 
 @dataclass(frozen=True)
-class Block:
+class LineBlock:
     """Some whole lines of a file.
 
     Attributes:
@@ -92,7 +92,7 @@ class Tally:
         self._found.clear()
 
 
-def line_blocks(path: Path, findings: Findings, size: int = BLOCK) -> Iterator[Block]:
+def line_blocks(path: Path, findings: Findings, size: int = BLOCK) -> Iterator[LineBlock]:
     """Read a text file in blocks of whole lines; a byte order mark at its start is left out.
 
     Args:
@@ -127,7 +127,7 @@ def line_blocks(path: Path, findings: Findings, size: int = BLOCK) -> Iterator[B
             rest = data[end:]
             if end:
                 anything = anything or bool(data[:end].strip())
-                yield Block(path, line, data[:end], last=not chunk)
+                yield LineBlock(path, line, data[:end], last=not chunk)
                 line += data.count(b"\n", 0, end)
             if not chunk:
                 break

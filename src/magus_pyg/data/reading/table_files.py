@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from magus_pyg.data.reading.delimited import Source, read_delimited
+from magus_pyg.data.reading.delimited import FileSource, read_delimited
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.errors import DataError
 
@@ -34,7 +34,7 @@ class Table:
 
     data: pa.Table
     path: Path
-    sources: tuple[Source, ...] = ()
+    sources: tuple[FileSource, ...] = ()
     counts: tuple[int, ...] = ()
     findings: Findings = field(default_factory=Findings)
     rejected: np.ndarray = field(init=False)
@@ -96,7 +96,7 @@ class Table:
         """`line` of several rows."""
         return [self.line(int(row)) for row in rows]
 
-    def _source(self, row: int) -> tuple[Source, int]:
+    def _source(self, row: int) -> tuple[FileSource, int]:
         ends = np.cumsum(self.counts)
         place = int(np.searchsorted(ends, row, side="right"))
         return self.sources[place], row - int(ends[place - 1] if place else 0)
@@ -146,7 +146,7 @@ def read_table(
     paths = _files(path)
     names = list(column_names) if column_names is not None else None
     parts: list[pa.Table] = []
-    sources: list[Source] = []
+    sources: list[FileSource] = []
     for file in paths:
         if not file.is_file():
             advice = "check the folder's name (`paths.data=` or the variable MAGUS_DATA)"
@@ -154,9 +154,9 @@ def read_table(
         if file.stat().st_size == 0:
             raise DataError(f"{file} is empty (0 bytes); fetch or write it again")
         if file.suffix == ".parquet":
-            part, source = _read_parquet(file), Source(file)
+            part, source = _read_parquet(file), FileSource(file)
         else:
-            source = Source(file, delimiter, names is None, quoted, encoding)
+            source = FileSource(file, delimiter, names is None, quoted, encoding)
             part, source = read_delimited(source, names, findings)
         if parts and set(part.column_names) != set(parts[0].column_names):
             differ = sorted(set(part.column_names) ^ set(parts[0].column_names))

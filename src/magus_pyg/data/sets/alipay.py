@@ -23,7 +23,7 @@ from magus_pyg.data.sets.raw_dataset import RawDataset
 
 __all__ = ["Alipay", "AlipayOptions"]
 
-ACTIONS = ("click", "buy")
+ALIPAY_ACTIONS = ("click", "buy")
 _START, _END = "2015-07-01", "2015-11-30"
 _DAYS = known_days(_START, _END, "%Y%m%d")
 
@@ -65,7 +65,7 @@ class Alipay(RawDataset[AlipayOptions]):
     def check(self) -> None:
         """Check the options."""
         super().check()
-        check_actions(self.options, ACTIONS)
+        check_actions(self.options, ALIPAY_ACTIONS)
 
     def process(self, findings: Findings) -> Prepared:
         """Read the log."""
@@ -73,7 +73,7 @@ class Alipay(RawDataset[AlipayOptions]):
         columns = log.columns
         columns["time"] = day_seconds(columns.pop("day"), _START, _DAYS)
         fields = {"cat_id": ("category", "cat_"), "seller_id": ("seller", "seller_")}
-        return prepare_actions(self.options, self.raw_paths[0], columns, ACTIONS, fields, dict(log.notes))
+        return prepare_actions(self.options, self.raw_paths[0], columns, ALIPAY_ACTIONS, fields, dict(log.notes))
 
 
 def _layout(drop: bool) -> Layout:
@@ -86,7 +86,7 @@ def _layout(drop: bool) -> Layout:
         "day": ("time", "time_stamp"),
     }
     day = f"is no day (YYYYMMDD) from {_START} to {_END}{'' if drop else DROP_ADVICE}"
-    action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(ACTIONS))}"
+    action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(ALIPAY_ACTIONS))}"
     return Layout(
         columns=tuple(names),
         aliases={alias: column for column, aliases in names.items() for alias in aliases},
@@ -94,6 +94,6 @@ def _layout(drop: bool) -> Layout:
         rules=(
             *(Rule(name, lambda ids: ids < 0, "is no id") for name in ("user", "seller", "item", "category")),
             Rule("day", lambda days: ~np.isin(days, _DAYS), day, drop),
-            Rule("action", lambda codes: (codes < 0) | (codes >= len(ACTIONS)), action),
+            Rule("action", lambda codes: (codes < 0) | (codes >= len(ALIPAY_ACTIONS)), action),
         ),
     )

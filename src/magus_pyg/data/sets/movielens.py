@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,8 +32,8 @@ LOG_MD5 = "6e47046882bad158b0efbb84cd5cb987"
 URL_1M = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 ARCHIVE_MD5_1M = "c4d9eecfca2ab87c1945afe126590906"
 URL_LATEST_SMALL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
-AGE_BANDS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-49"), (50, "50-55"), (56, "56+"))
-AGE_CODES = {1: "under 18", **dict(AGE_BANDS[1:])}
+ML_AGES = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-49"), (50, "50-55"), (56, "56+"))
+AGE_CODES = {1: "under 18", **dict(ML_AGES[1:])}
 OCCUPATIONS = (
     "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
     "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer",
@@ -97,9 +96,6 @@ class MovieLensLatestSmallOptions(MovieLensOptions):
     empty_values: dict[str, list[str]] = field(default_factory=lambda: {"genre": ["(no genres listed)"]})
 
 
-Options = TypeVar("Options", bound=MovieLensOptions)
-
-
 class MovieLens100k(RawDataset[MovieLens100kOptions]):
     """MovieLens 100K: ratings, genres and decades, and user profiles.
 
@@ -126,11 +122,9 @@ class MovieLens100k(RawDataset[MovieLens100kOptions]):
         items = self._items(item_path, genre_path, findings, notes)
         names = ("user_id", "age", "gender", "occupation", "zip")
         table = read_table(user_path, "|", names, quoted=False, findings=findings)
-        starts = np.array([start for start, _ in AGE_BANDS])
+        starts = np.array([start for start, _ in ML_AGES])
         age = np.maximum(np.searchsorted(starts, checks.numbers(table, "age", "age in years"), side="right") - 1, 0)
-        users = _users(
-            table, np.array([band for _, band in AGE_BANDS], dtype=object)[age], _objects(table, "occupation")
-        )
+        users = _users(table, np.array([band for _, band in ML_AGES], dtype=object)[age], _objects(table, "occupation"))
         log = read_table(log_path, "\t", ("user_id", "item_id", "rating", "timestamp"), quoted=False, findings=findings)
         user = checks.indices(log, "user_id", users["user_id"].to_numpy(dtype=object), "user of u.user")
         item = checks.indices(log, "item_id", items["item_id"].to_numpy(dtype=object), "item of u.item")

@@ -20,7 +20,7 @@ from magus_pyg.data.dataset_options import LogOptions, check_log_options
 from magus_pyg.data.reading.download import cache_folder
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.sets.processed import (
-    FORMAT_VERSION,
+    PREPARED_FORMAT,
     processed_files,
     read_meta,
     read_prepared,
@@ -232,7 +232,7 @@ class RawDataset(ABC, Generic[Options]):
 
     def _settings(self) -> dict[str, Any]:
         values = {key: value for key, value in asdict(self.options).items() if key not in _NOT_PROCESSED}
-        return {"loader": type(self).__name__, "version": self.version, "format": FORMAT_VERSION, "options": values}
+        return {"loader": type(self).__name__, "version": self.version, "format": PREPARED_FORMAT, "options": values}
 
     def _prepared(self, findings: Findings) -> Prepared:
         folder, marks = self.processed_dir, _marks(self.raw_paths)

@@ -24,7 +24,7 @@ from magus_pyg.data.sets.raw_dataset import RawDataset
 
 __all__ = ["Tmall", "TmallOptions", "log_layout"]
 
-ACTIONS = ("click", "cart", "purchase", "favourite")
+TMALL_ACTIONS = ("click", "cart", "purchase", "favourite")
 _START, _END = "2015-05-11", "2015-11-12"
 _DAYS = known_days(_START, _END, "%m%d")
 _AGES = np.array(["", "under 18", "18-24", "25-29", "30-34", "35-39", "40-49", "50+", "50+"], dtype=object)
@@ -72,7 +72,7 @@ class Tmall(RawDataset[TmallOptions]):
     def check(self) -> None:
         """Check the options."""
         super().check()
-        check_actions(self.options, ACTIONS)
+        check_actions(self.options, TMALL_ACTIONS)
 
     def process(self, findings: Findings) -> Prepared:
         """Read the profiles and the log."""
@@ -98,13 +98,13 @@ class Tmall(RawDataset[TmallOptions]):
             "seller_id": ("seller_id", "seller_"),
             "brand_id": ("brand_id", "brand_"),
         }
-        return prepare_actions(self.options, log_path, columns, ACTIONS, fields, notes, users)
+        return prepare_actions(self.options, log_path, columns, TMALL_ACTIONS, fields, notes, users)
 
 
 def log_layout(drop: bool) -> Layout:
     """The columns of the log; `drop` says whether rows with days that are none are dropped."""
     day = f"is no day (MMDD) from {_START} to {_END}{'' if drop else DROP_ADVICE}"
-    action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(ACTIONS))}"
+    action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(TMALL_ACTIONS))}"
     return Layout(
         columns=("user_id", "item_id", "cat_id", "seller_id", "brand_id", "time_stamp", "action_type"),
         aliases={"merchant_id": "seller_id"},
@@ -113,6 +113,6 @@ def log_layout(drop: bool) -> Layout:
         rules=(
             *(Rule(name, lambda ids: ids < 0, "is no id") for name in ("user_id", "item_id", "cat_id", "seller_id")),
             Rule("time_stamp", lambda days: ~np.isin(days, _DAYS), day, drop),
-            Rule("action_type", lambda codes: (codes < 0) | (codes >= len(ACTIONS)), action),
+            Rule("action_type", lambda codes: (codes < 0) | (codes >= len(TMALL_ACTIONS)), action),
         ),
     )
