@@ -153,3 +153,27 @@ def test_the_page_has_a_section_for_each_folder_from_the_top_down() -> None:
     told = [name.strip("`") for line in lines if line.startswith("## ") for name in line[3:].split(", ")]
     floors = [folder for floor in reversed(house.FLOORS) for folder in floor if folder in present]
     assert told == [*floors, house.GROUND]
+
+
+WHOLE_REPOSITORY = {
+    "nn/test_sparse_tensors.py",  # all layers on one kind of input
+    "test_examples.py",
+    "test_house.py",
+    "test_own_data_page.py",
+    "test_own_model_page.py",
+    "test_packaging.py",
+}
+
+
+def test_tests_lie_where_the_tested_files_lie() -> None:
+    """`graph/test_trees.py` and `graph/test_trees_....py` test `graph/trees.py`; `agents/test_agents_....py` all."""
+    stray = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        place = path.relative_to(ROOT / "tests")
+        folder = ROOT / "src" / "magus_pyg" / place.parent
+        tested = {source.stem.lstrip("_") for source in folder.glob("*.py")} | {folder.name}
+        own = place.stem.removeprefix("test_")
+        if place.as_posix() in WHOLE_REPOSITORY or any(own == name or own.startswith(f"{name}_") for name in tested):
+            continue
+        stray.append(place.as_posix())
+    assert stray == []

@@ -1,5 +1,7 @@
 """The static agent: the first guess of MAGUS, once, whatever is answered."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from catalogues import APPLE_FIELDS, apple_table
@@ -9,6 +11,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
+from magus_pyg.agents.context import AgentContext
+from magus_pyg.agents.methods import METHODS
+from magus_pyg.agents.variants import BaseVariant
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import build_relational_graph
@@ -81,3 +86,10 @@ def test_reference_ranking_is_the_same() -> None:
     one = Sessions(torch.tensor([0]), torch.tensor([[0, 1, 2]]), torch.zeros((1, 3), dtype=torch.bool))
     log = simulate(StaticAgent(graph, torch.tensor([[3.0, 1.0, 2.0]])), one, rounds=1, list_length=len(nodes))
     assert log["shown"].tolist() == [session.ranking()]
+
+
+def test_by_name() -> None:
+    context = AgentContext(small_graph(), small_scores(), BaseVariant(relations="swapped"))  # type: ignore[arg-type]
+    agent = METHODS["static"].build(context, {})
+    assert isinstance(agent, StaticAgent)
+    assert agent.guess.options == replace(MagusOptions(), relations="swapped")

@@ -1,11 +1,9 @@
-"""`static` and `normalised` by name: λ chosen on validation sessions, kept with the run, or set."""
-
-from dataclasses import replace
+"""`normalised` by name: λ chosen on validation sessions, kept with the run, or set."""
 
 import pytest
 import torch
 
-from magus_pyg.agents import MagusAgent, MagusOptions, StaticAgent
+from magus_pyg.agents import MagusAgent, MagusOptions
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.agents.normalised_fitting import MIXINGS
@@ -72,13 +70,6 @@ def test_without_validation_sessions_and_without_a_fit() -> None:
     assert agent_of("normalised", context, {}).options.mixing == 0.5
     with pytest.raises(RunError, match="lacks mixing"):
         METHODS["normalised"].build(context, {"lambda": torch.tensor(0.5)})
-
-
-def test_static_by_name() -> None:
-    context = context_of(relations="swapped")
-    agent = METHODS["static"].build(context, {})
-    assert isinstance(agent, StaticAgent)
-    assert agent.guess.options == replace(MagusOptions(), relations="swapped")
 
 
 def test_magus_with_the_switch_plays_as_the_agent() -> None:
