@@ -187,7 +187,7 @@ def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     unit = table[(table[fields] == 0).all(axis=1) & (table["minus_scale"] == 1)]
     assert len(unit) == 1
     best = table[table["objective"] == table["objective"].max()]
-    assert form.is_unit == (unit.index[0] in best.index)  # of equals unit weights, which are tried first
+    assert (form == WeightForm()) == (unit.index[0] in best.index)  # of equals unit weights, which are tried first
 
 
 class TestBadInput:

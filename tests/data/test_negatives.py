@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_data import make_dataset
 
-from magus_pyg.data import ItemSets, NegativeSampler, items_of_users, sample_negatives
+from magus_pyg.data import ItemSets, NegativeSampler, items_of_users
 from magus_pyg.errors import DataError
 
 
@@ -49,19 +49,19 @@ def test_parts_that_are_avoided():
     # User 0: train 0-2, validation 3, test 4. User 1 touched all ten items: train 0-5, validation 6, 7.
     data = make_dataset(ROWS, 3, 10)
     user = torch.tensor([0, 1, 2]).repeat(400)
-    train = sample_negatives(data, user, 3, 7, torch.arange(1200))
+    train = NegativeSampler(data).sample(user, 3, 7, torch.arange(1200))
     assert train.shape == (1200, 3)
     assert set(train[user == 0].unique().tolist()) == set(range(3, 10))  # test and validation items are not spared
     assert set(train[user == 1].unique().tolist()) == {6, 7, 8, 9}
     assert set(train[user == 2].unique().tolist()) == set(range(10))
-    validation = sample_negatives(data, user, 3, 7, torch.arange(1200), stage="validation")
+    validation = NegativeSampler(data, "validation").sample(user, 3, 7, torch.arange(1200))
     assert set(validation[user == 0].unique().tolist()) == set(range(4, 10))
     assert set(validation[user == 1].unique().tolist()) == {8, 9}
 
 
 def test_uniform():
     data = make_dataset(ROWS, 3, 10)
-    drawn = sample_negatives(data, torch.zeros(2000, dtype=torch.int64), 7, 1, torch.arange(2000))
+    drawn = NegativeSampler(data).sample(torch.zeros(2000, dtype=torch.int64), 7, 1, torch.arange(2000))
     counts = torch.bincount(drawn.reshape(-1), minlength=10)[3:].double()
     # 2,000 of each of seven items expected, standard deviation 41: five of them.
     assert bool(((counts - 2000).abs() < 205).all())
@@ -69,7 +69,7 @@ def test_uniform():
 
 def test_a_user_who_touched_everything_gets_none():
     data = make_dataset([(0, 0, 1, 1)], 1, 1)
-    assert sample_negatives(data, torch.tensor([0, 0]), 2, 1).tolist() == [[-1, -1], [-1, -1]]
+    assert NegativeSampler(data).sample(torch.tensor([0, 0]), 2, 1).tolist() == [[-1, -1], [-1, -1]]
 
 
 def test_the_same_keys_give_the_same_negatives_in_any_batch():
@@ -96,6 +96,6 @@ def test_bad_values():
     with pytest.raises(DataError, match="unknown stage 'test'"):
         NegativeSampler(data, "test")
     with pytest.raises(DataError, match=r"at least 0 \(got -1\)"):
-        sample_negatives(data, torch.tensor([0]), -1, 1)
+        NegativeSampler(data).sample(torch.tensor([0]), -1, 1)
     with pytest.raises(DataError, match="unknown part"):
         items_of_users(data, ("dev",))

@@ -121,6 +121,5 @@ def test_words_are_found_alike_with_and_without_a_dict(monkeypatch: pytest.Monke
         vocabulary.word_id(("kind", "y"))
     with pytest.raises(GraphError, match=r"'x' is ambiguous: it stands in the fields \['brand', 'kind'\]"):
         vocabulary.word_id("x")
-    assert list(vocabulary.item_index) == ["i", "j"]
     assert vocabulary.by_word[("kind", "x")] == 2
     assert vocabulary.by_value["x"] == [0, 2]

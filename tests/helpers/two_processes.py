@@ -19,12 +19,10 @@ from magus_pyg.simulation import (
     Play,
     SessionView,
     prepare_sharded,
-    score_sharded,
     session_share,
     simulate_sharded,
 )
 from magus_pyg.testing import small_graph, small_model, small_scores, small_sessions
-from magus_pyg.testing.small_sessions import N_USERS
 
 PLAY = {"user": NoisyUser(0.2), "rounds": 4, "list_length": 2, "seed": 5}
 BATCH = 4
@@ -112,16 +110,6 @@ def job(folder: Path, send: Callable[[Any], None]) -> None:
     assert none is not None
     assert len(none) == 0
     torch.save([session_share(many(), 4).id, session_share(few, 4).id], folder / f"shares-{rank}.pt")
-
-    model = small_model(small_graph())
-    users, items = torch.arange(N_USERS), torch.tensor([3, -1, 0])
-    scores = {
-        "shared": score_sharded(model, users, items),
-        "own": score_sharded(model, users[:3], many().candidates[:3], dst=None),
-        "one": score_sharded(model, users[4:5], items, dst=1),
-        "none": score_sharded(model, users[:0], items, dst=None),
-    }
-    torch.save(scores, folder / f"scores-{rank}.pt")
 
     for case, agent in {
         "own error": Fails(ModelError("broken weights")),

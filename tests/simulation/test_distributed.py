@@ -11,19 +11,16 @@ from hypothesis import strategies as st
 
 from magus_pyg.agents import MagusAgent
 from magus_pyg.data import Sessions
-from magus_pyg.errors import ConfigError, ModelError, SessionError
+from magus_pyg.errors import ConfigError, SessionError
 from magus_pyg.simulation import (
     NoisyUser,
     distributed,
-    score_sharded,
     session_share,
     simulate,
-    simulate_in_processes,
     simulate_sharded,
 )
 from magus_pyg.simulation.processes import Launch, in_processes, joined_launch, read_launch
-from magus_pyg.testing import small_graph, small_model, small_scores, small_sessions
-from magus_pyg.testing.small_sessions import N_USERS
+from magus_pyg.testing import small_graph, small_scores, small_sessions
 
 
 @pytest.fixture(scope="module")
@@ -57,25 +54,6 @@ def test_shares_are_whole_batches_in_order(played: Path) -> None:
     assert [len(first[1]), len(second[1])] == [0, 1]
 
 
-def test_scores_are_those_of_one_process(played: Path) -> None:
-    model = small_model(small_graph())
-    users, items = torch.arange(N_USERS), torch.tensor([3, -1, 0])
-    expected = {
-        "shared": model.score(users, items),
-        "own": model.score(users[:3], two.many().candidates[:3]),
-        "one": model.score(users[4:5], items),
-        "none": model.score(users[:0], items),
-    }
-    first, second = (torch.load(played / f"scores-{rank}.pt") for rank in range(2))
-    for name, scores in expected.items():
-        assert (first[name] is None, second[name] is None) == {"shared": (False, True), "one": (True, False)}.get(
-            name, (False, False)
-        )
-        for got in (first[name], second[name]):
-            if got is not None:
-                torch.testing.assert_close(got, scores)
-
-
 def test_what_fails_in_one_process_is_raised_in_all(played: Path) -> None:
     texts = {
         name: [(played / f"{name}-{rank}.txt").read_text() for rank in range(2)]
@@ -100,30 +78,18 @@ def test_a_process_that_is_gone_keeps_none_waiting(job, payload, error, message)
         list(in_processes(job, payload, 2))
 
 
-def test_alone_it_is_simulate_and_score() -> None:
-    agent, model = MagusAgent(small_graph(), small_scores()), small_model(small_graph())
+def test_alone_it_is_simulate() -> None:
+    agent = MagusAgent(small_graph(), small_scores())
     log = simulate_sharded(agent, small_sessions(), NoisyUser(0.3), seed=3)
     assert log is not None
     pd.testing.assert_frame_equal(log, simulate(agent, small_sessions(), NoisyUser(0.3), seed=3))
-    users, items = torch.arange(N_USERS), torch.arange(10)
-    assert torch.equal(score_sharded(model, users, items), model.score(users, items))  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="user"):
-        score_sharded(model, users + N_USERS, items)
-
-
-def test_processes_started_for_one_simulation() -> None:
-    agent = MagusAgent(small_graph(), small_scores())
-    log = simulate_in_processes(agent, small_sessions(), rounds=3, batch_size=2, processes=2)
-    pd.testing.assert_frame_equal(log, simulate(agent, small_sessions(), rounds=3, batch_size=2))
 
 
 def test_what_cannot_be_started() -> None:
-    agent = MagusAgent(small_graph(), small_scores())
     with pytest.raises(ConfigError, match=r"at least 1 \(got 0\)"):
-        simulate_in_processes(agent, small_sessions(), processes=0)
-    agent.scorer = lambda users: users  # type: ignore[assignment]
+        list(in_processes(two.raises, KeyError("lost"), 0))
     with pytest.raises(ConfigError, match=r"cannot be handed to other processes.*lambda"):
-        simulate_in_processes(agent, small_sessions(), processes=2)
+        list(in_processes(two.raises, lambda users: users, 2))
     with pytest.raises(SessionError, match="batch_size must be at least 1, got 0"):
         session_share(small_sessions(), 0)
 

@@ -192,12 +192,6 @@ class WeightForm:
             refusal=at_least(0),
         )
 
-    @property
-    def is_unit(self) -> bool:
-        """Whether this is Eq. (3)."""
-        unit = self.shrink == self.shrink_minus == self.refusal == 0.0 and self.minus_scale == 1.0
-        return unit and not self.raw
-
 
 def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeFactors:
     """The factors whose dot products are the edge weights, for R+ and R- apart (Eq. 14 in one of its forms).

@@ -3,7 +3,7 @@
 from magus_pyg.data.dataset import PARTS, RecDataset
 from magus_pyg.data.dataset_options import DatasetOptions, LogOptions
 from magus_pyg.data.itemsets import ItemSets, items_of_users
-from magus_pyg.data.negatives import NegativeSampler, sample_negatives
+from magus_pyg.data.negatives import NegativeSampler
 from magus_pyg.data.reading.findings import Findings, collecting
 from magus_pyg.data.searches import searched_words
 from magus_pyg.data.session_building import build_sessions
@@ -56,7 +56,6 @@ __all__ = [
     "items_of_users",
     "load_dataset",
     "register_dataset",
-    "sample_negatives",
     "searched_words",
     "temporal_split",
 ]

@@ -10,7 +10,7 @@ from magus_pyg.data.itemsets import ItemSets, items_of_users
 from magus_pyg.errors import DataError
 from magus_pyg.random import integers
 
-__all__ = ["NegativeSampler", "sample_negatives"]
+__all__ = ["NegativeSampler"]
 
 
 class NegativeSampler:
@@ -64,10 +64,3 @@ class NegativeSampler:
         rank = integers(free.clamp(min=1), *shaped, row, torch.arange(count, device=user.device))
         item = self.known.outside(row.reshape(-1), rank.reshape(-1)).reshape(row.shape)
         return torch.where(free > 0, item, -1)
-
-
-def sample_negatives(
-    data: RecDataset, user: Tensor, count: int, *keys: Tensor | int, stage: Literal["train", "validation"] = "train"
-) -> Tensor:
-    """`NegativeSampler(data, stage).sample(user, count, *keys)`; keep the sampler where it is called more than once."""
-    return NegativeSampler(data, stage).sample(user, count, *keys)

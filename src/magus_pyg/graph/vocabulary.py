@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import NamedTuple, overload
 
 import numpy as np
-import pandas as pd
 
 from magus_pyg.errors import GraphError
 from magus_pyg.graph._texts import Texts
@@ -104,12 +103,6 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"Vocabulary(words={len(self.words)}, items={len(self.item_ids)})"
-
-    @cached_property
-    def item_index(self) -> pd.Index:
-        """From item id to node, all ids decoded; `item_ids.find` and `item_ids.positions` need no such table."""
-        index: pd.Index = pd.Index(np.array(list(self.item_ids), dtype=object), dtype=object)
-        return index
 
     @cached_property
     def by_word(self) -> dict[tuple[str, str], int]:

@@ -17,7 +17,7 @@ from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.lstm import LSTM, LSTMOptions
 from magus_pyg.models.mmoe import MMoE, MMoEOptions
-from magus_pyg.models.model_files import SavedModel, load_model, read_model_info, save_model
+from magus_pyg.models.model_files import SavedModel, load_model, save_model
 from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.models.pnn import PNN, PNNOptions
@@ -73,6 +73,5 @@ __all__ = [
     "model_entry",
     "part_interactions",
     "profile_values",
-    "read_model_info",
     "save_model",
 ]

@@ -16,7 +16,7 @@ from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.registry import MODELS, build_model
 
-__all__ = ["SavedModel", "load_model", "read_model_info", "save_model"]
+__all__ = ["SavedModel", "load_model", "save_model"]
 
 _FORMAT = "magus_pyg model 1"
 
@@ -59,15 +59,6 @@ def save_model(model: BaseRecommender, path: Path | str, data_fingerprint: str =
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with whole(Path(path)) as fresh:
         save_file(tensors, fresh, {"format": _FORMAT, "model": json.dumps(asdict(info))})
-
-
-def read_model_info(path: Path | str) -> SavedModel:
-    """Read the header of a saved model.
-
-    Raises:
-        RunError: no file, a damaged one, or one that `save_model` did not write.
-    """
-    return _read(Path(path))[0]
 
 
 def load_model(

@@ -4,9 +4,7 @@ from magus_pyg.simulation.answers import AnsweredList, Said, first_click, said
 from magus_pyg.simulation.distributed import (
     SessionShare,
     prepare_sharded,
-    score_sharded,
     session_share,
-    simulate_in_processes,
     simulate_sharded,
 )
 from magus_pyg.simulation.loop import ANSWER_COLUMNS, RECORD_COLUMNS, simulate
@@ -51,12 +49,10 @@ __all__ = [
     "prepare_sharded",
     "said",
     "score_candidates",
-    "score_sharded",
     "session_metrics",
     "session_numbers",
     "session_share",
     "simulate",
-    "simulate_in_processes",
     "simulate_sharded",
     "summarize",
 ]

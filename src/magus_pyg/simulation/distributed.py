@@ -1,12 +1,11 @@
-"""Sessions and scores shared out over the processes of a torch.distributed group, on one machine or on several.
+"""Sessions shared out over the processes of a torch.distributed group, on one machine or on several.
 
 Every process calls the same function with the same arguments, does its own share, and the results come together in the
 order of one process. A share is a run of whole batches: each batch is computed as one process would compute it, to the
 last bit, so records are equal whatever the number of processes (for equal numbers of threads). Where there are fewer
 batches than processes, lower `batch_size`.
 
-Messages go through the group's own backend: gloo for tensors on the CPU, nccl for CUDA. Without a group, a process is
-alone and does everything.
+Without a group, a process is alone and does everything.
 """
 
 import traceback
@@ -26,7 +25,6 @@ from magus_pyg.errors import MagusError, SessionError
 from magus_pyg.graph import SessionGraphBuilder
 from magus_pyg.simulation.loop import check_lengths, join_records, play_batches, play_in_turns, simulate
 from magus_pyg.simulation.prepare import PreparedSessions, prepare_batches, prepare_sessions
-from magus_pyg.simulation.processes import in_processes
 from magus_pyg.simulation.protocol import Agent, Learner, Scorer
 from magus_pyg.simulation.users import TruthfulUser, User
 
@@ -36,9 +34,7 @@ __all__ = [
     "from_first",
     "prepare_sharded",
     "run_together",
-    "score_sharded",
     "session_share",
-    "simulate_in_processes",
     "simulate_sharded",
 ]
 
@@ -185,97 +181,6 @@ def _simulate_learner(
     )
 
 
-def score_sharded(
-    scorer: Scorer,
-    users: Tensor,
-    items: Tensor,
-    *,
-    group: ProcessGroup | None = None,
-    dst: int | None = 0,
-) -> Tensor | None:
-    """Score users against items, each process a run of the users; call it in all processes.
-
-    Args:
-        scorer: a base recommender, the same in every process.
-        users: int64 [B], the same in every process.
-        items: int64 [C], the same for all users, or [B, C], each user's own; -1 pads.
-        group: the processes; the default group, or this process alone, if None.
-        dst: the rank in the group that gets the scores; None for all. The one that does holds B·C numbers, the others
-            B·C / processes.
-
-    Returns:
-        Scores [B, C] as of `scorer.score`, on the device of `users`; None in a process that does not get them. A matrix
-        product may round otherwise for another number of rows, so the last bit can differ from one process.
-
-    Raises:
-        MagusError: as `scorer.score`, in every process where it happens in one.
-        RuntimeError: another error in one process, in the others; its trace is in the message.
-    """
-    rank, size = _place(group)
-    n = len(users)
-    rows = -(-n // size)
-    start, stop = min(rank * rows, n), min((rank + 1) * rows, n)
-    # A process without users still has to know type and width: it scores one user for nothing.
-    part = slice(start, stop) if stop > start else slice(0, 1)
-    own = run_together(lambda: scorer.score(users[part], items if items.dim() == 1 else items[part]), group)
-    if not dist.is_initialized() or not n:
-        return own[:n]
-    block = torch.zeros((rows, own.shape[1]), dtype=own.dtype, device=_device(group))
-    block[: stop - start] = own[: stop - start]
-    if dst is not None and rank != dst:
-        dist.gather(block, group=group, group_dst=dst)
-        return None
-    scores = block.new_empty((size * rows, own.shape[1]))
-    blocks = list(torch.split(scores, rows))
-    if dst is None:
-        dist.all_gather(blocks, block, group=group)
-    else:
-        dist.gather(block, blocks, group=group, group_dst=dst)
-    return scores[:n].to(users.device)
-
-
-def simulate_in_processes(
-    agent: Agent,
-    sessions: Sessions,
-    user: User | None = None,
-    rounds: int = 5,
-    list_length: int = 3,
-    seed: int = 0,
-    batch_size: int = 256,
-    *,
-    processes: int,
-) -> pd.DataFrame:
-    """`simulate` in several processes of this machine, started for it and ended with it.
-
-    A script that calls it needs `if __name__ == "__main__":`, since new processes import it. Starting takes seconds.
-
-    Args:
-        agent: recommends; it is pickled, so it must not hold functions made within functions.
-        sessions, user, rounds, list_length, seed, batch_size: as of `simulate`.
-        processes: at least 1.
-
-    Returns:
-        The record table of `simulate`.
-
-    Raises:
-        ConfigError: fewer than one process, or an agent that cannot be pickled.
-        MagusError: as `simulate`.
-        RuntimeError: another error in a process, or one that was killed.
-    """
-    arguments = (agent, sessions, user, rounds, list_length, seed, batch_size)
-    (log,) = in_processes(_simulate_job, arguments, processes)
-    assert isinstance(log, pd.DataFrame)
-    return log
-
-
-def _simulate_job(
-    arguments: tuple[Agent, Sessions, User | None, int, int, int, int], send: Callable[[object], None]
-) -> None:
-    log = simulate_sharded(*arguments)
-    if log is not None:
-        send(log)
-
-
 def run_together(work: Callable[[], T], group: ProcessGroup | None = None) -> T:
     """This process's part of some work, once all processes of the group are done with theirs; all must call it.
 
@@ -345,10 +250,3 @@ def _place(group: ProcessGroup | None) -> tuple[int, int]:
     if not dist.is_initialized():
         return 0, 1
     return dist.get_rank(group), dist.get_world_size(group)
-
-
-def _device(group: ProcessGroup | None) -> torch.device:
-    """Where tensors must lie to be sent."""
-    if dist.get_backend(group) == "nccl":
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")
