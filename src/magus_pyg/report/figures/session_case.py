@@ -138,7 +138,7 @@ def _node(
     ink = "#AAAAAA" if gone else INK
     panel.annotate(score, (x, y), xytext=(0, 7.5), textcoords="offset points", ha="center", va="bottom", fontsize=5.2,
                    color=ink, zorder=5)  # fmt: skip
-    label = "\n".join(textwrap.wrap(entry.label, 11, break_long_words=False)[:2])
+    label = "\n".join(textwrap.wrap(entry.label, 11, break_long_words=False, max_lines=2, placeholder="…"))
     weight = "bold" if entry.is_target else "normal"
     panel.annotate(label, (x, y), xytext=(0, -8), textcoords="offset points", ha="center", va="top", fontsize=5.2,
                    color=ink, fontweight=weight, linespacing=0.95, zorder=5,
