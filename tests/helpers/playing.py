@@ -65,12 +65,6 @@ class _WatchedPlay:
     def node_scores(self) -> Tensor:
         return self.inner.node_scores()
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.inner.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.inner.load_state_dict(state)
-
 
 @dataclass
 class Case:

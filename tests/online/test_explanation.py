@@ -5,8 +5,12 @@ import math
 import pandas as pd
 import pytest
 from catalogues import MILK_FIELDS
+from hypothesis import given
+from hypothesis import strategies as st
+from playing import Case, cases
 
 import magus_pyg as mp
+from magus_pyg.agents import BayesState, MagusOptions
 
 
 @pytest.fixture
@@ -75,6 +79,42 @@ def test_scores_of_magus_are_explained_too(milk: pd.DataFrame) -> None:
     for item in range(4):
         total = sum(reason.change for reason in session.explain(item))
         assert total == pytest.approx(session.node_scores()[item] - before[item], abs=1e-9)
+
+
+KINDS = {
+    "none": ("none", None, None),
+    "base": ("base", None, None),
+    "signed": ("base", None, MagusOptions(negative="signed_both", clamp=True)),
+    "bayes": ("bayes", BayesState(error_rate=0.1, searched_error=0.2), None),
+    "others": ("bayes", BayesState(others=1.0, error_rate=0.05), None),
+}
+
+
+@given(cases(max_sessions=1), st.sampled_from(list(KINDS)), st.integers(0, 3))
+def test_changes_sum_to_the_whole_change(case: Case, kind: str, played: int) -> None:
+    if not len(case.sessions):
+        return
+    variant, state, options = KINDS[kind]
+    ids = case.graph.vocabulary.item_ids
+    items = [item for item in case.sessions.candidates[0].tolist() if item >= 0]
+    wanted = set(case.targets(0))
+    session = mp.MagusSession(
+        case.graph, case.matrix[0], variant, case.list_length, case.rounds,
+        candidates=[ids[item] for item in items], state=state, options=options,
+    )  # fmt: skip
+    while not session.done and session.round < played:
+        shown = session.recommend()
+        liked = [
+            entry.node for entry in shown if entry.node in wanted or (entry.kind == "query" and len(entry.words) == 1)
+        ]
+        session.feedback(liked[0] if liked else None)
+    answered = sum(len(event.shown) for event in session.history)
+    nodes = session._nodes().tolist()
+    for node in {nodes[0], nodes[len(nodes) // 2], nodes[-1]}:
+        reasons = session.explain(node)
+        change = session._play.explained(node) - session._begin(()).explained(node)
+        assert math.fsum(reason.change for reason in reasons) == pytest.approx(change, abs=1e-7)
+        assert len([reason for reason in reasons if reason.kind != "scaled"]) == answered
 
 
 def test_a_node_that_is_not_there(session: mp.MagusSession) -> None:

@@ -1,7 +1,5 @@
 """The loop and its record table, rows by hand; lists, answers and scores that break the rules."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 import pytest
 import torch
@@ -65,12 +63,6 @@ class Script:
         self.feedback.append(feedback)
 
     def node_scores(self) -> Tensor:
-        raise NotImplementedError
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         raise NotImplementedError
 
 

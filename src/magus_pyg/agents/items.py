@@ -1,7 +1,5 @@
 """`items`: the honest floor. It lists the best-scored items not yet shown, and asks nothing."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -53,12 +51,6 @@ class _ItemsPlay:
 
     def node_scores(self) -> Tensor:
         return self.value
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {"left": self.left}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.left = state["left"].clone()
 
 
 def mark_shown(left: Tensor, shown: Tensor) -> Tensor:

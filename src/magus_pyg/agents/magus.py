@@ -304,12 +304,3 @@ class _MagusPlay:
 
     def node_scores(self) -> Tensor:
         return self.y
-
-    def state_dict(self) -> dict[str, Tensor]:
-        state = {"y": self.y, "left": self.left}
-        return state if self.spread is None else {**state, "label": self.label}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.y, self.left, self.scaled = state["y"].clone(), state["left"].clone(), False
-        if self.spread is not None:
-            self.label = state["label"].clone()

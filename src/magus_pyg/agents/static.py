@@ -1,6 +1,5 @@
 """`static`: all nodes are ranked once, by the first guess of MAGUS, and nothing is learned from answers."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -71,9 +70,3 @@ class _StaticPlay:
 
     def node_scores(self) -> Tensor:
         return self.guess.node_scores()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.guess.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.guess.load_state_dict(state)

@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from magus_pyg.agents.bayes.explain import log_odds
+from magus_pyg.agents.bayes.belief import log_odds
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.simulation.answers import AnsweredList
 from magus_pyg.simulation.protocol import Listener, Play

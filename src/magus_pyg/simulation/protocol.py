@@ -1,6 +1,5 @@
 """What an agent sees and does: the contract between the loop and every way to recommend."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -81,14 +80,6 @@ class Play(Protocol):
 
     def node_scores(self) -> Tensor:
         """float64 [B, M]: the value by which each slot was ranked last."""
-        ...
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """What changes during a session, as tensors, so that it can go on in another process."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave."""
         ...
 
 

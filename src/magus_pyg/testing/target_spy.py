@@ -132,12 +132,6 @@ class _SpiedPlay:
         with self.spy.at_work():
             return self.play.node_scores()
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.play.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.play.load_state_dict(state)
-
 
 def _holds_sessions(value: object, depth: int = 4) -> bool:
     """Whether sessions can be reached by attributes and containers."""

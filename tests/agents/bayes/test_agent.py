@@ -140,20 +140,6 @@ def test_no_sessions() -> None:
     assert simulate(agent, Sessions(none[:, 0], none, none.bool())).empty
 
 
-def test_goes_on_from_its_state() -> None:
-    agent, view = apple_view(length=1)
-    play = agent.start(view)
-    shown = play.recommend()
-    answer = Feedback(
-        shown, torch.tensor([-1]), torch.zeros_like(shown, dtype=torch.bool), torch.ones(1, dtype=torch.bool)
-    )
-    play.update(answer)
-    other = agent.start(view)
-    other.load_state_dict({name: value.clone() for name, value in play.state_dict().items()})
-    assert torch.equal(other.node_scores(), play.node_scores())
-    assert torch.equal(other.recommend(), play.recommend())
-
-
 def test_a_false_click_on_an_item_does_not_end_the_plans() -> None:
     agent, view = apple_view(rounds=6, length=1)
     play = agent.start(view)

@@ -5,13 +5,14 @@ import math
 
 import pytest
 import torch
+from bayes_cases import apple_view
 from catalogues import APPLE_FIELDS, apple_table
 from hypothesis import given
 from hypothesis import strategies as st
 
 from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.bayes import answer_evidence, initial_logit, searched_evidence
-from magus_pyg.agents.bayes.belief import membership, normalised, share_of_others
+from magus_pyg.agents.bayes.belief import log_odds, membership, normalised, share_of_others
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph, find_query
@@ -195,3 +196,24 @@ def test_states_out_of_range(values: dict[str, float]) -> None:
             torch.zeros((1, 3)),
             BayesState(**values),
         )  # type: ignore[arg-type]
+
+
+def test_log_odds_by_hand() -> None:
+    agent, view = apple_view(length=2, scores=[0.0, 0.0, 0.0])
+    agent.state.error_rate = 0.1
+    pro = next(
+        slot for slot in range(3, view.graphs.n_slots)
+        if set(view.graphs.wholes.gather(torch.tensor([slot]))[1].tolist()) >= {0, 2}
+    )  # fmt: skip
+
+    def after(shown: list[int], clicked: int) -> float:
+        play, one = agent.start(view), torch.tensor([shown])
+        nobody = torch.zeros_like(one, dtype=torch.bool)
+        play.update(Feedback(one, torch.tensor([clicked]), nobody, torch.ones(1, dtype=torch.bool)))
+        return log_odds(play, 0)
+
+    assert log_odds(agent.start(view), 0) == pytest.approx(math.log(1 / 2))
+    # pro is refused: A has 1/3 against 2/3 before, 0.1 against 1.0 after.
+    assert after([pro, -1], -1) == pytest.approx(math.log(0.1 / 1.0))
+    # B is shown and not clicked beside a click on pro: A against C alone.
+    assert after([1, pro], 1) == pytest.approx(math.log(1 / 1), abs=1e-6)

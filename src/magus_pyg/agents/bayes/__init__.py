@@ -5,22 +5,18 @@ from magus_pyg.agents.bayes.belief import BayesState, ItemMass, answer_evidence,
 from magus_pyg.agents.bayes.belief_fitting import fit_bayes, fit_temperature, target_log_likelihood
 from magus_pyg.agents.bayes.branches import best_mass
 from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
-from magus_pyg.agents.bayes.explain import Contribution, explain_items, explain_node
 from magus_pyg.agents.bayes.optimal import optimal_success
 from magus_pyg.agents.bayes.planning import Plan, plan_lists
 
 __all__ = [
     "BayesAgent",
     "BayesState",
-    "Contribution",
     "ItemMass",
     "Plan",
     "QueryChoices",
     "answer_evidence",
     "best_mass",
     "distinct_queries",
-    "explain_items",
-    "explain_node",
     "fit_bayes",
     "fit_temperature",
     "initial_logit",

@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -182,17 +181,3 @@ class _BayesPlay:
 
     def node_scores(self) -> Tensor:
         return self.item_mass(normalised(self.logit))
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {
-            "logit": self.logit,
-            "left": self.left,
-            "asked": self.asked,
-            "over": self.over,
-            "round": torch.tensor(self.round),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.logit, self.left = state["logit"].clone(), state["left"].clone()
-        self.asked, self.over = state["asked"].clone(), state["over"].clone()
-        self.round = int(state["round"])

@@ -17,13 +17,14 @@ from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
 from magus_pyg.options import above, at_least, between, check_options
 from magus_pyg.simulation.answers import Said, said
-from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback
+from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play
 
 __all__ = [
     "BayesState",
     "ItemMass",
     "answer_evidence",
     "initial_logit",
+    "log_odds",
     "membership",
     "normalised",
     "searched_evidence",
@@ -224,3 +225,21 @@ def told_evidence(error_rate: float, liked: bool) -> tuple[float, float]:
     error = max(TOLD_ERROR, error_rate)
     fits, differs = log1p(-error), log(error)
     return (fits, differs) if liked else (differs, fits)
+
+
+def log_odds(play: Play, slot: int, session: int = 0) -> float:
+    """The score that is explained: the log-odds of the node under a belief, else the variant's own score.
+
+    Where the node is all of the candidates, or holds none, its log-odds do not move: they count as 0.
+    """
+    logit = getattr(play, "logit", None)
+    if logit is None:
+        return float(play.node_scores()[session, slot])
+    graphs = play.graphs  # type: ignore[attr-defined]
+    slots = torch.full((graphs.n_sessions, 1), -1, dtype=torch.int64, device=logit.device)
+    slots[session, 0] = slot
+    inside = membership(graphs, slots)[session, 0]
+    row = logit[session]
+    within, without = row[inside], row[~inside]
+    odds = torch.logsumexp(within, 0) - torch.logsumexp(without, 0)
+    return float(odds) if bool(torch.isfinite(odds)) else 0.0

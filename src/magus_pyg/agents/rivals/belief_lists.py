@@ -1,6 +1,6 @@
 """What the asking rivals share: a belief over the candidates, and lists built one node after the other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -100,22 +100,6 @@ class BeliefTracker:
     def clicked_query(self, feedback: Feedback) -> Tensor:
         """bool [B]: whether a query was clicked."""
         return feedback.active & at_click(feedback.shown >= self.nodes.n_items, feedback.clicked)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """What changes during a session."""
-        return {
-            "logit": self.logit,
-            "left": self.left,
-            "listed": self.listed,
-            "clicks": self.clicks,
-            "round": torch.tensor(self.round),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave."""
-        for name in ("logit", "left", "listed", "clicks"):
-            setattr(self, name, state[name].clone())
-        self.round = int(state["round"])
 
 
 @dataclass

@@ -103,17 +103,6 @@ class EarTracker(BeliefTracker):
             after = reflect(self.session, self.vectors, before, self.belief(), refused, self.rate, self.steps)
             self.reflected = after - self.accepted
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """What changes during a session."""
-        own = {"accepted": self.accepted, "reflected": self.reflected, "history": self.history}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave."""
-        super().load_state_dict(state)
-        for name in ("accepted", "reflected", "history"):
-            setattr(self, name, state[name].clone())
-
 
 def steady_logit(logit: Tensor, added: Tensor) -> Tensor:
     """The sum on a fixed grid, so that the order of additions in `added` shows in no result."""

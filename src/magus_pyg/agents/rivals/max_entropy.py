@@ -1,6 +1,6 @@
 """`max_entropy`: ask what is least certain under the belief over the candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import ClassVar, Self
 
@@ -134,14 +134,6 @@ class RulePlay:
         """The entropy of the answer to each node alone, in bits."""
         nodes = self.tracker.nodes
         return nodes.by_slot(binary_entropy(steady(nodes.mass(self.tracker.belief())).clamp(0.0, 1.0)))
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """What changes during a session."""
-        return self.tracker.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave."""
-        self.tracker.load_state_dict(state)
 
 
 def fit_belief_calibration(sessions: PreparedSessions) -> BeliefCalibration:

@@ -164,12 +164,3 @@ class PolicyPlay:
     def node_scores(self) -> Tensor:
         """The policy's logits for the first node of the last list; 0 before the first list and for shown nodes."""
         return self.tracker.nodes.by_slot(torch.where(torch.isfinite(self.value), self.value, 0.0))
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """What changes during a session."""
-        return {**self.tracker.state_dict(), "value": self.value}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave."""
-        self.tracker.load_state_dict(state)
-        self.value = state["value"].clone()

@@ -268,15 +268,6 @@ class RecurrentPlay:
         """The log-probability of a click by which each node was ranked last; 0 before the first list."""
         return self.nodes.by_slot(self.value)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """What changes during a session."""
-        return {"state": self.state.detach(), "left": self.left, "listed": self.listed, "value": self.value}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state_dict` gave."""
-        self.state, self.left = state["state"].clone(), state["left"].clone()
-        self.listed, self.value = state["listed"].clone(), state["value"].clone()
-
 
 def _projected(network: RecurrentNetwork, features: BaseFeatures, nodes: SessionNodes) -> tuple[Tensor, Tensor]:
     """V e_v and W e_v [B, D, r] of the nodes of sessions; each node of the graph once where the sessions hold more."""
