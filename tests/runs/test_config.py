@@ -130,7 +130,9 @@ def test_metrics_beyond_the_rounds_are_left_out() -> None:
 
 def test_paper_overlay() -> None:
     config = typed(compose_config(["experiment=paper"]))
-    assert (config.train.batch_size, config.train.lr, config.sessions.kind) == (1000, 0.01, "paper")
+    train = config.train
+    assert (train.lr, train.min_lr, train.batch_size, train.weight_decay) == (1e-2, 1e-5, 1000, 4e-4)
+    assert config.sessions.kind == "paper"
     assert vars(config.model)["dropout"] == 0.5
 
 

@@ -215,9 +215,6 @@ def test_options_are_checked():
     ):
         with pytest.raises(ConfigError, match=next(iter(wrong)).replace("min_", "")):
             TrainOptions(**wrong)
-    paper = TrainOptions.paper()
-    assert (paper.lr, paper.min_lr, paper.batch_size, paper.weight_decay) == (1e-2, 1e-5, 1000, 4e-4)
-    assert (FMOptions.paper().dim, FMOptions.paper().dropout) == (64, 0.5)
 
 
 def test_early_stopping_counts_and_resumes():

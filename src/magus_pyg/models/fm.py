@@ -37,11 +37,6 @@ class FMOptions(ModelOptions):
     def __post_init__(self) -> None:
         check_options(self, dim=at_least(1), dropout=between(0, 1, "[)"), init_std=at_least(0))
 
-    @classmethod
-    def paper(cls) -> "FMOptions":
-        """The values of C.5."""
-        return cls(dim=64, dropout=0.5)
-
 
 class FM(FieldRecommender, DotProductRecommender):
     r"""Second-order factorization machine (Rendle 2010, "Factorization Machines", Eq. 1).

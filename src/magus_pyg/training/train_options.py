@@ -1,6 +1,6 @@
 """How a base recommender is trained: a plain dataclass, every field with a default.
 
-`TrainOptions()` is the default recipe; `TrainOptions.paper()` holds the values the paper gives in C.5 (what C.5 leaves
+`TrainOptions()` is the default recipe; `conf/train/paper.yaml` holds the values the paper gives in C.5 (what C.5 leaves
 open is filled with the defaults).
 """
 
@@ -85,8 +85,3 @@ class TrainOptions:
     def sparse_over(self) -> float:
         """The tables with more rows than this are updated row by row."""
         return {"auto": _SPARSE_ROWS, "always": -1, "never": float("inf")}[self.sparse]
-
-    @classmethod
-    def paper(cls) -> "TrainOptions":
-        """The values of C.5: learning rate 1e-2 falling to 1e-5, batches of 1000, L2 4e-4, the log's own negatives."""
-        return cls(batch_size=1000, lr=1e-2, min_lr=1e-5, weight_decay=4e-4, negatives="auto")
