@@ -322,11 +322,11 @@ def _text(
 
 def public_names_twice(sources: dict[str, Source]) -> dict[str, list[str]]:
     """Classes, functions and constants without a leading underscore that more than one file defines at its top level,
-    with those files."""
+    with those files; not `command` and `logger`, which each file has as its own by convention."""
     places = defaultdict(list)
     for source in sources.values():
         for name in sorted(set(_defined(source.tree))):
-            if not name.startswith("_"):
+            if not name.startswith("_") and name not in ("command", "logger"):
                 places[name].append(source.path)
     return {name: paths for name, paths in sorted(places.items()) if paths[1:]}
 

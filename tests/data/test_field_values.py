@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magus_pyg.data import LogOptions
-from magus_pyg.data.field_values import Entries, band_labels, clean_fields, clean_text, split_texts
+from magus_pyg.data.field_values import FieldEntries, band_labels, clean_fields, clean_text, split_texts
 
 
 def cleaned(texts: list[str], separator: str = "|", **changes: object) -> tuple[list[str], dict[str, int]]:
@@ -48,7 +48,7 @@ def test_one_spelling_of_each_word():
 
 
 def test_groups_share_their_spelling():
-    fields = {name: Entries(np.arange(2), pa.array(texts)) for name, texts in (
+    fields = {name: FieldEntries(np.arange(2), pa.array(texts)) for name, texts in (
         ("department", ["Women", "women"]), ("leaf", ["women", "women"]), ("brand", ["WOMEN", ""]))}  # fmt: skip
     result = clean_fields(fields, 2, LogOptions(), {"category": ["department", "leaf"]})
     assert {name: values.tolist() for name, values in result.columns.items()} == {

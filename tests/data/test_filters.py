@@ -9,7 +9,7 @@ from raw_logs import write_tmall
 from small_data import tabular
 
 from magus_pyg.data import LogOptions, SessionOptions, TmallOptions, build_sessions, load_dataset
-from magus_pyg.data.assemble import Log, Tables, assemble
+from magus_pyg.data.assemble import InteractionLog, SourceTables, assemble
 from magus_pyg.data.filters import kept_by_rules
 from magus_pyg.data.ordering import copies, stable_order
 from magus_pyg.errors import ConfigError, DataError
@@ -46,9 +46,9 @@ def test_rules_agree_with_the_literal_ones(rows, min_user, min_item, positive):
         assert set(np.flatnonzero(kept.items)) == {row[1] for row in literal(rows, options)}
 
 
-def tables() -> Tables:
+def tables() -> SourceTables:
     items = pd.DataFrame({"item_id": [f"i{number}" for number in range(8)], "word": ["w"] * 8})
-    return Tables(items, pd.DataFrame({"user_id": [f"u{number}" for number in range(6)]}))
+    return SourceTables(items, pd.DataFrame({"user_id": [f"u{number}" for number in range(6)]}))
 
 
 @given(ROWS, st.integers(0, 3), st.integers(0, 3), st.sampled_from(["drop", "keep"]))
@@ -57,7 +57,7 @@ def test_what_holds_of_every_log(rows, min_user, min_item, repeats):
         word_fields=["word"], min_user_rows=min_user, min_item_rows=min_item, repeats=repeats, need_positive=False
     )
     user, item, label, time = np.array(rows, dtype=np.int64).T
-    log = Log(user, item, label.astype(np.int8), time, value=label)
+    log = InteractionLog(user, item, label.astype(np.int8), time, value=label)
     distinct = list(dict.fromkeys(rows)) if repeats == "drop" else rows
     expected = literal(distinct, options)
     if not expected:
@@ -79,7 +79,7 @@ def test_what_holds_of_every_log(rows, min_user, min_item, repeats):
 @given(ROWS)
 def test_every_session_holds_a_target(rows):
     user, item, label, time = np.array(rows, dtype=np.int64).T
-    data = assemble(LogOptions(word_fields=["word"]), tables(), Log(user, item, label.astype(np.int8), time))
+    data = assemble(LogOptions(word_fields=["word"]), tables(), InteractionLog(user, item, label.astype(np.int8), time))
     for part in ("train", "validation", "test"):
         sessions = build_sessions(data, part, SessionOptions(candidates=4, min_interactions=0), 0)
         assert bool(sessions.targets.any(dim=1).all())

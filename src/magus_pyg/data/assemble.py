@@ -9,18 +9,18 @@ import pandas as pd
 from magus_pyg.data.dataset import RecDataset, empty_searched, word_columns
 from magus_pyg.data.dataset_options import DatasetOptions, LogOptions, check_dataset_options
 from magus_pyg.data.field_values import resolve_entities
-from magus_pyg.data.filters import Kept, kept_by_rules
+from magus_pyg.data.filters import KeptRows, kept_by_rules
 from magus_pyg.data.ordering import copies, stable_order
 from magus_pyg.data.split import temporal_split
 from magus_pyg.errors import ConfigError, DataError
 
-__all__ = ["Log", "Prepared", "Tables", "assemble", "finish", "prepare"]
+__all__ = ["InteractionLog", "PreparedData", "SourceTables", "assemble", "finish", "prepare"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Log:
+class InteractionLog:
     """The rows of a log, n rows.
 
     Attributes:
@@ -45,20 +45,20 @@ class Log:
     actions: tuple[str, ...] = ()
     ordered: bool = True
 
-    def take(self, index: np.ndarray) -> "Log":
+    def take(self, index: np.ndarray) -> "InteractionLog":
         """The chosen rows, in the order of `index` (positions, or bool [n])."""
 
         def chosen(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[index]
 
-        return Log(
+        return InteractionLog(
             self.user[index], self.item[index], self.label[index], chosen(self.time), chosen(self.part),
             chosen(self.value), chosen(self.action), self.actions, self.ordered,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Tables:
+class SourceTables:
     """What a source has read: ids, item fields, profiles, searched queries, and notes of what it counted."""
 
     items: pd.DataFrame
@@ -68,7 +68,7 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """Tables and a log that no rule changes any more: filtered, sorted and split.
 
     Attributes:
@@ -76,16 +76,16 @@ class Prepared:
         log: rows by user, time and place in the file; `time` and `part` are there, `value` is not.
     """
 
-    tables: Tables
-    log: Log
+    tables: SourceTables
+    log: InteractionLog
 
 
-def assemble(options: DatasetOptions, tables: Tables, log: Log) -> RecDataset:
+def assemble(options: DatasetOptions, tables: SourceTables, log: InteractionLog) -> RecDataset:
     """Filter, sort and split the log, count what is odd, and put the data set together: `finish` of `prepare`."""
     return finish(options, prepare(options, tables, log))
 
 
-def prepare(options: DatasetOptions, tables: Tables, log: Log) -> Prepared:
+def prepare(options: DatasetOptions, tables: SourceTables, log: InteractionLog) -> PreparedData:
     """Filter, sort and split a log.
 
     Exact copies of a row (same user, item, time, and rating or action) are one event written twice. They are counted,
@@ -116,10 +116,10 @@ def prepare(options: DatasetOptions, tables: Tables, log: Log) -> Prepared:
         _note(notes, "rows of an earlier part after a later one", int(backwards.sum()))
     _note(notes, "items without history", int((np.bincount(log.item, minlength=len(tables.items)) == 0).sum()))
     _note(notes, "users without history", int((np.bincount(log.user, minlength=len(tables.users)) == 0).sum()))
-    return Prepared(replace(tables, notes=notes), replace(log, time=time, part=part))
+    return PreparedData(replace(tables, notes=notes), replace(log, time=time, part=part))
 
 
-def finish(options: DatasetOptions, prepared: Prepared) -> RecDataset:
+def finish(options: DatasetOptions, prepared: PreparedData) -> RecDataset:
     """Name the fields, and put the data set together.
 
     Raises:
@@ -178,14 +178,16 @@ def _note(notes: dict[str, int], what: str, count: int) -> None:
         notes[what] = count
 
 
-def _without_repeats(log: Log, notes: dict[str, int], drop: bool) -> Log:
+def _without_repeats(log: InteractionLog, notes: dict[str, int], drop: bool) -> InteractionLog:
     columns = (log.user, log.item, log.time, log.value, log.part)
     count, repeated = copies([column for column in columns if column is not None], rows=drop)
     _note(notes, f"exact copies of a row, {'dropped' if drop else 'kept'}", count)
     return log if repeated is None else log.take(~repeated)
 
 
-def _filtered(options: LogOptions, tables: Tables, log: Log, kept: Kept, notes: dict[str, int]) -> tuple[Tables, Log]:
+def _filtered(
+    options: LogOptions, tables: SourceTables, log: InteractionLog, kept: KeptRows, notes: dict[str, int]
+) -> tuple[SourceTables, InteractionLog]:
     """Take out what the rules leave out, and number users and items anew."""
     if kept.all:
         return tables, log
@@ -215,7 +217,7 @@ def _filtered(options: LogOptions, tables: Tables, log: Log, kept: Kept, notes: 
     return tables, replace(log, user=user_of[log.user], item=item_of[log.item])
 
 
-def _order(log: Log) -> tuple[np.ndarray, np.ndarray]:
+def _order(log: InteractionLog) -> tuple[np.ndarray, np.ndarray]:
     """The order by user, time and position in the file, and the times in that order."""
     if log.time is not None:
         order = stable_order(log.user, log.time)

@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 
 from magus_pyg.data.dataset_options import LogOptions
 
-__all__ = ["CleanFields", "Entries", "band_labels", "clean_fields", "clean_text", "split_texts"]
+__all__ = ["CleanFields", "FieldEntries", "band_labels", "clean_fields", "clean_text", "split_texts"]
 
 # Characters without width or meaning of their own. The joiners U+200C and U+200D stay: some scripts need them.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
 
 
 @dataclass(frozen=True)
-class Entries:
+class FieldEntries:
     """The values of a field, one entry a value.
 
     Attributes:
@@ -54,10 +54,10 @@ class CleanFields:
         return self.spelling.get(_key(cleaned), cleaned)
 
 
-def split_texts(texts: pa.ChunkedArray, separator: str) -> Entries:
+def split_texts(texts: pa.ChunkedArray, separator: str) -> FieldEntries:
     """The values of texts that hold several: [rows] texts to their entries."""
     lists = pc.split_pattern(texts, separator).combine_chunks()
-    return Entries(np.asarray(pc.list_parent_indices(lists).to_numpy()).astype(np.int64), pc.list_flatten(lists))
+    return FieldEntries(np.asarray(pc.list_parent_indices(lists).to_numpy()).astype(np.int64), pc.list_flatten(lists))
 
 
 def clean_text(text: str) -> str:
@@ -75,7 +75,10 @@ def resolve_entities(text: str) -> str:
 
 
 def clean_fields(
-    fields: Mapping[str, Entries], n_rows: int, options: LogOptions, groups: Mapping[str, Sequence[str]] | None = None
+    fields: Mapping[str, FieldEntries],
+    n_rows: int,
+    options: LogOptions,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> CleanFields:
     """Clean the values of some fields, and spell each word one way.
 
@@ -151,7 +154,7 @@ class _Cleaned:
     texts: list[str]  # distinct
 
 
-def _cleaned(name: str, entries: Entries, options: LogOptions, notes: dict[str, int]) -> _Cleaned:
+def _cleaned(name: str, entries: FieldEntries, options: LogOptions, notes: dict[str, int]) -> _Cleaned:
     encoded = entries.text.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()

@@ -6,11 +6,11 @@ import numpy as np
 
 from magus_pyg.data.dataset_options import LogOptions
 
-__all__ = ["Kept", "kept_by_rules"]
+__all__ = ["KeptRows", "kept_by_rules"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRows:
     """What stays.
 
     Attributes:
@@ -31,7 +31,7 @@ class Kept:
 
 def kept_by_rules(
     user: np.ndarray, item: np.ndarray, label: np.ndarray, n_users: int, n_items: int, options: LogOptions
-) -> Kept:
+) -> KeptRows:
     """Apply `min_user_rows`, `min_item_rows` and `need_positive` until none of them leaves out more.
 
     Args:
@@ -45,7 +45,7 @@ def kept_by_rules(
     users, items = np.ones(n_users, dtype=bool), np.ones(n_items, dtype=bool)
     rows = np.ones(user.size, dtype=bool)
     if not options.min_user_rows and not options.min_item_rows and not options.need_positive:
-        return Kept(users, items, rows)
+        return KeptRows(users, items, rows)
     while True:
         before = int(users.sum()) + int(items.sum())
         if options.min_user_rows:
@@ -57,4 +57,4 @@ def kept_by_rules(
             items &= np.bincount(item[rows], minlength=n_items) >= options.min_item_rows
             rows &= items[item]
         if int(users.sum()) + int(items.sum()) == before:
-            return Kept(users, items, rows)
+            return KeptRows(users, items, rows)

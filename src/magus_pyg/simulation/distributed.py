@@ -38,7 +38,7 @@ __all__ = [
     "simulate_sharded",
 ]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _simulate_learner(
     )
 
 
-def run_together(work: Callable[[], T], group: ProcessGroup | None = None) -> T:
+def run_together(work: Callable[[], _T], group: ProcessGroup | None = None) -> _T:
     """This process's part of some work, once all processes of the group are done with theirs; all must call it.
 
     Raises:
@@ -208,16 +208,16 @@ def run_together(work: Callable[[], T], group: ProcessGroup | None = None) -> T:
     return result
 
 
-def from_first(work: Callable[[], T], group: ProcessGroup | None = None) -> T:
+def from_first(work: Callable[[], _T], group: ProcessGroup | None = None) -> _T:
     """What `work` gives in the process of rank 0, which alone does it, handed to all; errors as of `run_together`."""
     first = _place(group)[0] == 0
-    given: list[T | None] = [run_together(work, group) if first else run_together(lambda: None, group)]
+    given: list[_T | None] = [run_together(work, group) if first else run_together(lambda: None, group)]
     if dist.is_initialized():
         dist.broadcast_object_list(given, group=group, group_src=0)
     return given[0]  # type: ignore[return-value]
 
 
-def after_first(work: Callable[[], T], group: ProcessGroup | None = None) -> T:
+def after_first(work: Callable[[], _T], group: ProcessGroup | None = None) -> _T:
     """What `work` gives in each process, where the others find done what that of rank 0 leaves behind (files)."""
     first = _place(group)[0] == 0
     own = run_together(work, group) if first else run_together(lambda: None, group)

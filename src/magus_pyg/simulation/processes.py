@@ -24,8 +24,8 @@ from magus_pyg.options import at_least, check_value
 
 __all__ = ["Launch", "in_processes", "joined_launch", "read_launch"]
 
-T = TypeVar("T")
-Job = Callable[[T, Callable[[Any], None]], None]
+_T = TypeVar("_T")
+Job = Callable[[_T, Callable[[Any], None]], None]
 
 _TIMEOUT = timedelta(days=1)
 """How long a process waits for the others. One that dies is noticed at once; one may well work for hours."""
@@ -42,7 +42,7 @@ class _Failure(NamedTuple):
     text: str
 
 
-def in_processes(job: Job[T], payload: T, processes: int) -> Iterator[Any]:
+def in_processes(job: Job[_T], payload: _T, processes: int) -> Iterator[Any]:
     """Run a job in new processes of this machine, joined in a gloo group.
 
     The payload goes through a file that all of them map into memory, so its tensors are held once. The threads of this

@@ -15,7 +15,7 @@ from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["Descent", "seeded_generator", "train_epochs"]
 
-Kept = TypeVar("Kept")
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def train_epochs(
     epochs: Iterable[int],
     judge: Callable[[int, float], float],
     stopping: EarlyStopping,
-    keep: Callable[[], Kept],
-    best: Kept,
+    keep: Callable[[], _Kept],
+    best: _Kept,
     finish: Callable[[int], object] | None = None,
-) -> Kept:
+) -> _Kept:
     """Play epochs until they are over or the patience is.
 
     Args:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from magus_pyg.data import Findings, TabularOptions, collecting, load_dataset
 from magus_pyg.data.reading.findings import current_findings, listed
-from magus_pyg.data.reading.integer_logs import Layout, Rule, read_integers
+from magus_pyg.data.reading.integer_logs import ColumnRule, LogLayout, read_integers
 from magus_pyg.data.reading.line_blocks import line_blocks
 from magus_pyg.data.reading.reading_progress import reading
 from magus_pyg.errors import DataError
@@ -34,7 +34,7 @@ def test_blocks_hold_every_line_once(tmp_path_factory, lines, size, packed, bom,
     assert numbered == expected
 
 
-LAYOUT = Layout(("a", "b"), optional=("b",), rules=(Rule("a", lambda a: a < 0, "is below 0"),))
+LAYOUT = LogLayout(("a", "b"), optional=("b",), rules=(ColumnRule("a", lambda a: a < 0, "is below 0"),))
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.none() | st.integers(-5, 9)), min_size=1), st.integers(1, 60))

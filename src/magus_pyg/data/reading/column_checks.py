@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from magus_pyg.data.reading.table_files import Table
+from magus_pyg.data.reading.table_files import FileTable
 from magus_pyg.errors import DataError
 
 __all__ = ["check_columns", "identifiers", "indices", "numbers", "seconds", "unique_identifiers"]
 
 
-def check_columns(table: Table, required: Iterable[str], option: str = "") -> None:
+def check_columns(table: FileTable, required: Iterable[str], option: str = "") -> None:
     """Check that a table has the columns that are asked of it.
 
     Args:
@@ -40,7 +40,7 @@ def check_columns(table: Table, required: Iterable[str], option: str = "") -> No
     )
 
 
-def identifiers(table: Table, column: str) -> pa.ChunkedArray:
+def identifiers(table: FileTable, column: str) -> pa.ChunkedArray:
     """A column of ids as texts, [rows], as written: leading zeros and case are kept.
 
     Whole numbers that Parquet holds as floats (pandas makes them of integers beside missing values) are written without
@@ -63,7 +63,7 @@ def identifiers(table: Table, column: str) -> pa.ChunkedArray:
     return values
 
 
-def unique_identifiers(table: Table, column: str) -> np.ndarray:
+def unique_identifiers(table: FileTable, column: str) -> np.ndarray:
     """The ids of a table with one row an id: object [rows] of texts.
 
     Raises:
@@ -85,7 +85,7 @@ def unique_identifiers(table: Table, column: str) -> np.ndarray:
     return values
 
 
-def indices(table: Table, column: str, known: np.ndarray, what: str) -> np.ndarray:
+def indices(table: FileTable, column: str, known: np.ndarray, what: str) -> np.ndarray:
     """The positions of a column's ids in a list of known ids.
 
     Args:
@@ -115,7 +115,7 @@ def indices(table: Table, column: str, known: np.ndarray, what: str) -> np.ndarr
     return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64)
 
 
-def numbers(table: Table, column: str, what: str = "number") -> np.ndarray:
+def numbers(table: FileTable, column: str, what: str = "number") -> np.ndarray:
     """A column as finite numbers, float64 [rows].
 
     Raises:
@@ -140,7 +140,7 @@ def numbers(table: Table, column: str, what: str = "number") -> np.ndarray:
     return result
 
 
-def seconds(table: Table, column: str, form: str = "number") -> np.ndarray:
+def seconds(table: FileTable, column: str, form: str = "number") -> np.ndarray:
     """A column of times as whole numbers, int64 [rows].
 
     Args:
@@ -178,7 +178,7 @@ def seconds(table: Table, column: str, form: str = "number") -> np.ndarray:
         return _whole(table, column)
 
 
-def _whole(table: Table, column: str) -> np.ndarray:
+def _whole(table: FileTable, column: str) -> np.ndarray:
     result = numbers(table, column, "time in seconds")
     bad = np.abs(result) >= 2.0**63
     if bad.any():

@@ -13,17 +13,17 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.line_blocks import BLOCK, LineBlock, Tally, line_blocks
+from magus_pyg.data.reading.line_blocks import BLOCK, BadRows, LineBlock, line_blocks
 from magus_pyg.errors import DataError
 
-__all__ = ["Integers", "Layout", "Rule", "read_integers"]
+__all__ = ["ColumnRule", "IntegerLog", "LogLayout", "read_integers"]
 
 #: The value of a field that is empty.
 EMPTY = -1
 
 
 @dataclass(frozen=True)
-class Rule:
+class ColumnRule:
     """What the values of a column must be.
 
     Attributes:
@@ -40,7 +40,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Layout:
+class LogLayout:
     """The columns of a log of whole numbers.
 
     Attributes:
@@ -55,11 +55,11 @@ class Layout:
     aliases: Mapping[str, str] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     dtypes: Mapping[str, type] = field(default_factory=dict)
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[ColumnRule, ...] = ()
 
 
 @dataclass(frozen=True)
-class Integers:
+class IntegerLog:
     """A log of n rows.
 
     Attributes:
@@ -71,7 +71,7 @@ class Integers:
     notes: dict[str, int]
 
 
-def read_integers(path: Path, layout: Layout, findings: Findings, size: int = BLOCK) -> Integers:
+def read_integers(path: Path, layout: LogLayout, findings: Findings, size: int = BLOCK) -> IntegerLog:
     """Read a log of whole numbers.
 
     A first line whose first field is no number names the columns; a later line of such names (files that were put
@@ -94,13 +94,13 @@ def read_integers(path: Path, layout: Layout, findings: Findings, size: int = BL
     for name in layout.columns:
         # One column after the other, so that no more than one is there twice.
         columns[name] = np.concatenate(reader.parts.pop(name) or [np.empty(0, np.int32)])
-    return Integers(columns, reader.notes)
+    return IntegerLog(columns, reader.notes)
 
 
 class _Reader:
-    def __init__(self, path: Path, layout: Layout, findings: Findings) -> None:
+    def __init__(self, path: Path, layout: LogLayout, findings: Findings) -> None:
         self.path, self.layout = path, layout
-        self.tally = Tally(findings)
+        self.tally = BadRows(findings)
         self.order: list[str] | None = None
         self.parts: dict[str, list[np.ndarray]] = {name: [] for name in layout.columns}
         self.notes: dict[str, int] = {}

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.line_blocks import BLOCK, LineBlock, Tally, line_blocks
+from magus_pyg.data.reading.line_blocks import BLOCK, BadRows, LineBlock, line_blocks
 from magus_pyg.errors import DataError
 
 __all__ = ["parse_line", "read_objects"]
@@ -46,7 +46,7 @@ def read_objects(
     Raises:
         DataError: a file that is missing, empty or cut off, and the first line that is no object or lacks a key.
     """
-    tally = Tally(findings)
+    tally = BadRows(findings)
     for block in line_blocks(path, findings, size):
         numbers = [number for number, _ in block.lines()]
         if not numbers:
@@ -114,7 +114,7 @@ def _lacks(table: pa.Table, required: Sequence[str]) -> bool:
 
 
 def _by_line(
-    block: LineBlock, text: str, schema: pa.Schema, required: Sequence[str], tally: Tally
+    block: LineBlock, text: str, schema: pa.Schema, required: Sequence[str], tally: BadRows
 ) -> tuple[pa.Table, list[int]]:
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []

@@ -10,7 +10,7 @@ from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.data.reading.reading_progress import reading
 from magus_pyg.errors import DataError
 
-__all__ = ["BLOCK", "LineBlock", "Tally", "line_blocks"]
+__all__ = ["BLOCK", "BadRows", "LineBlock", "line_blocks"]
 
 BLOCK = 16 * 2**20
 _BOM = b"\xef\xbb\xbf"
@@ -55,7 +55,7 @@ class LineBlock:
             ) from error
 
 
-class Tally:
+class BadRows:
     """Bad rows by kind: the first is raised, or all are counted and reported in one message a kind.
 
     Args:

@@ -13,14 +13,14 @@ from magus_pyg.data.reading.delimited import FileSource, read_delimited
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.errors import DataError
 
-__all__ = ["SUFFIXES", "Table", "find_table", "read_table"]
+__all__ = ["SUFFIXES", "FileTable", "find_table", "read_table"]
 
 SUFFIXES: tuple[str, ...] = (".csv.gz", ".csv", ".parquet")
 _FIRST = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class FileTable:
     """The columns of one file, or of all files of a folder one after the other, and the way back to their lines.
 
     Attributes:
@@ -128,7 +128,7 @@ def read_table(
     quoted: bool = True,
     encoding: str = "utf-8",
     findings: Findings | None = None,
-) -> Table:
+) -> FileTable:
     """Read a .parquet file, a delimited text file, compressed (.gz) or not, or a folder of such files.
 
     Args:
@@ -164,7 +164,7 @@ def read_table(
         parts.append(part.select(parts[0].column_names) if parts else part)
         sources.append(source)
     data = parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive")
-    return Table(data, path, tuple(sources), tuple(part.num_rows for part in parts), findings)
+    return FileTable(data, path, tuple(sources), tuple(part.num_rows for part in parts), findings)
 
 
 def _files(path: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from magus_pyg.data.assemble import Log, Prepared, Tables, prepare
+from magus_pyg.data.assemble import InteractionLog, PreparedData, SourceTables, prepare
 from magus_pyg.data.reading.integer_logs import EMPTY
 from magus_pyg.data.sets.field_tables import field_table, one_each
 from magus_pyg.data.sets.raw_dataset import RawOptions
@@ -93,7 +93,7 @@ def prepare_actions(
     fields: Mapping[str, tuple[str, str]],
     notes: dict[str, int],
     users: pd.DataFrame | None = None,
-) -> Prepared:
+) -> PreparedData:
     """Build the tables of a log of actions, and filter, sort and split it.
 
     Args:
@@ -133,8 +133,8 @@ def prepare_actions(
     label = is_positive[action]
     if not label.any():
         raise DataError(f"{path}: no row is one of positive_actions ({', '.join(options.positive_actions)})")
-    log = Log(user, item, label, columns.pop("time"), value=action, action=action, actions=tuple(names))
-    return prepare(options, Tables(items, profiles, notes=notes), log)
+    log = InteractionLog(user, item, label, columns.pop("time"), value=action, action=action, actions=tuple(names))
+    return prepare(options, SourceTables(items, profiles, notes=notes), log)
 
 
 def _note(notes: dict[str, int], what: str, count: int) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from magus_pyg.data.assemble import Prepared
+from magus_pyg.data.assemble import PreparedData
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.integer_logs import Layout, Rule, read_integers
+from magus_pyg.data.reading.integer_logs import ColumnRule, LogLayout, read_integers
 from magus_pyg.data.sets.action_logs import (
     DROP_ADVICE,
     ActionOptions,
@@ -67,7 +67,7 @@ class Alipay(RawDataset[AlipayOptions]):
         super().check()
         check_actions(self.options, ALIPAY_ACTIONS)
 
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read the log."""
         log = read_integers(self.raw_paths[0], _layout(self.options.out_of_range == "drop"), findings)
         columns = log.columns
@@ -76,7 +76,7 @@ class Alipay(RawDataset[AlipayOptions]):
         return prepare_actions(self.options, self.raw_paths[0], columns, ALIPAY_ACTIONS, fields, dict(log.notes))
 
 
-def _layout(drop: bool) -> Layout:
+def _layout(drop: bool) -> LogLayout:
     names = {
         "user": ("use_id", "user_id"),
         "seller": ("sel_id", "seller_id"),
@@ -87,13 +87,13 @@ def _layout(drop: bool) -> Layout:
     }
     day = f"is no day (YYYYMMDD) from {_START} to {_END}{'' if drop else DROP_ADVICE}"
     action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(ALIPAY_ACTIONS))}"
-    return Layout(
+    return LogLayout(
         columns=tuple(names),
         aliases={alias: column for column, aliases in names.items() for alias in aliases},
         dtypes={"action": np.int8},
         rules=(
-            *(Rule(name, lambda ids: ids < 0, "is no id") for name in ("user", "seller", "item", "category")),
-            Rule("day", lambda days: ~np.isin(days, _DAYS), day, drop),
-            Rule("action", lambda codes: (codes < 0) | (codes >= len(ALIPAY_ACTIONS)), action),
+            *(ColumnRule(name, lambda ids: ids < 0, "is no id") for name in ("user", "seller", "item", "category")),
+            ColumnRule("day", lambda days: ~np.isin(days, _DAYS), day, drop),
+            ColumnRule("action", lambda codes: (codes < 0) | (codes >= len(ALIPAY_ACTIONS)), action),
         ),
     )

@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from magus_pyg.data.assemble import Log, Prepared, Tables, prepare
-from magus_pyg.data.field_values import Entries
+from magus_pyg.data.assemble import InteractionLog, PreparedData, SourceTables, prepare
+from magus_pyg.data.field_values import FieldEntries
 from magus_pyg.data.reading.download import fetch_file
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.json_lines import read_objects
-from magus_pyg.data.reading.line_blocks import Tally
+from magus_pyg.data.reading.line_blocks import BadRows
 from magus_pyg.data.sets.field_tables import field_table, one_each
 from magus_pyg.data.sets.raw_dataset import RawDataset, RawOptions
 from magus_pyg.errors import ConfigError
@@ -121,7 +121,7 @@ class Amazon(RawDataset[AmazonOptions]):
         only_meta = all(name.startswith("meta_") for name in missing)
         return ", or set `dataset.meta=false` to go on without words" if only_meta else ""
 
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read the reviews, then the meta lines of their items."""
         notes: dict[str, int] = {}
         reviews = self._reviews(self.raw_paths[0], findings, notes)
@@ -136,12 +136,12 @@ class Amazon(RawDataset[AmazonOptions]):
         rating = reviews.column("overall").to_numpy()
         label = (rating > self.options.positive_above).astype(np.int8)
         value = np.unique(rating, return_inverse=True)[1].astype(np.int64)
-        log = Log(user, item, label, reviews.column("unixReviewTime").to_numpy(), value=value)
+        log = InteractionLog(user, item, label, reviews.column("unixReviewTime").to_numpy(), value=value)
         users = pd.DataFrame({"user_id": user_ids})
-        return prepare(self.options, Tables(items, users, notes=notes), log)
+        return prepare(self.options, SourceTables(items, users, notes=notes), log)
 
     def _reviews(self, path: Path, findings: Findings, notes: dict[str, int]) -> pa.Table:
-        tally, last, parts = Tally(findings), _LAST[self.options.release], []
+        tally, last, parts = BadRows(findings), _LAST[self.options.release], []
         for table, lines in read_objects(path, _REVIEW, findings, _REVIEW.names):
             rating, time = table.column("overall").to_numpy(), table.column("unixReviewTime").to_numpy()
             wrong = ~((rating >= 1) & (rating <= 5))
@@ -190,7 +190,7 @@ class Amazon(RawDataset[AmazonOptions]):
         fields, title = self._fields(meta, notes)
         return field_table("item_id", every, fields, self.options, notes, {"title": title})
 
-    def _fields(self, meta: pa.Table, notes: dict[str, int]) -> tuple[dict[str, Entries], np.ndarray]:
+    def _fields(self, meta: pa.Table, notes: dict[str, int]) -> tuple[dict[str, FieldEntries], np.ndarray]:
         paths = _paths(meta, "categories" if self.options.release == "2014" else "category")
         titles = meta.column("title").fill_null("")
         fragment = pc.match_substring_regex(titles, r"<\s*/?\w|/>|\{")
@@ -221,9 +221,9 @@ class _Paths:
     level: np.ndarray
     leaf: np.ndarray
 
-    def entries(self, chosen: np.ndarray) -> Entries:
+    def entries(self, chosen: np.ndarray) -> FieldEntries:
         """Some of the levels as entries of a field."""
-        return Entries(self.row[chosen], self.text.filter(pa.array(chosen)))
+        return FieldEntries(self.row[chosen], self.text.filter(pa.array(chosen)))
 
 
 def _paths(meta: pa.Table, column: str) -> _Paths:
@@ -253,7 +253,7 @@ def _encoded(texts: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tell(
-    tally: Tally, path: Path, lines: Sequence[int], bad: np.ndarray, key: str, values: np.ndarray, what: str
+    tally: BadRows, path: Path, lines: Sequence[int], bad: np.ndarray, key: str, values: np.ndarray, what: str
 ) -> None:
     rows = np.flatnonzero(bad)
     for place, row in enumerate(rows[:5]):

@@ -7,21 +7,21 @@ import pandas as pd
 import pyarrow as pa
 
 from magus_pyg.data.dataset_options import LogOptions
-from magus_pyg.data.field_values import Entries, band_labels, clean_fields
+from magus_pyg.data.field_values import FieldEntries, band_labels, clean_fields
 from magus_pyg.errors import ConfigError
 
 __all__ = ["field_table", "one_each"]
 
 
-def one_each(texts: np.ndarray) -> Entries:
-    """Entries of a field with at most one value a row: object [rows] of texts."""
-    return Entries(np.arange(len(texts)), pa.array(texts, pa.string()))
+def one_each(texts: np.ndarray) -> FieldEntries:
+    """The entries of a field with at most one value a row: object [rows] of texts."""
+    return FieldEntries(np.arange(len(texts)), pa.array(texts, pa.string()))
 
 
 def field_table(
     key: str,
     ids: np.ndarray,
-    fields: Mapping[str, Entries],
+    fields: Mapping[str, FieldEntries],
     options: LogOptions,
     notes: dict[str, int],
     labels: Mapping[str, np.ndarray] | None = None,
@@ -54,7 +54,7 @@ def field_table(
     return pd.DataFrame({key: ids, **(labels or {}), **clean.columns})
 
 
-def _bands(name: str, entries: Entries, n_rows: int, count: int, notes: dict[str, int]) -> Entries:
+def _bands(name: str, entries: FieldEntries, n_rows: int, count: int, notes: dict[str, int]) -> FieldEntries:
     """The first number of each row as its band. These sets are known to hold other texts there: they are counted."""
     texts = pd.Series(entries.text.to_pandas(), dtype=object)
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)

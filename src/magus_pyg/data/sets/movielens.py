@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from magus_pyg.data.assemble import Log, Prepared, Tables, prepare
-from magus_pyg.data.field_values import Entries, split_texts
+from magus_pyg.data.assemble import InteractionLog, PreparedData, SourceTables, prepare
+from magus_pyg.data.field_values import FieldEntries, split_texts
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.delimited import guess_encoding
 from magus_pyg.data.reading.download import fetch_archive, md5
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.table_files import Table, read_table
+from magus_pyg.data.reading.table_files import FileTable, read_table
 from magus_pyg.data.sets.field_tables import field_table, one_each
 from magus_pyg.data.sets.raw_dataset import RawDataset, RawOptions
 
@@ -32,8 +32,16 @@ LOG_MD5 = "6e47046882bad158b0efbb84cd5cb987"
 URL_1M = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 ARCHIVE_MD5_1M = "c4d9eecfca2ab87c1945afe126590906"
 URL_LATEST_SMALL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
-ML_AGES = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-49"), (50, "50-55"), (56, "56+"))
-AGE_CODES = {1: "under 18", **dict(ML_AGES[1:])}
+MOVIELENS_AGES = (
+    (0, "under 18"),
+    (18, "18-24"),
+    (25, "25-34"),
+    (35, "35-44"),
+    (45, "45-49"),
+    (50, "50-55"),
+    (56, "56+"),
+)
+AGE_CODES = {1: "under 18", **dict(MOVIELENS_AGES[1:])}
 OCCUPATIONS = (
     "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
     "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer",
@@ -115,16 +123,18 @@ class MovieLens100k(RawDataset[MovieLens100kOptions]):
         """Fetch the archive into the cache folder."""
         fetch_archive(URL, ARCHIVE_MD5, self.download_dir)
 
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read the four files."""
         log_path, item_path, genre_path, user_path = self.raw_paths
         notes: dict[str, int] = {}
         items = self._items(item_path, genre_path, findings, notes)
         names = ("user_id", "age", "gender", "occupation", "zip")
         table = read_table(user_path, "|", names, quoted=False, findings=findings)
-        starts = np.array([start for start, _ in ML_AGES])
+        starts = np.array([start for start, _ in MOVIELENS_AGES])
         age = np.maximum(np.searchsorted(starts, checks.numbers(table, "age", "age in years"), side="right") - 1, 0)
-        users = _users(table, np.array([band for _, band in ML_AGES], dtype=object)[age], _objects(table, "occupation"))
+        users = _users(
+            table, np.array([band for _, band in MOVIELENS_AGES], dtype=object)[age], _objects(table, "occupation")
+        )
         log = read_table(log_path, "\t", ("user_id", "item_id", "rating", "timestamp"), quoted=False, findings=findings)
         user = checks.indices(log, "user_id", users["user_id"].to_numpy(dtype=object), "user of u.user")
         item = checks.indices(log, "item_id", items["item_id"].to_numpy(dtype=object), "item of u.item")
@@ -134,7 +144,7 @@ class MovieLens100k(RawDataset[MovieLens100kOptions]):
                 f"{log_path} is not the published u.data ({len(log)} rows; MD5 {found} instead of {LOG_MD5}): it is "
                 "cut off or changed. Fetch it again, or set `dataset.verify=false` to use it as it is"
             )
-        return prepare(self.options, Tables(items, users, notes=notes), rows)
+        return prepare(self.options, SourceTables(items, users, notes=notes), rows)
 
     def _items(self, path: Path, genre_path: Path, findings: Findings, notes: dict[str, int]) -> pd.DataFrame:
         genres = (
@@ -148,7 +158,7 @@ class MovieLens100k(RawDataset[MovieLens100kOptions]):
         set_ &= np.array([genre != "unknown" for genre in genres])
         row, column = set_.nonzero()
         released = pd.Series(_objects(table, "released"), dtype=object).str.extract(r"-(\d{4})$")[0]
-        genre = Entries(row.astype(np.int64), pa.array(np.array(genres, dtype=object)[column], pa.string()))
+        genre = FieldEntries(row.astype(np.int64), pa.array(np.array(genres, dtype=object)[column], pa.string()))
         return _movies(table, genre, self.options, notes, released)
 
 
@@ -172,7 +182,7 @@ class MovieLens1M(RawDataset[MovieLens1MOptions]):
         """Fetch the archive into the cache folder."""
         fetch_archive(URL_1M, ARCHIVE_MD5_1M, self.download_dir)
 
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read the three files."""
         log_path, item_path, user_path = self.raw_paths
         notes: dict[str, int] = {}
@@ -184,7 +194,7 @@ class MovieLens1M(RawDataset[MovieLens1MOptions]):
         log = _double_colons(log_path, ("user_id", "item_id", "rating", "timestamp"), findings)
         user = checks.indices(log, "user_id", users["user_id"].to_numpy(dtype=object), "user of users.dat")
         item, items = _known_or_added(log, items, notes)
-        return prepare(self.options, Tables(items, users, notes=notes), _ratings(log, self.options, user, item))
+        return prepare(self.options, SourceTables(items, users, notes=notes), _ratings(log, self.options, user, item))
 
 
 class MovieLensLatestSmall(RawDataset[MovieLensLatestSmallOptions]):
@@ -203,7 +213,7 @@ class MovieLensLatestSmall(RawDataset[MovieLensLatestSmallOptions]):
         """Fetch the archive into the cache folder."""
         fetch_archive(URL_LATEST_SMALL, None, self.download_dir)
 
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read the two files."""
         log_path, item_path = self.raw_paths
         notes: dict[str, int] = {}
@@ -216,20 +226,20 @@ class MovieLensLatestSmall(RawDataset[MovieLensLatestSmallOptions]):
         users = pd.DataFrame({"user_id": np.asarray(user_ids, dtype=object)})
         item, items = _known_or_added(log, items, notes, "movieId")
         rows = _ratings(log, self.options, user.astype(np.int64), item)
-        return prepare(self.options, Tables(items, users, notes=notes), rows)
+        return prepare(self.options, SourceTables(items, users, notes=notes), rows)
 
 
-def _double_colons(path: Path, names: tuple[str, ...], findings: Findings) -> Table:
+def _double_colons(path: Path, names: tuple[str, ...], findings: Findings) -> FileTable:
     return read_table(path, "::", names, quoted=False, encoding=guess_encoding(path), findings=findings)
 
 
-def _objects(table: Table, column: str) -> np.ndarray:
+def _objects(table: FileTable, column: str) -> np.ndarray:
     return np.asarray(table.texts(column).to_pandas().to_numpy(dtype=object))
 
 
 def _movies(
-    table: Table,
-    genre: Entries,
+    table: FileTable,
+    genre: FieldEntries,
     options: MovieLensOptions,
     notes: dict[str, int],
     released: pd.Series | None = None,
@@ -247,14 +257,14 @@ def _movies(
     return frame[~table.rejected].reset_index(drop=True) if table.rejected.any() else frame
 
 
-def _users(table: Table, age: np.ndarray, occupation: np.ndarray) -> pd.DataFrame:
+def _users(table: FileTable, age: np.ndarray, occupation: np.ndarray) -> pd.DataFrame:
     ids = checks.unique_identifiers(table, "user_id")
     columns = {"user_id": ids, "age": age, "gender": _objects(table, "gender"), "occupation": occupation}
     return pd.DataFrame(columns)[~table.rejected].reset_index(drop=True)
 
 
 def _known_or_added(
-    log: Table, items: pd.DataFrame, notes: dict[str, int], key: str = "item_id"
+    log: FileTable, items: pd.DataFrame, notes: dict[str, int], key: str = "item_id"
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """The item of each row, int64 [n], and the items with those that the item table lacks at its end."""
     ids = pd.Series(checks.identifiers(log, key).to_pandas(), dtype=object)
@@ -269,16 +279,16 @@ def _known_or_added(
     return np.asarray(index, dtype=np.int64), items
 
 
-def _ratings(log: Table, options: MovieLensOptions, user: np.ndarray, item: np.ndarray) -> Log:
+def _ratings(log: FileTable, options: MovieLensOptions, user: np.ndarray, item: np.ndarray) -> InteractionLog:
     rating = checks.numbers(log, "rating", "rating")
     time = checks.seconds(log, "timestamp")
     label = (rating > options.positive_above).astype(np.int8)
     value = np.unique(rating, return_inverse=True)[1].astype(np.int64)
-    rows = Log(user, item, label, time, value=value)
+    rows = InteractionLog(user, item, label, time, value=value)
     return rows.take(~log.rejected) if log.rejected.any() else rows
 
 
-def _flags(table: Table, column: str) -> np.ndarray:
+def _flags(table: FileTable, column: str) -> np.ndarray:
     values = _objects(table, column)
     bad = (values != "0") & (values != "1")
     if bad.any():
@@ -286,7 +296,7 @@ def _flags(table: Table, column: str) -> np.ndarray:
     return np.asarray(values == "1")
 
 
-def _coded(table: Table, column: str, names: dict[int, str], what: str) -> np.ndarray:
+def _coded(table: FileTable, column: str, names: dict[int, str], what: str) -> np.ndarray:
     """Codes as their names, object [rows]."""
     known = {str(code): name for code, name in names.items()}
     texts = _objects(table, column)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from magus_pyg.data.assemble import Log, Prepared, Tables
+from magus_pyg.data.assemble import InteractionLog, PreparedData, SourceTables
 from magus_pyg.data.dataset import empty_searched
 from magus_pyg.errors import DataError
 from magus_pyg.files import whole
@@ -32,7 +32,7 @@ def processed_files() -> list[str]:
     return ["meta.json", *log, *(f"{name}.parquet" for name in _TABLES)]
 
 
-def write_prepared(prepared: Prepared, meta: dict[str, Any], folder: Path) -> None:
+def write_prepared(prepared: PreparedData, meta: dict[str, Any], folder: Path) -> None:
     """Write a prepared data set to a folder; the folder appears, or replaces an older one, only when it is complete.
 
     Args:
@@ -57,7 +57,7 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
     return meta if isinstance(meta, dict) else None
 
 
-def read_prepared(folder: Path) -> Prepared:
+def read_prepared(folder: Path) -> PreparedData:
     """Read a prepared data set back.
 
     Raises:
@@ -70,7 +70,7 @@ def read_prepared(folder: Path) -> Prepared:
         raise DataError(f"the processed files in {folder} are damaged ({error}); {advice}") from error
 
 
-def _write(prepared: Prepared, meta: dict[str, Any], folder: Path) -> None:
+def _write(prepared: PreparedData, meta: dict[str, Any], folder: Path) -> None:
     log, tables = prepared.log, prepared.tables
     for name, kind in _COLUMNS.items():
         column: np.ndarray | None = getattr(log, name)
@@ -86,7 +86,7 @@ def _write(prepared: Prepared, meta: dict[str, Any], folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _read(folder: Path, meta: dict[str, Any]) -> Prepared:
+def _read(folder: Path, meta: dict[str, Any]) -> PreparedData:
     for name, size in meta["files"].items():
         found = (folder / name).stat().st_size
         if found != size:
@@ -100,5 +100,5 @@ def _read(folder: Path, meta: dict[str, Any]) -> Prepared:
     tables = {name: pq.read_table(folder / f"{name}.parquet").to_pandas() for name in _TABLES}
     if not len(tables["searched"]):
         tables["searched"] = empty_searched()
-    log = Log(**columns, actions=tuple(meta["actions"]), ordered=bool(meta["ordered"]))
-    return Prepared(Tables(tables["items"], tables["users"], tables["searched"], dict(meta["notes"])), log)
+    log = InteractionLog(**columns, actions=tuple(meta["actions"]), ordered=bool(meta["ordered"]))
+    return PreparedData(SourceTables(tables["items"], tables["users"], tables["searched"], dict(meta["notes"])), log)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from magus_pyg._version import __version__
-from magus_pyg.data.assemble import Prepared, finish
+from magus_pyg.data.assemble import PreparedData, finish
 from magus_pyg.data.dataset import RecDataset
 from magus_pyg.data.dataset_options import LogOptions, check_log_options
 from magus_pyg.data.reading.download import cache_folder
@@ -111,7 +111,7 @@ class RawDataset(ABC, Generic[Options]):
         raise DataError(f"{', '.join(self.raw_file_names)} have no open address")
 
     @abstractmethod
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read, check, filter, sort and split the raw files.
 
         Raises:
@@ -234,7 +234,7 @@ class RawDataset(ABC, Generic[Options]):
         values = {key: value for key, value in asdict(self.options).items() if key not in _NOT_PROCESSED}
         return {"loader": type(self).__name__, "version": self.version, "format": PREPARED_FORMAT, "options": values}
 
-    def _prepared(self, findings: Findings) -> Prepared:
+    def _prepared(self, findings: Findings) -> PreparedData:
         folder, marks = self.processed_dir, _marks(self.raw_paths)
         with ExitStack() as stack:
             try:
@@ -257,12 +257,12 @@ class RawDataset(ABC, Generic[Options]):
         logger.info("%s: processed files kept in %s", self.options.name, folder)
         return prepared
 
-    def _unkept(self, folder: Path, error: DataError, prepared: Prepared) -> Prepared:
+    def _unkept(self, folder: Path, error: DataError, prepared: PreparedData) -> PreparedData:
         # A cache that cannot be written costs time at the next start, nothing else.
         logger.warning("%s: processed files cannot be kept in %s (%s)", self.options.name, folder, error)
         return prepared
 
-    def _kept(self, folder: Path) -> Prepared | None:
+    def _kept(self, folder: Path) -> PreparedData | None:
         """The processed data set, if it comes from the raw files as they are now and is whole."""
         if not self._is_current(folder):
             return None

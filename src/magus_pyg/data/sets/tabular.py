@@ -8,13 +8,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from magus_pyg.data.assemble import Log, Tables, assemble
+from magus_pyg.data.assemble import InteractionLog, SourceTables, assemble
 from magus_pyg.data.dataset import PARTS, RecDataset
 from magus_pyg.data.dataset_options import check_log_options
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.table_files import Table
-from magus_pyg.data.sets.tabular_files import DELIMITERS, Files, item_fields, read_files, searched_queries, user_fields
+from magus_pyg.data.reading.table_files import FileTable
+from magus_pyg.data.sets.tabular_files import (
+    DELIMITERS,
+    FolderTables,
+    item_fields,
+    read_files,
+    searched_queries,
+    user_fields,
+)
 from magus_pyg.data.sets.tabular_options import TabularOptions
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.options import check_options, one_of
@@ -47,7 +54,7 @@ def load_tabular(
         findings.problem(f"{log_file.path} has a header but no row: there is nothing to learn from")
     item, items = _item_index(options, files, items, notes)
     users, user = user_fields(options, files, folder, notes)
-    log = Log(
+    log = InteractionLog(
         user=user,
         item=item,
         label=_labels(options, log_file),
@@ -60,7 +67,7 @@ def load_tabular(
         log = _with_actions(log, log_file.texts(options.rating), log_file.path)
     searched = searched_queries(options, files, users["user_id"].to_numpy(dtype=object), spelling, notes)
     kept = ~log_file.rejected & (item >= 0)
-    return assemble(options, Tables(items, users, searched, notes), log if kept.all() else log.take(kept))
+    return assemble(options, SourceTables(items, users, searched, notes), log if kept.all() else log.take(kept))
 
 
 def _check(options: TabularOptions) -> None:
@@ -108,7 +115,7 @@ def _folder(options: TabularOptions, data_root: Path | None) -> Path:
 
 
 def _item_index(
-    options: TabularOptions, files: Files, items: pd.DataFrame, notes: dict[str, int]
+    options: TabularOptions, files: FolderTables, items: pd.DataFrame, notes: dict[str, int]
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """The item of each row of the log, int64 [n] (-1 in rows to be dropped), and the items with those added."""
     log, known = files.interactions, items["item_id"].to_numpy(dtype=object)
@@ -130,7 +137,7 @@ def _item_index(
     return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64), items
 
 
-def _labels(options: TabularOptions, log: Table) -> np.ndarray:
+def _labels(options: TabularOptions, log: FileTable) -> np.ndarray:
     if options.positive == "all":
         return np.ones(len(log), np.int8)
     if options.positive == "rating":
@@ -145,7 +152,7 @@ def _labels(options: TabularOptions, log: Table) -> np.ndarray:
     return np.asarray(positive, dtype=np.int8)
 
 
-def _with_actions(log: Log, actions: pa.ChunkedArray, path: Path) -> Log:
+def _with_actions(log: InteractionLog, actions: pa.ChunkedArray, path: Path) -> InteractionLog:
     """The log with its action types, in alphabetical order, where it has several."""
     names = sorted(pc.unique(actions).to_pylist())
     if len(names) > np.iinfo(np.int8).max:
@@ -156,7 +163,7 @@ def _with_actions(log: Log, actions: pa.ChunkedArray, path: Path) -> Log:
     return replace(log, action=np.asarray(codes, dtype=np.int8), actions=tuple(names))
 
 
-def _parts(options: TabularOptions, log: Table) -> np.ndarray:
+def _parts(options: TabularOptions, log: FileTable) -> np.ndarray:
     texts = log.texts(options.split)
     found = pc.index_in(texts, value_set=pa.array(options.split_values, pa.string()))
     unknown = found.is_null().to_numpy()

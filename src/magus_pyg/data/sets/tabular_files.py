@@ -13,16 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from magus_pyg.data.dataset import empty_searched, word_columns
-from magus_pyg.data.field_values import CleanFields, Entries, band_labels, clean_fields, split_texts
+from magus_pyg.data.field_values import CleanFields, FieldEntries, band_labels, clean_fields, split_texts
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.table_files import SUFFIXES, Table, find_table, read_table
+from magus_pyg.data.reading.table_files import SUFFIXES, FileTable, find_table, read_table
 from magus_pyg.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from magus_pyg.data.sets.tabular_options import TabularOptions
 
-__all__ = ["DELIMITERS", "Files", "item_fields", "read_files", "searched_queries", "user_fields"]
+__all__ = ["DELIMITERS", "FolderTables", "item_fields", "read_files", "searched_queries", "user_fields"]
 
 
 #: Names of delimiters that are awkward to type.
@@ -30,16 +30,16 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
 
 @dataclass(frozen=True)
-class Files:
+class FolderTables:
     """The tables of a folder; None for those that are not there."""
 
-    items: Table
-    interactions: Table
-    users: Table | None
-    queries: Table | None
+    items: FileTable
+    interactions: FileTable
+    users: FileTable | None
+    queries: FileTable | None
 
 
-def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Files:
+def read_files(options: TabularOptions, folder: Path, findings: Findings) -> FolderTables:
     """Read all tables of a folder, and check that they have the columns that the options name.
 
     Raises:
@@ -59,7 +59,7 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fil
         "users": [([options.user_key or options.user_id], ""), (options.profile_fields, "profile_fields")],
         "queries": [([options.user_id, *filter(None, [options.timestamp]), options.words], "")],
     }
-    tables: dict[str, Table | None] = {}
+    tables: dict[str, FileTable | None] = {}
     failed: list[DataError] = []
     for kind, columns in wanted.items():
         try:
@@ -78,10 +78,10 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fil
     items, log = tables["items"], tables["interactions"]
     assert items is not None, "a missing item table was reported"
     assert log is not None, "a missing log was reported"
-    return Files(items, log, tables["users"], tables["queries"])
+    return FolderTables(items, log, tables["users"], tables["queries"])
 
 
-def _read(options: TabularOptions, folder: Path, kind: str, findings: Findings) -> Table | None:
+def _read(options: TabularOptions, folder: Path, kind: str, findings: Findings) -> FileTable | None:
     name = getattr(options, kind)
     path = find_table(folder, name)
     if path is None and kind in ("users", "queries") and name in ("", kind):
@@ -102,7 +102,7 @@ def _read(options: TabularOptions, folder: Path, kind: str, findings: Findings) 
 
 
 def item_fields(
-    options: TabularOptions, files: Files, folder: Path, notes: dict[str, int]
+    options: TabularOptions, files: FolderTables, folder: Path, notes: dict[str, int]
 ) -> tuple[pd.DataFrame, CleanFields]:
     """The item table with clean word fields, and how their words are spelled."""
     merged = {group: tuple(members) for group, members in options.merge_fields.items()}
@@ -119,7 +119,7 @@ def item_fields(
 
 
 def user_fields(
-    options: TabularOptions, files: Files, folder: Path, notes: dict[str, int]
+    options: TabularOptions, files: FolderTables, folder: Path, notes: dict[str, int]
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Users in the order of their table, then of the log; and the user index of each row of the log, int64 [n]."""
     log = files.interactions
@@ -142,7 +142,7 @@ def user_fields(
 
 def _fields(
     options: TabularOptions,
-    table: Table,
+    table: FileTable,
     key: str,
     name: str,
     asked: Sequence[str],
@@ -151,7 +151,7 @@ def _fields(
 ) -> tuple[pd.DataFrame, CleanFields]:
     """A table with the ids under one name, clean values in the fields that are asked for, and all others as texts."""
     columns: dict[str, np.ndarray] = {name: checks.unique_identifiers(table, key)}
-    entries: dict[str, Entries] = {}
+    entries: dict[str, FieldEntries] = {}
     for column in table.columns:
         if column == key:
             continue
@@ -168,7 +168,7 @@ def _fields(
     return (frame[~table.rejected].reset_index(drop=True) if table.rejected.any() else frame), clean
 
 
-def _check_no_bar(table: Table, column: str, texts: pa.ChunkedArray, separator: str) -> None:
+def _check_no_bar(table: FileTable, column: str, texts: pa.ChunkedArray, separator: str) -> None:
     if separator == "|":
         return
     bad = pc.match_substring(texts, "|").to_numpy()
@@ -178,7 +178,7 @@ def _check_no_bar(table: Table, column: str, texts: pa.ChunkedArray, separator: 
         table.reject(bad, column, f"{value!r} holds '|', which joins values inside the package; {advice}")
 
 
-def _bands(table: Table, column: str, count: int) -> Entries:
+def _bands(table: FileTable, column: str, count: int) -> FieldEntries:
     """A field of numbers as one band a row; a blank is no number."""
     texts = pc.utf8_trim_whitespace(table.texts(column))
     blank = pc.equal(texts, "").to_numpy()
@@ -190,11 +190,11 @@ def _bands(table: Table, column: str, count: int) -> Entries:
         table.reject(
             bad, column, f"{value!r} is no number, and the field is to be cut into bands ({bad.sum()} such rows)"
         )
-    return Entries(np.arange(len(table)), pa.array(band_labels(values, count, column), pa.string()))
+    return FieldEntries(np.arange(len(table)), pa.array(band_labels(values, count, column), pa.string()))
 
 
 def searched_queries(
-    options: TabularOptions, files: Files, user_ids: np.ndarray, spelling: CleanFields, notes: dict[str, int]
+    options: TabularOptions, files: FolderTables, user_ids: np.ndarray, spelling: CleanFields, notes: dict[str, int]
 ) -> pd.DataFrame:
     """The searched queries of known users; those of others are counted and left out."""
     table = files.queries

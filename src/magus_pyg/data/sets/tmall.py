@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from magus_pyg.data.assemble import Prepared
+from magus_pyg.data.assemble import PreparedData
 from magus_pyg.data.reading.findings import Findings
-from magus_pyg.data.reading.integer_logs import EMPTY, Layout, Rule, read_integers
+from magus_pyg.data.reading.integer_logs import EMPTY, ColumnRule, LogLayout, read_integers
 from magus_pyg.data.sets.action_logs import (
     DROP_ADVICE,
     ActionOptions,
@@ -29,13 +29,13 @@ _START, _END = "2015-05-11", "2015-11-12"
 _DAYS = known_days(_START, _END, "%m%d")
 _AGES = np.array(["", "under 18", "18-24", "25-29", "30-34", "35-39", "40-49", "50+", "50+"], dtype=object)
 _GENDERS = np.array(["female", "male", ""], dtype=object)
-_INFO = Layout(
+_INFO = LogLayout(
     columns=("user_id", "age_range", "gender"),
     optional=("age_range", "gender"),
     rules=(
-        Rule("user_id", lambda user: user < 0, "is no user id"),
-        Rule("age_range", lambda age: (age > 8) | (age < EMPTY), "is no code of an age (0 to 8, or empty)"),
-        Rule("gender", lambda code: (code > 2) | (code < EMPTY), "is no code of a gender (0 to 2, or empty)"),
+        ColumnRule("user_id", lambda user: user < 0, "is no user id"),
+        ColumnRule("age_range", lambda age: (age > 8) | (age < EMPTY), "is no code of an age (0 to 8, or empty)"),
+        ColumnRule("gender", lambda code: (code > 2) | (code < EMPTY), "is no code of a gender (0 to 2, or empty)"),
     ),
 )
 
@@ -74,7 +74,7 @@ class Tmall(RawDataset[TmallOptions]):
         super().check()
         check_actions(self.options, TMALL_ACTIONS)
 
-    def process(self, findings: Findings) -> Prepared:
+    def process(self, findings: Findings) -> PreparedData:
         """Read the profiles and the log."""
         log_path, info_path = self.raw_paths
         info = read_integers(info_path, _INFO, findings)
@@ -101,18 +101,21 @@ class Tmall(RawDataset[TmallOptions]):
         return prepare_actions(self.options, log_path, columns, TMALL_ACTIONS, fields, notes, users)
 
 
-def log_layout(drop: bool) -> Layout:
+def log_layout(drop: bool) -> LogLayout:
     """The columns of the log; `drop` says whether rows with days that are none are dropped."""
     day = f"is no day (MMDD) from {_START} to {_END}{'' if drop else DROP_ADVICE}"
     action = f"is no action; they are {', '.join(f'{code} {name}' for code, name in enumerate(TMALL_ACTIONS))}"
-    return Layout(
+    return LogLayout(
         columns=("user_id", "item_id", "cat_id", "seller_id", "brand_id", "time_stamp", "action_type"),
         aliases={"merchant_id": "seller_id"},
         optional=("brand_id",),
         dtypes={"time_stamp": np.int16, "action_type": np.int8},
         rules=(
-            *(Rule(name, lambda ids: ids < 0, "is no id") for name in ("user_id", "item_id", "cat_id", "seller_id")),
-            Rule("time_stamp", lambda days: ~np.isin(days, _DAYS), day, drop),
-            Rule("action_type", lambda codes: (codes < 0) | (codes >= len(TMALL_ACTIONS)), action),
+            *(
+                ColumnRule(name, lambda ids: ids < 0, "is no id")
+                for name in ("user_id", "item_id", "cat_id", "seller_id")
+            ),
+            ColumnRule("time_stamp", lambda days: ~np.isin(days, _DAYS), day, drop),
+            ColumnRule("action_type", lambda codes: (codes < 0) | (codes >= len(TMALL_ACTIONS)), action),
         ),
     )

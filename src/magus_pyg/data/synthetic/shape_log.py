@@ -16,7 +16,7 @@ import torch
 from magus_pyg.data.synthetic.shapes import Shape, SyntheticCatalogue, draw, skewed
 from magus_pyg.random import integers, uniform
 
-__all__ = ["Rows", "ScaleLog"]
+__all__ = ["ActionRows", "ScaleLog"]
 
 # What a random number is for, beside those of the catalogue.
 _ACTIVITY, _GROUP, _FAVOURITE, _ANCHOR, _PROFILE, _KIND, _SLOT, _ITEM, _ACTION, _TIME = range(16, 26)
@@ -29,7 +29,7 @@ _DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
-class Rows:
+class ActionRows:
     """The rows of some users, by user, then by time.
 
     Attributes:
@@ -76,7 +76,7 @@ class ScaleLog:
             yield range(first, last)
             first = last
 
-    def rows(self, users: range) -> Rows:
+    def rows(self, users: range) -> ActionRows:
         """The rows of some users; the same whichever range a user is asked for in."""
         catalogue, seed = self.catalogue, self.seed
         first, last = int(self.ends[users.start]), int(self.ends[users.stop])
@@ -104,7 +104,7 @@ class ScaleLog:
         time = local * span + integers(span, seed, _TIME, number).numpy()
         time.sort()  # by user, then within each
         fit = np.where(maker, 2, np.where(chance, 0, 1))
-        return Rows(
+        return ActionRows(
             user=(local + users.start).astype(np.int32),
             item=item,
             action=self._actions(number, fit),

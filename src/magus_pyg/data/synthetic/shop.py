@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from scipy.special import expit
 
-from magus_pyg.data.assemble import Log, Tables, assemble
+from magus_pyg.data.assemble import InteractionLog, SourceTables, assemble
 from magus_pyg.data.dataset import RecDataset
 from magus_pyg.data.dataset_options import DatasetOptions, check_dataset_options
 from magus_pyg.data.synthetic import shop_words as vocabulary
@@ -121,9 +121,9 @@ def load_synthetic(options: SyntheticOptions, data_root: Path | None = None) -> 
     time = _START + (moment * _YEAR).astype(np.int64)
     order = np.lexsort((time, user))
     value = label[order].astype(np.int64)
-    log = Log(user[order], item[order], label[order].astype(np.int8), time[order], value=value)
+    log = InteractionLog(user[order], item[order], label[order].astype(np.int8), time[order], value=value)
     searched = _searches(options, catalogue, people, start, generator)
-    return assemble(options, Tables(catalogue.frame, people.frame, searched), log)
+    return assemble(options, SourceTables(catalogue.frame, people.frame, searched), log)
 
 
 def _check(options: SyntheticOptions) -> None:
@@ -211,12 +211,12 @@ def _people(options: SyntheticOptions, catalogue: _Catalogue, generator: np.rand
     # A few words that a person likes or dislikes for no reason that others share.
     own = np.where(generator.uniform(size=(users, words)) < 0.05, generator.standard_normal((users, words)), 0.0)
     # Profiles say a little about the persona, and so about the taste.
-    age = _correlated(persona, len(vocabulary.AGE_BANDS), 0.5, generator)
+    age = _correlated(persona, len(vocabulary.SHOP_AGES), 0.5, generator)
     region = _correlated(persona // 2, len(vocabulary.REGIONS), 0.25, generator)
     frame = pd.DataFrame(
         {
             "user_id": np.array([f"u{number:05d}" for number in range(users)], dtype=object),
-            "age": np.array(vocabulary.AGE_BANDS, dtype=object)[age],
+            "age": np.array(vocabulary.SHOP_AGES, dtype=object)[age],
             "region": np.array(vocabulary.REGIONS, dtype=object)[region],
         }
     )

@@ -72,7 +72,7 @@ SERIES: tuple[str, ...] = (
 # In searches only: no item has them.
 UNKNOWN_WORDS: tuple[str, ...] = ("gift", "cheap", "best seller", "second hand", "near me", "next day", "clearance")
 
-AGE_BANDS: tuple[str, ...] = ("18-24", "25-34", "35-44", "45-54", "55+")
+SHOP_AGES: tuple[str, ...] = ("18-24", "25-34", "35-44", "45-54", "55+")
 REGIONS: tuple[str, ...] = ("north", "south", "east", "west")
 
 
