@@ -256,5 +256,5 @@ def test_the_whole_catalogue_as_candidates():
         disliked = {item for item, label in test.items() if not label}
         assert set(candidates[candidates >= 0].tolist()) == (set(range(60)) - touched) | aims | disliked
     assert int((sessions.candidates >= 0).sum(1).max()) == sessions.candidates.shape[1]
-    with pytest.raises(ConfigError, match="a number or \"all\" \\(got 'every'\\)"):
+    with pytest.raises(ConfigError, match="at least 1 or \"all\" \\(got 'every'\\)"):
         SessionOptions(candidates="every").check()

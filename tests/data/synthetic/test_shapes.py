@@ -172,7 +172,7 @@ def test_the_folder_is_read_by_the_tabular_loader(tmp_path: Path, name: str, pro
         (["shape=taobao", "out=x"], r"shape must be one of tmall, alipay \(got 'taobao'\)"),
         (["out=x"], r"shape must be one of tmall, alipay \(got ''\)"),
         (["shape=tmall"], "out is missing"),
-        (["shape=tmall", "out=x", "scale=0"], r"scale must be above 0 and at most 10 \(got 0.0\)"),
+        (["shape=tmall", "out=x", "scale=0"], r"scale must be in \(0, 10\] \(got 0.0\)"),
         (["shape=tmall", "out=x", "scale=nan"], r"\(got nan\)"),
         (["shape=tmall", "out=x", "scale=big"], "scale=big: the value must be a number"),
         (["shape=tmall", "out=x", "seed=1.5"], "seed=1.5: the value must be a whole number"),
