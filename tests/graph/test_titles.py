@@ -146,8 +146,10 @@ def test_new_items_bring_their_titles(tmp_path: Path) -> None:
     assert extended.titles == shop_graph().titles
     assert extended.settings == shop_graph().settings
     assert graph.titles == ["Soya drink", ""]
-    with pytest.raises(DataError, match="title_field 'name' is no column"):
-        mp.extend_relational_graph(graph, shop()[2:].drop(columns="name"))
+    untitled = mp.extend_relational_graph(graph, shop()[2:].drop(columns="name")).graph
+    assert untitled.titles == ["Soya drink", "", "", ""]
+    joined = pd.concat([shop()[:2], shop()[2:].drop(columns="name")])
+    assert mp.build_relational_graph(joined, ["kind", "brand"], title_field="name").titles == untitled.titles
 
 
 def test_bad_titles() -> None:

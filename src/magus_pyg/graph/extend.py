@@ -62,8 +62,8 @@ def extend_relational_graph(
 
     Args:
         graph: as made by `build_relational_graph`, this function or `load_graph`.
-        items: n new rows with the columns that the graph was built of; others are not looked at. Without rows the
-            graph itself is returned.
+        items: n new rows with the columns that the graph was built of; others are not looked at. The column of titles
+            may be missing: then the new items have none. Without rows the graph itself is returned.
         common_words: where `max_share` leaves out words: new items change the shares. "raise": an error where a
             rebuild would choose other words among the old ones, so that the result always is the rebuild. "keep": the
             old words stay in or out as they are. New words on more than the share of all items are left out by both.
@@ -82,7 +82,10 @@ def extend_relational_graph(
         raise GraphError(f'common_words must be "raise" or "keep", got {common_words!r}')
     settings = _settings_of(graph)
     ids = checked_ids(items, settings.item_id, may_be_empty=True)
-    titles = None if settings.title_field is None else read_titles(items, settings.title_field)
+    titles = None
+    if settings.title_field is not None:
+        given = settings.title_field in items.columns
+        titles = read_titles(items, settings.title_field) if given else Texts.of([""] * len(items))
     new = build_word_table(items, settings.word_fields, dict(settings.merge_fields), 1.0, settings.separator)
     device = improves_edges(graph).device
     if not len(items):
