@@ -56,7 +56,7 @@ def test_a_run_of_sessions_can_play_dialogues(tiny_run: Path, tmp_path: Path) ->
         (["agents=[magus+]"], "no agent 'magus\\+'"),
         (["agents=[items,items]"], "each once"),
         (["simulation.candidates=30"], "whole catalogue"),
-        (["simulation.part=train"], "validation or test"),
+        (["simulation.part=train"], "validation, test"),
         (["simulation.dialogues=-1"], "dialogues must be at least 0"),
     ],
 )

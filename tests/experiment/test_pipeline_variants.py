@@ -122,7 +122,7 @@ def test_weights_of_another_graph(run_folder: Path, tmp_path: Path) -> None:
     ("variant", "message"),
     [
         (BayesVariant(error_rate=0.5), r"error_rate must be in \[0, 0.5\)"),
-        (BayesVariant(temperature=0.0), "temperature must be positive"),
+        (BayesVariant(temperature=0.0), "temperature must be above 0"),
         (PlusVariant(weights="learned"), "weights must be one of"),
         (PlusVariant(negative="no"), "negative must be one of"),
     ],

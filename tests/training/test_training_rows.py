@@ -30,5 +30,5 @@ def test_a_filter_that_leaves_nobody() -> None:
 
 
 def test_an_unknown_filter() -> None:
-    with pytest.raises(ConfigError, match=r'filter must be "all" or "paper" \(got \'some\'\)'):
+    with pytest.raises(ConfigError, match=r"filter must be one of all, paper \(got 'some'\)"):
         TrainOptions(filter="some")
