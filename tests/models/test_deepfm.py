@@ -78,7 +78,7 @@ def test_both_parts_share_the_embeddings():
 
     def gradient(part):
         model.zero_grad()
-        user, item = model.both_sides(batch.user, Candidates.of_items(batch.item, model.item_words))
+        user, item = model.pair_fields(batch.user, Candidates.of_items(batch.item, model.item_words))
         deep, whole = model.deep.of_fields(user, item).sum(), model.interact(user, item).sum()
         (deep if part == "deep" else whole - deep).backward()
         return model.fields.item.grad.clone()

@@ -67,7 +67,7 @@ def test_scores_are_the_literal_model():
 
 def test_every_task_has_its_own_gate_and_tower():
     model = filled(new())
-    sides = model.both_sides(USERS, Candidates.of_items(USERS, model.item_words))
+    sides = model.pair_fields(USERS, Candidates.of_items(USERS, model.item_words))
     logits = model.task_logits(*sides)
     literal = [[literal_mmoe(model, task, u, u, ITEM_WORDS[u]) for task in range(2)] for u in range(8)]
     torch.testing.assert_close(logits, torch.tensor(literal), rtol=1e-3, atol=1e-3)
@@ -90,7 +90,7 @@ def test_gates_by_hand():
     zero = torch.tensor([0])
     assert model.score(zero, zero).item() == pytest.approx(0.25 * 2 + 0.75 * 5)
     model.eval()
-    logits = model.task_logits(*model.both_sides(zero, Candidates.of_items(zero, model.item_words)))
+    logits = model.task_logits(*model.pair_fields(zero, Candidates.of_items(zero, model.item_words)))
     assert logits[0].tolist() == pytest.approx([4.25, 35.0])
 
 
@@ -152,7 +152,7 @@ def test_further_loss_by_hand():
     model = filled(new(replace(OPTIONS, task_weight=0.5), rows), rows)
     batch = whole_batch(rows)
     terms = model.training_terms(batch)
-    logits = model.task_logits(*model.both_sides(batch.user, Candidates.of_items(batch.item, model.item_words)))
+    logits = model.task_logits(*model.pair_fields(batch.user, Candidates.of_items(batch.item, model.item_words)))
     torch.testing.assert_close(terms.logits, logits[:, 0])
     p = torch.sigmoid(logits[:, 1:].double())
     t = torch.stack([batch.action == 0, batch.action == 1], 1)

@@ -71,13 +71,15 @@ class GraphModelOptions(ModelOptions):
 
 
 class GraphRecommender(DotProductRecommender):
-    """A recommender whose users, items and queries are nodes of one graph (reading 26; see `graph_inputs.RELATIONS`).
+    r"""A recommender whose users, items and queries are nodes of one graph (reading 26; see `graph_inputs.RELATIONS`).
 
-    A user starts from an id embedding plus the mean of the profile values' embeddings, an item from an id embedding
-    plus the mean of its words', a query from the mean of its words'. The layers' output is added to that start. The
-    score is the dot product of two nodes plus linear terms of ids, words and profile values, kept as two further
-    coordinates of the embeddings. A word combination that is a query node has that node's vector; any other has the
-    mean of its words' nodes.
+    .. math::
+        y = b + \ell_u + \ell_v + \langle h_u, h_v \rangle, \qquad h = h^{(0)} + \text{layers}(h^{(0)})
+
+    A user starts from h⁽⁰⁾, an id embedding plus the mean of the profile values' embeddings, an item from an id
+    embedding plus the mean of its words', a query from the mean of its words'. ℓ are the linear terms of ids, words and
+    profile values. Embeddings are e_u = [h_u, ℓ_u + b, 1] and e_v = [h_v, 1, ℓ_v]. A word combination that is a query
+    node has that node's vector; any other has the mean of its words' nodes.
 
     In a training step the edges of the rows that are to be predicted are left out of the graph, or a model would read
     the label off them. Small graphs are propagated whole; of large ones a step takes sampled neighbours, and scoring
@@ -151,28 +153,36 @@ class GraphRecommender(DotProductRecommender):
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """Logits [n] of rows, whose own edges are not used, and the mean squared length of the embeddings they use."""
-        user, item = batch.user, batch.item
-        predicted = user * self.features.n_items + item
-        users, items = user + self.n_nodes, item.contiguous()
-        if self.sampled:
-            key = int(torch.randint(1 << 62, ()))  # from the step's own generator
-            seeds = torch.unique(torch.cat([users, items]))
-            nodes, edges = sample_neighbours(self._edge_ptr, seeds, list(self.options.fanouts), self.edge_index[0], key)
-            kept = [part[~torch.isin(self.edge_row[part], predicted)] for part in edges]
-            start = self._start(nodes[-1])
-            hidden = self._propagate_sample(start, nodes, kept)
-            left, right = (gather_rows(start, torch.searchsorted(nodes[-1], ids)) for ids in (users, items))
-            users, items = torch.searchsorted(seeds, users), torch.searchsorted(seeds, items)
-        else:
-            there = ~torch.isin(self.edge_row, predicted)
-            start = self._start(self._all_nodes())
-            hidden = self._propagate(start, self.edge_index[:, there], self.edge_type[there])
-            left, right = gather_rows(start, users), gather_rows(start, items)
-        norm = (left.square().sum() + right.square().sum()) / max(1, len(user))
-        logits = (
-            (gather_rows(hidden, users) * gather_rows(hidden, items)).sum(1) + left[:, -1] + right[:, -1] + self.bias
-        )
+        ends = (batch.user + self.n_nodes, batch.item.contiguous())
+        predicted = batch.user * self.features.n_items + batch.item
+        step = self._sampled_step if self.sampled else self._whole_step
+        (user, item), (h_user, h_item) = step(ends, predicted)
+        norm = (user.square().sum() + item.square().sum()) / max(1, len(predicted))
+        logits = (h_user * h_item).sum(1) + user[:, -1] + item[:, -1] + self.bias
         return TrainingTerms(logits, norm, norm.new_zeros(()))
+
+    def _whole_step(self, ends: tuple[Tensor, Tensor], predicted: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """What the nodes of both ends start from, [n, dim + 1] each, and their vectors after the layers, [n, dim].
+
+        Args:
+            ends: the nodes of users and of items, int64 [n] each.
+            predicted: int64, values of `edge_row` whose edges are left out.
+        """
+        there = ~torch.isin(self.edge_row, predicted)
+        start = self._start(self._all_nodes())
+        hidden = self._propagate(start, self.edge_index[:, there], self.edge_type[there])
+        return [gather_rows(start, end) for end in ends], [gather_rows(hidden, end) for end in ends]
+
+    def _sampled_step(self, ends: tuple[Tensor, Tensor], predicted: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """As `_whole_step`, over sampled neighbours."""
+        key = int(torch.randint(1 << 62, ()))  # from the step's own generator
+        seeds = torch.unique(torch.cat(ends))
+        nodes, edges = sample_neighbours(self._edge_ptr, seeds, list(self.options.fanouts), self.edge_index[0], key)
+        start = self._start(nodes[-1])
+        kept = [part[~torch.isin(self.edge_row[part], predicted)] for part in edges]
+        hidden = self._propagate_sample(start, nodes, kept)
+        starts = [gather_rows(start, torch.searchsorted(nodes[-1], end)) for end in ends]
+        return starts, [gather_rows(hidden, torch.searchsorted(seeds, end)) for end in ends]
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The dot products of the pairs, [n]; the graph is propagated once."""

@@ -67,19 +67,19 @@ class InteractionRecommender(FieldRecommender):
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The logits of the pairs, float [n]."""
-        return self.interact(*self.both_sides(user, candidates))
+        return self.interact(*self.pair_fields(user, candidates))
 
-    def both_sides(self, user: Tensor, candidates: Candidates) -> tuple[FieldVectors, FieldVectors]:
+    def pair_fields(self, user: Tensor, candidates: Candidates) -> tuple[FieldVectors, FieldVectors]:
         """The fields of n users and n candidates."""
         return self._drop(self.users(user)), self._drop(self.candidates(candidates))
 
-    def both_sides_of(self, batch: Batch) -> tuple[FieldVectors, FieldVectors]:
+    def batch_fields(self, batch: Batch) -> tuple[FieldVectors, FieldVectors]:
         """The fields of users and items of the rows of a step."""
         return self._drop(self.users(batch.user)), self._drop(self.items(batch.item))
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, and the mean squared length of the embeddings (and linear weights) a row uses."""
-        user, item = self.both_sides_of(batch)
+        user, item = self.batch_fields(batch)
         logits = self.interact(user, item)
         return TrainingTerms(logits, mean_norm(user, item, len(logits)), logits.new_zeros(()))
 
@@ -104,11 +104,11 @@ class InteractionRecommender(FieldRecommender):
         scores = self.user_known.new_zeros(item.shape)
         for part in slices(len(user), max(1, _OWN // max(1, item.shape[1]))):
             distinct, column = torch.unique(item[part], return_inverse=True)
-            row = torch.arange(len(column), device=user.device).unsqueeze(1).expand_as(column)
-            users, items = self.both_sides(user[part], Candidates.of_items(distinct, self.item_words))
+            row = torch.arange(len(column), device=user.device).repeat_interleave(item.shape[1])
+            users, items = self.pair_fields(user[part], Candidates.of_items(distinct, self.item_words))
             logits = scores[part].view(-1)
             for pairs in slices(column.numel(), self._pairs):
-                left, right = users.rows(row.reshape(-1)[pairs]), items.rows(column.view(-1)[pairs])
+                left, right = users.rows(row[pairs]), items.rows(column.view(-1)[pairs])
                 logits[pairs] = self.interact(left, right)
         return scores
 

@@ -138,7 +138,7 @@ class MMoE(InteractionRecommender):
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits of the first task, the penalty of the embeddings in use, and the weighted loss of the others."""
-        user, item = self.both_sides_of(batch)
+        user, item = self.batch_fields(batch)
         logits = self.task_logits(user, item)
         losses = F.binary_cross_entropy_with_logits(logits[:, 1:], self.targets(batch).to(logits.dtype))
         return TrainingTerms(logits[:, 0], mean_norm(user, item, len(logits)), self.options.task_weight * losses)

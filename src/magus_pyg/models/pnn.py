@@ -67,10 +67,10 @@ class PNN(InteractionRecommender):
 
     def interact(self, user: FieldVectors, item: FieldVectors) -> Tensor:
         """MLP(h_1) of pairs, [n] or [n, m]."""
-        first = self.layers.first
-        signals = linear_of_fields(user, item, first.weight, first.bias)  # W_z z + b_1
-        add = add_inner_products if self.options.product == "inner" else add_outer_product
-        return self.layers.rest(add(signals, user, item, self.products.weight)).squeeze(-1)  # Eq. 3
+        first, add = self.layers.first, add_inner_products if self.options.product == "inner" else add_outer_product
+        return self.layers.rest(
+            add(linear_of_fields(user, item, first.weight, first.bias), user, item, self.products.weight)  # Eq. 3
+        ).squeeze(-1)
 
 
 class ProductWeights(nn.Module):
