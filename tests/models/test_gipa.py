@@ -6,7 +6,7 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.models import GIPAOptions, build_model
 from magus_pyg.models.gipa import EDGE_FEATURES
-from magus_pyg.models.graph_inputs import INHIBITS, RELATIONS
+from magus_pyg.models.graph_inputs import INHIBITS_TYPE, RELATIONS
 from magus_pyg.testing import ModelContract, small_features
 from magus_pyg.testing.small_log import ITEM_WORDS, TRAIN, interactions
 
@@ -43,7 +43,7 @@ def test_edge_features_are_kind_and_direction():
     there, back = EDGE_FEATURES[0:6:2], EDGE_FEATURES[1:6:2]
     assert torch.equal(there[:, :4], back[:, :4])
     assert torch.equal(there[:, 4], -back[:, 4])
-    assert EDGE_FEATURES[INHIBITS].tolist() == [0, 0, 0, 1, 0]
+    assert EDGE_FEATURES[INHIBITS_TYPE].tolist() == [0, 0, 0, 1, 0]
 
 
 def test_scores_are_the_layers_on_the_explicit_graph():

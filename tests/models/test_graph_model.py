@@ -7,7 +7,7 @@ import torch
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.graph import build_relational_graph, improves_edges, node_words
 from magus_pyg.models import FMOptions, GIPAOptions, RGATOptions, RGCNOptions, build_model
-from magus_pyg.models.graph_inputs import INHIBITS, GraphInputs, QueryIndex, sample_neighbours
+from magus_pyg.models.graph_inputs import INHIBITS_TYPE, GraphInputs, QueryIndex, sample_neighbours
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
 from magus_pyg.ragged import Ragged
 from magus_pyg.testing import ModelContract, small_data, small_features
@@ -77,7 +77,7 @@ def test_edges_are_the_relations():
         assert edges[first + 1] == {(item, user + n) for user, item in pairs}
     words = [set(row) for row in inputs.words.tolist()]
     received = [0] * n
-    for item, node in edges[INHIBITS]:
+    for item, node in edges[INHIBITS_TYPE]:
         assert item < 10
         assert item != node
         assert node < 10 or not words[node] <= words[item]
@@ -93,7 +93,7 @@ def test_edges_are_the_relations():
 
 def test_few_inhibited_items_are_all_taken():
     inputs = GraphInputs.build(small_graph(), interactions(TRAIN), small_features(), 50, 0)
-    kind = inputs.edge_type == INHIBITS
+    kind = inputs.edge_type == INHIBITS_TYPE
     target = inputs.edge_index[1, kind]
     assert torch.equal(torch.bincount(target)[:10], torch.full((10,), 9))
 
