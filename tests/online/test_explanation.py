@@ -4,13 +4,15 @@ import math
 
 import pandas as pd
 import pytest
-from catalogues import MILK_FIELDS
+import torch
+from catalogues import APPLE_FIELDS, MILK_FIELDS, apple_table
 from hypothesis import given
 from hypothesis import strategies as st
 from playing import Case, cases
 
 import magus_pyg as mp
 from magus_pyg.agents import BayesState, MagusOptions
+from magus_pyg.online import Reason
 
 
 @pytest.fixture
@@ -120,3 +122,26 @@ def test_changes_sum_to_the_whole_change(case: Case, kind: str, played: int) -> 
 def test_a_node_that_is_not_there(session: mp.MagusSession) -> None:
     with pytest.raises(mp.SessionError, match="node 999 is not in the session"):
         session.explain(999)
+
+
+def test_one_answer_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = mp.build_relational_graph(apple_table(), APPLE_FIELDS)
+    pro = mp.find_query(graph, ["pro"])
+    assert pro is not None
+
+    def explained(shown: list[int], clicked: int | None) -> list[Reason]:
+        state = mp.BayesState(error_rate=0.1)
+        session = mp.MagusSession(graph, [0.0, 0.0, 0.0], "bayes", list_length=2, state=state)
+        monkeypatch.setattr(session._play, "recommend", lambda: torch.tensor(shown))
+        session.recommend()
+        session.feedback(clicked)
+        return session.explain(0)
+
+    # pro is refused: A has 1/3 against 2/3 before, 0.1 against 1.0 after.
+    found = explained([pro], None)
+    assert [(one.round, one.node, one.kind) for one in found] == [(1, pro, "refused")]
+    assert found[0].change == pytest.approx(math.log(0.1 / 1.0) - math.log(1 / 2))
+    # B is shown and not clicked beside a click on pro: both raise A against the rest, B no further.
+    found = explained([1, pro], pro)
+    assert [one.kind for one in found] == ["refused", "clicked"]
+    assert sum(one.change for one in found) == pytest.approx(math.log(1 / 1) - math.log(1 / 2), abs=1e-6)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from magus_pyg.agents.bayes.belief import (
     searched_evidence,
     told_evidence,
 )
-from magus_pyg.agents.bayes.choices import distinct_queries
+from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
 from magus_pyg.agents.bayes.planning import Plan, plan_lists
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.ranking import rank_top
@@ -78,12 +79,31 @@ class BayesAgent:
         """Begin B sessions."""
         return _BayesPlay(self, view)
 
+    def list_for(
+        self, view: SessionView, logit: Tensor, left: Tensor, asked: Callable[[QueryChoices], Tensor], rounds: int
+    ) -> Tensor:
+        """The next lists of sessions whose state is kept elsewhere.
+
+        Args:
+            view: the sessions; their scores and searched queries are not looked at.
+            logit: float64 [B, C], the log of the belief.
+            left: bool [B, M], the slots not shown yet.
+            asked: bool [B, G], the choices that are not to be asked again.
+            rounds: how many were answered.
+
+        Returns:
+            int64 [B, N] slots, as of `Play.recommend`.
+        """
+        play = _BayesPlay(self, view, logit)
+        play.left, play.asked, play.round = left, play.asked | asked(play.choices), rounds
+        return play.recommend()
+
 
 class _BayesPlay:
     """`logit` float64 [B, C], the log of the belief; `left` bool [B, M], not shown yet; `asked` bool [B, G]; `over`
     bool [B], sessions in which an item was clicked, or that the loop ended."""
 
-    def __init__(self, agent: BayesAgent, view: SessionView) -> None:
+    def __init__(self, agent: BayesAgent, view: SessionView, logit: Tensor | None = None) -> None:
         self.agent, self.state, self.view, self.graphs = agent, agent.state, view, view.graphs
         graphs = self.graphs
         present = graphs.valid[:, : graphs.n_candidates]
@@ -95,8 +115,10 @@ class _BayesPlay:
         small = graphs.n_candidates <= SMALL
         self.beam = (4 if small else 1) if agent.beam is None else agent.beam
         self.round = 0
-        self.logit = initial_logit(view.scores, present, self.state.temperature)
-        self.logit = self.logit + searched_evidence(graphs, view.searched, self.state.searched_error).sum(1)
+        if logit is None:
+            logit = initial_logit(view.scores, present, self.state.temperature)
+            logit = logit + searched_evidence(graphs, view.searched, self.state.searched_error).sum(1)
+        self.logit = logit
 
     def recommend(self) -> Tensor:
         rounds_left = self.view.rounds - self.round - 1

@@ -10,9 +10,9 @@ answers, m the items that can be shown afterwards. `Plans.gap` says that bound; 
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import exp, log, log1p
-from typing import Protocol, Self, cast
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, que
 from magus_pyg.options import at_least, check_options
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import AnsweredList, Said
-from magus_pyg.simulation.protocol import Play, SessionView
+from magus_pyg.simulation.protocol import SessionView
 
 __all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
 
@@ -209,13 +209,9 @@ class BayesPlay:
             list_length=self.list_length,
             key=user,
         )
-        play = cast(_Choosing, self.agent.start(view))
-        shown = torch.tensor(self.shown, dtype=torch.int64, device=items.device)
-        play.logit = logit[items].unsqueeze(0)
-        play.left = graphs.valid & ~torch.isin(graphs.node, shown)
-        play.asked = (play.choices.slot < 0) | self._asked(items, play.choices)
-        play.round = self.round
-        slots = play.recommend()[0]
+        left = graphs.valid & ~torch.isin(graphs.node, torch.tensor(self.shown, dtype=torch.int64, device=items.device))
+        asked = partial(self._asked, items)
+        slots = self.agent.list_for(view, logit[items].unsqueeze(0), left, asked, self.round)[0]
         return graphs.node[0, slots[slots >= 0]]
 
     def _asked(self, items: Tensor, choices: QueryChoices) -> Tensor:
@@ -285,16 +281,6 @@ class BayesPlay:
         inside[self.index.items_of(node)] = True
         odds = torch.logsumexp(logit[inside], 0) - torch.logsumexp(logit[~inside], 0)
         return float(odds) if bool(torch.isfinite(odds)) else 0.0
-
-
-class _Choosing(Play, Protocol):
-    """What `BayesAgent` plays: which queries it chooses among, and what it goes by."""
-
-    choices: QueryChoices
-    logit: Tensor
-    left: Tensor
-    asked: Tensor
-    round: int
 
 
 def _session_graph(index: CatalogueIndex, items: Tensor) -> SessionGraphs:
