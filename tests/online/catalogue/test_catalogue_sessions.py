@@ -291,7 +291,7 @@ def test_bad_input() -> None:
         Catalogue(graph, "base", mp.BayesState())
     with pytest.raises(ConfigError, match="hops=2"):
         Catalogue(graph, options=MagusOptions(hops=2))
-    with pytest.raises(ConfigError, match="least 0"):
+    with pytest.raises(ConfigError, match=r"width.least must be at least 1 \(got 0\)"):
         Catalogue(graph, "bayes", width=Width(least=0))
     with pytest.raises(GraphError, match="99 nodes"):
         Catalogue(graph, "plus", EdgeFactors(torch.rand(99, 2), torch.rand(99, 2)))
