@@ -38,6 +38,18 @@ def test_negatives_depend_on_their_keys_alone():
     assert not torch.equal(draw_negatives(known, user, row, 6, 2, 4), whole)
 
 
+def test_negatives_are_uniform_and_none_where_a_user_touched_everything():
+    known = ItemSets.from_pairs(torch.tensor([0, 0, 0, *[1] * 10]), torch.tensor([0, 1, 2, *range(10)]), 3, 10)
+    row = torch.arange(2000)
+    counts = torch.bincount(draw_negatives(known, torch.zeros_like(row), row, 1, 0, 7).flatten(), minlength=10)
+    # 2,000 of each of seven items expected, standard deviation 41: five of them.
+    assert counts[:3].tolist() == [0, 0, 0]
+    assert bool(((counts[3:] - 2000).abs() < 205).all())
+    assert draw_negatives(known, torch.tensor([1, 1]), row[:2], 1, 0, 2).tolist() == [[-1, -1], [-1, -1]]
+    assert draw_negatives(known, torch.empty(0, dtype=torch.int64), row[:0], 1, 0, 3).shape == (0, 3)
+    assert draw_negatives(known, torch.tensor([2]), row[:1], 1, 0, 0).shape == (1, 0)
+
+
 def test_negatives_follow_the_positive_rows():
     rows = interactions([(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 1), (1, 2, 1)])
     batch = flatten_batch(

@@ -1,9 +1,8 @@
-"""Data sets, their checks, the split by time, sampled negatives, and sessions."""
+"""Data sets, their checks, the split by time, and sessions."""
 
 from magus_pyg.data.dataset import PARTS, RecDataset
 from magus_pyg.data.dataset_options import DatasetOptions, LogOptions
 from magus_pyg.data.itemsets import ItemSets, items_of_users
-from magus_pyg.data.negatives import NegativeSampler
 from magus_pyg.data.reading.findings import Findings, collecting
 from magus_pyg.data.searches import searched_words
 from magus_pyg.data.session_building import build_sessions
@@ -41,7 +40,6 @@ __all__ = [
     "MovieLens100kOptions",
     "MovieLensLatestSmall",
     "MovieLensLatestSmallOptions",
-    "NegativeSampler",
     "RawDataset",
     "RawOptions",
     "RecDataset",
