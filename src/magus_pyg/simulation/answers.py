@@ -15,7 +15,6 @@ sessions at once, `said_in_list` and `AnsweredList.said` that of one person, all
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TypeVar
 
 import torch
@@ -28,8 +27,8 @@ __all__ = ["AnsweredList", "Said", "at_click", "first_click", "said", "said_in_l
 _Number = TypeVar("_Number", int, Tensor)
 
 
-class Said(IntEnum):
-    """What an answer says of a node of the list."""
+class Said:
+    """What an answer says of a node of the list: plain numbers, since lists are read in the midst of every round."""
 
     ABSENT = -1
     """There is no node, or the session was over."""
@@ -139,8 +138,9 @@ class AnsweredList:
 
     def split(self, n_items: int, all_refused: bool) -> tuple[list[int], list[int]]:
         """The nodes that Eq. (8) sets to 1 (the clicked one) and to 0 (the refused ones)."""
-        both = list(zip(self.shown, self.said(n_items, all_refused), strict=True))
-        return [node for node, one in both if one == Said.CLICKED], [node for node, one in both if one == Said.REFUSED]
+        says = self.said(n_items, all_refused)
+        no = [node for node, one in zip(self.shown, says, strict=True) if one == Said.REFUSED]
+        return [] if self.clicked is None else [self.clicked], no
 
     def feedback(self, slots: Tensor) -> Feedback:
         """The same for agents: a batch of one session whose list holds the slots int64 [1, N], -1 pads."""
