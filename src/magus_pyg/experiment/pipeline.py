@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pandas as pd
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -36,6 +37,7 @@ from magus_pyg.simulation.distributed import after_first, from_first
 from magus_pyg.simulation.processes import Launch, joined_launch
 from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.training import TrainResult, fit
+from magus_pyg.training.epoch_log import check_logger, epoch_log
 
 __all__ = ["check_config", "simulate_run", "train_run"]
 
@@ -67,6 +69,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         MagusError: anything that is wrong with the configuration, the data, or the folder to go on with.
     """
     check_config(config)
+    check_logger(config.train.logger)
     if _is_worker():
         _train_beside(config, resume)
     environment, watch = describe_environment(), Stopwatch()
@@ -79,8 +82,10 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         folder.write_config(config)
         folder.write_info(config, values, "training")
-        with watch("training"):
-            trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, resume=resume is not None)
+        settings = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.structured(config)))
+        with watch("training"), epoch_log(config.train.logger, folder.logs, settings) as log:
+            going_on = resume is not None
+            trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, going_on, log=log)
         model.to("cpu")
         _print_training(trained, console)
         setting = PlaySetting(config, data, graph, model, watch, console)

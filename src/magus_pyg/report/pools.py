@@ -32,7 +32,8 @@ _ALIKE = (("dataset.", "sessions.", "user.", "simulation."), ("model.", "train."
 
 # What does not change what is played, or is told apart in another way.
 _FREE = ("dataset.download", "dataset.verify", "dataset.path", "simulation.batch_size", "simulation.resamples",
-         "simulation.at", "train.accelerator", "train.devices", "train.strategy")  # fmt: skip
+         "simulation.at", "train.accelerator", "train.devices", "train.strategy",
+         "train.logger")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

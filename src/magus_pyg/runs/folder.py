@@ -232,6 +232,7 @@ class RunFolder(PlayFolder):
         self.graph = self.path / "graph.safetensors"
         self.population = self.path / "population.safetensors"
         self.history = self.path / "history.csv"
+        self.logs = self.path / "logs"
 
     @classmethod
     def create(cls, config: Config) -> "RunFolder":

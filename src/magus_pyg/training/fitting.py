@@ -4,6 +4,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ __all__ = ["TrainResult", "fit"]
 
 _COLUMNS = ["epoch", "train_loss", "val_loss", "val_auc", "lr", "seconds"]
 # Options that may change between a stop and the resumption.
-_FREE = ("epochs", "accelerator")
+_FREE = ("epochs", "accelerator", "logger")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def fit(
     folder: Path | str | None = None,
     resume: bool = False,
     progress: bool = True,
+    log: Callable[[Mapping[str, float]], object] | None = None,
 ) -> TrainResult:
     """Train `model` in place; at the end it has the weights of the best epoch, and is in evaluation mode.
 
@@ -81,6 +83,8 @@ def fit(
         folder: where the checkpoint is kept; None keeps none.
         resume: go on from the folder's checkpoint. Where there is none yet, start anew.
         progress: show a progress bar.
+        log: takes each row of the history when its epoch is over, first those of a training that is gone on with; see
+            `epoch_log`.
 
     Raises:
         ModelError: rows that cannot be trained on, or a loss that is not finite (the checkpoint is kept).
@@ -106,8 +110,12 @@ def fit(
     def finish(training: RecommenderTraining) -> None:
         if place is not None:
             write_checkpoint(place, {"identity": identity, **training.state()})
+        if log is not None:
+            log(training.history[-1])
 
     training = RecommenderTraining(model, loaders, options, seed, state, finish)
+    for row in training.history if log is not None else ():
+        log(row)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     training.run(progress)

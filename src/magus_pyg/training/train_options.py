@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.options import above, at_least, between, check_options, one_of
+from magus_pyg.training.epoch_log import LOGGERS
 
 __all__ = ["TrainOptions"]
 
@@ -45,6 +46,8 @@ class TrainOptions:
         precision: Lightning's precision, for example "32-true" or "bf16-mixed".
         sparse: which embedding tables are updated row by row, so that a step does not touch the rows that it does not
             use: "auto", those with more than 100,000 rows; "always", all; "never", none. See `RowAdam`.
+        logger: where `magus-train` writes the rows of the history beside the run's table: "none", "csv", "tensorboard",
+            "mlflow" or "wandb". See `epoch_log`.
     """
 
     epochs: int = 50
@@ -65,6 +68,7 @@ class TrainOptions:
     strategy: str = "auto"
     precision: str = "32-true"
     sparse: str = "auto"
+    logger: str = "none"
 
     def __post_init__(self) -> None:
         check_options(
@@ -74,6 +78,7 @@ class TrainOptions:
             lr=above(0),
             lr_factor=between(0, 1, "[)"),
             sparse=one_of(("auto", "always", "never")),
+            logger=one_of(tuple(LOGGERS)),
             stop_on=one_of(("auc", "loss")),
             filter=one_of(("all", "paper")),
             negatives=at_least(0, "auto"),
