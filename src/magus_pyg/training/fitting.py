@@ -114,8 +114,9 @@ def fit(
             log(training.history[-1])
 
     training = RecommenderTraining(model, loaders, options, seed, state, finish)
-    for row in training.history if log is not None else ():
-        log(row)
+    if log is not None:
+        for row in training.history:
+            log(row)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     training.run(progress)

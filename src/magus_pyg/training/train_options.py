@@ -78,7 +78,7 @@ class TrainOptions:
             lr=above(0),
             lr_factor=between(0, 1, "[)"),
             sparse=one_of(("auto", "always", "never")),
-            logger=one_of(tuple(LOGGERS)),
+            logger=one_of(LOGGERS),
             stop_on=one_of(("auc", "loss")),
             filter=one_of(("all", "paper")),
             negatives=at_least(0, "auto"),
