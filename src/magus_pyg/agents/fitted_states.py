@@ -13,11 +13,15 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.options import Rule, check_options
 
-__all__ = ["AgentState", "FittedState", "FittedValues", "network_tensors", "read_network", "require_keys"]
+__all__ = ["AgentState", "FittedState", "FittedValues", "Rules", "network_tensors", "read_network", "require_keys"]
 
 AgentState = dict[str, Tensor]
 """What an agent has learned, as it lies in a run folder."""
+
+Rules = Mapping[str, Rule]
+"""Field -> what its value has to be."""
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -39,14 +43,23 @@ class FittedValues:
     """Base class of states that are numbers and switches: a dataclass, saved as one float64 a value.
 
     Attributes:
-        called: how messages call it.
+        called: how messages call it where it was read.
+        group: what stands before the name of a value in messages; the class if None.
+        rules: field -> what its value has to be, beside its type.
     """
 
     called: ClassVar[str] = "what the run has fitted"
+    group: ClassVar[str | None] = None
+    rules: ClassVar[Rules] = {}
 
     def check(self) -> Self:
-        """The state itself; ConfigError where a value is out of range."""
-        raise NotImplementedError
+        """The state itself, if all values are in range.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        check_options(self, self.group, **self.rules)
+        return self
 
     def tensors(self) -> AgentState:
         """The values as tensors, to be saved."""
@@ -68,16 +81,10 @@ class FittedValues:
         require_keys(tensors, *(entry.name for entry in fields(state)), what=cls.called)
         found: Any = cls()
         for entry in fields(state):
-            kind, value = type(getattr(found, entry.name)), tensors[entry.name]
-            number = float(value) if value.numel() == 1 else float("nan")
-            if not isfinite(number) or (
-                kind is not float and (number not in (0.0, 1.0) if kind is bool else number % 1.0)
-            ):
-                raise RunError(
-                    f"{cls.called} is damaged: {entry.name} must be one {kind.__name__} (got "
-                    f"{value.flatten()[:3].tolist()}); train again with this agent"
-                )
-            setattr(found, entry.name, kind(number))
+            kind = type(getattr(found, entry.name))
+            value: Any = tensors[entry.name].tolist()
+            whole = isinstance(value, int | float) and isfinite(value) and kind(value) == value
+            setattr(found, entry.name, kind(value) if whole else value)
         try:
             checked: Self = found.check()
         except ConfigError as error:

@@ -1,15 +1,16 @@
 """The agent `normalised`: MAGUS with the formula of App. B.1 and B.3, its λ chosen on validation sessions."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import pandas as pd
 
 from magus_pyg.agents.context import AgentContext
-from magus_pyg.agents.fitted_states import AgentState, FittedValues
+from magus_pyg.agents.fitted_states import AgentState, FittedValues, Rules
 from magus_pyg.agents.magus import MagusAgent
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.variant_fitting import validation_judge
+from magus_pyg.options import between
 from magus_pyg.simulation import Agent
 
 __all__ = ["MIXINGS", "NormalisedState", "build_normalised", "fit_normalised"]
@@ -28,12 +29,8 @@ class NormalisedState(FittedValues):
     """
 
     called: ClassVar[str] = "what normalised chose in the run"
+    rules: ClassVar[Rules] = {"mixing": between(0, 1, "[)")}
     mixing: float = DEFAULT_MIXING
-
-    def check(self) -> Self:
-        """The state itself; ConfigError for a λ out of range."""
-        MagusOptions(propagation="normalised", mixing=self.mixing).check()
-        return self
 
 
 def _options(context: AgentContext, mixing: float | None = None) -> MagusOptions:

@@ -97,8 +97,7 @@ class BayesVariant(VariantOptions):
 
     def check(self) -> Self:
         """The options themselves; ConfigError where one is out of range."""
-        super().check()
-        self.over(BayesState()).check()
+        check_options(self, "magus", **BayesState.rules)
         return self
 
     def over(self, state: BayesState) -> BayesState:

@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from magus_pyg.agents.fitted_states import FittedValues
+from magus_pyg.agents.fitted_states import FittedValues, Rules
 from magus_pyg.dialogues.dialogue_protocol import DialogueView
-from magus_pyg.options import above, at_least, between, check_options
+from magus_pyg.options import above, at_least, between
 
 __all__ = ["BeliefSums", "DialogueBayesState", "SumsByGroup", "prior_logits"]
 
@@ -30,6 +30,12 @@ class DialogueBayesState(FittedValues):
             1 + speed (K - t)/K.
     """
 
+    rules: ClassVar[Rules] = {
+        "temperature": above(0),
+        "error_rate": between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
+        "bits": between(0, 1, "(]"),
+        "speed": at_least(0),
+    }
     temperature: float = 1.0
     given_power: float = 1.0
     popularity: float = 0.0
@@ -37,22 +43,6 @@ class DialogueBayesState(FittedValues):
     error_rate: float = 0.0
     bits: float = 0.8
     speed: float = 1.0
-
-    def check(self) -> Self:
-        """The state itself, if all values are in range.
-
-        Raises:
-            ConfigError: naming the value.
-        """
-        check_options(
-            self,
-            "ear bayes",
-            temperature=above(0),
-            error_rate=between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
-            bits=between(0, 1, "(]"),
-            speed=at_least(0),
-        )
-        return self
 
 
 def prior_logits(view: DialogueView, state: DialogueBayesState) -> Tensor:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar
 
 from torch import Tensor
 
-from magus_pyg.agents.fitted_states import AgentState, FittedValues
+from magus_pyg.agents.fitted_states import AgentState, FittedValues, Rules
 from magus_pyg.dialogues.bayes_dialogues import DialogueBayesAgent
 from magus_pyg.dialogues.dialogue_belief import DialogueBayesState
 from magus_pyg.dialogues.dialogue_fitting import choose_minus_scale, fit_dialogue_bayes
@@ -16,6 +16,7 @@ from magus_pyg.dialogues.dialogue_set import Dialogues
 from magus_pyg.dialogues.magus_dialogues import DialogueMagusAgent
 from magus_pyg.dialogues.simple_dialogues import DialogueItemsAgent, DialogueMaxEntropyAgent
 from magus_pyg.errors import ConfigError, RunError, did_you_mean
+from magus_pyg.options import at_least
 
 __all__ = ["DIALOGUE_METHODS", "DialogueMagusState", "DialogueMethod", "dialogue_method"]
 
@@ -28,12 +29,8 @@ class DialogueMagusState(FittedValues):
         minus_scale: factor of the R- weights of the first guess.
     """
 
+    rules: ClassVar[Rules] = {"minus_scale": at_least(0)}
     minus_scale: float = 1.0
-
-    def check(self) -> Self:
-        """The state itself; ConfigError for a factor below 0."""
-        DialogueMagusAgent(minus_scale=self.minus_scale)
-        return self
 
     def __str__(self) -> str:
         return f"factor on R- {self.minus_scale}"

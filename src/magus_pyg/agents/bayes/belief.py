@@ -7,20 +7,21 @@ which in log-odds is Eq. (9)'s constant step up for the items that contain the q
 
 from dataclasses import dataclass
 from math import log, log1p
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from magus_pyg.agents.fitted_states import FittedValues
+from magus_pyg.agents.fitted_states import FittedValues, Rules
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
-from magus_pyg.options import above, at_least, between, check_options
+from magus_pyg.options import above, at_least, between
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play
 
 __all__ = [
     "BayesState",
+    "BeliefCalibration",
     "ItemMass",
     "answer_evidence",
     "initial_logit",
@@ -38,8 +39,8 @@ LEAST_ERROR = 1e-9
 
 
 @dataclass
-class BayesState(FittedValues):
-    """What `magus=bayes` fits on validation sessions.
+class BeliefCalibration(FittedValues):
+    """How base scores and answers become a belief; fitted on validation sessions.
 
     Attributes:
         temperature: base scores are divided by it before they become probabilities (softmax).
@@ -48,32 +49,32 @@ class BayesState(FittedValues):
             them.
         others: how many targets a session has beside the one in mind, on average; at least 0. A click then says less
             about the items outside the clicked query.
-        depth: how many answers the value of a list looks ahead of its own round, at least 0.
     """
 
-    called: ClassVar[str] = "what bayes fitted in the run"
+    rules: ClassVar[Rules] = {
+        "temperature": above(0),
+        "error_rate": between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
+        "searched_error": between(0, 0.5, "(]"),
+        "others": at_least(0),
+    }
     temperature: float = 1.0
     error_rate: float = 0.0
     searched_error: float = 0.5
     others: float = 0.0
+
+
+@dataclass
+class BayesState(BeliefCalibration):
+    """What `magus=bayes` fits on validation sessions: the calibration of the belief, and how far it plans.
+
+    Attributes:
+        depth: how many answers the value of a list looks ahead of its own round, at least 0.
+    """
+
+    called: ClassVar[str] = "what bayes fitted in the run"
+    group: ClassVar[str | None] = "bayes"
+    rules: ClassVar[Rules] = {**BeliefCalibration.rules, "depth": at_least(0)}
     depth: int = 0
-
-    def check(self) -> Self:
-        """The state itself, if all values are in range.
-
-        Raises:
-            ConfigError: naming the value.
-        """
-        check_options(
-            self,
-            "bayes",
-            temperature=above(0),
-            error_rate=between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
-            searched_error=between(0, 0.5, "(]"),
-            others=at_least(0),
-            depth=at_least(0),
-        )
-        return self
 
 
 class ItemMass:

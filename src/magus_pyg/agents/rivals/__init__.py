@@ -1,7 +1,7 @@
 """Rival agents over the same nodes, lists and users: recurrent, max_entropy, crm and ear."""
 
+from magus_pyg.agents.bayes.belief import BeliefCalibration
 from magus_pyg.agents.rivals.base_features import BaseFeatures
-from magus_pyg.agents.rivals.belief_lists import BeliefCalibration
 from magus_pyg.agents.rivals.crm import CRMAgent, fit_crm
 from magus_pyg.agents.rivals.ear import EarAgent, fit_ear
 from magus_pyg.agents.rivals.estimation import EstimationNetwork

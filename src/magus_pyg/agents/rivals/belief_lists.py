@@ -2,52 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
 
-from magus_pyg.agents.bayes.belief import answer_evidence, initial_logit, normalised, searched_evidence
-from magus_pyg.agents.fitted_states import FittedValues
+from magus_pyg.agents.bayes.belief import (
+    BeliefCalibration,
+    answer_evidence,
+    initial_logit,
+    normalised,
+    searched_evidence,
+)
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.rivals.nodes import SessionNodes
-from magus_pyg.options import above, at_least, between, check_options
 from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.protocol import Feedback, SessionView
 
-__all__ = ["BeliefCalibration", "BeliefTracker", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
-
-
-@dataclass
-class BeliefCalibration(FittedValues):
-    """How base scores and answers become a belief; fitted on validation sessions.
-
-    Attributes:
-        temperature: base scores are divided by it before they become probabilities (softmax).
-        error_rate: the share of answers to queries taken to be wrong, in [0, 0.5).
-        searched_error: the share of searched queries that the item in mind does not contain, in (0, 0.5].
-        others: targets of a session beside the one in mind, on average.
-    """
-
-    temperature: float = 1.0
-    error_rate: float = 0.0
-    searched_error: float = 0.5
-    others: float = 0.0
-
-    def check(self) -> Self:
-        """The calibration itself, if all values are in range.
-
-        Raises:
-            ConfigError: naming the value.
-        """
-        check_options(
-            self,
-            temperature=above(0),
-            error_rate=between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
-            searched_error=between(0, 0.5, "(]"),
-            others=at_least(0),
-        )
-        return self
+__all__ = ["BeliefTracker", "Choose", "ListInMaking", "binary_entropy", "make_lists"]
 
 
 class BeliefTracker:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.bayes.belief import BeliefCalibration
 from magus_pyg.agents.fitted_states import AgentState, network_tensors
 from magus_pyg.agents.judging import Judge
-from magus_pyg.agents.rivals.belief_lists import BeliefCalibration, BeliefTracker, ListInMaking, binary_entropy
+from magus_pyg.agents.rivals.belief_lists import BeliefTracker, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState
 from magus_pyg.agents.rivals.policy import PolicyAgent, PolicyNetwork, State
 from magus_pyg.agents.rivals.policy_training import train_policy

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.bayes.belief import normalised
-from magus_pyg.agents.fitted_states import AgentState, FittedValues, network_tensors
+from magus_pyg.agents.bayes.belief import BeliefCalibration, normalised
+from magus_pyg.agents.fitted_states import AgentState, FittedValues, Rules, network_tensors
 from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.rivals.base_features import BaseFeatures
-from magus_pyg.agents.rivals.belief_lists import BeliefCalibration, BeliefTracker, ListInMaking, binary_entropy
+from magus_pyg.agents.rivals.belief_lists import BeliefTracker, ListInMaking, binary_entropy
 from magus_pyg.agents.rivals.crm import session_state
 from magus_pyg.agents.rivals.estimation import EstimationNetwork, fit_estimation, reflect
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, MaxEntropyState, RulePlay
@@ -21,7 +21,8 @@ from magus_pyg.agents.rivals.policy import PolicyAgent, PolicyNetwork, State
 from magus_pyg.agents.rivals.policy_training import train_policy
 from magus_pyg.agents.rivals.rival_options import EarOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
-from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.errors import RunError
+from magus_pyg.options import at_least
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
@@ -114,14 +115,9 @@ class Reflection(FittedValues):
     """Step size and number of steps of the reflection."""
 
     called: ClassVar[str] = "what ear learned"
+    rules: ClassVar[Rules] = {"rate": at_least(0), "steps": at_least(0)}
     rate: float = 0.0
     steps: int = 2
-
-    def check(self) -> Self:
-        """The values themselves; ConfigError where one is out of range."""
-        if not (0.0 <= self.rate < float("inf") and self.steps >= 0):
-            raise ConfigError(f"the reflection of ear must have a finite rate and steps of at least 0 (got {self})")
-        return self
 
 
 class EarAgent(PolicyAgent):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,19 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.bayes.belief import BeliefCalibration
 from magus_pyg.agents.bayes.belief_fitting import fit_temperature, target_log_likelihood
+from magus_pyg.agents.fitted_states import Rules
 from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.agents.rivals.belief_lists import (
-    BeliefCalibration,
     BeliefTracker,
     ListInMaking,
     binary_entropy,
     make_lists,
 )
 from magus_pyg.agents.rivals.nodes import steady
-from magus_pyg.options import at_least, check_options
+from magus_pyg.options import at_least
 from magus_pyg.simulation.prepare import PreparedSessions
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
@@ -42,14 +43,9 @@ class MaxEntropyState(BeliefCalibration):
     """
 
     called: ClassVar[str] = "what max_entropy fitted in the run"
+    rules: ClassVar[Rules] = {**BeliefCalibration.rules, "items": at_least(0)}
     items: int = 0
     ending: bool = True
-
-    def check(self) -> Self:
-        """The state itself; ConfigError where a value is out of range."""
-        super().check()
-        check_options(self, items=at_least(0))
-        return self
 
 
 class EntropyRule:

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
-from magus_pyg.agents.fitted_states import AgentState, FittedValues, network_tensors, read_network
+from magus_pyg.agents.fitted_states import AgentState, FittedValues, Rules, network_tensors, read_network
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes, steady
-from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.errors import RunError
 from magus_pyg.models.kernels.gather_rows import gather_rows
+from magus_pyg.options import above, at_least
 from magus_pyg.random import derive_seed
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import Feedback, Scorer, SessionView
@@ -105,15 +106,10 @@ class RecurrentRanking(FittedValues):
     """How `recurrent` ranks nodes; see `RecurrentAgent`."""
 
     called: ClassVar[str] = "what recurrent learned"
+    rules: ClassVar[Rules] = {"temperature": above(0), "trust": at_least(0)}
     temperature: float = 1.0
     offset: float = 0.0
     trust: float = 1.0
-
-    def check(self) -> Self:
-        """The values themselves; ConfigError where one is out of range."""
-        if not (0.0 < self.temperature < float("inf") and abs(self.offset) < float("inf") and self.trust >= 0.0):
-            raise ConfigError(f"recurrent: temperature must be positive, offset finite, trust at least 0 (got {self})")
-        return self
 
 
 class RecurrentAgent:
