@@ -1,6 +1,7 @@
 """Amazon product reviews, any category: the release of 2014 (McAuley et al. 2015), which the paper uses, and of 2018
 (Ni et al. 2019)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,11 @@ class Amazon(RawDataset[AmazonOptions]):
             raise ConfigError(
                 "dataset=amazon needs a category as in the names of the files: add dataset.category=... such as "
                 "Musical_Instruments"
+            )
+        if not re.fullmatch(r"\w[\w.&-]*", self.options.category, re.ASCII):
+            raise ConfigError(
+                f"dataset.category={self.options.category!r} is no category as in the names of the files: letters, "
+                "digits and _, such as Musical_Instruments"
             )
 
     def download(self) -> None:

@@ -211,7 +211,7 @@ class MovieLensLatestSmall(RawDataset[MovieLensLatestSmallOptions]):
 
     def download(self) -> None:
         """Fetch the archive into the cache folder."""
-        fetch_archive(URL_LATEST_SMALL, None, self.download_dir)
+        fetch_archive(URL_LATEST_SMALL, f"{URL_LATEST_SMALL}.md5", self.download_dir)
 
     def process(self, findings: Findings) -> PreparedData:
         """Read the two files."""
