@@ -18,7 +18,7 @@ from magus_pyg.simulation import Agent, simulate
 from reference import truthful_answer
 
 
-def online(case: Case, session: int, variant: str, options: MagusOptions | None) -> MagusSession:
+def online(case: Case, session: int, variant: str, options: MagusOptions | None, min_items: int) -> MagusSession:
     """The session of a case as a person's own, from {item id: score}."""
     candidates = [item for item in case.sessions.candidates[session].tolist() if item >= 0]
     searched = None
@@ -33,6 +33,7 @@ def online(case: Case, session: int, variant: str, options: MagusOptions | None)
         rounds=case.rounds,
         searched=searched,
         options=options,
+        min_items=min_items,
     )
 
 
@@ -42,17 +43,20 @@ def resume(session: MagusSession, case: Case, number: int, options: MagusOptions
     return MagusSession.resume(case.graph, data, case.matrix[number], options=options)
 
 
+@pytest.mark.parametrize("min_items", [0, 1])
 @pytest.mark.parametrize("between_requests", [False, True])
 @pytest.mark.parametrize("variant", ["none", "base"])
 @given(case=cases(max_sessions=2), options=any_options())
-def test_a_session_is_the_simulation(variant: str, between_requests: bool, case: Case, options: MagusOptions) -> None:
+def test_a_session_is_the_simulation(
+    variant: str, between_requests: bool, min_items: int, case: Case, options: MagusOptions
+) -> None:
     agent: Agent = MagusAgent(case.graph, case.matrix, options)
     if variant == "none":
         agent = ItemsAgent(case.graph, case.matrix)
     watched = Watched(agent)
-    log = simulate(watched, case.sessions, None, case.rounds, case.list_length)
+    log = simulate(watched, case.sessions, None, case.rounds, case.list_length, min_items=min_items)
     for number in range(len(case.sessions)):
-        session = online(case, number, variant, options)
+        session = online(case, number, variant, options, min_items)
         targets = case.targets(number)
         for turn, row in enumerate(log[log["session"] == number].to_dict("records")):
             assert not session.done

@@ -30,6 +30,7 @@ class Judge:
         user: who answers.
         seed: of the user's answers.
         plans: whether agents plan for the rounds left, and so play a run of its own for every K.
+        min_items: as of `simulate`.
     """
 
     def __init__(
@@ -40,15 +41,19 @@ class Judge:
         user: User | None = None,
         seed: int = 0,
         plans: bool = False,
+        min_items: int = 0,
     ) -> None:
         self.sessions, self.rounds, self.list_length = sessions, tuple(rounds), list_length
-        self.user, self.seed, self.plans = user, seed, plans
+        self.user, self.seed, self.plans, self.min_items = user, seed, plans, min_items
 
     def __call__(self, agent: Agent) -> dict[str, float]:
         """RA@K and SA@K for every K, and `objective`, the mean of the SA@K; ties go to the higher mean RA@K."""
         runs = self.rounds if self.plans else (max(self.rounds),)
         log = pd.concat(
-            [simulate(agent, self.sessions, self.user, k, self.list_length, self.seed) for k in runs],
+            [
+                simulate(agent, self.sessions, self.user, k, self.list_length, self.seed, min_items=self.min_items)
+                for k in runs
+            ],
             ignore_index=True,
         )
         metrics = session_metrics(log, self.rounds).mean(numeric_only=True)

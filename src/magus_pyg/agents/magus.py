@@ -14,7 +14,7 @@ from magus_pyg.agents.fitted_states import AgentState, require_keys
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.normalised import NormalisedSpread
-from magus_pyg.agents.ranking import rank_top, scale_to_unit
+from magus_pyg.agents.ranking import rank_list, scale_to_unit
 from magus_pyg.errors import GraphError, RunError
 from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
@@ -201,7 +201,8 @@ class _MagusPlay:
 
     def recommend(self) -> Tensor:
         self.scale()
-        return rank_top(self.y, self.base, self.left, self.view.list_length)  # Eq. (7) and F.2
+        view, is_item = self.view, self.graphs.is_item
+        return rank_list(self.y, self.base, self.left, view.list_length, is_item, view.min_items)  # Eq. (7) and F.2
 
     def update(self, feedback: Feedback) -> None:
         self.scale()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["rank_top", "scale_to_unit"]
+__all__ = ["rank_list", "rank_top", "scale_to_unit"]
 
 
 def rank_top(value: Tensor, tie: Tensor, allowed: Tensor, n: int) -> Tensor:
@@ -32,6 +32,35 @@ def rank_top(value: Tensor, tie: Tensor, allowed: Tensor, n: int) -> Tensor:
         chosen.append(torch.where(best > -torch.inf, slot, -1).squeeze(1))
         left.scatter_(1, slot, -torch.inf)
     return torch.stack(chosen, dim=1)
+
+
+def rank_list(value: Tensor, tie: Tensor, allowed: Tensor, n: int, is_item: Tensor, min_items: int) -> Tensor:
+    """The lists of `rank_top` with at least `min_items` items: the lowest queries give way to the best items beyond.
+
+    Args:
+        value, tie, allowed, n: as of `rank_top`.
+        is_item: bool [M], the slots of items.
+        min_items: at most n; fewer items only where no more are allowed.
+
+    Returns:
+        int64 [B, n], best first, -1 where fewer slots are allowed.
+    """
+    chosen = rank_top(value, tie, allowed, n)
+    if not min_items or not value.shape[1]:
+        return chosen
+    query = (chosen >= 0) & ~is_item[chosen.clamp(min=0)]
+    lack = min_items - ((chosen >= 0) & ~query).sum(1, keepdim=True)
+    if not bool((lack > 0).any()):
+        return chosen
+    beyond = (allowed & is_item).scatter(1, chosen.clamp(min=0), False)  # a list with gaps holds all there are
+    items = rank_top(value, tie, beyond, min_items)
+    place = torch.arange(min_items, device=items.device)
+    items = torch.where(place < lack, items, -1)
+    # From the bottom, as many queries go as items come; these are valued below all that were chosen.
+    gone = query.flip(1).cumsum(1).flip(1) <= (items >= 0).sum(1, keepdim=True)
+    both = torch.cat([torch.where(query & gone, -1, chosen), items], 1)
+    order = torch.argsort((both < 0).to(torch.int64), dim=1, stable=True)[:, :n]
+    return both.gather(1, order)
 
 
 def scale_to_unit(value: Tensor, valid: Tensor) -> Tensor:

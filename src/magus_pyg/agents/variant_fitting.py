@@ -39,7 +39,8 @@ def validation_judge(context: AgentContext, plans: bool) -> Judge:
         sessions = Sessions.none()
     sessions = sessions.take(torch.arange(min(len(sessions), _MOST_SESSIONS)))
     prepared = prepare_sessions(context.graph, sessions, context.model, options.batch_size)
-    return Judge(prepared, options.judged_at, options.list_length, build_user(context.user), context.seed, plans)
+    user = build_user(context.user)
+    return Judge(prepared, options.judged_at, options.list_length, user, context.seed, plans, options.min_items)
 
 
 def fit_plus(context: AgentContext) -> AgentState:

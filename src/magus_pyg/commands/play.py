@@ -43,6 +43,7 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
         searched=searched,
         state=run.state_for(config.magus.name),
         options=config.magus_options,
+        min_items=max(1, config.simulation.min_items),
     )
     console.print(f"user {escape(user_id)}, {config.magus.name}, {config.simulation.rounds} rounds")
     if searched:

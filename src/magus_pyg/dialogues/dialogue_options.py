@@ -40,6 +40,11 @@ class EarSimulation(SimulationOptions):
             raise ConfigError(
                 f"simulation.processes={self.processes}: dialogues of EAR's protocol are played in one process"
             )
+        if self.min_items:
+            raise ConfigError(
+                f"simulation.min_items={self.min_items}: a turn of EAR's protocol is either a question or items; leave "
+                "it out, or take simulation=default"
+            )
         if self.candidates is not None:
             raise ConfigError(
                 f"simulation.candidates={self.candidates!r}: dialogues of EAR's protocol are on the whole catalogue; "

@@ -184,9 +184,9 @@ def _play_share(job: _Job, say: Callable[[str], None], shared: bool) -> Iterator
         began = time.perf_counter()
         horizons = options.judged_at if METHODS[name].plans else [options.rounds]
         logs = [
-            simulate_sharded(agent, share, user, k, options.list_length, config.seed)
+            simulate_sharded(agent, share, user, k, options.list_length, config.seed, min_items=options.min_items)
             if isinstance(share, SessionShare)
-            else simulate(agent, share, user, k, options.list_length, config.seed)
+            else simulate(agent, share, user, k, options.list_length, config.seed, min_items=options.min_items)
             for k in horizons
         ]
         got = [log for log in logs if log is not None]

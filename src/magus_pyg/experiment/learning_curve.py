@@ -138,7 +138,8 @@ def play_with_and_without(
             else:
                 agent = method.build(context, state)
             for k in options.judged_at if method.plans else [options.rounds]:
-                log = simulate(agent, sessions, user, k, options.list_length, config.seed, options.batch_size)
+                played = (user, k, options.list_length, config.seed, options.batch_size, options.min_items)
+                log = simulate(agent, sessions, *played)
                 logs.append(log.assign(learn=way))
     return pd.concat(logs, ignore_index=True)
 

@@ -46,11 +46,12 @@ class MagusSession(OnlineSession):
             if None).
         options: the switches of MAGUS.
         builder: what sessions of this graph share, to be made once where sessions are many.
+        min_items: the fewest items of a list, as long as so many are left: people always see something concrete.
 
     Raises:
         ModelError: scores that are NaN, infinite or of the wrong number.
         GraphError: an unknown item id.
-        SessionError: no candidates, a candidate twice, rounds or list_length below 1.
+        SessionError: no candidates, a candidate twice, rounds, list_length or min_items out of range.
         ConfigError: an unknown variant, or "plus" without a state.
     """
 
@@ -67,13 +68,14 @@ class MagusSession(OnlineSession):
         options: MagusOptions | None = None,
         builder: SessionGraphBuilder | None = None,
         exclude: Iterable[str] = (),
+        min_items: int = 1,
     ) -> None:
         check_variant(variant, state)
         chosen = None if candidates is None else tuple(str(item) for item in candidates)
         left_out = tuple(dict.fromkeys(str(item) for item in exclude))
         nodes, values, chosen = _candidate_scores(graph, scores, chosen, left_out)
         words = read_searched(graph, searched)
-        beginning = Beginning(variant, list_length, rounds, chosen, left_out, words)
+        beginning = Beginning(variant, list_length, rounds, chosen, left_out, words, min_items)
         builder = SessionGraphBuilder(graph) if builder is None else builder
         graphs = builder.build(nodes.unsqueeze(0))
         matrix = torch.zeros((1, n_items(graph)), dtype=torch.float64)
@@ -89,6 +91,7 @@ class MagusSession(OnlineSession):
             rounds=rounds,
             list_length=list_length,
             key=hash_keys(0, user),
+            min_items=min_items,
         )
         self.agent = _make_agent(graph, matrix, variant, state, options)
         super().__init__(graph, beginning)
@@ -173,6 +176,7 @@ class MagusSession(OnlineSession):
             options,
             builder,
             beginning.exclude,
+            beginning.min_items,
         )
         session.take_up(saved, notes)
         return session

@@ -35,7 +35,7 @@ def scores_by_node(graph: HeteroData, scores: Scores) -> tuple[Tensor, Tensor | 
     """
     count = n_items(graph)
     if not isinstance(scores, Mapping | pd.Series):
-        vector = torch.as_tensor(scores).detach()
+        vector = scores.detach() if isinstance(scores, Tensor) else torch.as_tensor(scores, dtype=torch.float64)
         if vector.shape != (count,):
             raise ModelError(f"scores must have one value per item, [{count}], got {list(vector.shape)}")
         return vector, None

@@ -14,6 +14,7 @@ from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, item_id_of, n_items, query_node, words_of
 from magus_pyg.online.node_play import Told
 from magus_pyg.simulation.answers import AnsweredList
+from magus_pyg.simulation.loop import check_lengths
 
 __all__ = ["Beginning", "Named", "NamedAnswer", "NamedTold", "SessionState", "find_named", "named"]
 
@@ -36,9 +37,10 @@ class Beginning:
         candidates: ids of the items to choose from; None for the whole catalogue.
         exclude: ids of items that are not offered.
         searched: the person's searched queries.
+        min_items: the fewest items of a list, as long as so many are left.
 
     Raises:
-        SessionError: rounds or list_length below 1.
+        SessionError: rounds, list_length or min_items out of range.
     """
 
     variant: str
@@ -47,10 +49,10 @@ class Beginning:
     candidates: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     searched: tuple[tuple[Word, ...], ...] = ()
+    min_items: int = 1
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or self.list_length < 1:
-            raise SessionError(f"rounds and list_length must be at least 1, got {self.rounds} and {self.list_length}")
+        check_lengths(self.rounds, self.list_length, self.min_items)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class SessionState:
             "variant": own.variant,
             "list_length": own.list_length,
             "rounds": own.rounds,
+            "min_items": own.min_items,
             "fields": list(self.fields),
             "items": list(self.items),
             "candidates": None if own.candidates is None else list(own.candidates),
@@ -147,6 +150,7 @@ class SessionState:
             None if candidates is None else _texts(candidates, "candidates"),
             _texts(found["exclude"], "exclude"),
             tuple(_words(words, f"searched[{at}]") for at, words in enumerate(_list(found["searched"], "searched"))),
+            _number(found["min_items"], "min_items", 0, length),
         )
         said = tuple(_said(entry, f"said[{at}]", length) for at, entry in enumerate(_list(found["said"], "said")))
         is_open = _truth(found["open"], "open")

@@ -180,6 +180,7 @@ def _told(run: "Run", method: str, variant: str, sessions: "Sessions", session: 
         searched=searched,
         state=run.state_for(variant),
         options=run.magus_options,
+        min_items=options.min_items,
     )
     rounds: list[tuple[dict[int, float], tuple[int, ...], int | None]] = []
     while not played.done:

@@ -106,6 +106,7 @@ def simulate_sharded(
     list_length: int = 3,
     seed: int = 0,
     batch_size: int = 256,
+    min_items: int = 0,
     *,
     group: ProcessGroup | None = None,
     dst: int | None = 0,
@@ -119,7 +120,7 @@ def simulate_sharded(
     Args:
         agent: recommends; made alike in every process.
         sessions: B sessions, the same in every process, or what `prepare_sharded` made of them.
-        user, rounds, list_length, seed: as of `simulate`.
+        user, rounds, list_length, seed, min_items: as of `simulate`.
         batch_size: sessions played at once, where `sessions` is not prepared.
         group: the processes; the default group, or this process alone, if None.
         dst: the rank in the group that gets the record table; None for all.
@@ -137,12 +138,13 @@ def simulate_sharded(
     else:
         prepared, everything = None, sessions
     if isinstance(agent, Learner):
-        log = _simulate_learner(agent, everything, prepared, user, rounds, list_length, seed, batch_size, group)
+        settings = (user, rounds, list_length, seed, min_items)
+        log = _simulate_learner(agent, everything, prepared, settings, batch_size, group)
         return log if dst is None or _place(group)[0] == dst else None
 
     def play() -> pd.DataFrame:
         own = session_share(everything, batch_size, group) if prepared is None else prepared
-        return simulate(agent, own, user, rounds, list_length, seed, batch_size)
+        return simulate(agent, own, user, rounds, list_length, seed, batch_size, min_items)
 
     return _joined(run_together(play, group), group, dst)
 
@@ -151,23 +153,22 @@ def _simulate_learner(
     agent: Learner,
     sessions: Sessions,
     prepared: PreparedSessions | None,
-    user: User,
-    rounds: int,
-    list_length: int,
-    seed: int,
+    settings: tuple[User, int, int, int, int],
     batch_size: int,
     group: ProcessGroup | None,
 ) -> pd.DataFrame:
-    """Every turn is shared out anew, since a user's later sessions need what all users' earlier ones have taught."""
+    """Every turn is shared out anew, since a user's later sessions need what all users' earlier ones have taught.
 
-    run_together(lambda: check_lengths(rounds, list_length), group)
+    `settings`: user, rounds, list_length, seed and min_items, as of `simulate`.
+    """
+    run_together(lambda: check_lengths(settings[1], settings[2], settings[4]), group)
     builder = SessionGraphBuilder(agent.graph) if prepared is None else prepared.builder
 
     def play(chosen: Sessions) -> pd.DataFrame:
         def own() -> pd.DataFrame:
             share = session_share(chosen, batch_size, group)
             batches = prepare_batches(builder, share, agent.scorer, batch_size)
-            return play_batches(agent, builder, batches, user, rounds, list_length, seed)
+            return play_batches(agent, builder, batches, *settings)
 
         log = _joined(run_together(own, group), group, None)
         assert log is not None, "all processes get the answers"

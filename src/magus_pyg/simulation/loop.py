@@ -51,6 +51,7 @@ def simulate(
     list_length: int = 3,
     seed: int = 0,
     batch_size: int = 256,
+    min_items: int = 0,
 ) -> pd.DataFrame:
     """Play sessions: lists are shown and answered until a target item is clicked, the user leaves or rounds are over.
 
@@ -66,6 +67,7 @@ def simulate(
         list_length: N, the length of a list.
         seed: of what users and agents draw.
         batch_size: sessions played at once, where `sessions` is not prepared.
+        min_items: the fewest items of a list, as long as so many are left; 0 for the lists of the paper.
 
     Returns:
         The record table, a row a (session, round) that was played, sorted by session as given, then round: `session`
@@ -75,11 +77,11 @@ def simulate(
         `done` (the session is over after this round: with success, left by the user, or at its last round).
 
     Raises:
-        SessionError: rounds or list_length below 1, candidates outside the graph, an agent that shows a node twice
-            or one that is not there, a user whose answers or targets do not fit what was shown.
+        SessionError: rounds, list_length or min_items out of range, candidates outside the graph, an agent that shows a
+            node twice or one that is not there, a user whose answers or targets do not fit what was shown.
         ModelError: scores that are NaN or infinite.
     """
-    check_lengths(rounds, list_length)
+    check_lengths(rounds, list_length, min_items)
     user = TruthfulUser() if user is None else user
     batches: Iterable[PreparedBatch]
     if isinstance(sessions, PreparedSessions):
@@ -96,18 +98,20 @@ def simulate(
 
         def play(chosen: Sessions) -> pd.DataFrame:
             fresh = prepare_batches(builder, chosen, agent.scorer, batch_size)
-            return play_batches(agent, builder, fresh, user, rounds, list_length, seed)
+            return play_batches(agent, builder, fresh, user, rounds, list_length, seed, min_items)
 
         return play_in_turns(agent.restart, agent.learn, sessions, play)
-    return play_batches(agent, builder, batches, user, rounds, list_length, seed)
+    return play_batches(agent, builder, batches, user, rounds, list_length, seed, min_items)
 
 
-def check_lengths(rounds: int, list_length: int) -> None:
-    """Raise a SessionError unless both are at least 1."""
+def check_lengths(rounds: int, list_length: int, min_items: int = 0) -> None:
+    """Raise a SessionError unless rounds and list_length are at least 1, and a list has room for `min_items` items."""
     if rounds < 1:
         raise SessionError(f"rounds must be at least 1, got {rounds}")
     if list_length < 1:
         raise SessionError(f"list_length must be at least 1, got {list_length}")
+    if not 0 <= min_items <= list_length:
+        raise SessionError(f"min_items must be from 0 to the list_length {list_length}, got {min_items}")
 
 
 def play_batches(
@@ -118,9 +122,11 @@ def play_batches(
     rounds: int,
     list_length: int,
     seed: int,
+    min_items: int = 0,
 ) -> pd.DataFrame:
     """The record table of batches that an agent plays as it is, one after the other; arguments as of `simulate`."""
-    return join_records([_play_batch(agent, builder, batch, user, rounds, list_length, seed) for batch in batches])
+    settings = (user, rounds, list_length, seed, min_items)
+    return join_records([_play_batch(agent, builder, batch, *settings) for batch in batches])
 
 
 def play_in_turns(
@@ -168,11 +174,12 @@ def _play_batch(
     rounds: int,
     list_length: int,
     seed: int,
+    min_items: int,
 ) -> pd.DataFrame:
     graphs, sessions = batch.graphs, batch.sessions
     key = hash_keys(seed, session_ids(sessions))
     view = SessionView(
-        agent.graph, builder, graphs, sessions.user, batch.scores, batch.searched, rounds, list_length, key
+        agent.graph, builder, graphs, sessions.user, batch.scores, batch.searched, rounds, list_length, key, min_items
     )
     play = agent.start(view)
     wanted: Tensor | None = None

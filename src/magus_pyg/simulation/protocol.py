@@ -37,6 +37,7 @@ class SessionView:
         rounds: the rounds a session has at most.
         list_length: N, the length of a list.
         key: int64 [B], a random key of each session that does not depend on how sessions are batched.
+        min_items: the fewest items of a list, as long as so many are left; the other places are the agent's to fill.
     """
 
     graph: HeteroData
@@ -48,6 +49,7 @@ class SessionView:
     rounds: int
     list_length: int
     key: Tensor
+    min_items: int = 0
 
 
 @dataclass(frozen=True)

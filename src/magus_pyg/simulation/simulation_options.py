@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from magus_pyg.data import PARTS
+from magus_pyg.errors import ConfigError
 from magus_pyg.options import at_least, check_options, one_of
 
 __all__ = ["SimulationOptions"]
@@ -15,6 +16,7 @@ class SimulationOptions:
     Attributes:
         rounds: K, the most rounds of a session.
         list_length: N, the length of a list.
+        min_items: the fewest items of a list, as long as so many are left; 0 for the lists of the paper.
         candidates: items of a session, or "all" for the whole catalogue; None: as `sessions.candidates` says.
         at: the K of RA@K and SA@K; those beyond `rounds` are left out, and if none is left, `rounds` itself is taken.
         part: the part of the log that sessions are made from.
@@ -27,6 +29,7 @@ class SimulationOptions:
 
     rounds: int = 5
     list_length: int = 3
+    min_items: int = 0
     candidates: int | str | None = None
     at: list[int] = field(default_factory=lambda: [3, 5])
     part: str = "test"
@@ -40,6 +43,9 @@ class SimulationOptions:
         counts = ("rounds", "list_length", "at", "batch_size", "resamples", "processes")
         rules = {"searches": at_least(0), "candidates": at_least(1, "all"), "part": one_of(PARTS)}
         check_options(self, "simulation", **dict.fromkeys(counts, at_least(1)), **rules)
+        if not 0 <= self.min_items <= self.list_length:
+            length = f"simulation.list_length={self.list_length}"
+            raise ConfigError(f"simulation.min_items must be from 0 to {length} (got {self.min_items})")
 
     @property
     def judged_at(self) -> list[int]:

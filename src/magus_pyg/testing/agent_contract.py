@@ -1,6 +1,7 @@
 """What every agent must do: an agent's test class inherits `AgentContract` and says how the agent is made."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -93,11 +94,13 @@ class AgentContract:
         assert agent.name
         assert agent.graph["node"].num_nodes > len(ITEMS)
 
-    @pytest.mark.parametrize("list_length", [1, 3, 50])
-    def test_lists_are_full_until_no_node_is_left_and_none_returns(self, agent: Agent, list_length: int) -> None:
+    @pytest.mark.parametrize(("list_length", "min_items"), [(1, 0), (3, 0), (50, 0), (1, 1), (3, 1), (3, 2), (3, 3)])
+    def test_lists_are_full_until_no_node_is_left_and_none_returns(
+        self, agent: Agent, list_length: int, min_items: int
+    ) -> None:
         """50 is longer than any session: the first list holds all that can be shown."""
         rounds = 40 if list_length < 50 else 3
-        view = view_of(agent, small_sessions(), rounds, list_length)
+        view = replace(view_of(agent, small_sessions(), rounds, list_length), min_items=min_items)
         play, graphs, user = agent.start(view), view.graphs, AsksOnly()
         left = graphs.valid.clone() if self.shows_queries else graphs.valid & graphs.is_item
         for number in range(rounds):
@@ -109,8 +112,10 @@ class AgentContract:
             assert bool(left[row, shown[present]].all()), "a node returns, or is none of the session"
             assert torch.equal(present.sum(1), left.sum(1).clamp(max=list_length))
             assert torch.equal(present, torch.arange(list_length) < present.sum(1, keepdim=True))  # gaps at the end
-            left[row, shown[present]] = False
             is_item = graphs.is_item[shown.clamp(min=0)] & present
+            items_left = (left & graphs.is_item).sum(1)
+            assert bool((is_item.sum(1) >= items_left.clamp(max=min_items)).all()), "fewer items than `min_items`"
+            left[row, shown[present]] = False
             nothing = torch.zeros_like(shown)
             answer = user.answer(ShownList(present, is_item, nothing, nothing[:, 0], number, view.key))
             active = torch.ones(len(shown), dtype=torch.bool)

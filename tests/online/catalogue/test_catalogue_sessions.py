@@ -10,7 +10,7 @@ from catalogues import APPLE_FIELDS, apple_table, catalogues
 from catalogues import Catalogue as Table
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_geometric.data import HeteroData
+from online_cases import any_scores, learned, shop
 
 import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors, MagusOptions
@@ -30,20 +30,6 @@ SWITCHES = [
     MagusOptions(clamp=True),
     MagusOptions(clamp=True, negative="signed_both", minus_scale=0.0),
 ]
-
-
-def shop(n: int, seed: int, values: int = 5) -> HeteroData:
-    """A catalogue of n items of up to four words."""
-    random = np.random.default_rng(seed)
-    fields = {name: random.integers(0, values, n) for name in ("kind", "brand", "size", "offer")}
-    table = pd.DataFrame({"item_id": [f"i{number}" for number in range(n)]})
-    for name, value in fields.items():
-        table[name] = np.where(random.random(n) < 0.8, np.char.add(name, value.astype(str)), "")
-    return mp.build_relational_graph(table, list(fields), max_words=3, materialize=False)
-
-
-def any_scores(graph: HeteroData, seed: int) -> torch.Tensor:
-    return torch.rand(n_items(graph), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def play_both(one: OnlineSession, other: OnlineSession, seed: int, not_care: bool = False) -> int:
@@ -87,13 +73,6 @@ def test_any_small_catalogue(table: Table, seed: int, data: st.DataObject) -> No
         whole = Catalogue(graph, variant).session(scores, list_length=data.draw(st.integers(1, 3)), rounds=3)
         few = mp.MagusSession(graph, scores, variant=variant, list_length=whole.list_length, rounds=3)
         play_both(few, whole, seed, not_care=True)
-
-
-def learned(graph: HeteroData, seed: int, refusal: float = 0.3) -> EdgeFactors:
-    generator = torch.Generator().manual_seed(seed)
-    positive = torch.rand((n_nodes(graph), 3), generator=generator, dtype=torch.float64)
-    negative = torch.rand((n_nodes(graph), 2), generator=generator, dtype=torch.float64)
-    return EdgeFactors(positive, negative, minus_scale=0.5, refusal=refusal)
 
 
 @pytest.mark.parametrize("seed", range(4))

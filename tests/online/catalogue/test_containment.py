@@ -12,8 +12,7 @@ import magus_pyg as mp
 from magus_pyg.graph import RelationalTrees, item_queries, n_items, n_nodes
 from magus_pyg.online.catalogue import containment as catalogue_index
 from magus_pyg.online.catalogue.containment import CatalogueIndex
-from magus_pyg.online.catalogue.first_guess import contenders, query_sums
-from magus_pyg.online.catalogue.sparse_play import best_nodes
+from magus_pyg.online.catalogue.first_guess import best_nodes, contenders, query_sums
 
 
 def index_of(table: Table) -> CatalogueIndex:

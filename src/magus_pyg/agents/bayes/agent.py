@@ -135,6 +135,7 @@ class _BayesPlay:
             self.agent.exact,
             logit.argsort(dim=1, descending=True, stable=True),
             self.beam,
+            self.view.min_items,
         )
         return self._as_lists(plan, belief, logit)
 

@@ -23,6 +23,7 @@ class PlanSettings:
     others: float = 0.0
     exact: bool = False
     beam: int = 1
+    min_items: int = 0
 
 
 class Asking:

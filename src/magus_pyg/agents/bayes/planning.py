@@ -63,6 +63,7 @@ def plan_lists(
     exact: bool = False,
     order: Tensor | None = None,
     beam: int = 1,
+    min_items: int = 0,
 ) -> Plan:
     """Plan a list of each session.
 
@@ -77,6 +78,7 @@ def plan_lists(
         exact: value choices by `branch_values_dense` (B·G·C), not by `branch_values_sparse`; the values are the same.
         order: int64 [B, C], the item slots by falling belief; made where not given.
         beam: how many first queries of a list are tried with the best that can follow them.
+        min_items: only lists with at least so many places for items are planned.
     """
     n_sessions = belief.shape[0]
     if order is None:
@@ -93,7 +95,7 @@ def plan_lists(
     rows = torch.nonzero(asks).flatten()
     if not rows.numel():
         return plan
-    settings = PlanSettings(n, m, error_rate, others, exact, beam)
+    settings = PlanSettings(n, m, error_rate, others, exact, beam, min_items)
     planner = _Planner(units, order, choices, allowed, settings)
     for part in planner.parts(rows):
         _write(plan, part, planner.plan(part))
@@ -138,7 +140,7 @@ class _Planner:
         """The best list of chosen sessions."""
         asking = Asking(self.choices, self.settings, rows, self.units[rows], self.order[rows])
         plans = [self._items_only(asking)]
-        fewest = max(0, self.n - _MOST_QUERIES)
+        fewest = max(self.settings.min_items, self.n - _MOST_QUERIES)
         plans += [self._with_items(asking, self.allowed[rows], k) for k in range(self.n - 1, fewest - 1, -1)]
         value = torch.stack([plan.value for plan in plans])
         # The first of equals has the most items: a query must be worth something.

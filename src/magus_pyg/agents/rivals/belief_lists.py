@@ -126,7 +126,8 @@ def make_lists(tracker: BeliefTracker, choose: Choose) -> Tensor:
 
     An answer to a list is its first node that fits (an item before any query), so the next node is weighed on what is
     left if those before it do not fit. Shown are items and queries by falling probability of a click; queries keep
-    the order in which they were chosen.
+    the order in which they were chosen. Once the places left are as many as the items that `min_items` still asks for,
+    items alone can be chosen.
 
     Args:
         tracker: the sessions.
@@ -141,8 +142,10 @@ def make_lists(tracker: BeliefTracker, choose: Choose) -> Tensor:
     length = tracker.view.list_length
     making = ListInMaking(nodes, belief, mass, belief, mass, free, 0, length, tracker.rounds_left)
     chosen, clicks = [], []
+    missing = (free & nodes.is_item).sum(1, keepdim=True).clamp(max=tracker.view.min_items)
     for step in range(length):
         making.step = step
+        making.free = free & (nodes.is_item | (missing < length - step))
         place = choose(making)
         chosen.append(place)
         at = place.clamp(min=0).unsqueeze(1)
@@ -154,7 +157,8 @@ def make_lists(tracker: BeliefTracker, choose: Choose) -> Tensor:
         clicks.append(torch.where(place >= 0, click, -torch.inf))
         making.rest = making.rest.masked_fill(nodes.covers(place), 0.0)
         making.rest_mass = nodes.mass(making.rest)
-        making.free = making.free & ~_one_hot(place, making.free.shape[1])
+        free = free & ~_one_hot(place, free.shape[1])
+        missing = missing - ((place >= 0) & (place < nodes.n_items)).to(torch.int64).unsqueeze(1)
     if not chosen:
         return torch.zeros((len(belief), 0), dtype=torch.int64)
     places, value = torch.stack(chosen, 1), torch.stack(clicks, 1)

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents.bayes.belief import initial_logit, normalised
 from magus_pyg.agents.fitted_states import AgentState, FittedValues, Rules, network_tensors, read_network
 from magus_pyg.agents.items import mark_shown
-from magus_pyg.agents.ranking import rank_top
+from magus_pyg.agents.ranking import rank_list
 from magus_pyg.agents.rivals.base_features import BaseFeatures
 from magus_pyg.agents.rivals.nodes import SessionNodes, steady
 from magus_pyg.errors import RunError
@@ -241,7 +241,8 @@ class RecurrentPlay:
             self.value = value
             if self.noise is not None:
                 value = value + self.noise
-            places = rank_top(value, self.prior, self.free(), self.view.list_length)
+            length, least = self.view.list_length, self.view.min_items
+            places = rank_list(value, self.prior, self.free(), length, self.nodes.is_item, least)
             return self.nodes.fill(self.nodes.slots_of(places), self.left, self.value[:, : self.nodes.n_items])
 
     def update(self, feedback: Feedback) -> None:

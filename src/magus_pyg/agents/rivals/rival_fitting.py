@@ -120,6 +120,7 @@ def _lessons(context: AgentContext, batch_size: int, plans: bool) -> _Lessons:
         tuple(context.simulation.judged_at),
         context.simulation.list_length,
         context.seed,
+        context.simulation.min_items,
     )
     return _Lessons(sessions, fit_belief_calibration(sessions.prepared).temperature, _judge(context, plans))
 
@@ -145,7 +146,8 @@ def _validation(context: AgentContext) -> PreparedSessions:
 
 def _judge(context: AgentContext, plans: bool) -> Judge:
     options, user = context.simulation, build_user(context.user)
-    return Judge(_validation(context), options.judged_at, options.list_length, user, context.seed, plans)
+    judged = (options.judged_at, options.list_length, user, context.seed, plans, options.min_items)
+    return Judge(_validation(context), *judged)
 
 
 def _features(context: AgentContext, name: str) -> BaseFeatures:

@@ -92,6 +92,7 @@ class TrainingSessions:
     rounds: tuple[int, ...] = (3, 5)
     list_length: int = 3
     seed: int = 0
+    min_items: int = 0
 
     def __post_init__(self) -> None:
         if not len(self.prepared):
@@ -112,10 +113,11 @@ class TrainingSessions:
         rounds: tuple[int, ...] = (3, 5),
         list_length: int = 3,
         seed: int = 0,
+        min_items: int = 0,
     ) -> "TrainingSessions":
         """Prepare sessions with given scores (see `prepare_scored`)."""
         prepared = prepare_scored(graph, sessions, scores, batch_size)
-        return cls(prepared, user or TruthfulUser(), rounds, list_length, seed)
+        return cls(prepared, user or TruthfulUser(), rounds, list_length, seed, min_items)
 
     def epoch(self, generator: torch.Generator, most: int) -> Iterator[tuple[PreparedBatch, int]]:
         """The batches in a random order, `most` of them at most, each with a number of rounds."""
@@ -138,6 +140,7 @@ class TrainingSessions:
             rounds,
             self.list_length,
             key,
+            self.min_items,
         )
 
 

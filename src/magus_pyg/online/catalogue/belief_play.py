@@ -120,11 +120,14 @@ class BayesPlay:
         state: what was fitted.
         rounds, list_length: K and N.
         width: among how many items lists are planned.
+        min_items: the fewest items of a list.
     """
 
-    def __init__(self, prior: Prior, state: BayesState, rounds: int, list_length: int, width: Width) -> None:
+    def __init__(
+        self, prior: Prior, state: BayesState, rounds: int, list_length: int, width: Width, min_items: int
+    ) -> None:
         self.prior, self.index, self.state = prior, prior.index, state
-        self.rounds, self.list_length, self.width = rounds, list_length, width
+        self.rounds, self.list_length, self.width, self.min_items = rounds, list_length, width, min_items
         self.agent = BayesAgent(prior.index.graph, prior.logit.unsqueeze(0), state)
         self.evidence: list[_Evidence] = []
         self.shown: list[int] = []
@@ -208,6 +211,7 @@ class BayesPlay:
             rounds=self.rounds,
             list_length=self.list_length,
             key=user,
+            min_items=self.min_items,
         )
         left = graphs.valid & ~torch.isin(graphs.node, torch.tensor(self.shown, dtype=torch.int64, device=items.device))
         asked = partial(self._asked, items)

@@ -249,6 +249,7 @@ class Catalogue:
         searched: Sequence[Sequence[Wording]] | None = None,
         candidates: Sequence[str] | None = None,
         exclude: Iterable[str] = (),
+        min_items: int = 1,
     ) -> OnlineSession:
         """A session with one person: over the whole catalogue, or with `candidates` over a retrieval list.
 
@@ -260,19 +261,20 @@ class Catalogue:
             searched, exclude: as for `start`.
             candidates: ids of the items to choose from (a retrieval list): the session then is a `MagusSession` over
                 those of them that are on offer.
+            min_items: the fewest items of a list, as long as so many are left.
 
         Raises:
-            SessionError: rounds or list_length below 1, no candidates, `searched`, `exclude` and `candidates` beside a
-                `Start`, which already says them, or a `Start` of another catalogue.
+            SessionError: rounds, list_length or min_items out of range, no candidates, `searched`, `exclude` and
+                `candidates` beside a `Start`, which already says them, or a `Start` of another catalogue.
             others: as for `start`.
         """
         exclude = list(exclude)
         if isinstance(scores, Start):
             if searched is not None or candidates is not None or exclude:
                 raise SessionError("give searched, candidates and exclude to start(), not beside what it made")
-            return CatalogueSession(self, scores, list_length, rounds)
+            return CatalogueSession(self, scores, list_length, rounds, min_items)
         if candidates is None:
-            return CatalogueSession(self, self.start(scores, searched, exclude), list_length, rounds)
+            return CatalogueSession(self, self.start(scores, searched, exclude), list_length, rounds, min_items)
         edition, listed = self.edition, [str(item) for item in candidates]
         if edition.removed is not None:
             gone = edition.removed[item_nodes(edition.index.graph, listed).to(edition.removed.device)].tolist()
@@ -289,6 +291,7 @@ class Catalogue:
             options=self.options,
             builder=edition.index.builder,
             exclude=exclude,
+            min_items=min_items,
         )
 
     def resume(self, data: object, scores: Scores | Start, list_length: int | None = None) -> OnlineSession:
@@ -316,15 +319,14 @@ class Catalogue:
                 raise SessionError(
                     "the state has other candidates, exclusions or searched queries than what start() made"
                 )
-            session = self.session(scores, begun.list_length, begun.rounds)
+            session = self.session(scores, begun.list_length, begun.rounds, min_items=begun.min_items)
         else:
-            session = self.session(
-                scores, begun.list_length, begun.rounds, begun.searched, begun.candidates, begun.exclude
-            )
+            given = (begun.searched, begun.candidates, begun.exclude, begun.min_items)
+            session = self.session(scores, begun.list_length, begun.rounds, *given)
         session.take_up(saved, notes)
         return session
 
-    def play(self, start: Start, list_length: int, rounds: int) -> NodePlay:
+    def play(self, start: Start, list_length: int, rounds: int, min_items: int = 1) -> NodePlay:
         """A session without its history, for those who keep that themselves.
 
         Raises:
@@ -333,12 +335,12 @@ class Catalogue:
         if start.edition.origin is not self.edition.origin:
             raise SessionError("what start() made is of another catalogue: make one of this catalogue")
         if isinstance(start.first, Prior):
-            return BayesPlay(start.first, self.belief, rounds, list_length, self.width)
+            return BayesPlay(start.first, self.belief, rounds, list_length, self.width, min_items)
         if self.variant == "none":
             return ItemsPlay(start.first, list_length)
         options, edition = self.options, start.edition
         refusals = options.refusals(0.0 if edition.factors is None else edition.factors.refusal)
-        switches = Switches(list_length, refusals, options.clamp)
+        switches = Switches(list_length, refusals, options.clamp, min_items)
         if edition.weights is not None or options.clamp:
             return DensePlay(start.first, switches, edition.weights)
         return SparsePlay(start.first, switches)
@@ -358,9 +360,9 @@ def _checked(options: MagusOptions) -> MagusOptions:
 class CatalogueSession(OnlineSession):
     """A session with one person over a whole catalogue; made by `Catalogue.session` and `Catalogue.resume`."""
 
-    def __init__(self, catalogue: Catalogue, start: Start, list_length: int, rounds: int) -> None:
+    def __init__(self, catalogue: Catalogue, start: Start, list_length: int, rounds: int, min_items: int) -> None:
         self._catalogue, self._start = catalogue, start
-        beginning = Beginning(catalogue.variant, list_length, rounds, None, start.exclude, start.searched)
+        beginning = Beginning(catalogue.variant, list_length, rounds, None, start.exclude, start.searched, min_items)
         super().__init__(start.edition.index.graph, beginning)
 
     def __repr__(self) -> str:
@@ -370,7 +372,7 @@ class CatalogueSession(OnlineSession):
         start = self._start
         if tuple(searched) != self._searched:
             start = self._catalogue.restart(start, searched)
-        return self._catalogue.play(start, self.list_length, self.rounds)
+        return self._catalogue.play(start, self.list_length, self.rounds, self.beginning.min_items)
 
     def _nodes(self) -> Tensor:
         active = self._start.active

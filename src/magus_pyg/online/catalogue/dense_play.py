@@ -12,8 +12,17 @@ from torch import Tensor
 from magus_pyg.agents import EdgeFactors
 from magus_pyg.errors import GraphError
 from magus_pyg.online.catalogue.containment import CatalogueIndex, Containment
-from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, lift, order_nodes, read_scores, unit_scores
-from magus_pyg.online.catalogue.sparse_play import Switches, best_nodes
+from magus_pyg.online.catalogue.first_guess import (
+    Guess,
+    active_nodes,
+    best_nodes,
+    keep_items,
+    lift,
+    order_nodes,
+    read_scores,
+    unit_scores,
+)
+from magus_pyg.online.catalogue.sparse_play import Switches
 from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
@@ -160,7 +169,13 @@ class DensePlay:
         some = best_nodes(values, self.switches.list_length)
         best = order_nodes(self.guess, some, values[some])[: self.switches.list_length]
         self.y[self.shown] = kept
-        return best
+        items = self.y[: self.index.n_items]
+        return keep_items(
+            self.guess,
+            best,
+            self.switches.min_items,
+            lambda lack: self.guess.next_items(lack, torch.cat([self.shown, best]), items),
+        )
 
     def update(self, answer: AnsweredList) -> None:
         """Take in an answer; see `NodePlay`."""

@@ -1,6 +1,7 @@
 """The first guess over a whole catalogue (Eqs. 2, 4 and 5): one pass over R+, shared by all who have these scores."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,9 +14,11 @@ from magus_pyg.online.catalogue.containment import CatalogueIndex
 __all__ = [
     "Guess",
     "active_nodes",
+    "best_nodes",
     "contenders",
     "first_guess",
     "item_scores",
+    "keep_items",
     "lift",
     "order_nodes",
     "query_sums",
@@ -58,6 +61,36 @@ class Guess:
     def best(self) -> Tensor:
         """int64: the best nodes in order; it ends before the first node whose equals might be missing."""
         return self._end(largest=True)
+
+    @cached_property
+    def best_items(self) -> Tensor:
+        """int64: likewise the best items."""
+        return self._items.best
+
+    @property
+    def _items(self) -> "Guess":
+        """The items alone."""
+        count = self.index.n_items
+        return replace(self, y=self.y[:count], active=None if self.active is None else self.active[:count])
+
+    def next_items(self, n: int, out: Tensor, y: Tensor | None = None) -> Tensor:
+        """int64: the n best items in order, but for those in `out`.
+
+        Args:
+            n: at least 1.
+            out: int64, nodes that are left out.
+            y: float64 [I], other scores than those of the guess.
+        """
+        if y is None:
+            best = self.best_items[~torch.isin(self.best_items, out)][:n]
+            if best.numel() == n:
+                return best
+        y = self.y[: self.index.n_items].clone() if y is None else y.clone()
+        y[out[out < self.index.n_items]] = -torch.inf
+        if self.active is not None:
+            y[~self.active[: self.index.n_items]] = -torch.inf
+        some = best_nodes(y, n)
+        return order_nodes(self, some, y[some])[:n]
 
     @cached_property
     def extremes(self) -> Tensor:
@@ -110,6 +143,37 @@ def contenders(values: Tensor, n: int, largest: bool = True) -> Tensor:
     inside = torch.arange(_BLOCK, device=values.device)
     rest = torch.arange(blocks * _BLOCK, values.numel(), device=values.device)
     return torch.cat([(kept * _BLOCK + inside).view(-1), rest])
+
+
+def best_nodes(values: Tensor, n: int) -> Tensor:
+    """int64, ascending: the places of the n highest values and of all that equal the n-th; -inf is none."""
+    if values.numel() <= n:
+        return torch.nonzero(values > -torch.inf).flatten()
+    if not n:
+        return torch.zeros(0, dtype=torch.int64, device=values.device)
+    places = contenders(values, n)
+    inside = values[places]
+    last = torch.topk(inside, n, sorted=False).values.min()
+    return places[(inside >= last) & (inside > -torch.inf)]
+
+
+def keep_items(guess: Guess, chosen: Tensor, min_items: int, beyond: Callable[[int], Tensor]) -> Tensor:
+    """A list with at least `min_items` items: its lowest queries give way to the best items beyond it.
+
+    Args:
+        guess: of the catalogue.
+        chosen: int64 [n], the best nodes in order.
+        min_items: fewer items only where there are no more.
+        beyond: gives the best items, at most so many, that are neither in the list nor were shown.
+    """
+    queries = torch.nonzero(chosen >= guess.index.n_items).flatten()
+    lack = min_items - (chosen.numel() - queries.numel())
+    if lack <= 0:
+        return chosen
+    items = beyond(lack)
+    kept = torch.ones_like(chosen, dtype=torch.bool)
+    kept[queries[queries.numel() - items.numel() :]] = False
+    return torch.cat([chosen[kept], items])
 
 
 def order_nodes(guess: Guess, nodes: Tensor, values: Tensor) -> Tensor:

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import SessionError
-from magus_pyg.online.catalogue.first_guess import Guess, order_nodes
-from magus_pyg.online.catalogue.sparse_play import best_nodes
+from magus_pyg.online.catalogue.first_guess import Guess
 from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["ItemsPlay"]
@@ -28,14 +27,7 @@ class ItemsPlay:
 
     def recommend(self) -> Tensor:
         """The next list; see `NodePlay`."""
-        best = self.guess.best[~torch.isin(self.guess.best, self.shown)][: self.list_length]
-        if best.numel() == self.list_length:
-            return best
-        active = self.guess.active
-        left = self.guess.y.clone() if active is None else torch.where(active, self.guess.y, -torch.inf)
-        left[self.shown] = -torch.inf
-        some = best_nodes(left, self.list_length)
-        return order_nodes(self.guess, some, left[some])[: self.list_length]
+        return self.guess.next_items(self.list_length, self.shown)
 
     def update(self, answer: AnsweredList) -> None:
         """Take in an answer; see `NodePlay`."""

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from magus_pyg.agents.magus_options import Refusals
-from magus_pyg.online.catalogue.first_guess import Guess, contenders, order_nodes
+from magus_pyg.online.catalogue.first_guess import Guess, best_nodes, keep_items, order_nodes
 from magus_pyg.simulation.answers import AnsweredList
 
-__all__ = ["SparsePlay", "Switches", "best_nodes"]
+__all__ = ["SparsePlay", "Switches"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class Switches:
         list_length: N.
         refusals: what refused nodes do.
         clamp: Eq. (9) as printed, bounded to [0, 1].
+        min_items: the fewest items of a list.
     """
 
     list_length: int
     refusals: Refusals
     clamp: bool = False
+    min_items: int = 1
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,19 @@ class SparsePlay:
         some = best_nodes(values, n)
         nodes = torch.cat([best, touched[some]])
         value = torch.cat([self.guess.y[best] + self.offset, values[some]])
-        return order_nodes(self.guess, nodes, value)[:n]
+        chosen = order_nodes(self.guess, nodes, value)[:n]
+        return keep_items(
+            self.guess, chosen, self.switches.min_items, lambda lack: self._next_items(lack, chosen, touched, values)
+        )
+
+    def _next_items(self, n: int, chosen: Tensor, touched: Tensor, values: Tensor) -> Tensor:
+        """The n best items that are neither shown nor chosen, of the untouched and the touched ones."""
+        untouched = self.guess.next_items(n, torch.cat([self.shown, self.held, touched, chosen]))
+        inside = (touched < self.index.n_items) & ~torch.isin(touched, chosen)
+        touched, values = touched[inside], values[inside]
+        some = best_nodes(values, n)
+        nodes = torch.cat([untouched, touched[some]])
+        return order_nodes(self.guess, nodes, torch.cat([self.guess.y[untouched] + self.offset, values[some]]))[:n]
 
     def scale(self) -> None:
         """Eq. (6); see `NodePlay`."""
@@ -225,15 +239,3 @@ class SparsePlay:
         row, column = torch.nonzero(nodes.unsqueeze(1) == self.held, as_tuple=True)
         value[row] = self.held_value[column]
         return value
-
-
-def best_nodes(values: Tensor, n: int) -> Tensor:
-    """int64, ascending: the places of the n highest values and of all that equal the n-th; -inf is none."""
-    if values.numel() <= n:
-        return torch.nonzero(values > -torch.inf).flatten()
-    if not n:
-        return torch.zeros(0, dtype=torch.int64, device=values.device)
-    places = contenders(values, n)
-    inside = values[places]
-    last = torch.topk(inside, n, sorted=False).values.min()
-    return places[(inside >= last) & (inside > -torch.inf)]

@@ -1,0 +1,103 @@
+"""Words told outside a list, worked by hand, and how they and `min_items` rank."""
+
+from math import log
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from catalogues import APPLE_FIELDS
+
+import magus_pyg as mp
+from magus_pyg.agents import MagusOptions
+from magus_pyg.agents.ranking import rank_list
+from magus_pyg.graph import build_relational_graph
+from magus_pyg.online import OnlineSession
+
+# Items A 0 (macbook, pro, grey), B 1 (airpods), C 2 (iphone, pro); airpods 3, iphone 4, macbook 5, pro 6, grey 7.
+BASE = [7.0, 4.0, 8.0]
+BELIEF = [log(0.5), log(0.25), log(0.25)]
+# After Eqs. (2), (4) and (6): 2S - T of the queries is -7/4, 1/4, -1/4, 7/4 and -1/4.
+GUESS = {0: 5 / 7, 1: 1 / 2, 2: 11 / 14, 3: 0.0, 4: 4 / 7, 5: 3 / 7, 6: 1.0, 7: 3 / 7}
+
+
+def session(kind: str, table: pd.DataFrame, variant: str, **options: Any) -> OnlineSession:
+    graph = build_relational_graph(table, APPLE_FIELDS, max_words=1)
+    scores = BELIEF if variant == "bayes" else BASE
+    switches = MagusOptions(**options)
+    if kind == "catalogue":
+        return mp.Catalogue(graph, variant, options=switches).session(scores, list_length=2)
+    return mp.MagusSession(graph, scores, variant, list_length=2, options=switches)
+
+
+both = pytest.mark.parametrize("kind", ["session", "catalogue"])
+
+
+@both
+def test_a_wanted_word_by_hand(apple: pd.DataFrame, kind: str) -> None:
+    """Eq. (9) with 1 - 2e = 0.6: A and C contain pro; B and airpods have no item with it."""
+    told = session(kind, apple, "base")
+    told.tell("pro")
+    expected = GUESS | {0: 5 / 7 + 0.6, 2: 11 / 14 + 0.6, 1: -0.1, 3: -0.6}
+    assert told.node_scores() == pytest.approx(expected)
+    assert [entry.node for entry in told.recommend()] == [2, 0]  # pro, at 1, was told
+    reasons = {entry.kind: entry for entry in told.explain(0)}
+    assert reasons["told"].change == pytest.approx(0.6)
+    assert str(reasons["told"]) == "+0.600  told pro in round 1"
+
+
+@both
+@pytest.mark.parametrize(("negative", "raised"), [("zero", 0.0), ("signed", 0.0), ("signed_both", 0.6)])
+def test_an_unwanted_word_by_hand(apple: pd.DataFrame, kind: str, negative: str, raised: float) -> None:
+    told = session(kind, apple, "base", negative=negative)
+    told.tell("pro", liked=False)
+    expected = GUESS | {0: 5 / 7 - 0.6, 2: 11 / 14 - 0.6, 1: 0.5 + raised, 3: raised}
+    assert told.node_scores() == pytest.approx(expected)
+    assert str(told.explain(2)[-1]) == "-0.600  told not pro in round 1"
+
+
+@both
+@pytest.mark.parametrize(("liked", "masses"), [(True, [0.4, 0.05, 0.2]), (False, [0.1, 0.2, 0.05])])
+def test_a_belief_by_hand(apple: pd.DataFrame, kind: str, liked: bool, masses: list[float]) -> None:
+    """Bayes' rule with 0.8 and 0.2."""
+    told = session(kind, apple, "bayes")
+    told.tell("pro", liked=liked)
+    belief = [mass / sum(masses) for mass in masses]
+    assert [told.node_scores()[item] for item in range(3)] == pytest.approx(belief)
+    assert told.node_scores()[6] == pytest.approx(belief[0] + belief[2])
+    (reason,) = told.explain(1)
+    assert (reason.kind, reason.liked, reason.node, reason.round) == ("told", liked, 6, 1)
+    assert reason.change == pytest.approx(-log(4) if liked else log(4))
+
+
+@both
+def test_the_normalised_propagation_holds_a_word_at_its_probability(apple: pd.DataFrame, kind: str) -> None:
+    if kind == "catalogue":
+        return
+    for liked, label in ((True, 0.8), (False, 0.2)):
+        told = session(kind, apple, "base", propagation="normalised")
+        told.tell("pro", liked=liked)
+        assert told.node_scores()[6] == pytest.approx(label)
+
+
+def test_a_word_of_no_candidate_says_nothing(apple: pd.DataFrame) -> None:
+    graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
+    one = mp.MagusSession(graph, {"A": 7.0, "C": 8.0}, candidates=["A", "C"])
+    before = one.node_scores()
+    assert one.tell("airpods") == (("line", "airpods"),)
+    assert one.node_scores() == before
+    assert one.to_dict()["said"] == [{"told": [["line", "airpods"]], "liked": True}]
+
+
+def test_the_lowest_queries_give_way_to_the_best_items() -> None:
+    is_item = torch.tensor([True, True, True, False, False, False])
+    value = torch.tensor([[0.1, 0.3, 0.2, 0.9, 0.8, 0.7], [0.1, 0.95, 0.2, 0.9, 0.8, 0.7]], dtype=torch.float64)
+    allowed = torch.ones_like(value, dtype=torch.bool)
+    tie = torch.zeros_like(value)
+    expected = {0: [[3, 4, 5], [1, 3, 4]], 1: [[3, 4, 1], [1, 3, 4]], 2: [[3, 1, 2], [1, 3, 2]], 3: [[1, 2, 0]] * 2}
+    for least, lists in expected.items():
+        assert rank_list(value, tie, allowed, 3, is_item, least).tolist() == lists
+    allowed[:, 1:3] = False
+    assert rank_list(value, tie, allowed, 3, is_item, 2).tolist() == [[3, 4, 0], [3, 4, 0]]
+    allowed[:, 4:] = False
+    assert rank_list(value, tie, allowed, 3, is_item, 2).tolist() == [[3, 0, -1], [3, 0, -1]]
