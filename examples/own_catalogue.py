@@ -26,7 +26,7 @@ while not session.done:
     shown = session.recommend()
     print(f"round {session.round}:", "; ".join(str(entry) for entry in shown))
     milk = next((entry for entry in shown if entry.kind == "query" and "milk" in map(str, entry.words)), None)
-    session.feedback(clicked=None if milk is None else milk.node)
+    session.feedback(clicked=milk)
 
 # Many sessions at once: users, their candidates (rows of the item table), and which of them they want.
 user_item_scores = torch.rand(4, len(items), generator=torch.Generator().manual_seed(0))

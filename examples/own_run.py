@@ -32,6 +32,6 @@ for entry in session.recommend():
     print(entry.kind, entry, round(entry.score, 3))
 session.feedback(clicked=None)
 state = json.dumps(session.to_dict())  # what it began with and the answers, to be kept between two requests
-scores = run.user_scores(run.user_ids[0])
-again = mp.MagusSession.resume(run.graph, json.loads(state), scores, state=run.session_state, options=run.magus_options)
+catalogue = mp.Catalogue.from_run(run)  # what all people share, made once a process
+again = catalogue.resume(json.loads(state), run.scores(run.user_ids[0]))
 assert [entry.node for entry in again.recommend()] == [entry.node for entry in session.recommend()]

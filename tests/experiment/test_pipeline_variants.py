@@ -66,8 +66,10 @@ def test_a_session_of_the_run_lists_what_the_simulation_listed(run_folder: Path,
     user_id = data.user_ids[row["user"]]
     session = mp.MagusSession(
         run.graph,
-        run.user_scores(user_id, items),
+        run.scores(user_id),
         variant,
+        candidates=items,
+        min_items=0,
         searched=run.searched_queries(user_id),
         state=run.state_for(variant),
         options=run.magus_options,

@@ -32,13 +32,10 @@ def test_a_run_answers_without_its_data(tiny_run: Path) -> None:
     assert run.magus_options == mp.MagusOptions()
     assert run.config.simulation.rounds == 5
     user = run.user_ids[3]
-    scores = run.user_scores(user)
     data = run.dataset()
-    touched = {str(data.item_ids[item]) for item in data.item[data.user == 3]}
-    assert set(scores) == set(map(str, data.item_ids)) - touched
-    chosen = [str(data.item_ids[number]) for number in (5, 2)]
-    exact = run.model.score(torch.tensor([3]), torch.tensor([5, 2]))[0].tolist()
-    assert list(run.user_scores(user, chosen).items()) == list(zip(chosen, exact, strict=True))
+    assert set(run.known_items(user)) == {str(data.item_ids[item]) for item in data.item[data.user == 3]}
+    exact = run.model.score(torch.tensor([3]), torch.arange(data.n_items))[0]
+    assert torch.equal(run.scores(user), exact.to(torch.float64))
 
 
 def test_searched_queries_are_those_before_the_test(tiny_run: Path) -> None:
@@ -60,9 +57,13 @@ def test_a_session_of_a_run(tiny_run: Path) -> None:
 def test_unknown_users_and_items(tiny_run: Path) -> None:
     run = load_run(tiny_run)
     with pytest.raises(DataError, match=r"no user 'nobody'.*60 users"):
-        run.user_scores("nobody")
+        run.scores("nobody")
+    with pytest.raises(DataError, match="no user 'nobody'"):
+        run.known_items("nobody")
     with pytest.raises(GraphError, match="unknown item id 'nothing'"):
-        run.user_scores(run.user_ids[0], ["nothing"])
+        run.scores(liked=["nothing"])
+    with pytest.raises(DataError, match="liked items are for guests"):
+        run.scores(run.user_ids[0], liked=[run.graph.vocabulary.item_ids[0]])
 
 
 def test_folders_that_are_no_run(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_any_release_reads_the_formats_that_it_knows(copy: Path, tiny_run: Path,
     assert (old.info["format"], new.info["format"]) == (1, 2)
     pd.testing.assert_frame_equal(old.records, new.records)
     assert old.config == new.config
-    assert old.user_scores(old.user_ids[0]) == new.user_scores(new.user_ids[0])
+    assert torch.equal(old.scores(old.user_ids[0]), new.scores(new.user_ids[0]))
 
 
 def test_a_simulation_of_a_run_of_format_1(copy: Path) -> None:

@@ -36,13 +36,14 @@ def play_session(run: Run, config: Config, user_id: str, console: Console) -> Ma
     searched = run.searched_queries(user_id)
     session = MagusSession(
         run.graph,
-        run.user_scores(user_id),
+        run.scores(user_id),
         variant=config.magus.name,
         list_length=config.simulation.list_length,
         rounds=config.simulation.rounds,
         searched=searched,
         state=run.state_for(config.magus.name),
         options=config.magus_options,
+        exclude=run.known_items(user_id),
         min_items=max(1, config.simulation.min_items),
     )
     console.print(f"user {escape(user_id)}, {config.magus.name}, {config.simulation.rounds} rounds")

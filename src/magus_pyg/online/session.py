@@ -100,35 +100,46 @@ class MagusSession(OnlineSession):
     def from_run(
         cls,
         run: "Run | str | Path",
-        user_id: str,
+        user_id: str | None,
         candidates: Sequence[str] | None = None,
-        searched: Sequence[Sequence[str | tuple[str, str]]] | None = None,
+        variant: str | None = None,
+        rounds: int | None = None,
+        list_length: int | None = None,
+        searched: Sequence[Sequence[Wording]] | None = None,
+        liked: Sequence[str] = (),
+        min_items: int = 1,
     ) -> "MagusSession":
-        """A session of a user of a trained run, with the run's model, graph, variant and settings.
+        """A session on the model, graph and settings of a trained run.
 
         Args:
             run: a run, or its folder.
-            user_id: a user of the run's data.
+            user_id: a user of the run's data; None for a guest.
             candidates: item ids; all items that the user never touched in the log if None.
-            searched: as in the class.
+            variant, rounds, list_length: those of the run if None.
+            searched, min_items: as in the class.
+            liked: ids of items that a guest likes.
 
         Raises:
             RunError: a folder that is no run.
             DataError: an unknown user.
+            others: as of the class.
         """
-        from magus_pyg.runs import Run as RunType
-        from magus_pyg.runs import load_run
+        from magus_pyg.runs import load_run  # Training and Hydra take seconds to import: only who asks for them waits.
 
-        loaded = run if isinstance(run, RunType) else load_run(run)
+        loaded = load_run(run) if isinstance(run, str | Path) else run
+        played, simulation = loaded.variant if variant is None else variant, loaded.config.simulation
         return cls(
             loaded.graph,
-            loaded.user_scores(user_id, candidates),
-            variant=loaded.variant,
-            list_length=loaded.config.simulation.list_length,
-            rounds=loaded.config.simulation.rounds,
-            searched=searched,
-            state=loaded.session_state,
-            options=loaded.magus_options,
+            loaded.scores(user_id, liked),
+            played,
+            simulation.list_length if list_length is None else list_length,
+            simulation.rounds if rounds is None else rounds,
+            searched,
+            candidates,
+            loaded.state_for(played),
+            loaded.magus_options,
+            exclude=() if user_id is None or candidates is not None else loaded.known_items(user_id),
+            min_items=min_items,
         )
 
     @classmethod

@@ -173,11 +173,12 @@ def _told(run: "Run", method: str, variant: str, sessions: "Sessions", session: 
     searched = [] if one.searched is None else [words_of(graph, node) for node in one.searched[0].tolist() if node >= 0]
     played = MagusSession(
         graph,
-        run.user_scores(user_id, [item_id_of(graph, item) for item in items]),
+        run.scores(user_id),
         variant=variant,
         list_length=options.list_length,
         rounds=options.rounds,
         searched=searched,
+        candidates=[item_id_of(graph, item) for item in items],
         state=run.state_for(variant),
         options=run.magus_options,
         min_items=options.min_items,

@@ -8,18 +8,20 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS, variant_method
 from magus_pyg.data import RecDataset
-from magus_pyg.errors import GraphError, RunError
+from magus_pyg.errors import DataError, RunError
 from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
 from magus_pyg.models import BaseRecommender, load_model
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.folder import RunFolder
+from magus_pyg.runs.guests import Guests
 from magus_pyg.runs.population import Population, load_population
 from magus_pyg.runs.run_inputs import features_of
 
@@ -106,32 +108,39 @@ class Run:
         """All users."""
         return self.population.user_ids
 
-    def user_scores(self, user_id: str, candidates: Sequence[str] | None = None) -> dict[str, float]:
-        """The base recommender's scores of a user.
+    def scores(self, user_id: str | None = None, liked: Sequence[str] = ()) -> Tensor:
+        """The base recommender's scores of all items for one person.
 
         Args:
-            user_id: the user.
-            candidates: item ids; all items that the user has no row with if None.
+            user_id: a user of the log; None for a guest (see `Guests`).
+            liked: ids of items that a guest likes.
 
         Returns:
-            {item id: score}, in the order of `candidates`, else of the item table.
+            float64 [I], in node order.
+
+        Raises:
+            DataError: an unknown user, or liked items of a user, whose own log counts.
+            GraphError: an unknown item.
+        """
+        if user_id is None:
+            return self._guests.scores(item_nodes(self.graph, list(liked)))
+        if len(liked):
+            raise DataError(f"liked items are for guests, and user {user_id!r} has a log: leave one of the two out")
+        user = torch.tensor([self.population.user(user_id)])
+        return self.model.score(user, torch.arange(n_items(self.graph)))[0].to(torch.float64)
+
+    @cached_property
+    def _guests(self) -> Guests:
+        return Guests(self.model, n_items(self.graph))
+
+    def known_items(self, user_id: str) -> list[str]:
+        """Ids of the items that a user has a row of the log with, in node order.
 
         Raises:
             DataError: an unknown user.
-            GraphError: an unknown item.
         """
-        user = self.population.user(user_id)
-        item_ids = self.graph.vocabulary.item_ids
-        if candidates is None:
-            free = torch.ones(n_items(self.graph), dtype=torch.bool)
-            free[self.population.touched(user)] = False
-            items = torch.nonzero(free).flatten()
-            if not items.numel():
-                raise GraphError(f"user {user_id!r} has a row with every item: name candidates")
-        else:
-            items = item_nodes(self.graph, candidates)
-        scores = self.model.score(torch.tensor([user]), items)[0].to(torch.float64)
-        return {item_ids[item]: score for item, score in zip(items.tolist(), scores.tolist(), strict=True)}
+        ids = self.graph.vocabulary.item_ids
+        return [ids[item] for item in self.population.touched(self.population.user(user_id)).tolist()]
 
     def searched_queries(self, user_id: str) -> list[tuple[Word, ...]]:
         """What the user searched before the test part, as far as it is a node of the graph.

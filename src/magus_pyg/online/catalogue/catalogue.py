@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -26,6 +28,9 @@ from magus_pyg.online.resuming import beginning_here
 from magus_pyg.online.session import MagusSession
 from magus_pyg.online.session_inputs import Scores, Wording, read_searched, scores_by_node
 from magus_pyg.online.session_state import Beginning, SessionState
+
+if TYPE_CHECKING:
+    from magus_pyg.runs import Run
 
 __all__ = ["Catalogue", "CatalogueSession", "Start"]
 
@@ -88,6 +93,24 @@ class Catalogue:
         self.belief = state.check() if isinstance(state, BayesState) else BayesState()
         factors = state if isinstance(state, EdgeFactors) else None
         self.edition = Edition.of(graph, factors, self.options.minus_scale, dtype)
+
+    @classmethod
+    def from_run(cls, run: "Run | str | Path", variant: str | None = None) -> "Catalogue":
+        """The catalogue of a trained run, with what the run has learned.
+
+        Args:
+            run: a run, or its folder.
+            variant: that of the run if None.
+
+        Raises:
+            RunError: a folder that is no run.
+            others: as of the class.
+        """
+        from magus_pyg.runs import load_run  # Training and Hydra take seconds to import: only who asks for them waits.
+
+        loaded = load_run(run) if isinstance(run, str | Path) else run
+        chosen = loaded.variant if variant is None else variant
+        return cls(loaded.graph, chosen, loaded.state_for(chosen), loaded.magus_options)
 
     @property
     def index(self) -> CatalogueIndex:
