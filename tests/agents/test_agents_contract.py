@@ -119,4 +119,4 @@ class Repeats:
 
 def test_an_agent_that_repeats_itself_breaks_the_contract() -> None:
     with pytest.raises(AssertionError, match="a node returns"):
-        AgentContract().test_lists_are_full_until_no_node_is_left_and_none_returns(Repeats(small_graph()), 1)
+        AgentContract().test_lists_are_full_until_no_node_is_left_and_none_returns(Repeats(small_graph()), 1, 0)

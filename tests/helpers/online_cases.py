@@ -61,20 +61,19 @@ class Maker:
         self.state = state_of(variant, graph, seed)
         self.scores = any_scores(graph, seed)
         self.catalogue = mp.Catalogue(graph, variant, self.state, dtype=torch.float64)
+        self.own = {"state": self.state, "builder": self.catalogue.index.builder}
 
     def make(self, **arguments: Any) -> OnlineSession:
         """A session on the scores of the seed."""
         if self.kind == "catalogue":
             return self.catalogue.session(self.scores, **arguments)
-        return mp.MagusSession(self.graph, self.scores, self.variant, state=self.state, **arguments)
+        return mp.MagusSession(self.graph, self.scores, self.variant, **self.own, **arguments)
 
     def resume(self, data: object, **arguments: Any) -> OnlineSession:
         """A session of a state."""
         if self.kind == "catalogue":
             return self.catalogue.resume(data, self.scores, **arguments)
-        return mp.MagusSession.resume(
-            self.graph, data, self.scores, state=self.state, variant=self.variant, **arguments
-        )
+        return mp.MagusSession.resume(self.graph, data, self.scores, self.variant, **self.own, **arguments)
 
 
 def answer(session: OnlineSession, random: np.random.Generator) -> None:

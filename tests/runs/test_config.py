@@ -106,6 +106,7 @@ def test_values_out_of_range_are_refused_before_anything_is_loaded() -> None:
     for word, message in [
         ("train.epochs=0", "epochs must be at least 1"),
         ("simulation.rounds=0", "simulation.rounds"),
+        ("simulation.min_items=4", "simulation.min_items must be from 0 to simulation.list_length=3"),
         ("simulation.at=[0]", "simulation.at"),
         ("simulation.part=tests", "train, validation, test"),
         ("sessions.max_targets=0", "max_targets"),
