@@ -61,7 +61,7 @@ class Maker:
         self.state = state_of(variant, graph, seed)
         self.scores = any_scores(graph, seed)
         self.catalogue = mp.Catalogue(graph, variant, self.state, dtype=torch.float64)
-        self.own = {"state": self.state, "builder": self.catalogue.index.builder}
+        self.own: dict[str, Any] = {"state": self.state, "builder": self.catalogue.index.builder}
 
     def make(self, **arguments: Any) -> OnlineSession:
         """A session on the scores of the seed."""

@@ -280,6 +280,12 @@ def test_numbers_below_one(graph: HeteroData, arguments: dict[str, int]) -> None
         simulate(ItemsAgent(graph, SCORES), one_session(0), **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("least", [-1, 3])
+def test_more_items_than_a_list_holds(graph: HeteroData, least: int) -> None:
+    with pytest.raises(SessionError, match=f"min_items must be from 0 to the list_length 2, got {least}"):
+        simulate(ItemsAgent(graph, SCORES), one_session(0), list_length=2, min_items=least)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("make", [ItemsAgent, MagusAgent])
 def test_scores_that_are_no_numbers(graph: HeteroData, bad: float, make: type) -> None:
