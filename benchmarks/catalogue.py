@@ -63,7 +63,7 @@ def rounds_of(catalogue: Catalogue, seed: int, rounds: int) -> tuple[list[float]
     }
     times = []
     begin = time.perf_counter()
-    play = catalogue.play(catalogue.start(scores), 3, rounds)
+    play = catalogue.play(catalogue.start(scores), 3, rounds, min_items=0)
     for _ in range(rounds):
         shown = play.recommend().tolist()
         clicked = target if target in shown else next((node for node in shown if node in wanted), None)
@@ -83,7 +83,7 @@ def milliseconds(values: list[float]) -> str:
 def many(catalogue: Catalogue, people: int, rounds: int) -> None:
     """People at once who share their base scores, as those without a history do."""
     start = catalogue.start(scores_of(catalogue.index.n_items, 0))
-    plays = [catalogue.play(start, 3, rounds) for _ in range(people)]
+    plays = [catalogue.play(start, 3, rounds, min_items=0) for _ in range(people)]
     random = np.random.default_rng(0)
     begin = time.perf_counter()
     for _ in range(rounds):

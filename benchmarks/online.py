@@ -62,7 +62,7 @@ def infer(model: BaseRecommender, person: int) -> tuple[float, Tensor]:
 def rounds_of(catalogue: Catalogue, scores: Tensor, person: int) -> tuple[float, list[float]]:
     """Seconds of the first list, and of each later round (an answer and the next list)."""
     begin = time.perf_counter()
-    play = catalogue.play(catalogue.start(scores), LENGTH, ROUNDS)
+    play = catalogue.play(catalogue.start(scores), LENGTH, ROUNDS, min_items=0)
     shown = play.recommend().tolist()
     first = time.perf_counter() - begin
     later = []
@@ -81,7 +81,7 @@ def retrieved_rounds(catalogue: Catalogue, scores: Tensor, size: int) -> tuple[f
     best = torch.topk(scores, size).indices.tolist()
     named = {item_id_of(catalogue.graph, node): float(scores[node]) for node in best}
     begin = time.perf_counter()
-    session = catalogue.session(named, list_length=LENGTH, rounds=ROUNDS)
+    session = catalogue.session(named, candidates=list(named), list_length=LENGTH, rounds=ROUNDS, min_items=0)
     session.recommend()
     first = time.perf_counter() - begin
     later = []

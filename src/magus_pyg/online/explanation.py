@@ -15,6 +15,8 @@ from magus_pyg.simulation.answers import AnsweredList, Said
 
 __all__ = ["Reason", "explain"]
 
+_ROUNDING = 1e-12  # of scores from 0 to 1 that were scaled already
+
 #: How answers are called; "below" are the queries that were not read because of the click.
 _KINDS: dict[int, str] = {
     Said.CLICKED: "clicked",
@@ -66,9 +68,9 @@ class _Changes:
 
     def note(self, play: NodePlay, number: int, kind: str, answered: int | None = None, liked: bool = True) -> None:
         now = play.explained(self.node)
+        if answered is None and abs(now - self.score) < _ROUNDING:
+            return  # counts to the next change
         change, self.score = now - self.score, now
-        if answered is None and not change:
-            return
         words = () if answered is None else words_of(self.graph, answered)
         is_item = answered is not None and answered < n_items(self.graph)
         item_id = item_id_of(self.graph, answered) if is_item and answered is not None else None
