@@ -28,6 +28,7 @@ class InteractionLog:
         item: integers [n].
         label: int8 [n].
         time: integers [n]; None where there is only the order of the file.
+        fraction: int64 [n], which orders the rows of one time; None where the times are all there is.
         part: int8 [n] where the source brings its own split; None for the split by time.
         value: int64 [n], codes of the rating or action, to tell exact copies; None where there is none.
         action: int8 [n], index into `actions`; None where there are no several actions.
@@ -44,6 +45,7 @@ class InteractionLog:
     action: np.ndarray | None = None
     actions: tuple[str, ...] = ()
     ordered: bool = True
+    fraction: np.ndarray | None = None
 
     def take(self, index: np.ndarray) -> "InteractionLog":
         """The chosen rows, in the order of `index` (positions, or bool [n])."""
@@ -54,6 +56,7 @@ class InteractionLog:
         return InteractionLog(
             self.user[index], self.item[index], self.label[index], chosen(self.time), chosen(self.part),
             chosen(self.value), chosen(self.action), self.actions, self.ordered,
+            chosen(self.fraction),
         )  # fmt: skip
 
 
@@ -109,7 +112,7 @@ def prepare(options: DatasetOptions, tables: SourceTables, log: InteractionLog) 
         kept = kept_by_rules(log.user, log.item, log.label, len(tables.users), len(tables.items), options)
         tables, log = _filtered(options, tables, log, kept, notes)
     order, time = _order(log)
-    log = replace(log, time=None, value=None).take(order)
+    log = replace(log, time=None, fraction=None, value=None).take(order)
     part = temporal_split(log.user) if log.part is None else log.part
     if log.part is not None:
         backwards = (log.user[1:] == log.user[:-1]) & (log.part[1:] < log.part[:-1])
@@ -179,7 +182,7 @@ def _note(notes: dict[str, int], what: str, count: int) -> None:
 
 
 def _without_repeats(log: InteractionLog, notes: dict[str, int], drop: bool) -> InteractionLog:
-    columns = (log.user, log.item, log.time, log.value, log.part)
+    columns = (log.user, log.item, log.time, log.fraction, log.value, log.part)
     count, repeated = copies([column for column in columns if column is not None], rows=drop)
     _note(notes, f"exact copies of a row, {'dropped' if drop else 'kept'}", count)
     return log if repeated is None else log.take(~repeated)
@@ -220,7 +223,10 @@ def _filtered(
 def _order(log: InteractionLog) -> tuple[np.ndarray, np.ndarray]:
     """The order by user, time and position in the file, and the times in that order."""
     if log.time is not None:
-        order = stable_order(log.user, log.time)
+        if log.fraction is None:
+            order = stable_order(log.user, log.time)
+        else:
+            order = np.lexsort((log.fraction, log.time, log.user))
         return order, log.time[order]
     # Only an order: that of the file, within the parts of a given split.
     order = stable_order(log.user, np.zeros(log.user.size, np.int8) if log.part is None else log.part)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from magus_pyg.data.dataset_options import LogOptions
 
-__all__ = ["CleanFields", "FieldEntries", "band_labels", "clean_fields", "clean_text", "split_texts"]
+__all__ = ["CleanFields", "FieldEntries", "band_labels", "clean_fields", "clean_text", "joined", "split_texts"]
 
 # Characters without width or meaning of their own. The joiners U+200C and U+200D stay: some scripts need them.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
@@ -58,6 +58,19 @@ def split_texts(texts: pa.ChunkedArray, separator: str) -> FieldEntries:
     """The values of texts that hold several: [rows] texts to their entries."""
     lists = pc.split_pattern(texts, separator).combine_chunks()
     return FieldEntries(np.asarray(pc.list_parent_indices(lists).to_numpy()).astype(np.int64), pc.list_flatten(lists))
+
+
+def joined(row: np.ndarray, texts: pa.Array, n_rows: int) -> np.ndarray:
+    """The texts of each row joined by "|", object [n_rows]; "" for a row without any.
+
+    Args:
+        row: int64 [E], ascending.
+        texts: [E].
+        n_rows: number of rows.
+    """
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n_rows))])
+    lists = pa.ListArray.from_arrays(pa.array(ptr, pa.int32()), texts)
+    return np.asarray(pc.binary_join(lists, "|").to_pandas().to_numpy(dtype=object))
 
 
 def clean_text(text: str) -> str:
@@ -203,7 +216,4 @@ def _joined(field_: _Cleaned, written: Mapping[str, str], n_rows: int) -> np.nda
     code, distinct = pd.factorize(np.array(texts, dtype=object))
     value = code[field_.code] if len(texts) else field_.code
     kept = np.flatnonzero(~pd.DataFrame({"row": field_.row, "value": value}).duplicated().to_numpy())
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(field_.row[kept], minlength=n_rows))])
-    parts = pa.array(distinct, pa.string()).take(pa.array(value[kept]))
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(ptr, pa.int32()), parts), "|")
-    return np.asarray(joined.to_pandas().to_numpy(dtype=object))
+    return joined(field_.row[kept], pa.array(distinct, pa.string()).take(pa.array(value[kept])), n_rows)

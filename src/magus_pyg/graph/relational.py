@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import DataError, GraphError
+from magus_pyg.graph._cells import column_texts
 from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.combinations import ADVICE, Combinations, Levels, enumerate_combinations
@@ -65,7 +65,7 @@ def build_relational_graph(
     are always R-, an item and a query R+ or R-.
 
     Args:
-        items: I rows, one column a field; several values of a field are joined by `separator`.
+        items: I rows, one column a field; several values of a field are a list, or a text joined by `separator`.
         word_fields: the columns whose values are words.
         item_id: the column with the items' ids.
         max_words: the most words of an enumerated query node.
@@ -160,16 +160,12 @@ def checked_ids(items: pd.DataFrame, item_id: str, may_be_empty: bool = False) -
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax())
         raise DataError(f"row {row} of the item table has no {item_id}")
-    try:
-        ids = column.astype(str)
-        texts = pa.array(ids, pa.string())
-    except UnicodeEncodeError as error:
-        raise DataError(f"column {item_id!r} of the item table holds a text that is no Unicode: {error}") from error
-    repeated = ids.duplicated()
+    texts = column_texts(column, item_id)
+    repeated = pd.Series(texts.to_pandas(), dtype=object).duplicated()
     if repeated.any():
         row = int(repeated.to_numpy().argmax())
-        raise DataError(f"{item_id} {ids.iloc[row]!r} stands twice in the item table (again in row {row})")
-    return Texts.of(texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts)
+        raise DataError(f"{item_id} {texts[row].as_py()!r} stands twice in the item table (again in row {row})")
+    return Texts.of(texts)
 
 
 def _assemble(table: WordTable, base: Combinations, long: LongQueries) -> HeteroData:

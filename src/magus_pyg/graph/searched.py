@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import GraphError
+from magus_pyg.graph._cells import is_missing
 from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph.combinations import Levels, by_size, count_pairs
 from magus_pyg.graph.settings import QueryWording
@@ -41,17 +42,22 @@ class LongQueries:
 
 
 def parse_query(query: Query, separator: str = "|") -> list[str | tuple[str, str]]:
-    """The words of a query given as a text or as a sequence; blanks of a text are left out.
+    """The words of a query given as a text or as a sequence; blanks of a text and missing entries are left out.
 
     Raises:
         GraphError: an entry that is no word.
     """
     if isinstance(query, str):
         return [text for text in (part.strip() for part in query.split(separator)) if text]
+    words: list[str | tuple[str, str]] = []
     for word in query:
-        if not isinstance(word, str) and (not isinstance(word, tuple | list) or len(word) != 2):
+        if isinstance(word, str):
+            words.append(word)
+        elif isinstance(word, tuple | list) and len(word) == 2:
+            words.append((word[0], word[1]))
+        elif not is_missing(word):
             raise GraphError(f"a word of a searched query is a value or a pair (field, value), got {word!r}")
-    return [word if isinstance(word, str) else (word[0], word[1]) for word in query]
+    return words
 
 
 def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[QueryWording, int]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from magus_pyg.errors import DataError
+from magus_pyg.graph._cells import column_texts
 from magus_pyg.graph._texts import Texts
 
 __all__ = ["harmless_text", "read_titles"]
@@ -31,13 +32,7 @@ def read_titles(items: pd.DataFrame, title_field: str) -> Texts:
     if title_field not in items.columns:
         columns = list(items.columns)
         raise DataError(f"title_field {title_field!r} is no column of the item table; its columns are {columns}")
-    column = items[title_field]
-    try:
-        texts = pa.array(column.astype(object).where(column.notna(), "").astype(str), pa.string())
-    except UnicodeEncodeError as error:
-        raise DataError(f"column {title_field!r} of the item table holds a text that is no Unicode: {error}") from error
-    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    return Texts.of(_harmless(texts))
+    return Texts.of(_harmless(column_texts(items[title_field], title_field)))
 
 
 def harmless_text(text: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from magus_pyg.errors import DataError, GraphError
+from magus_pyg.graph._cells import distinct_cells, flat_cells
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.vocabulary import Vocabulary, Word, Words
 from magus_pyg.ragged import Ragged
@@ -51,17 +52,17 @@ def build_word_table(
     """Collect the words of an item table.
 
     Args:
-        items: I rows with one column a field; several values of a field are joined by `separator`. Missing and blank
-            values make no word.
+        items: I rows with one column a field; several values of a field are a list (list, tuple, set or array), which
+            holds words as they are, or a text that joins them by `separator`. Missing and blank values make no word.
         word_fields: the key fields, in the order in which their words are numbered.
         merge_fields: merged field -> fields of the table whose equal values are one word, for example the levels of
             a category tree. A merged field stands where the first of its fields stands in `word_fields` (its own
             name may stand there as well).
         max_share: words carried by more than this share of the items are left out and logged.
-        separator: the text between several values of a field.
+        separator: the text between several values of a field that is a text.
 
     Raises:
-        DataError: if a field is missing in the table, or named twice.
+        DataError: if a field is missing in the table, named twice, or holds what is no word.
         GraphError: if `max_share` is not in (0, 1].
     """
     if not 0.0 < max_share <= 1.0:
@@ -185,44 +186,36 @@ def _field_groups(
 def _field_values(items: pd.DataFrame, columns: list[str], separator: str) -> tuple[np.ndarray, np.ndarray, pa.Array]:
     """All (item, value) entries of some columns, blanks left out.
 
-    Every distinct cell is taken apart once, whatever the number of items that have it.
-
     Returns:
         `(item, code, values)`: int64 [E], int64 [E], and the distinct values, ascending; `code` numbers them.
     """
-    places, cells = zip(*(_distinct_cells(items[column], column) for column in columns), strict=True)
-    parts = [pc.split_pattern(texts, separator) for texts in cells]
-    values = [pc.utf8_trim_whitespace(pc.list_flatten(part)) for part in parts]
-    codes, distinct = _in_order(pa.concat_arrays(values))
-    blank = len(distinct) > 0 and not distinct[0].as_py()  # the least of all
-    codes -= int(blank)
-
-    item_parts, code_parts, taken = [], [], 0
-    for place, part, value in zip(places, parts, values, strict=True):
-        code = codes[taken : taken + len(value)]
-        taken += len(value)
-        owner = pc.list_parent_indices(part).to_numpy()[code >= 0]
-        code = code[code >= 0]
-        lengths = np.bincount(owner, minlength=len(part))
-        ends = np.cumsum(lengths)
-        item = np.flatnonzero(place >= 0)
-        cell = place[item]
-        count = lengths[cell]
-        # Entry e of an item is entry e of its cell.
-        inside = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-        item_parts.append(np.repeat(item, count))
-        code_parts.append(code[np.repeat(ends[cell] - lengths[cell], count) + inside])
-    return np.concatenate(item_parts), np.concatenate(code_parts), distinct[int(blank) :]
+    entries = [_column_entries(items[column], column, separator) for column in columns]
+    codes, distinct = _in_order(pa.concat_arrays([pc.utf8_trim_whitespace(values) for _, _, values in entries]))
+    blank = int(len(distinct) > 0 and not distinct[0].as_py())  # the least of all
+    starts = np.cumsum([0, *(len(values) for _, _, values in entries)])
+    item = np.concatenate([rows for rows, _, _ in entries])
+    code = np.concatenate([codes[place + start] for (_, place, _), start in zip(entries, starts, strict=False)]) - blank
+    return item[code >= 0], code[code >= 0], distinct[blank:]
 
 
-def _distinct_cells(values: pd.Series, column: str) -> tuple[np.ndarray, pa.Array]:
-    """The distinct cells of a column as texts, and which of them each item has, int64 [I], -1 where missing."""
-    try:
-        if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
-            values = values.astype(str).where(values.notna())  # 1, 1.0 and True are one key, but three texts
-        place, cells = pd.factorize(values)
-        texts = pa.array(pd.Series(cells).astype(str), pa.string())
-        texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts  # where there are none
-        return place.astype(np.int64, copy=False), texts
-    except UnicodeEncodeError as error:
-        raise DataError(f"column {column!r} of the item table holds a text that is no Unicode: {error}") from error
+def _column_entries(values: pd.Series, column: str, separator: str) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """The entries of a column: int64 [E] items, int64 [E] places in the last, and texts, some of them blank.
+
+    A list holds words as they are; a text is parted by the separator. Every distinct text is taken apart once, whatever
+    the number of items that have it.
+    """
+    listed = flat_cells(values)
+    if listed is not None:
+        item, flat = listed
+        place, texts = distinct_cells(flat, column)
+        return item[place >= 0], place[place >= 0], texts
+    place, cells = distinct_cells(values, column)
+    parts = pc.split_pattern(cells, separator)
+    lengths = pc.list_value_length(parts).to_numpy().astype(np.int64)
+    item = np.flatnonzero(place >= 0)
+    cell = place[item]
+    count = lengths[cell]
+    # Entry e of an item is entry e of its cell.
+    inside = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    start = np.cumsum(lengths) - lengths
+    return np.repeat(item, count), np.repeat(start[cell], count) + inside, pc.list_flatten(parts)

@@ -99,7 +99,7 @@ def test_listed(lines, count, text):
 
 
 def test_collecting_is_for_what_is_loaded_inside(tmp_path):
-    (tmp_path / "items.csv").write_text("item_id,w\n1,a\n1,a\n")
+    (tmp_path / "items.csv").write_text("item_id,w\n1,a\n1,b\n")
     (tmp_path / "interactions.csv").write_text("user_id,item_id,rating,timestamp\n1,1,5,1\n")
     options = TabularOptions(path=str(tmp_path), word_fields=["w"])
     with collecting() as findings:

@@ -78,8 +78,15 @@ def test_gzip_that_was_cut_off(write, share):
 
 
 def test_gzip_in_name_only(write):
-    with pytest.raises(DataError, match=r"items.csv.gz is cut off or damaged"):
-        load_dataset(tabular(write({"items.csv": None, "items.csv.gz": ITEMS.encode()})))
+    expected = load_dataset(tabular(write())).fingerprint
+    folder = write({"items.csv.gz": ITEMS.encode()})
+    (folder / "items.csv").unlink()
+    assert load_dataset(tabular(folder)).fingerprint == expected
+
+
+def test_formats_that_are_not_read(write):
+    with pytest.raises(DataError, match=r"items.csv is a zip archive, or an Excel file: unpack it, or write it as CSV"):
+        load_dataset(tabular(write({"items.csv": b"PK\x03\x04rest"})))
 
 
 def test_parquet_that_was_cut_off(write, tmp_path):

@@ -1,10 +1,10 @@
 """Delimited text files by column: everything as text, and the line of whatever cannot be read."""
 
 import csv
-import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +13,16 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from magus_pyg.data.reading.findings import Findings, listed
+from magus_pyg.data.reading.file_content import arrow_content, open_content
+from magus_pyg.data.reading.findings import Findings, listed, quoted
 from magus_pyg.errors import DataError
 
-__all__ = ["FileSource", "guess_encoding", "read_delimited"]
+__all__ = ["FileSource", "check_distinct", "guess_encoding", "read_delimited"]
 
 _BROKEN = (EOFError, OSError, csv.Error, zlib.error)
 _UNREADABLE = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN)
 _CHUNK = 1 << 20
+_BLOCKS = (1 << 20, 1 << 26, (1 << 31) - 1)  # of pyarrow: a record may not reach over two ends of a block
 _UNIT = "\x1f"  # the separator of units, which stands in no text
 
 
@@ -68,6 +70,8 @@ class FileSource:
                     if text.strip():
                         yield number, text.rstrip("\r\n").split(self.delimiter)
                 return
+            # Its default of 128 KiB a field, which is one for the whole process, is no limit of a file.
+            csv.field_size_limit(max(csv.field_size_limit(), _BLOCKS[-1]))
             reader = csv.reader(
                 file, delimiter=self.delimiter or ",", quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
             )
@@ -78,9 +82,7 @@ class FileSource:
                 line = reader.line_num + 1
 
     def _open(self) -> TextIO:
-        if self.path.suffix == ".gz":
-            return gzip.open(self.path, "rt", encoding=self.encoding, newline="")
-        return open(self.path, encoding=self.encoding, newline="")
+        return io.TextIOWrapper(open_content(self.path), encoding=self.encoding, newline="")
 
     def names(self) -> list[str]:
         """The names of the columns in the header line.
@@ -90,11 +92,20 @@ class FileSource:
         """
         for _, fields in self.records():
             fields[0] = fields[0].removeprefix("\ufeff")
-            repeated = [name for name in fields if fields.count(name) > 1]
-            if repeated:
-                raise DataError(f"{self.path}, line 1: the column {repeated[0]!r} is there more than once")
+            check_distinct(fields, f"{self.path}, line 1")
             return list(fields)
         raise DataError(f"{self.path} is empty (no line with a value); fetch or write it again")
+
+
+def check_distinct(names: Sequence[str], where: str) -> None:
+    """Check that no column is named twice.
+
+    Raises:
+        DataError: naming the first that is.
+    """
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"{where}: the column {repeated[0]!r} is there more than once")
 
 
 def read_delimited(source: FileSource, names: list[str] | None, findings: Findings) -> tuple[pa.Table, FileSource]:
@@ -132,9 +143,29 @@ def _read(source: FileSource, names: list[str] | None, content: bytes | None = N
         # pyarrow knows delimiters of one character alone.
         content = (_content(source.path) if content is None else content).replace(delimiter.encode(), _UNIT.encode())
         delimiter = _UNIT
+    options = pacsv.ReadOptions(column_names=names, encoding=source.encoding, use_threads=handler is None)
+    for block in _BLOCKS:
+        options.block_size = block
+        try:
+            return _parsed(source, options, header, delimiter, content, handler)
+        except pa.ArrowInvalid as error:
+            # The message is all that tells a record that is too long for the block from one that is wrong.
+            if "block size" not in str(error) or block == _BLOCKS[-1]:
+                raise
+    raise AssertionError("the last block returns or raises")
+
+
+def _parsed(
+    source: FileSource,
+    options: pacsv.ReadOptions,
+    header: list[str],
+    delimiter: str | None,
+    content: bytes | None,
+    handler: Any,
+) -> pa.Table:
     return pacsv.read_csv(
-        source.path if content is None else pa.BufferReader(content),
-        read_options=pacsv.ReadOptions(column_names=names, encoding=source.encoding, use_threads=handler is None),
+        arrow_content(source.path) if content is None else pa.BufferReader(content),
+        read_options=options,
         parse_options=pacsv.ParseOptions(
             delimiter=delimiter,
             quote_char='"' if source.quoted else False,
@@ -146,8 +177,7 @@ def _read(source: FileSource, names: list[str] | None, content: bytes | None = N
 
 
 def _content(path: Path) -> bytes:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
+    with open_content(path) as file:
         return bytes(file.read())
 
 
@@ -181,10 +211,10 @@ def _explain(source: FileSource, width: int | None, error: Exception) -> str:
         line = last[0] if last else 0
         return f"{path} is cut off or damaged: it can be read up to line {line} ({reason}); fetch or write it again"
     if wrong:
-        message = f"{path}, line {wrong[0][0]}: {len(wrong[0][1])} columns instead of {width}: {wrong[0][1]}"
+        message = f"{path}, line {wrong[0][0]}: {len(wrong[0][1])} columns instead of {width}: {quoted(wrong[0][1])}"
         return message + (f"; {listed([line for line, _ in wrong])}" if len(wrong) > 1 else "")
     if last is not None and width is not None and len(last[1]) != width:
-        found = f"the last row has {len(last[1])} columns instead of {width}: {last[1]}"
+        found = f"the last row has {len(last[1])} columns instead of {width}: {quoted(last[1])}"
         return f"{path}, line {last[0]}: {found}; the file looks cut off"
     return f"{path} cannot be read: {error}"
 
@@ -192,9 +222,8 @@ def _explain(source: FileSource, width: int | None, error: Exception) -> str:
 def _read_what_can_be(source: FileSource, names: list[str] | None) -> tuple[pa.Table, FileSource]:
     """Read a damaged file: bytes up to the damage, rows of the right width, Latin-1 where it is no UTF-8."""
     content = io.BytesIO()
-    opener = gzip.open if source.path.suffix == ".gz" else open
-    with suppress(*_BROKEN), opener(source.path, "rb") as file:
-        while chunk := file.read1(_CHUNK):
+    with suppress(*_BROKEN), open_content(source.path) as file:
+        while chunk := file.read1(_CHUNK):  # type: ignore[attr-defined]
             content.write(chunk)
     whole = content.getvalue()
     try:

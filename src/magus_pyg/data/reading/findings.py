@@ -6,9 +6,10 @@ from contextvars import ContextVar
 
 from magus_pyg.errors import DataError
 
-__all__ = ["Findings", "collecting", "current_findings", "listed"]
+__all__ = ["Findings", "collecting", "current_findings", "listed", "quoted"]
 
 _SHOWN = 5
+_LONG = 200
 
 
 class Findings:
@@ -56,6 +57,12 @@ def collecting() -> Iterator[Findings]:
 def current_findings() -> Findings:
     """Where problems go: those of the innermost `collecting`, else new ones that raise the first."""
     return _CURRENT.get() or Findings()
+
+
+def quoted(value: object) -> str:
+    """A value as Python writes it, cut where it is long: a message is read by a person."""
+    text = repr(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}... ({len(text):,} characters)"
 
 
 def listed(lines: Sequence[int], count: int | None = None) -> str:

@@ -3,6 +3,7 @@
 pyarrow reads a block of lines at a time with all cores. Only a block that it refuses is looked at line by line.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,12 @@ from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.line_blocks import BLOCK, BadRows, LineBlock, line_blocks
 from magus_pyg.errors import DataError
 
-__all__ = ["ColumnRule", "IntegerLog", "LogLayout", "read_integers"]
+__all__ = ["ColumnRule", "IntegerLog", "LogLayout", "read_integers", "whole_number"]
 
 #: The value of a field that is empty.
 EMPTY = -1
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ class _Reader:
             block = self._start(block)
         if not block.data.strip():
             return
-        table = self._fast(block, pa.int64()) or self._fast(block, pa.float64())
+        # pyarrow reads 0x10 as a number; in a block that holds an "x" something is wrong.
+        plain = not any(mark in block.data for mark in (b"x", b"X"))
+        table = (self._fast(block, pa.int64()) or self._fast(block, pa.float64())) if plain else None
         columns, lines = self._by_line(block) if table is None else (table, None)
         kept = self._checked(block, columns, lines)
         for name, values in columns.items():
@@ -123,7 +128,7 @@ class _Reader:
         """Find the order of the columns; a header line is taken off."""
         number, line = next(block.lines(), (block.first, b""))
         fields = _fields(line)
-        if not fields[0] or _number(fields[0]) is not None:
+        if not fields[0] or whole_number(fields[0]) is not None:
             self.order = list(self.layout.columns)
             return block
         names = [self._column(name) for name in fields]
@@ -201,7 +206,7 @@ class _Reader:
     def _value(self, block: LineBlock, line: int, name: str, text: str) -> int | None:
         if not text and name in self.layout.optional:
             return EMPTY
-        value = _number(text)
+        value = whole_number(text)
         if value is None:
             self.tally.add(block.path, line, f"number {name}", f", column {name!r}: {text!r} is no whole number")
         return value
@@ -237,13 +242,11 @@ def _fields(line: bytes) -> list[str]:
     return [text.strip().strip('"') for text in line.decode("latin-1").split(",")]
 
 
-def _number(text: str) -> int | None:
-    """A whole number; "2661.0" is one, as pandas writes columns with empty fields."""
-    try:
-        return int(text) if text.lstrip("+-").isascii() and text.lstrip("+-").isdigit() else _whole(float(text))
-    except ValueError:
+def whole_number(text: str) -> int | None:
+    """A whole number written as a text, or None; "2661.0" is one, as pandas writes columns with empty fields."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if not _NUMBER.fullmatch(text):
         return None
-
-
-def _whole(value: float) -> int | None:
+    value = float(text)
     return int(value) if value.is_integer() and abs(value) < 2**53 else None

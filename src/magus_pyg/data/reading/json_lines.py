@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from magus_pyg.data.reading.findings import Findings
+from magus_pyg.data.reading.integer_logs import whole_number
 from magus_pyg.data.reading.line_blocks import BLOCK, BadRows, LineBlock, line_blocks
 from magus_pyg.errors import DataError
 
@@ -154,5 +155,10 @@ def _converted(value: Any, kind: pa.DataType) -> Any:
     if isinstance(value, list | dict):
         raise TypeError(f"{str(value)[:40]} is no {kind}")
     if pa.types.is_string(kind):
-        return str(value)
-    return int(value) if pa.types.is_integer(kind) else float(value)
+        return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if pa.types.is_integer(kind):
+        whole = whole_number(str(value))
+        if whole is None:
+            raise ValueError(f"{value!r} is no whole number")
+        return whole
+    return float(value)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from magus_pyg.data.reading.file_content import is_gzip, refuse_foreign
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.data.reading.reading_progress import reading
 from magus_pyg.errors import DataError
@@ -96,7 +97,7 @@ def line_blocks(path: Path, findings: Findings, size: int = BLOCK) -> Iterator[L
     """Read a text file in blocks of whole lines; a byte order mark at its start is left out.
 
     Args:
-        path: the file; `.gz` is decompressed.
+        path: the file; decompressed if its bytes are those of gzip.
         findings: where problems go; where they are collected, a damaged file ends before the damage.
         size: bytes to read at once.
 
@@ -107,9 +108,10 @@ def line_blocks(path: Path, findings: Findings, size: int = BLOCK) -> Iterator[L
         raise DataError(f"there is no file {path}")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes); fetch or write it again")
+    refuse_foreign(path)
     line, rest, anything = 1, b"", False
     with open(path, "rb") as raw, reading(path) as done:
-        file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        file = gzip.GzipFile(fileobj=raw) if is_gzip(path) else raw
         while True:
             try:
                 chunk = file.read(size)

@@ -1,6 +1,7 @@
 """Reading CSV and Parquet files by column, with errors that say where a bad value stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from magus_pyg.data.reading.delimited import FileSource, read_delimited
+from magus_pyg.data.field_values import FieldEntries, joined, split_texts
+from magus_pyg.data.reading import arrow_texts
+from magus_pyg.data.reading.delimited import FileSource, check_distinct, read_delimited
+from magus_pyg.data.reading.file_content import arrow_content, is_gzip, is_parquet, refuse_foreign, utf16
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.errors import DataError
 
@@ -17,6 +21,8 @@ __all__ = ["SUFFIXES", "FileTable", "find_table", "read_table"]
 
 SUFFIXES: tuple[str, ...] = (".csv.gz", ".csv", ".parquet")
 _FIRST = 5
+_NONE = pa.array([], pa.string())
+_POINT_ZERO = r"^[+-]?[0-9]+\.0$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,19 +30,21 @@ class FileTable:
     """The columns of one file, or of all files of a folder one after the other, and the way back to their lines.
 
     Attributes:
-        data: the columns as read. CSV columns are all text, so that ids keep their leading zeros.
+        parts: the columns of each file as read, under the same names; types may differ. CSV columns are all text, so
+            that ids keep their leading zeros.
         path: the file or the folder.
         sources: the files, in order.
-        counts: rows of each file.
         findings: where problems go.
-        rejected: bool [rows], the rows that a check reported where problems are collected.
+        decimal: what stands before the fraction of a number that is written as a text.
+        rejected: bool [rows], the rows to leave out: copies, and those that a check reported where problems are
+            collected.
     """
 
-    data: pa.Table
+    parts: tuple[pa.Table, ...]
     path: Path
     sources: tuple[FileSource, ...] = ()
-    counts: tuple[int, ...] = ()
     findings: Findings = field(default_factory=Findings)
+    decimal: str = "."
     rejected: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,23 +52,102 @@ class FileTable:
         object.__setattr__(self, "rejected", np.zeros(len(self), dtype=bool))
 
     def __len__(self) -> int:
-        return int(self.data.num_rows)
+        return sum(part.num_rows for part in self.parts)
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return list(self.data.column_names)
+        return list(self.parts[0].column_names)
+
+    def pieces(self, column: str) -> Iterator[tuple[Path, pa.ChunkedArray]]:
+        """A column file by file, with the file; neighbours of one type are one piece, under the first of them."""
+        first = 0
+        chunks: list[pa.ChunkedArray] = []
+        for place, part in enumerate(self.parts):
+            values = part.column(column)
+            if chunks and values.type != chunks[0].type:
+                yield self.sources[first].path, _together(chunks)
+                first, chunks = place, []
+            chunks.append(values)
+        yield self.sources[first].path, _together(chunks)
+
+    def has_texts(self, column: str) -> bool:
+        """Whether all values of a column read as texts."""
+        return all(arrow_texts.has_texts(part.schema.field(column).type) for part in self.parts)
 
     def texts(self, column: str) -> pa.ChunkedArray:
-        """A column as texts, [rows]. Lists become values joined by "|"; a missing value becomes ""."""
-        values = self.data.column(column)
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-            values = pc.binary_join(values.cast(pa.list_(pa.string())), "|")
-        elif not pa.types.is_string(values.type):
-            values = values.cast(pa.string())
-        return pc.fill_null(values, "") if values.null_count else values
+        """A column as texts, [rows]. Lists become values joined by "|"; a missing value becomes "".
+
+        Raises:
+            DataError: a type whose values are no texts.
+        """
+        chunks: list[pa.Array] = []
+        for path, values in self.pieces(column):
+            if arrow_texts.is_list(values.type):
+                row, entries = self._listed(path, column, values)
+                chunks.append(
+                    pa.array(joined(row, pa.concat_arrays([_NONE, *entries.chunks]), len(values)), pa.string())
+                )
+            else:
+                chunks.extend(self._texts(path, column, values).chunks)
+        return pa.chunked_array(chunks, pa.string())
+
+    def entries(self, column: str, separator: str, refuse_bar: bool = False) -> FieldEntries:
+        """The values of a column, several a row: a list's own, and those that `separator` parts in a text.
+
+        Args:
+            column: the column.
+            separator: what stands between the values of a text.
+            refuse_bar: whether a text that holds "|" is an error where the separator is another.
+
+        Raises:
+            DataError: a type whose values are no texts.
+        """
+        rows, texts, start = [np.zeros(0, dtype=np.int64)], [_NONE], 0
+        for path, values in self.pieces(column):
+            if arrow_texts.is_list(values.type):
+                row, found = self._listed(path, column, values)
+                rows.append(row + start)
+                texts.extend(found.chunks)
+            else:
+                cells = self._texts(path, column, values)
+                if refuse_bar and separator != "|":
+                    self._check_no_bar(column, cells, separator, start)
+                split = split_texts(cells, separator)
+                rows.append(split.row + start)
+                texts.append(split.text)
+            start += len(values)
+        return FieldEntries(np.concatenate(rows), pa.concat_arrays(texts))
+
+    def _texts(self, path: Path, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        with self._named(path, column):
+            texts = pc.fill_null(arrow_texts.texts_of(values), "")
+        blank = pc.equal(texts, "")
+        if arrow_texts.is_text(values.type) and pc.any(blank).as_py():
+            # Whole numbers beside a gap: pandas holds them as floats, and writes a point.
+            whole = pc.match_substring_regex(texts, _POINT_ZERO)
+            if pc.all(pc.or_(whole, blank)).as_py():
+                return pc.replace_substring(texts, ".0", "")
+        return texts
+
+    def _listed(self, path: Path, column: str, values: pa.ChunkedArray) -> tuple[np.ndarray, pa.ChunkedArray]:
+        with self._named(path, column):
+            return arrow_texts.list_entries(values)
+
+    @contextmanager
+    def _named(self, path: Path, column: str) -> Iterator[None]:
+        try:
+            yield
+        except DataError as error:
+            raise DataError(f"{path}, column {column!r}: {error}") from error
+
+    def _check_no_bar(self, column: str, texts: pa.ChunkedArray, separator: str, start: int) -> None:
+        bad = np.zeros(len(self), dtype=bool)
+        bad[start : start + len(texts)] = pc.match_substring(texts, "|").to_numpy()
+        if bad.any():
+            value = texts[int(bad.argmax()) - start].as_py()
+            advice = f"replace it (the separator here is {separator!r})"
+            self.reject(bad, column, f"{value!r} holds '|', which joins values inside the package; {advice}")
 
     def reject(self, bad: np.ndarray, column: str, what: str) -> None:
         """Report rows with a bad value; the message names the first of them, and counts them.
@@ -97,7 +184,7 @@ class FileTable:
         return [self.line(int(row)) for row in rows]
 
     def _source(self, row: int) -> tuple[FileSource, int]:
-        ends = np.cumsum(self.counts)
+        ends = np.cumsum([part.num_rows for part in self.parts])
         place = int(np.searchsorted(ends, row, side="right"))
         return self.sources[place], row - int(ends[place - 1] if place else 0)
 
@@ -128,8 +215,12 @@ def read_table(
     quoted: bool = True,
     encoding: str = "utf-8",
     findings: Findings | None = None,
+    encodings: Mapping[str, str] | None = None,
+    decimal: str = ".",
 ) -> FileTable:
-    """Read a .parquet file, a delimited text file, compressed (.gz) or not, or a folder of such files.
+    """Read a Parquet file, a delimited text file, compressed by gzip or not, or a folder of such files.
+
+    What a file is its first bytes say, whatever its suffix.
 
     Args:
         path: the file, or a folder whose files (in the order of their names) are one table.
@@ -138,6 +229,8 @@ def read_table(
         quoted: whether double quotes may surround values.
         encoding: encoding of a text file.
         findings: where problems go; the first is raised if None.
+        encodings: file name -> its own encoding.
+        decimal: what stands before the fraction of a number.
 
     Raises:
         DataError: if the file is missing, empty, cut off, or has a row with another number of columns.
@@ -153,18 +246,20 @@ def read_table(
             raise DataError(f"there is no file {file}; {advice}")
         if file.stat().st_size == 0:
             raise DataError(f"{file} is empty (0 bytes); fetch or write it again")
-        if file.suffix == ".parquet":
+        refuse_foreign(file)
+        if is_parquet(file):
             part, source = _read_parquet(file), FileSource(file)
         else:
-            source = FileSource(file, delimiter, names is None, quoted, encoding)
+            own = (encodings or {}).get(file.name, encoding)
+            own = "utf-16" if own == "utf-8" and utf16(file) else own
+            source = FileSource(file, delimiter, names is None, quoted, own)
             part, source = read_delimited(source, names, findings)
         if parts and set(part.column_names) != set(parts[0].column_names):
             differ = sorted(set(part.column_names) ^ set(parts[0].column_names))
             raise DataError(f"{file} has other columns than {paths[0].name}: {', '.join(map(repr, differ))} differ")
         parts.append(part.select(parts[0].column_names) if parts else part)
         sources.append(source)
-    data = parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive")
-    return FileTable(data, path, tuple(sources), tuple(part.num_rows for part in parts), findings)
+    return FileTable(tuple(parts), path, tuple(sources), findings, decimal)
 
 
 def _files(path: Path) -> list[Path]:
@@ -182,6 +277,14 @@ def _files(path: Path) -> list[Path]:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        content = arrow_content(path)
+        table = pq.ParquetFile(pa.BufferReader(content.read()) if is_gzip(path) else content).read()
+        check_distinct(table.column_names, str(path))
+        return table
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is no whole Parquet file (cut off or damaged): {error}") from error
+
+
+def _together(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return arrow_texts.decoded(pa.chunked_array(chunks, columns[0].type))

@@ -133,6 +133,10 @@ def prepare_actions(
     label = is_positive[action]
     if not label.any():
         raise DataError(f"{path}: no row is one of positive_actions ({', '.join(options.positive_actions)})")
+    there = np.bincount(action, minlength=len(names)) > 0
+    notes |= {
+        f"rows of the positive action {name!r}": 0 for name in options.positive_actions if not there[names.index(name)]
+    }
     log = InteractionLog(user, item, label, columns.pop("time"), value=action, action=action, actions=tuple(names))
     return prepare(options, SourceTables(items, profiles, notes=notes), log)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from magus_pyg.data.dataset_options import LogOptions
 from magus_pyg.data.field_values import FieldEntries, band_labels, clean_fields
+from magus_pyg.data.reading.column_checks import parsed_numbers
 from magus_pyg.errors import ConfigError
 
 __all__ = ["field_table", "one_each"]
@@ -57,7 +58,7 @@ def field_table(
 def _bands(name: str, entries: FieldEntries, n_rows: int, count: int, notes: dict[str, int]) -> FieldEntries:
     """The first number of each row as its band. These sets are known to hold other texts there: they are counted."""
     texts = pd.Series(entries.text.to_pandas(), dtype=object)
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = parsed_numbers(pa.chunked_array([entries.text]))
     strange = ~np.isfinite(numbers) & (texts.str.strip() != "").to_numpy(dtype=bool)
     if strange.any():
         notes[f"values of {name} that are no number, left out"] = int(strange.sum())

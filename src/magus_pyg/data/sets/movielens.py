@@ -132,9 +132,8 @@ class MovieLens100k(RawDataset[MovieLens100kOptions]):
         table = read_table(user_path, "|", names, quoted=False, findings=findings)
         starts = np.array([start for start, _ in MOVIELENS_AGES])
         age = np.maximum(np.searchsorted(starts, checks.numbers(table, "age", "age in years"), side="right") - 1, 0)
-        users = _users(
-            table, np.array([band for _, band in MOVIELENS_AGES], dtype=object)[age], _objects(table, "occupation")
-        )
+        bands = np.array([band for _, band in MOVIELENS_AGES], dtype=object)
+        users = _users(table, bands[age], _objects(table, "occupation"), notes)
         log = read_table(log_path, "\t", ("user_id", "item_id", "rating", "timestamp"), quoted=False, findings=findings)
         user = checks.indices(log, "user_id", users["user_id"].to_numpy(dtype=object), "user of u.user")
         item = checks.indices(log, "item_id", items["item_id"].to_numpy(dtype=object), "item of u.item")
@@ -190,7 +189,7 @@ class MovieLens1M(RawDataset[MovieLens1MOptions]):
         items = _movies(movies, split_texts(movies.texts("genre"), "|"), self.options, notes)
         table = _double_colons(user_path, ("user_id", "gender", "age", "occupation", "zip"), findings)
         age = _coded(table, "age", AGE_CODES, "age code")
-        users = _users(table, age, _coded(table, "occupation", dict(enumerate(OCCUPATIONS)), "occupation code"))
+        users = _users(table, age, _coded(table, "occupation", dict(enumerate(OCCUPATIONS)), "occupation code"), notes)
         log = _double_colons(log_path, ("user_id", "item_id", "rating", "timestamp"), findings)
         user = checks.indices(log, "user_id", users["user_id"].to_numpy(dtype=object), "user of users.dat")
         item, items = _known_or_added(log, items, notes)
@@ -246,7 +245,7 @@ def _movies(
     key: str = "item_id",
 ) -> pd.DataFrame:
     """The item table: title, genre, decade, year."""
-    ids = checks.unique_identifiers(table, key)
+    ids = checks.unique_identifiers(table, key, notes)
     title = _objects(table, "title")
     # "(2006)", and of series "(2006-2012)" or "(2006- )": the first year.
     year = pd.Series(title, dtype=object).str.extract(r"\((\d{4})(?:\s*[-\u2013]\s*(?:\d{4})?\s*)?\)\s*$")[0]
@@ -257,8 +256,8 @@ def _movies(
     return frame[~table.rejected].reset_index(drop=True) if table.rejected.any() else frame
 
 
-def _users(table: FileTable, age: np.ndarray, occupation: np.ndarray) -> pd.DataFrame:
-    ids = checks.unique_identifiers(table, "user_id")
+def _users(table: FileTable, age: np.ndarray, occupation: np.ndarray, notes: dict[str, int]) -> pd.DataFrame:
+    ids = checks.unique_identifiers(table, "user_id", notes)
     columns = {"user_id": ids, "age": age, "gender": _objects(table, "gender"), "occupation": occupation}
     return pd.DataFrame(columns)[~table.rejected].reset_index(drop=True)
 
@@ -281,10 +280,10 @@ def _known_or_added(
 
 def _ratings(log: FileTable, options: MovieLensOptions, user: np.ndarray, item: np.ndarray) -> InteractionLog:
     rating = checks.numbers(log, "rating", "rating")
-    time = checks.seconds(log, "timestamp")
+    time = checks.moments(log, "timestamp")
     label = (rating > options.positive_above).astype(np.int8)
     value = np.unique(rating, return_inverse=True)[1].astype(np.int64)
-    rows = InteractionLog(user, item, label, time, value=value)
+    rows = InteractionLog(user, item, label, time.seconds, value=value, fraction=time.fraction)
     return rows.take(~log.rejected) if log.rejected.any() else rows
 
 

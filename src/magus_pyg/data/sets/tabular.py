@@ -54,11 +54,14 @@ def load_tabular(
         findings.problem(f"{log_file.path} has a header but no row: there is nothing to learn from")
     item, items = _item_index(options, files, items, notes)
     users, user = user_fields(options, files, folder, notes)
+    label = _labels(options, log_file, notes)
+    time = checks.moments(log_file, options.timestamp, options.timestamp_format) if options.timestamp else None
     log = InteractionLog(
         user=user,
         item=item,
-        label=_labels(options, log_file),
-        time=checks.seconds(log_file, options.timestamp, options.timestamp_format) if options.timestamp else None,
+        label=label,
+        time=time.seconds if time is not None else None,
+        fraction=time.fraction if time is not None else None,
         part=_parts(options, log_file) if options.split else None,
         value=_codes(log_file.texts(options.rating)) if options.rating else None,
         ordered=options.ordered,
@@ -66,7 +69,12 @@ def load_tabular(
     if options.positive == "action":
         log = _with_actions(log, log_file.texts(options.rating), log_file.path)
     searched = searched_queries(options, files, users["user_id"].to_numpy(dtype=object), spelling, notes)
+    if files.items.rejected.any():
+        items, item = _without(items, item, files.items.rejected)
+        log = replace(log, item=item)
     kept = ~log_file.rejected & (item >= 0)
+    if findings.problems and not kept.any():
+        raise DataError(f"{log_file.path}: no row is left; mend the columns above first, nothing else was counted")
     return assemble(options, SourceTables(items, users, searched, notes), log if kept.all() else log.take(kept))
 
 
@@ -84,6 +92,8 @@ def _check(options: TabularOptions) -> None:
         raise ConfigError("positive: action needs `positive_actions`, the actions that are positive")
     if options.split and len(set(options.split_values)) != len(PARTS):
         raise ConfigError(f"split_values must be three different values (got {options.split_values})")
+    if options.decimal not in (".", ","):
+        raise ConfigError(f"decimal must be '.' or ',' (got {options.decimal!r})")
     for name in ("separator", "query_separator", "interactions", "items"):
         if not getattr(options, name):
             raise ConfigError(f"{name} must not be empty")
@@ -91,10 +101,14 @@ def _check(options: TabularOptions) -> None:
     if len(delimiter) != 1 or delimiter in '"\r\n':
         names = ", ".join(DELIMITERS)
         raise ConfigError(f"delimiter must be one character, or one of {names} (got {options.delimiter!r})")
-    try:
-        "".encode(options.encoding)
-    except LookupError as error:
-        raise ConfigError(f"encoding: {error}; choose for example utf-8, latin-1 or cp1252") from error
+    for option, encoding in (
+        ("encoding", options.encoding),
+        *((f"encodings.{k}", v) for k, v in options.encodings.items()),
+    ):
+        try:
+            "".encode(encoding)
+        except (LookupError, ValueError) as error:
+            raise ConfigError(f"{option}: {error}; choose for example utf-8, latin-1 or cp1252") from error
 
 
 def _folder(options: TabularOptions, data_root: Path | None) -> Path:
@@ -137,7 +151,18 @@ def _item_index(
     return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64), items
 
 
-def _labels(options: TabularOptions, log: FileTable) -> np.ndarray:
+def _without(items: pd.DataFrame, item: np.ndarray, rejected: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """The items without rejected ones, and the item of each row of the log anew, -1 for a rejected one.
+
+    Their ids are known all the same: that a row of the log has one is no other problem.
+    """
+    kept = np.ones(len(items), dtype=bool)
+    kept[: len(rejected)] = ~rejected
+    number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    return items[kept].reset_index(drop=True), number[item]
+
+
+def _labels(options: TabularOptions, log: FileTable, notes: dict[str, int]) -> np.ndarray:
     if options.positive == "all":
         return np.ones(len(log), np.int8)
     if options.positive == "rating":
@@ -149,6 +174,9 @@ def _labels(options: TabularOptions, log: FileTable) -> np.ndarray:
             f"{log.path}, column {options.rating!r}: no row has an action of positive_actions "
             f"{options.positive_actions}; the actions are {pc.unique(actions).to_pylist()[:10]}"
         )
+        log.rejected[:] = True  # what the sessions of a log without a positive row are says nothing
+    there = set(pc.unique(actions).to_pylist())
+    notes.update({f"rows of the positive action {name!r}": 0 for name in options.positive_actions if name not in there})
     return np.asarray(positive, dtype=np.int8)
 
 

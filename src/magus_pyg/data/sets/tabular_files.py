@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from magus_pyg.data.dataset import empty_searched, word_columns
-from magus_pyg.data.field_values import CleanFields, FieldEntries, band_labels, clean_fields, split_texts
+from magus_pyg.data.field_values import CleanFields, FieldEntries, band_labels, clean_fields, joined
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.table_files import SUFFIXES, FileTable, find_table, read_table
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DELIMITERS", "FolderTables", "item_fields", "read_files", "searched_queries", "user_fields"]
 
+
+_NONE = np.empty(0, dtype=object)  # holds the place of a column until it is clean
 
 #: Names of delimiters that are awkward to type.
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -59,6 +62,10 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fol
         "users": [([options.user_key or options.user_id], ""), (options.profile_fields, "profile_fields")],
         "queries": [([options.user_id, *filter(None, [options.timestamp]), options.words], "")],
     }
+    for name in options.encodings:
+        if name not in wanted and not any(folder.rglob(glob.escape(name))):
+            known = ", ".join(wanted)
+            raise ConfigError(f"encodings names {name!r}, no table or file of {folder}; choose from {known}, or a file")
     tables: dict[str, FileTable | None] = {}
     failed: list[DataError] = []
     for kind, columns in wanted.items():
@@ -95,7 +102,10 @@ def _read(options: TabularOptions, folder: Path, kind: str, findings: Findings) 
         wanted = " or ".join(name + suffix for suffix in SUFFIXES) if name == kind else name
         raise DataError(f"{folder} holds no {wanted}; it holds {held}")
     delimiter = DELIMITERS.get(options.delimiter, options.delimiter)
-    table = read_table(path, delimiter, encoding=options.encoding, findings=findings)
+    encoding = options.encodings.get(kind, options.encoding)
+    table = read_table(
+        path, delimiter, encoding=encoding, findings=findings, encodings=options.encodings, decimal=options.decimal
+    )
     if kind == "queries" and not options.timestamp:
         raise DataError(f"{path}: searched queries need times, but `timestamp` is empty; name the column of times")
     return table
@@ -132,6 +142,7 @@ def user_fields(
         fields = tuple(options.profile_fields)
         key = options.user_key or options.user_id
         table, _ = _fields(options, files.users, key, "user_id", fields, {}, notes)
+        table = table[~files.users.rejected]
         new = texts[~pd.Index(texts).isin(table["user_id"])]
         if new.size:
             notes["users without a profile"] = int(new.size)
@@ -149,40 +160,31 @@ def _fields(
     groups: dict[str, tuple[str, ...]],
     notes: dict[str, int],
 ) -> tuple[pd.DataFrame, CleanFields]:
-    """A table with the ids under one name, clean values in the fields that are asked for, and all others as texts."""
-    columns: dict[str, np.ndarray] = {name: checks.unique_identifiers(table, key)}
+    """A table with the ids under one name, clean values in the fields that are asked for, and all others as texts; the
+    rejected rows are still there. Columns of other types that nothing asks for are left alone."""
+    columns: dict[str, np.ndarray] = {name: checks.unique_identifiers(table, key, notes)}
     entries: dict[str, FieldEntries] = {}
     for column in table.columns:
-        if column == key:
+        if column in (key, name):  # whatever else is called as the ids are here
             continue
-        texts = table.texts(column)
         if column in options.bands:
             entries[column] = _bands(table, column, options.bands[column])
         elif column in asked:
-            _check_no_bar(table, column, texts, options.separator)
-            entries[column] = split_texts(texts, options.separator)
-        columns[column] = texts.to_pandas().to_numpy(dtype=object)
+            entries[column] = table.entries(column, options.separator, refuse_bar=True)
+        elif not table.has_texts(column) and column != options.title_field:
+            continue
+        columns[column] = _NONE if column in entries else table.texts(column).to_pandas().to_numpy(dtype=object)
     clean = clean_fields(entries, len(table), options, groups)
     notes.update(clean.notes)
-    frame = pd.DataFrame({**columns, **{column: clean.columns[column] for column in columns if column in entries}})
-    return (frame[~table.rejected].reset_index(drop=True) if table.rejected.any() else frame), clean
-
-
-def _check_no_bar(table: FileTable, column: str, texts: pa.ChunkedArray, separator: str) -> None:
-    if separator == "|":
-        return
-    bad = pc.match_substring(texts, "|").to_numpy()
-    if bad.any():
-        value = texts[int(bad.argmax())].as_py()
-        advice = f"replace it (the separator here is {separator!r})"
-        table.reject(bad, column, f"{value!r} holds '|', which joins values inside the package; {advice}")
+    columns |= clean.columns
+    return pd.DataFrame(columns), clean
 
 
 def _bands(table: FileTable, column: str, count: int) -> FieldEntries:
     """A field of numbers as one band a row; a blank is no number."""
     texts = pc.utf8_trim_whitespace(table.texts(column))
     blank = pc.equal(texts, "").to_numpy()
-    values = pd.to_numeric(texts.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    values = checks.parsed_numbers(texts, table.decimal)
     values = np.where(np.isfinite(values), values, np.nan)
     bad = np.isnan(values) & ~blank
     if bad.any():
@@ -202,10 +204,8 @@ def searched_queries(
         return empty_searched()
     known = pa.array(user_ids, pa.string())
     user = pc.index_in(checks.identifiers(table, options.user_id), value_set=known)
-    time = checks.seconds(table, options.timestamp, options.timestamp_format)
-    texts = table.texts(options.words).combine_chunks().dictionary_encode()
-    distinct = [_words(text, options.query_separator, spelling) for text in texts.dictionary.to_pylist()]
-    words = np.array(distinct, dtype=object)[texts.indices.to_numpy(zero_copy_only=False)]
+    time = checks.moments(table, options.timestamp, options.timestamp_format)
+    words = _words(table.entries(options.words, options.query_separator), len(table), spelling)
     stranger, wordless = user.is_null().to_numpy() & ~table.rejected, (words == "") & ~table.rejected
     if stranger.any():
         notes["searched queries of unknown users, dropped"] = int(stranger.sum())
@@ -213,10 +213,16 @@ def searched_queries(
         notes["searched queries without words, dropped"] = int((wordless & ~stranger).sum())
     kept = np.flatnonzero(~stranger & ~wordless & ~table.rejected)
     index = np.asarray(user.fill_null(-1).to_numpy(), dtype=np.int64)
-    frame = pd.DataFrame({"user": index[kept], "time": time[kept], "words": words[kept]})
+    if time.fraction is not None:
+        kept = kept[np.argsort(time.fraction[kept], kind="stable")]
+    frame = pd.DataFrame({"user": index[kept], "time": time.seconds[kept], "words": words[kept]})
     return frame.sort_values(["user", "time"], kind="stable", ignore_index=True)
 
 
-def _words(text: str, separator: str, spelling: CleanFields) -> str:
-    words = [spelling.spelled(part) for part in text.split(separator)]
-    return "|".join(dict.fromkeys(word for word in words if word))
+def _words(entries: FieldEntries, n_rows: int, spelling: CleanFields) -> np.ndarray:
+    """The words of each query in the spelling of the items, joined by "|", object [n_rows]."""
+    texts = entries.text.dictionary_encode()
+    spelled = np.array([spelling.spelled(text) for text in texts.dictionary.to_pylist()], dtype=object)
+    frame = pd.DataFrame({"row": entries.row, "word": spelled[texts.indices.to_numpy(zero_copy_only=False)]})
+    frame = frame[frame["word"] != ""].drop_duplicates()
+    return joined(frame["row"].to_numpy(), pa.array(frame["word"].to_numpy(dtype=object), pa.string()), n_rows)

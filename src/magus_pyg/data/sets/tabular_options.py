@@ -42,6 +42,8 @@ class TabularOptions(LogOptions):
         query_separator: what stands between the words of a searched query.
         delimiter: what separates the columns of CSV files: one character, or "comma", "semicolon", "tab" or "bar".
         encoding: of CSV files, such as "utf-8" or "latin-1".
+        encodings: "items", "interactions", "users", "queries", or the name of a file -> its own encoding.
+        decimal: what stands before the fraction of a number that is written as a text, "." or ",".
     """
 
     name: str = "tabular"
@@ -69,3 +71,5 @@ class TabularOptions(LogOptions):
     query_separator: str = "|"
     delimiter: str = ","
     encoding: str = "utf-8"
+    encodings: dict[str, str] = field(default_factory=dict)
+    decimal: str = "."
