@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _PIECE = 2**22  # (query, item) pairs looked at at once
 
-Query = str | Sequence[str | tuple[str, str]]
+Query = str | Sequence[str | tuple[str, str] | None]
 
 
 @dataclass(frozen=True)
