@@ -13,6 +13,7 @@ __all__ = [
     "GraphError",
     "MagusError",
     "ModelError",
+    "ProcessError",
     "RunError",
     "SessionError",
     "did_you_mean",
@@ -41,6 +42,10 @@ class SessionError(MagusError):
 
 class RunError(MagusError):
     """A run folder that is missing, damaged, or of another version or data set."""
+
+
+class ProcessError(MagusError, RuntimeError):
+    """A process that this one has started, and that was killed."""
 
 
 class ConfigError(MagusError):

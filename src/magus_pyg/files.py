@@ -1,15 +1,19 @@
 """Writing files and folders whole or not at all, and saying so where a disk is full.
 
 Whatever is written lies in `.<name>.writing-<hex>/` beside its place until it is complete. Such a folder holds a lock
-while its writer lives: the next writer to the same place removes those that a killed process has left.
+while its writer lives: the next writer to the same place removes those that a killed process has left. The same
+goes for the folder `magus-pyg-<hex>` that holds a command's temporary files.
 """
 
 import errno
-import glob
 import json
 import os
+import re
 import secrets
 import shutil
+import stat
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,18 +24,27 @@ from safetensors import SafetensorError
 
 from magus_pyg.errors import MagusError, RunError
 
-__all__ = ["locked", "whole", "write_json", "write_text"]
+__all__ = ["TakenError", "locked", "remove_left", "temporary_folder", "whole", "write_json", "write_text"]
+
+_OURS = re.compile(r"(\..+\.writing|magus-pyg)-[0-9a-f]{16}")
+_LOCK_SECONDS = 60.0
+"""Time in which a living process has locked its new folder."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+class TakenError(Exception):
+    """What was to be new is there already."""
+
+
 @contextmanager
-def whole(path: Path, error: type[MagusError] = RunError) -> Iterator[Path]:
+def whole(path: Path, error: type[MagusError] = RunError, *, new: bool = False) -> Iterator[Path]:
     """Make a file or a folder under a temporary name, flush it to the disk, and only then give it its name.
 
     Args:
         path: the file or folder; an existing one of the same kind is replaced, and missing folders above it are made.
         error: what is raised where it cannot be written.
+        new: a folder that is there already is not replaced, unless it is empty.
 
     Yields:
         The path to make it at, of the same name; what else is left beside it there is removed.
@@ -39,18 +52,19 @@ def whole(path: Path, error: type[MagusError] = RunError) -> Iterator[Path]:
     Raises:
         MagusError: of the class `error`, if it cannot be written. Then, and where the caller itself fails, nothing of
             it is left, and what was there before stays as it was.
+        TakenError: with `new`, if there is such a folder by now.
     """
     with _disk_errors(path, error):
         path.parent.mkdir(parents=True, exist_ok=True)
         place = path.with_name(f".{path.name}.writing-{secrets.token_hex(8)}")
-        _remove_left(path)
-        place.mkdir()
+        remove_left(path.parent, None if new else path.name)
         try:
+            place.mkdir()
             with FileLock(place / ".lock"):
                 fresh = place / path.name
                 yield fresh
                 _flush(fresh, place.stat().st_mode)
-                _put(fresh, path, place / ".before")
+                _put(fresh, path, None if new else place / ".before")
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
@@ -67,27 +81,73 @@ def write_json(path: Path, values: Any, error: type[MagusError] = RunError) -> N
 
 
 @contextmanager
-def locked(path: Path, error: type[MagusError] = RunError) -> Iterator[None]:
-    """Hold the right to write a file or folder; others wait.
+def locked(path: Path, error: type[MagusError] = RunError, taken: str = "") -> Iterator[None]:
+    """Hold the right to write a file or folder; others wait, or are told so.
 
     Raises:
-        MagusError: of the class `error`, if the lock `.<name>.lock` beside it cannot be made.
+        MagusError: of the class `error`, if the lock `.<name>.lock` beside it cannot be made; with the message `taken`,
+            unless that is "", if another holds it.
     """
+    place = path.with_name(f".{path.name}.lock")
     with _disk_errors(path, error):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
-        lock.acquire()
+        lock = FileLock(place)
+        try:
+            lock.acquire(timeout=0 if taken else -1)
+        except Timeout:
+            raise error(taken) from None
     try:
+        if taken and not place.exists():
+            raise error(taken)  # whoever held it was just about to end, and has taken the lock away
         yield
     finally:
+        if taken:
+            place.unlink(missing_ok=True)  # nobody waits for it
         lock.release()
 
 
-def _remove_left(path: Path) -> None:
-    """Remove what killed processes left of `path`: that whose lock nobody holds."""
-    for lock in path.parent.glob(f".{glob.escape(path.name)}.writing-*/.lock"):
-        with suppress(OSError, Timeout), FileLock(lock, timeout=0):
-            shutil.rmtree(lock.parent, ignore_errors=True)
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for the temporary files of this process and of those that it starts, whatever library makes them.
+
+    PyTorch Geometric, for one, writes a file for each class of layers, and leaves it. Those of killed processes are
+    removed first.
+    """
+    before, outer = tempfile.tempdir, os.environ.get("TMPDIR")
+    place = Path(tempfile.gettempdir()) / f"magus-pyg-{secrets.token_hex(8)}"
+    remove_left(place.parent)
+    try:
+        place.mkdir(mode=0o700)
+        with FileLock(place / ".lock"):
+            tempfile.tempdir = os.environ["TMPDIR"] = str(place)
+            yield place
+    finally:
+        tempfile.tempdir = before
+        os.environ.pop("TMPDIR", None)
+        if outer is not None:
+            os.environ["TMPDIR"] = outer
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def remove_left(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes left in a folder: places of ours, of that name if any, whose lock nobody holds."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return  # it is not there yet, or no folder
+    for place in [
+        folder / entry
+        for entry in names
+        if _OURS.fullmatch(entry) and (name is None or entry.startswith(f".{name}.writing-"))
+    ]:
+        with suppress(OSError, Timeout):
+            found, lock = place.lstat(), place / ".lock"
+            if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+                continue
+            if not lock.exists() and (any(place.iterdir()) or time.time() - found.st_mtime < _LOCK_SECONDS):
+                continue  # not of ours, or of a process that has just begun
+            with FileLock(lock, timeout=0):
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _flush(path: Path, mode: int) -> None:
@@ -100,7 +160,15 @@ def _flush(path: Path, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _put(fresh: Path, path: Path, before: Path) -> None:
+def _put(fresh: Path, path: Path, before: Path | None) -> None:
+    if before is None:
+        try:
+            fresh.rename(path)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise TakenError(path) from error
+            raise
+        return
     if not (fresh.is_dir() and path.is_dir()):
         os.replace(fresh, path)
         return

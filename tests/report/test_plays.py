@@ -136,7 +136,8 @@ def test_a_cut_off_simulation(run: Path) -> None:
         read_plays(run)
     (folder / "simulation.json").unlink()
     with pytest.raises(RunError, match="simulations/1 is cut off"):
-        read_plays(run)
+        read_plays(folder)
+    assert {play.folder for play in read_plays(run)} == {run}  # the rest is reported
 
 
 def test_a_damaged_configuration(run: Path) -> None:

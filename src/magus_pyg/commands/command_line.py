@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
+from magus_pyg.commands.interrupts import end_of, heard_signals
 from magus_pyg.errors import ConfigError, MagusError
+from magus_pyg.files import temporary_folder
 from magus_pyg.runs.overrides import apply_values, compose_config, parse, split_groups
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "guarded",
+    "run_command",
 ]
 
 
@@ -82,7 +85,7 @@ def wants_help(words: Sequence[str], text: str) -> bool:
 
 
 def guarded(command: Callable[..., None], *arguments: Any) -> int:
-    """Run a command; a MagusError becomes one message on standard error and the code 2."""
+    """Run a command; a MagusError becomes one message on standard error and the code 2; an interrupt, see `end_of`."""
     try:
         command(*arguments)
     except MagusError as error:
@@ -90,7 +93,14 @@ def guarded(command: Callable[..., None], *arguments: Any) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        message, code = end_of(interrupt)
+        print(message, file=sys.stderr)
+        return code
     return 0
+
+
+def run_command(main: Callable[[Sequence[str]], None]) -> int:
+    """Run a command with the words of this process, which only has to end after it; gives the exit code."""
+    with heard_signals(), temporary_folder():
+        return guarded(main, sys.argv[1:])

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import guarded
+from magus_pyg.commands.command_line import run_command
 from magus_pyg.data import collecting
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.description import describe, print_description, print_problems, told_problems
@@ -54,4 +54,4 @@ def main_describe(words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-describe`, `scripts/describe.py`."""
-    sys.exit(guarded(main_describe, sys.argv[1:]))
+    sys.exit(run_command(main_describe))

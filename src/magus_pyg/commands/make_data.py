@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from magus_pyg.commands.command_line import guarded
+from magus_pyg.commands.command_line import run_command
 from magus_pyg.data.synthetic.shape_files import write_scale_data
 from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions
 from magus_pyg.errors import ConfigError
@@ -81,4 +81,4 @@ def train_command(options: ScaleOptions) -> str:
 
 def command() -> None:
     """Console command `magus-make-data`, `scripts/make_data.py`."""
-    sys.exit(guarded(main_make_data, sys.argv[1:]))
+    sys.exit(run_command(main_make_data))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from magus_pyg.commands.command_line import changed_config, guarded, needed, take_words, wants_help
+from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
 from magus_pyg.graph import node_label
 from magus_pyg.online import MagusSession, Recommendation
 from magus_pyg.report import make_console
@@ -155,4 +155,4 @@ def main_play(words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-play`, `scripts/play.py`."""
-    sys.exit(guarded(main_play, sys.argv[1:]))
+    sys.exit(run_command(main_play))

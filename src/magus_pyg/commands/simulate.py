@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import changed_config, guarded, needed, take_words, wants_help
+from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
 from magus_pyg.experiment.pipeline import simulate_run
 from magus_pyg.report import make_console
 from magus_pyg.runs.run import load_run
@@ -40,4 +40,4 @@ def main_simulate(words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-simulate`, `scripts/simulate.py`."""
-    sys.exit(guarded(main_simulate, sys.argv[1:]))
+    sys.exit(run_command(main_simulate))

@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from magus_pyg.commands.command_line import changed_config, guarded
+from magus_pyg.commands.command_line import changed_config, guarded, run_command
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.pipeline import train_run
 from magus_pyg.report import make_console
@@ -74,4 +74,4 @@ def _resume(path: Path, words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-train`, `scripts/train.py`."""
-    sys.exit(guarded(main_train, sys.argv[1:]))
+    sys.exit(run_command(main_train))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from magus_pyg.commands.command_line import guarded
+from magus_pyg.commands.command_line import run_command
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.tuning import TuneOptions, tune, write_experiment
 from magus_pyg.report.console import make_console
@@ -67,4 +67,4 @@ def _is_number(text: str) -> bool:
 
 def command() -> None:
     """Console command `magus-tune`, `scripts/tune.py`."""
-    sys.exit(guarded(main_tune, sys.argv[1:]))
+    sys.exit(run_command(main_tune))

@@ -4,7 +4,7 @@ import logging
 import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -34,7 +34,7 @@ from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.population import save_population
 from magus_pyg.runs.run import Run, check_fingerprint
 from magus_pyg.simulation.distributed import after_first, from_first
-from magus_pyg.simulation.processes import Launch, joined_launch
+from magus_pyg.simulation.processes import Launch, check_main_guard, die_with_parent, joined_launch
 from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.training import TrainResult, fit
 from magus_pyg.training.epoch_log import check_logger, epoch_log
@@ -68,20 +68,27 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
     Raises:
         MagusError: anything that is wrong with the configuration, the data, or the folder to go on with.
     """
+    check_main_guard()
     check_config(config)
     check_logger(config.train.logger)
     if _is_worker():
         _train_beside(config, resume)
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
-    with _log_to(console):
+    with _log_to(console), ExitStack() as held:
+        if resume is not None:
+            held.enter_context(RunFolder(resume).held())
         inputs = prepare_training(config, console, watch)
         model = prepare_model(inputs, config)
         data, graph, population = inputs.data, inputs.graph, inputs.population
-        folder = RunFolder.create(config) if resume is None else _folder_of(resume, data)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
-        folder.write_config(config)
-        folder.write_info(config, values, "training")
+        if resume is None:
+            folder = RunFolder.create(config, values)
+            held.enter_context(folder.held())
+        else:
+            folder = _folder_of(resume, data)
+            folder.write_config(config)
+            folder.write_info(config, values, "training")
         settings = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.structured(config)))
         with watch("training"), epoch_log(config.train.logger, folder.logs, settings) as log:
             going_on = resume is not None
@@ -97,8 +104,8 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             save_population(population, folder.population)
             write_text(folder.history, trained.history.to_csv(index=False))
             folder.write_play(played.records, played.results, states, tried)
-    memory = max(peak_memory(), trained.peak_memory)
-    folder.write_info(config, {**values, **_describe_play(config, played, trained, watch, memory)})
+        memory = max(peak_memory(), trained.peak_memory)
+        folder.write_info(config, {**values, **_describe_play(config, played, trained, watch, memory)})
     _print_end(config, played, watch, memory, folder.path, population.user_ids, console)
     return folder.path
 
@@ -120,6 +127,7 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
     Raises:
         MagusError: as `train_run`; also `simulation.processes` other than what a launcher has started.
     """
+    check_main_guard()
     check_config(config)
     with joined_launch() as launch:
         if launch is not None:
@@ -193,6 +201,7 @@ def _is_worker() -> bool:
 
 def _train_beside(config: Config, resume: Path | None) -> NoReturn:
     """Take part in the training that the first process has begun; it alone shows, plays and writes."""
+    die_with_parent()
     inputs = prepare_training(config, Console(quiet=True))
     model = prepare_model(inputs, config)
     checkpoints = None if resume is None else RunFolder(resume).checkpoints

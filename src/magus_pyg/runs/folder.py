@@ -7,7 +7,7 @@ has a list of its files (`run.json`, `simulation.json`), written last: what is l
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import RunError
-from magus_pyg.files import whole, write_json, write_text
+from magus_pyg.files import TakenError, locked, remove_left, whole, write_json, write_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
@@ -235,8 +235,14 @@ class RunFolder(PlayFolder):
         self.logs = self.path / "logs"
 
     @classmethod
-    def create(cls, config: Config) -> "RunFolder":
-        """Make a new folder `<time>-<dataset>-<model>-<magus>-s<seed>` among the runs.
+    def create(cls, config: Config, values: Mapping[str, Any] | None = None) -> "RunFolder":
+        """Make a new folder `<time>-<dataset>-<model>-<magus>-s<seed>` among the runs, whose training has begun.
+
+        What killed processes have left among the runs is removed.
+
+        Args:
+            config: of the run.
+            values: as of `write_info`; None leaves the folder empty.
 
         Raises:
             RunError: if it cannot be made.
@@ -244,10 +250,32 @@ class RunFolder(PlayFolder):
         parts = (time.strftime("%Y%m%d-%H%M%S"), config.dataset.name, config.model.name, config.magus.name)
         name = "-".join(part.replace("/", "_") for part in parts) + f"-s{config.seed}"
         parent = Path(config.paths.runs).expanduser()
+        for inner in ("*", "*/checkpoints", "*/agents", "*/simulations"):
+            for place in parent.glob(inner):
+                remove_left(place)
+
+        def write(fresh: Path) -> None:
+            if values is not None:
+                cls(fresh).write_config(config)
+                cls(fresh).write_info(config, values, "training")
+
         try:
-            return cls(_first_free(parent / (f"{name}-{i + 1}" if i else name) for i in range(1000)))
-        except OSError as error:
+            return cls(_write_new((parent / (f"{name}-{i + 1}" if i else name) for i in range(1000)), write))
+        except RunError as error:
             raise RunError(f"the run folder {parent / name} cannot be made ({error}); set paths.runs=...") from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the right to train the run and to write its files.
+
+        Raises:
+            RunError: another process holds it, or there is no such folder.
+        """
+        if not self.path.is_dir():
+            self._no_info()
+        taken = f"{self.path} is being trained by another process: wait for its end, or stop it"
+        with locked(self.checkpoints / "training", taken=taken):
+            yield
 
     @property
     def advice(self) -> str:
@@ -261,8 +289,8 @@ class RunFolder(PlayFolder):
 
     @property
     def simulations(self) -> list[PlayFolder]:
-        """The folders of the simulations, by number."""
-        folders = [path for path in (self.path / "simulations").glob("[!.]*") if path.is_dir()]
+        """The folders of the simulations that have ended, by number."""
+        folders = [path.parent for path in (self.path / "simulations").glob(f"[!.]*/{PlayFolder.info_name}")]
         return [PlayFolder(path) for path in sorted(folders, key=lambda path: (len(path.name), path.name))]
 
     def write_simulation(
@@ -279,17 +307,8 @@ class RunFolder(PlayFolder):
         Returns:
             Its folder.
         """
-        try:
-            path = _first_free(self.path / "simulations" / str(number) for number in range(1, 100_000))
-        except OSError as error:
-            raise RunError(f"a simulation cannot be written into {self.path} ({error})") from error
-        try:
-            _write_whole(path, config, records, results, states, tried, values)
-        except BaseException:
-            with suppress(OSError):
-                path.rmdir()
-            raise
-        return path
+        places = (self.path / "simulations" / str(number) for number in range(1, 100_000))
+        return _write_new(places, lambda fresh: _write_play(fresh, config, records, results, states, tried, values))
 
     def write_learning(self, config: Config, records: pd.DataFrame, results: pd.DataFrame) -> Path:
         """Write the plays of successive sessions as `learning/`, whole or not at all, in place of those before.
@@ -297,7 +316,9 @@ class RunFolder(PlayFolder):
         Returns:
             Its folder.
         """
-        _write_whole(self.path / "learning", config, records, results, {}, {}, {"seconds": {}})
+        with whole(self.path / "learning") as fresh:
+            fresh.mkdir()
+            _write_play(fresh, config, records, results, {}, {}, {"seconds": {}})
         return self.path / "learning"
 
     def _no_info(self) -> NoReturn:
@@ -334,22 +355,22 @@ class RunFolder(PlayFolder):
         return states
 
 
-def _write_whole(path: Path, config: Config, *play: Any) -> None:
-    with whole(path) as fresh:
-        fresh.mkdir()
-        folder = PlayFolder(fresh)
-        folder.write_config(config)
-        folder.write_play(*play[:-1])
-        folder.write_info(config, play[-1])
+def _write_play(path: Path, config: Config, *play: Any) -> None:
+    folder = PlayFolder(path)
+    folder.write_config(config)
+    folder.write_play(*play[:-1])
+    folder.write_info(config, play[-1])
 
 
-def _first_free(paths: Iterable[Path]) -> Path:
-    """Make the first of some folders that is not there yet."""
+def _write_new(paths: Iterable[Path], write: Callable[[Path], None]) -> Path:
+    """Write the first of some folders that is not there yet, whole or not at all."""
     for path in paths:
-        with suppress(FileExistsError):
-            path.mkdir(parents=True)
-            return path
-    raise OSError("there are too many of its name; delete some")
+        if not path.exists():
+            with suppress(TakenError), whole(path, new=True) as fresh:
+                fresh.mkdir()
+                write(fresh)
+                return path
+    raise RunError("there are too many of its name; delete some")
 
 
 def _sha256(path: Path) -> str:

@@ -1,9 +1,13 @@
 """Starting processes of this machine, and joining those that torchrun or srun has started."""
 
+import ctypes
+import multiprocessing
 import os
 import pickle
 import queue
 import re
+import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -19,16 +23,19 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing import get_context
 
-from magus_pyg.errors import ConfigError, MagusError
+from magus_pyg.errors import ConfigError, MagusError, ProcessError
 from magus_pyg.options import at_least, check_value
 
-__all__ = ["Launch", "in_processes", "joined_launch", "read_launch"]
+__all__ = ["Launch", "check_main_guard", "die_with_parent", "in_processes", "joined_launch", "read_launch"]
 
 _T = TypeVar("_T")
 Job = Callable[[_T, Callable[[Any], None]], None]
 
 _TIMEOUT = timedelta(days=1)
 """How long a process waits for the others. One that dies is noticed at once; one may well work for hours."""
+
+_UNGUARDED = 78
+"""Exit code of a process that reads its script anew and would start processes itself."""
 
 _GRACE = 3.0
 """Seconds in which those that have not failed yet may say that they failed first, or be found gone."""
@@ -57,10 +64,11 @@ def in_processes(job: Job[_T], payload: _T, processes: int) -> Iterator[Any]:
         What the process of rank 0 sends.
 
     Raises:
-        ConfigError: fewer than one process, or a payload that cannot be pickled.
-        MagusError: what a process raised.
-        RuntimeError: another error in a process, or one that was killed. All processes are ended before.
+        ConfigError: fewer than one process, a payload that cannot be pickled, or a script without a main guard.
+        MagusError: what a process raised; ProcessError, if one was killed.
+        RuntimeError: another error in a process. All processes are ended before.
     """
+    check_main_guard()
     check_value("processes", processes, at_least(1))
     context = get_context("spawn")
     messages = context.Queue()
@@ -76,8 +84,9 @@ def in_processes(job: Job[_T], payload: _T, processes: int) -> Iterator[Any]:
             for rank in range(processes)
         ]
         try:
-            for worker in workers:
-                worker.start()
+            with _without_interrupts():
+                for worker in workers:
+                    worker.start()
             yield from _received(messages, workers)
         finally:
             for worker in workers:
@@ -133,14 +142,51 @@ def _raise_cause(messages: Any, workers: Sequence[BaseProcess], failures: dict[i
 def _raise_ended(workers: Sequence[BaseProcess]) -> NoReturn:
     codes = [worker.exitcode for worker in workers]
     rank = next((place for place, code in enumerate(codes) if code), 0)
-    raise RuntimeError(
+    if codes[rank] == _UNGUARDED:
+        raise ConfigError(
+            "the script that uses several processes has no main guard: each of them reads it anew, and must not start "
+            'others. Put what it does under `if __name__ == "__main__":`, or use one process'
+        )
+    raise ProcessError(
         f"process {rank} of {len(codes)} ended with exit code {codes[rank]} and said nothing; -9 is mostly a lack of "
         "memory: take fewer processes or a smaller batch_size"
     )
 
 
+def check_main_guard() -> None:
+    """End a process that was started for a share of the work, and that still reads the script of its parent.
+
+    To be called before anything that a script without a main guard should not do once more in each process.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(_UNGUARDED)
+
+
+def die_with_parent() -> None:
+    """Let this process end when the one that started it does, whatever ends that (on Linux)."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile never hear Ctrl-C: this one does, and ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(folder: Path, rank: int, processes: int, threads: int, messages: Any) -> None:
     """What a new process does."""
+    die_with_parent()
     torch.set_num_threads(threads)
     try:
         # A file instead of a port: nothing to collide with, and nothing open to the network.
