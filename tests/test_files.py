@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from safetensors.torch import save_file
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.commands.train import main_train
 from magus_pyg.errors import DataError, GraphError, RunError
-from magus_pyg.files import locked, whole, write_json, write_text
+from magus_pyg.files import TakenError, locked, remove_left, temporary_folder, whole, write_json, write_text
 from magus_pyg.runs import load_run
 
 
@@ -170,6 +171,42 @@ def test_disk_full_while_simulating(tiny_run: Path, tmp_path: Path) -> None:
     load_run(run)
     main_simulate([f"run={run}"])
     assert (run / "simulations" / "1" / "simulation.json").is_file()
+
+
+def test_what_is_to_be_new_replaces_nothing(tmp_path: Path) -> None:
+    def make(name: str, text: str) -> None:
+        with whole(tmp_path / name, new=True) as fresh:
+            fresh.mkdir()
+            write_text(fresh / "file", text)
+
+    make("0", "0")
+    make("1", "1")
+    with pytest.raises(TakenError):
+        make("0", "again")
+    assert files_in(tmp_path) == {"0/file": 1, "1/file": 1}
+    assert (tmp_path / "0" / "file").read_text() == "0"
+
+
+def test_temporary_files_lie_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    killed, begun, foreign = (tmp_path / f"magus-pyg-{name}" for name in ("0" * 16, "1" * 16, "mine"))
+    for folder in (killed, begun, foreign):
+        folder.mkdir()
+    for folder in (killed, foreign):
+        (folder / ".lock").touch()
+    with temporary_folder() as place:
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            assert Path(file.name).parent == place == Path(os.environ["TMPDIR"])
+        assert set(tmp_path.iterdir()) == {place, begun, foreign}
+        remove_left(tmp_path)  # of another process
+        assert place.is_dir()
+    assert set(tmp_path.iterdir()) == {begun, foreign}
+    assert "TMPDIR" not in os.environ
+    assert tempfile.gettempdir() == str(tmp_path)
+    os.utime(begun, (0, 0))  # it was killed before it had a lock
+    remove_left(tmp_path)
+    assert set(tmp_path.iterdir()) == {foreign}
 
 
 def test_disk_full_while_training(tiny_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from magus_pyg.errors import DataError
+from magus_pyg.errors import DataError, ProcessError
 from magus_pyg.simulation.processes import _Failure, _received
 
 
@@ -56,7 +56,7 @@ def test_one_that_is_gone_without_a_word_is_the_cause() -> None:
             return super().get(timeout)
 
     group = workers(None, None)
-    with pytest.raises(RuntimeError, match="process 1 of 2 ended with exit code 9"):
+    with pytest.raises(ProcessError, match="process 1 of 2 ended with exit code 9"):
         list(_received(Late(lost(0, 1.0)), group))
 
 
