@@ -146,11 +146,11 @@ def _raise_ended(workers: Sequence[BaseProcess]) -> NoReturn:
         raise ConfigError(
             "the script that uses several processes has no main guard: each of them reads it anew, and must not start "
             'others. Put what it does under `if __name__ == "__main__":`, or use one process'
-        )
+        ) from None
     raise ProcessError(
         f"process {rank} of {len(codes)} ended with exit code {codes[rank]} and said nothing; -9 is mostly a lack of "
         "memory: take fewer processes or a smaller batch_size"
-    )
+    ) from None
 
 
 def check_main_guard() -> None:
