@@ -70,6 +70,13 @@ class World:
         out, errors = process.communicate("\n" * 10)
         assert process.returncode == 0, (words, out, errors)
 
+    def seconds(self, command: str, run: Path) -> float:
+        """What a command takes from start to end; what it makes is taken away."""
+        began = time.monotonic()
+        self.finish(self.words(command, run))
+        shutil.rmtree(self.folder / "made", ignore_errors=True)
+        return time.monotonic() - began
+
     def left(self) -> Iterator[Path]:
         """Temporary files and folders that are there now."""
         for path in [*self.folder.rglob(".*.writing-*"), *(self.folder / "tmp").iterdir()]:
@@ -145,23 +152,21 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
     moments, outcomes, faults = random.Random(seed), [], 0
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         world = World(Path(name))
-        began = time.monotonic()
         world.finish(world.words("train", None))
-        whole = time.monotonic() - began
         (run,) = world.runs.iterdir()
+        spans = {command: world.seconds(command, run) for command in commands}
         signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
         for count in range(kills):
             command, number = commands[count % len(commands)], signals[count // len(commands) % 3]
-            span = {"train": whole, "simulate": whole, "tune": whole}.get(command, 0.7 * whole)
+            span = spans[command]
             twice = number is not signal.SIGKILL and moments.random() < 0.3
-            outcome = kill(world, command, run, number, moments.uniform(0.3 * span, span), twice)
+            outcome = kill(world, command, run, number, moments.uniform(0.3, 0.95) * span, twice)
             outcomes.append(outcome)
             for fault in outcome.faults:
                 faults += 1
                 print(f"{command} {number.name} after {outcome.moment:.1f} s: {fault}", flush=True)
-        cut = [
-            path for path in world.runs.iterdir() if json.loads((path / "run.json").read_text())["state"] != "complete"
-        ]
+        infos = sorted(world.runs.glob("*/run.json"))
+        cut = [path.parent for path in infos if json.loads(path.read_text())["state"] != "complete"]
         for folder in cut[:2]:
             world.finish([PYTHON, str(SCRIPTS / "train.py"), f"resume={folder}"])
         for command in dict.fromkeys(["train", *commands]):
