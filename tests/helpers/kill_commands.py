@@ -162,6 +162,7 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
             twice = number is not signal.SIGKILL and moments.random() < 0.3
             outcome = kill(world, command, run, number, moments.uniform(0.3, 0.95) * span, twice)
             outcomes.append(outcome)
+            print(f"{command:10} {number.name:8} exit {outcome.code:4} after {outcome.moment:.1f} s", flush=True)
             for fault in outcome.faults:
                 faults += 1
                 print(f"{command} {number.name} after {outcome.moment:.1f} s: {fault}", flush=True)
