@@ -24,7 +24,16 @@ from safetensors import SafetensorError
 
 from magus_pyg.errors import MagusError, RunError
 
-__all__ = ["TakenError", "locked", "remove_left", "temporary_folder", "whole", "write_json", "write_text"]
+__all__ = [
+    "TakenError",
+    "home_expanded",
+    "locked",
+    "remove_left",
+    "temporary_folder",
+    "whole",
+    "write_json",
+    "write_text",
+]
 
 _OURS = re.compile(r"(\..+\.writing|magus-pyg)-[0-9a-f]{16}")
 _LOCK_SECONDS = 60.0
@@ -35,6 +44,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 class TakenError(Exception):
     """What was to be new is there already."""
+
+
+def home_expanded(path: str | Path) -> Path:
+    """A path with `~` or `~name` at its front replaced by that home folder, as it is where there is none."""
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager

@@ -10,7 +10,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from magus_pyg.errors import ConfigError, did_you_mean
 
-__all__ = ["Rule", "above", "at_least", "between", "check_options", "check_value", "one_of", "one_or_more"]
+__all__ = ["Rule", "above", "at_least", "at_most", "between", "check_options", "check_value", "one_of", "one_or_more"]
+
+
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ def at_least(low: float, *words: str, why: str = "") -> Rule:
     """A finite number of at least `low`, or one of some words; `why` ends the message."""
     others = "".join(f' or "{word}"' for word in words)
     return Rule(lambda value: value in words or (_finite(value) and value >= low), f"at least {low:g}{others}", why)
+
+
+def at_most(high: float, *words: str) -> Rule:
+    """A finite number of at most `high`, or one of some words: for sizes beyond which nothing can be meant."""
+    return Rule(lambda value: value in words or (_finite(value) and value <= high), f"at most {high:,}")
 
 
 def above(low: float) -> Rule:
@@ -91,6 +99,8 @@ def check_options(owner: Any, group: str | None = None, /, **rules: Rule) -> Non
         where = f"{before}.{entry.name}" if before else entry.name
         if not _fits(value, hint):
             raise ConfigError(f"{where} must be {_kind(hint)} (got {value!r})")
+        if isinstance(value, Integral) and abs(int(value)) > _LARGEST:
+            raise ConfigError(f"{where} must be a number of 64 bits (got {value})")
         if entry.name in rules and value is not None:
             check_value(where, value, rules[entry.name])
 

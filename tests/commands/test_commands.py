@@ -13,7 +13,7 @@ from repository import ROOT
 
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.commands.train import main_train
-from magus_pyg.errors import ConfigError, DataError, RunError
+from magus_pyg.errors import ConfigError, DataError, ModelError, RunError
 from magus_pyg.runs import load_run
 from magus_pyg.simulation import RECORD_COLUMNS, summarize
 
@@ -149,10 +149,41 @@ def test_data_errors_leave_nothing_behind(tmp_path: Path) -> None:
         ([], ConfigError, "dataset.path"),
         ([f"dataset.path={tmp_path / 'nowhere'}"], DataError, "nowhere"),
     ]:
-        with pytest.raises(SystemExit) as caught:  # Hydra's job ends with the code; the message is on stderr
+        with pytest.raises(error, match=message):
             main_train([*words, *more])
-        assert caught.value.code == 2, (error, message)
     assert not runs.exists()
+
+
+def test_sessions_are_counted_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["dataset.users=40", "dataset.items=60", "train.epochs=1", f"paths.runs={tmp_path / 'runs'}"]
+    for more in ("sessions.min_interactions=10000", "simulation=ear", "magus=bayes"):
+        more_words = [more] if "sessions" in more else [more, "sessions.min_interactions=10000"]
+        if more == "simulation=ear":
+            more_words = [more, "user=impatient"]
+        with pytest.raises((ConfigError, DataError)):
+            main_train([*words, *more_words])
+        assert "trained" not in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*arguments: object, **named: object) -> None:
+        raise ModelError("no loss")
+
+    monkeypatch.setattr("magus_pyg.experiment.pipeline.fit", fails)
+    with pytest.raises(ModelError, match="no loss"):
+        main_train(["dataset.users=40", "dataset.items=60", f"paths.runs={tmp_path}"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_readers_that_leave(tmp_path: Path) -> None:
+    command = f"{sys.executable} {ROOT / 'scripts' / 'train.py'} --help"
+    piped = ["bash", "-c", f"{command} | head -c 1; exit ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(piped, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout, done.stderr) == ("T", "")
+    closed = ["bash", "-c", f"{command} | true"]
+    done = subprocess.run(closed, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert "BrokenPipe" not in done.stderr
 
 
 def _script(folder: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.options import at_least, between, check_options, one_of
+from magus_pyg.options import at_least, at_most, between, check_options, one_of
 from magus_pyg.simulation.protocol import TOLD_ERROR
 
 __all__ = ["DEFAULT_MIXING", "MagusOptions", "Refusals"]
@@ -90,6 +90,7 @@ class MagusOptions:
         choices = {name: one_of(words) for name, words in _CHOICES.items()}
         ranges = {"hops": at_least(1), "minus_scale": at_least(0), "mixing": between(0, 1, "[)")}
         check_options(self, "magus", **choices, **ranges)
+        check_options(self, "magus", hops=at_most(1000))
         if self.propagation == "normalised" and (self.clamp or self.negative != "zero"):
             name = "clamp" if self.clamp else "negative"
             raise ConfigError(

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from magus_pyg.commands.interrupts import end_of, heard_signals
 from magus_pyg.errors import ConfigError, MagusError
 from magus_pyg.files import temporary_folder
-from magus_pyg.runs.overrides import apply_values, compose_config, parse, split_groups
+from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, parse, split_groups
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def changed_config(config: Any, words: Sequence[str], allowed: Sequence[str]) ->
         ConfigError: a key that may not be changed, a misspelt or ill-typed one, an unknown option.
     """
     overrides = parse(words)
-    chosen, values = split_groups(overrides)
+    own = own_conf(words)
+    chosen, values = split_groups(overrides, own)
     names = schema_names(config)
     container = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(container, dict)
@@ -42,7 +43,8 @@ def changed_config(config: Any, words: Sequence[str], allowed: Sequence[str]) ->
             raise ConfigError(f"{override.input_line}: {top} belongs to the trained run and cannot be changed; only "
                               f"{', '.join(allowed)} can, else train again")  # fmt: skip
     if chosen:
-        fresh = typed(compose_config([override.input_line or "" for override in chosen]))
+        named = [word for word in words if word.startswith("paths.conf=")]
+        fresh = typed(compose_config([*named, *(override.input_line or "" for override in chosen)]))
         other = OmegaConf.to_container(OmegaConf.structured(fresh))
         assert isinstance(other, dict)
         for override in chosen:
@@ -68,6 +70,20 @@ def take_words(words: Sequence[str], names: Sequence[str]) -> tuple[dict[str, st
     return own, others
 
 
+def with_own_conf(words: Sequence[str]) -> list[str]:
+    """The words with `--config-dir FOLDER` as `paths.conf=FOLDER`; ConfigError where no folder follows the flag."""
+    flags = ("--config-dir", "-cd")
+    changed, waiting = [], list(words)
+    while waiting:
+        flag, equals, place = waiting.pop(0).partition("=")
+        if flag in flags and not equals:
+            place = waiting.pop(0) if waiting else ""
+        if flag in flags and not place:
+            raise ConfigError(f"{flag} needs a folder: {flag} FOLDER")
+        changed.append(f"paths.conf={place}" if flag in flags else f"{flag}{equals}{place}")
+    return changed
+
+
 def needed(own: dict[str, str], name: str, what: str) -> str:
     if not own.get(name):
         raise ConfigError(f"{name}=... is missing: {what}")
@@ -88,6 +104,10 @@ def guarded(command: Callable[..., None], *arguments: Any) -> int:
     """Run a command; a MagusError becomes one message on standard error and the code 2; an interrupt, see `end_of`."""
     try:
         command(*arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # such as `--help | head`: whoever read the output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except MagusError as error:
         if os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0"):
             raise

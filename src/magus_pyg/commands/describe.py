@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import run_command
+from magus_pyg.commands.command_line import run_command, with_own_conf
 from magus_pyg.data import collecting
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.description import describe, print_description, print_problems, told_problems
@@ -18,6 +18,7 @@ __all__ = ["command", "main_describe"]
 _HELP = """Describe a data set, and check its files.
 
   describe.py [dataset=...] [dataset.key=value ...] [sessions.key=value ...] [paths.data=FOLDER]
+              [--config-dir FOLDER]
 
 Prints users, items, rows, fields and words, the relational graph, the sessions of each part, and every problem of the
 files with its count and first lines. The code is 2 if there are any.
@@ -30,6 +31,7 @@ def main_describe(words: Sequence[str]) -> None:
     Raises:
         MagusError: as `load_data`; DataError if the files have problems, after all that can be told is printed.
     """
+    words = with_own_conf(words)
     flags = [word for word in words if word.startswith("-")]
     if any(flag in ("-h", "--help") for flag in flags):
         print(_HELP)

@@ -5,12 +5,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 
 from magus_pyg.commands.command_line import run_command
 from magus_pyg.data.synthetic.shape_files import write_scale_data
 from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions
 from magus_pyg.errors import ConfigError
+from magus_pyg.files import home_expanded
 
 __all__ = ["command", "main_make_data", "parse_words", "train_command"]
 
@@ -63,7 +63,7 @@ def parse_words(words: Sequence[str]) -> ScaleOptions:
 
 def train_command(options: ScaleOptions) -> str:
     """The command that trains on the folder, as words for a shell."""
-    shape, path = SHAPES[options.shape], str(Path(options.out).expanduser().absolute())
+    shape, path = SHAPES[options.shape], str(home_expanded(options.out).absolute())
     if not re.fullmatch(r"[\w/.+@%~-]+", path):  # a mark of the grammar of settings
         path = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
     settings = {

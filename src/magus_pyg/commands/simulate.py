@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
+from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help, with_own_conf
 from magus_pyg.experiment.pipeline import simulate_run
 from magus_pyg.report import make_console
 from magus_pyg.runs.run import load_run
@@ -31,6 +31,7 @@ def main_simulate(words: Sequence[str]) -> None:
         MagusError: see `load_run` and `pipeline.simulate_run`.
     """
 
+    words = with_own_conf(words)
     if wants_help(words, _SIMULATE_HELP):
         return
     own, others = take_words(words, ("run",))

@@ -4,16 +4,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import hydra
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 
-from magus_pyg.commands.command_line import changed_config, guarded, run_command
+from magus_pyg.commands.command_line import changed_config, run_command, take_words, with_own_conf
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment.pipeline import train_run
+from magus_pyg.experiment.pipeline import check_training, train_run
+from magus_pyg.files import home_expanded
 from magus_pyg.report import make_console
 from magus_pyg.runs.folder import RunFolder
-from magus_pyg.runs.overrides import check_overrides, parse
-from magus_pyg.runs.schemas import conf_folder, register, typed
+from magus_pyg.runs.overrides import compose_config, own_conf, single_commands
+from magus_pyg.runs.schemas import group_options, groups, typed
 
 __all__ = ["command", "main_train"]
 
@@ -21,52 +21,79 @@ __all__ = ["command", "main_train"]
 _RESUMED = ("train", "simulation", "sessions", "user", "magus", "agents", "paths")
 
 
+_HELP = """Train a base recommender, play sessions with it, and print the table.
+
+  train.py [group=option ...] [key=value ...] [-m] [--config-dir FOLDER] [--cfg job]
+  train.py resume=RUN [key=value ...]
+
+Choose by group=option:
+{groups}
+Set a key by its path, for example train.epochs=5 or magus.negative=signed. `--cfg job` shows all keys,
+`-m seed=0,1,2` runs several in turn, `--config-dir FOLDER` (or paths.conf=FOLDER) adds option files of your own, such
+as FOLDER/dataset/shop.yaml, and the files in the configuration folder explain every key.
+"""
+
+
 def main_train(words: Sequence[str]) -> None:
     """Train, simulate and write a run folder.
 
     Args:
-        words: of the command: overrides, and Hydra's own flags such as -m, --help and --cfg job.
+        words: of the command: overrides, and the flags -m, --help, --config-dir and --cfg job.
 
     Raises:
-        MagusError: see `pipeline.train_run`.
+        MagusError: see `pipeline.train_run`; all that `-m` asks for is checked before the first of them.
     """
-    flags = [word for word in words if word.startswith("-")]
-    multirun = any(flag in ("-m", "--multirun") for flag in flags)
-    overrides = [word for word in words if not word.startswith("-")]
-    if not set(flags) - {"-m", "--multirun"}:
-        parsed = parse(overrides)
-        several = [override.input_line for override in parsed if override.is_sweep_override()]
-        if several and not multirun:
-            raise ConfigError(f"{several[0]} has several values: add -m to run one after the other")
-        resumed = [override for override in parsed if override.key_or_group == "resume" and override.value()]
-        if resumed and not multirun:
-            _resume(Path(str(resumed[-1].value())), [word for word in overrides if not word.startswith("resume=")])
-            return
-        check_overrides(overrides)
-    register()
-    # Hydra reads the words from sys.argv, and runs the job once, or several times with -m.
+    flags, overrides = _flags_apart(with_own_conf(words))
+    if flags & {"-h", "--help"}:
+        own = own_conf(overrides)
+        print(
+            _HELP.format(groups="\n".join(f"  {group}: {', '.join(group_options(group, own))}" for group in groups()))
+        )
+        sys.exit(0)
+    if "--cfg" in flags:
+        print(OmegaConf.to_yaml(compose_config(overrides)))
+        return
+    named, others = take_words(overrides, ("resume",))
+    resumed = named.get("resume") not in (None, "", "null")
+    if resumed and "-m" in flags:
+        raise ConfigError("resume=... goes on with one run: leave out -m")
+    if resumed:
+        _resume(home_expanded(named["resume"]), others)
+        return
+    commands = single_commands(others) if "-m" in flags else [others]
+    configs = [typed(compose_config(command)) for command in commands]
+    for config in configs:
+        check_training(config)
     before = sys.argv
-    sys.argv = [before[0], *words]
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(_train_job)()
+        for command, config in zip(commands, configs, strict=True):
+            sys.argv = [before[0], *command]  # Lightning starts the processes of further devices with these words
+            train_run(config, make_console())
     finally:
         sys.argv = before
 
 
-def _train_job(composed: DictConfig) -> None:
-    """One run of Hydra; its errors end here, since Hydra would add a trace."""
-
-    def job() -> None:
-        train_run(typed(composed), make_console())
-
-    code = guarded(job)
-    if code:
-        sys.exit(code)
+def _flags_apart(words: Sequence[str]) -> tuple[set[str], list[str]]:
+    """The flags, by their shorter or only names, and the other words; ConfigError at a flag that there is not."""
+    flags, others, waiting = set(), [], list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if word in ("--cfg", "-c"):
+            word = f"--cfg={waiting.pop(0) if waiting else ''}"
+        if not word.startswith("-"):
+            others.append(word)
+        elif word in ("-m", "--multirun"):
+            flags.add("-m")
+        elif word in ("-h", "--help", "--cfg=job"):
+            flags.add(word.partition("=")[0])
+        else:
+            raise ConfigError(
+                f"unknown flag {word!r}; this command takes key=value, -m, --config-dir FOLDER, --cfg job and --help"
+            )
+    return flags, others
 
 
 def _resume(path: Path, words: Sequence[str]) -> None:
-    from magus_pyg.experiment.pipeline import train_run
-
     folder = RunFolder(path)
     config = folder.read_config(folder.read_info())
     train_run(changed_config(config, words, _RESUMED), make_console(), resume=path)

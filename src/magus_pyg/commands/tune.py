@@ -3,11 +3,11 @@
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from magus_pyg.commands.command_line import run_command
+from magus_pyg.commands.command_line import run_command, with_own_conf
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.tuning import TuneOptions, tune, write_experiment
+from magus_pyg.files import home_expanded
 from magus_pyg.report.console import make_console
 from magus_pyg.runs.overrides import compose_config
 
@@ -36,6 +36,7 @@ def main_tune(words: Sequence[str]) -> None:
     if any(word in ("-h", "--help") for word in words):
         print(HELP)
         return
+    words = with_own_conf(words)
     own = dict(word.split("=", 1) for word in words if word.partition("=")[0] in _OWN and "=" in word)
     others = [word for word in words if word.partition("=")[0] not in _OWN]
     for name in ("trials", "minutes"):
@@ -46,12 +47,12 @@ def main_tune(words: Sequence[str]) -> None:
         trials=int(float(own.get("trials", 20))),
         minutes=float(own["minutes"]) if "minutes" in own else None,
         vary=vary,
-        study=Path(own["study"]) if "study" in own else None,
+        study=home_expanded(own["study"]) if "study" in own else None,
     )
     console = make_console()
     tuned = tune(others, options, console)
     config = compose_config(others)
-    path = Path(own.get("out", f"{config.model.name}-{config.dataset.name}.yaml"))
+    path = home_expanded(own.get("out", f"{config.model.name}-{config.dataset.name}.yaml"))
     write_experiment(path, others, tuned)
     console.print(tuned.trials.head(10).to_string(index=False), soft_wrap=True)
     console.print(f"best: {tuned.values or 'the configuration as it is'}, AUC {tuned.auc:.4f} ({tuned.default:.4f})")

@@ -9,7 +9,7 @@ from magus_pyg.data.session_building import build_sessions
 from magus_pyg.data.sessions import SessionOptions, Sessions
 from magus_pyg.data.sets.alipay import Alipay, AlipayOptions
 from magus_pyg.data.sets.amazon import Amazon, AmazonOptions
-from magus_pyg.data.sets.load import load_dataset, register_dataset
+from magus_pyg.data.sets.load import check_dataset, load_dataset, register_dataset
 from magus_pyg.data.sets.movielens import (
     MovieLens1M,
     MovieLens1MOptions,
@@ -50,6 +50,7 @@ __all__ = [
     "Tmall",
     "TmallOptions",
     "build_sessions",
+    "check_dataset",
     "collecting",
     "items_of_users",
     "load_dataset",

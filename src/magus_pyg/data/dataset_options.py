@@ -7,6 +7,7 @@ from magus_pyg.options import at_least, between, check_options, one_of
 
 __all__ = ["DatasetOptions", "LogOptions", "check_dataset_options", "check_log_options"]
 
+_LONGEST_NAME = 100
 SPELLINGS: tuple[str, ...] = ("fold", "keep", "lower")
 
 
@@ -71,6 +72,11 @@ def check_dataset_options(options: DatasetOptions) -> None:
         ConfigError: naming the option and its value.
     """
     check_options(options, "dataset", max_words=at_least(1), max_share=between(0, 1, "(]"))
+    if len(options.name.encode()) > _LONGEST_NAME or any(not letter.isprintable() for letter in options.name):
+        raise ConfigError(
+            f"dataset.name must be at most {_LONGEST_NAME} bytes without control characters, as it names folders (got "
+            f"{options.name[:_LONGEST_NAME]!r})"
+        )
     if not options.word_fields:
         raise ConfigError(f"dataset {options.name!r} has no word_fields: name at least one field of the item table")
 

@@ -64,7 +64,8 @@ def build_sessions(
     number = torch.arange(options.per_user).repeat(users.numel())
     keys = (seed, which, user, number)
     if options.kind == "paper":
-        chosen, targets = _own_items(positive, disliked, user, options.size(data.n_items), keys)
+        size = min(options.size(data.n_items), data.n_items)
+        chosen, targets = _own_items(positive, disliked, user, size, keys)
     else:
         touched = items_of_users(data, ("train", "validation", "test"))
         chosen, targets = _standard(positive, disliked, touched, user, options, keys)
@@ -72,7 +73,7 @@ def build_sessions(
     if options.candidates == "all":  # every item that the user touched in no other way: no session fills the width
         width = int((candidates >= 0).sum(dim=1).max()) if len(user) else 0
         candidates, targets = candidates[:, :width], targets[:, :width]
-    short = int((candidates < 0).any(dim=1).sum())
+    short = int(((candidates >= 0).sum(dim=1) < options.size(data.n_items)).sum())
     if short and options.candidates != "all":
         # The user's own items of a part are seldom as many as asked for: with "paper" that is nothing to warn of.
         level = logging.WARNING if options.kind == "standard" else logging.INFO
@@ -108,17 +109,18 @@ def _standard(
     size = options.size(touched.n_items)
     # The number of targets is uniform from min_targets to max_targets, then cut to what the user has.
     count = options.min_targets + integers(options.max_targets - options.min_targets + 1, *keys, _COUNT)
-    targets = _draw(positive, user, count, options.max_targets, (*keys, _TARGET))
+    widest = min(size, touched.n_items)
+    targets = _draw(positive, user, count, min(options.max_targets, widest), (*keys, _TARGET))
     count = (targets >= 0).sum(dim=1)
     room = (size - count).clamp(max=size // 2)
-    refused = _draw(disliked, user, room, size // 2, (*keys, _DISLIKED))
+    refused = _draw(disliked, user, room, min(size // 2, widest), (*keys, _DISLIKED))
     room = size - count - (refused >= 0).sum(dim=1)
-    untouched = _draw_untouched(touched, user, room, size, (*keys, _UNTOUCHED))
+    untouched = _draw_untouched(touched, user, room, widest, (*keys, _UNTOUCHED))
     joined = torch.cat([targets, refused, untouched], dim=1)
     is_target = torch.zeros_like(joined, dtype=torch.bool)
     is_target[:, : targets.shape[1]] = targets >= 0
-    # Together they are at most `size` in a row: bring them to the front and cut.
-    front = (joined < 0).sort(dim=1, stable=True).indices[:, :size]
+    # Together they are at most `widest` in a row: bring them to the front and cut.
+    front = (joined < 0).sort(dim=1, stable=True).indices[:, :widest]
     return joined.gather(1, front), is_target.gather(1, front)
 
 

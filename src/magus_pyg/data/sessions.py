@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import ConfigError, SessionError
-from magus_pyg.options import at_least, check_options, one_of
+from magus_pyg.options import at_least, at_most, check_options, one_of
 
 __all__ = ["SessionOptions", "Sessions"]
 
@@ -48,6 +48,7 @@ class SessionOptions:
             min_interactions=at_least(0),
             per_user=at_least(1),
         )
+        check_options(self, "sessions", max_targets=at_most(10_000), per_user=at_most(1000))
         most = float("inf") if isinstance(self.candidates, str) else self.candidates
         if not self.min_targets <= self.max_targets <= most:
             raise ConfigError(

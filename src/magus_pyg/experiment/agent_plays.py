@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 from rich.console import Console
@@ -31,7 +31,7 @@ from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.training import training_data
 from magus_pyg.training.folds import fold_data
 
-__all__ = ["PlaySetting", "Played", "fit_agents", "play_agents", "play_beside"]
+__all__ = ["PlaySetting", "Played", "check_sessions", "fit_agents", "play_agents", "play_beside"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class PlaySetting:
         model: the trained base recommender.
         watch: notes the wall time of each step.
         console: shows progress and what was fitted.
+        made: the sessions that were made so far, by part and number a user.
     """
 
     config: Config
@@ -71,6 +72,21 @@ class PlaySetting:
     model: BaseRecommender
     watch: Stopwatch
     console: Console
+    made: dict[tuple[str, int | None], Sessions] = field(default_factory=dict, repr=False, compare=False)
+
+    def sessions(self, part: str, per_user: int | None = None) -> Sessions:
+        """The sessions of a part, `per_user` of each user where it is given, made once.
+
+        Raises:
+            DataError: if no user gets a session.
+        """
+        config, key = self.config, (part, per_user)
+        if key not in self.made:
+            options = config.session_options
+            options = options if per_user is None else replace(options, per_user=per_user)
+            searches = config.simulation.searches
+            self.made[key] = playable_sessions(self.data, self.graph, part, options, config.seed, searches)
+        return self.made[key]
 
     def played(self, records: list[pd.DataFrame], rows: list[pd.DataFrame], speeds: dict[str, float], n: int) -> Played:
         """Records and rows of results, one of each an agent, as one table each, with the names of data set and model.
@@ -88,6 +104,17 @@ class PlaySetting:
         return Played(pd.concat(records, ignore_index=True), table, speeds, n)
 
 
+def check_sessions(setting: PlaySetting) -> None:
+    """Make the sessions that will be played, and those of validation if an agent learns.
+
+    Raises:
+        DataError: if no user gets a session.
+    """
+    setting.sessions(setting.config.simulation.part)
+    if any(METHODS[name].fit is not None for name in agent_names(setting.config)):
+        setting.sessions("validation")
+
+
 def fit_agents(
     setting: PlaySetting, skip: Collection[str] = ()
 ) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:
@@ -101,17 +128,11 @@ def fit_agents(
         agent -> its tensors, and agent -> the table of what it tried, for those that learn.
     """
     config, data, graph, console = setting.config, setting.data, setting.graph, setting.console
-    made: dict[tuple[str, int | None], Sessions] = {}
 
     def sessions(part: str, per_user: int | None = None) -> Sessions:
         if part not in ("train", "validation"):
             raise DataError(f"agents are fitted on the part train or validation (got {part!r})")
-        key = (part, per_user)
-        if key not in made:
-            searches, options = config.simulation.searches, config.session_options
-            options = options if per_user is None else replace(options, per_user=per_user)
-            made[key] = playable_sessions(data, graph, part, options, config.seed, searches)
-        return made[key]
+        return setting.sessions(part, per_user)
 
     def fold_sessions(fold: int, folds: int, per_user: int) -> Sessions:
         options = replace(config.session_options, per_user=per_user)
@@ -155,8 +176,8 @@ class _Job:
 
     @classmethod
     def of(cls, setting: PlaySetting, states: Mapping[str, AgentState]) -> "_Job":
-        config, data, graph, options = setting.config, setting.data, setting.graph, setting.config.simulation
-        sessions = playable_sessions(data, graph, options.part, config.session_options, config.seed, options.searches)
+        config, data, graph = setting.config, setting.data, setting.graph
+        sessions = setting.sessions(config.simulation.part)
         learns = config.magus_options.learn == "per_session"
         return cls(
             config, graph, setting.model, sessions, states, training_data(data, config.train) if learns else None
@@ -227,9 +248,10 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched
     batches = -(-len(sessions) // options.batch_size)
     if processes > batches:
         console.print(
-            f"{processes} processes, but {batches} batches: the others wait; lower simulation.batch_size (now "
+            f"{processes} processes, but {batches} batches: the others are left out; lower simulation.batch_size (now "
             f"{options.batch_size})"
         )
+        processes = batches
     spawned = processes > 1 and not launched
     parts: Iterator[Part] = (
         in_processes(_play_job, job, processes) if spawned else _play_share(job, console.print, launched)

@@ -23,7 +23,7 @@ from magus_pyg.options import between, check_value
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation.users_by_name import NoisyOptions
 
-__all__ = ["check_dialogues", "fit_dialogue_agents", "play_dialogue_agents"]
+__all__ = ["check_dialogues", "fit_dialogue_agents", "play_dialogue_agents", "played_dialogues"]
 
 _LATEST = 3  # validation dialogues of a user that choices are made on: the log drifts
 
@@ -65,6 +65,17 @@ def _dialogues(setting: PlaySetting, part: str, most: int, fit: bool) -> Dialogu
         dialogues = latest_dialogues(dialogues, _LATEST)
     if 0 < most < len(dialogues):
         dialogues = dialogues.take(torch.arange(most) * len(dialogues) // most)
+    return dialogues
+
+
+def played_dialogues(setting: PlaySetting) -> Dialogues:
+    """The dialogues that are played; DataError if none can begin."""
+    options = _options(setting.config)
+    dialogues = _dialogues(setting, options.part, options.dialogues, fit=False)
+    if not len(dialogues):
+        raise DataError(
+            f"dataset {setting.data.name!r}: no {options.part} row has an item with words, so no dialogue begins"
+        )
     return dialogues
 
 
@@ -113,11 +124,9 @@ def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState])
     Raises:
         DataError: no dialogue can begin.
     """
-    config, data, watch, console = setting.config, setting.data, setting.watch, setting.console
+    config, watch, console = setting.config, setting.watch, setting.console
     options, noise = _options(config), _noise(config)
-    dialogues = _dialogues(setting, options.part, options.dialogues, fit=False)
-    if not len(dialogues):
-        raise DataError(f"dataset {data.name!r}: no {options.part} row has an item with words, so no dialogue begins")
+    dialogues = played_dialogues(setting)
     console.print(f"{len(dialogues):,} {options.part} dialogues of at most {options.rounds} turns")
     scores = _scores(setting)
     at = [t for t in options.at if t <= options.rounds] or [options.rounds]

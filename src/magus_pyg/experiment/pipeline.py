@@ -3,6 +3,7 @@
 import logging
 import os
 import shlex
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -19,31 +20,43 @@ from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.errors import ConfigError
-from magus_pyg.experiment.agent_plays import Played, PlaySetting, fit_agents, play_agents, play_beside
+from magus_pyg.experiment.agent_plays import Played, PlaySetting, check_sessions, fit_agents, play_agents, play_beside
 from magus_pyg.experiment.agents_by_name import agent_names
-from magus_pyg.experiment.dialogue_runs import check_dialogues, fit_dialogue_agents, play_dialogue_agents
+from magus_pyg.experiment.dialogue_runs import (
+    check_dialogues,
+    fit_dialogue_agents,
+    play_dialogue_agents,
+    played_dialogues,
+)
 from magus_pyg.experiment.environment import Stopwatch, describe_environment, peak_memory
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
 from magus_pyg.graph import save_graph
 from magus_pyg.models import save_model
+from magus_pyg.options import at_least, at_most, check_options
 from magus_pyg.report import environment_text, results_table, stages_text
 from magus_pyg.runs.config import Config
-from magus_pyg.runs.data_loading import load_data
+from magus_pyg.runs.data_loading import check_data, load_data
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.population import save_population
 from magus_pyg.runs.run import Run, check_fingerprint
+from magus_pyg.runs.schemas import check_group_names
 from magus_pyg.simulation.distributed import after_first, from_first
 from magus_pyg.simulation.processes import Launch, check_main_guard, die_with_parent, joined_launch
 from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.training import TrainResult, fit
+from magus_pyg.training.checkpoint import has_checkpoint
 from magus_pyg.training.epoch_log import check_logger, epoch_log
+from magus_pyg.training.epochs import check_devices
 
-__all__ = ["check_config", "simulate_run", "train_run"]
+__all__ = ["check_config", "check_training", "simulate_run", "train_run"]
 
 
 def check_config(config: Config) -> None:
     """Raise ConfigError for a value that is out of range, before anything is loaded or written."""
+    check_options(config, "", seed=at_least(0))
+    check_options(config, "", seed=at_most(2**62))
+    check_group_names(config)
     config.simulation.check()
     config.session_options.check()
     config.magus.check()
@@ -52,6 +65,15 @@ def check_config(config: Config) -> None:
         return
     agent_names(config)
     build_user(config.user)
+
+
+def check_training(config: Config) -> None:
+    """Raise MagusError for what no training can begin with: as `check_config`; also devices and the folder of runs."""
+    check_config(config)
+    check_data(config)
+    check_logger(config.train.logger)
+    check_devices(config.train)
+    RunFolder.check_place(config)
 
 
 def train_run(config: Config, console: Console, resume: Path | None = None) -> Path:
@@ -69,8 +91,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         MagusError: anything that is wrong with the configuration, the data, or the folder to go on with.
     """
     check_main_guard()
-    check_config(config)
-    check_logger(config.train.logger)
+    check_training(config)
     if _is_worker():
         _train_beside(config, resume)
     environment, watch = describe_environment(), Stopwatch()
@@ -81,6 +102,9 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         inputs = prepare_training(config, console, watch)
         model = prepare_model(inputs, config)
         data, graph, population = inputs.data, inputs.graph, inputs.population
+        setting = PlaySetting(config, data, graph, model, watch, console)
+        with watch("sessions"):
+            _check_sessions(setting)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
         if resume is None:
             folder = RunFolder.create(config, values)
@@ -90,12 +114,16 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             folder.write_config(config)
             folder.write_info(config, values, "training")
         settings = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.structured(config)))
-        with watch("training"), epoch_log(config.train.logger, folder.logs, settings) as log:
-            going_on = resume is not None
-            trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, going_on, log=log)
+        try:
+            with watch("training"), epoch_log(config.train.logger, folder.logs, settings) as log:
+                going_on = resume is not None
+                trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, going_on, log=log)
+        except Exception:
+            if resume is None and not has_checkpoint(folder.checkpoints):  # there is nothing to go on with
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         model.to("cpu")
         _print_training(trained, console)
-        setting = PlaySetting(config, data, graph, model, watch, console)
         states, tried = _fit(setting)
         played = _play(setting, states)
         with watch("writing"), console.status("writing"):
@@ -178,6 +206,14 @@ def _simulate_run(run: Run, config: Config, console: Console, launch: Launch | N
     folder = write() if launch is None else from_first(write)
     _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
     return folder
+
+
+def _check_sessions(setting: PlaySetting) -> None:
+    """Raise DataError where nothing can be played, or an agent that learns has nothing to learn from."""
+    if isinstance(setting.config.simulation, EarSimulation):
+        played_dialogues(setting)
+    else:
+        check_sessions(setting)
 
 
 def _fit(setting: PlaySetting, known: Collection[str] = ()) -> tuple[dict[str, AgentState], dict[str, pd.DataFrame]]:

@@ -17,9 +17,9 @@ from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
 from magus_pyg.models.mlp import MLP
-from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.models.model_options import WIDEST, ModelOptions
 from magus_pyg.models.scoring_blocks import slices
-from magus_pyg.options import at_least, between, check_options, one_or_more
+from magus_pyg.options import at_least, at_most, between, check_options, one_or_more
 
 __all__ = ["DIN", "DINOptions"]
 
@@ -56,6 +56,9 @@ class DINOptions(ModelOptions):
         counts, sizes = at_least(1), one_or_more(at_least(1))
         rules = {"dim": counts, "history": counts, "attention": sizes, "layers": sizes}
         check_options(self, **rules, dropout=between(0, 1, "[)"), init_std=at_least(0))
+        check_options(
+            self, dim=at_most(WIDEST), history=at_most(10_000), attention=at_most(WIDEST), layers=at_most(WIDEST)
+        )
 
 
 class DIN(FieldRecommender):

@@ -12,8 +12,8 @@ from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.fields import FieldRecommender
 from magus_pyg.models.kernels.embedding_tables import add_tables
 from magus_pyg.models.kernels.second_order import second_order
-from magus_pyg.models.model_options import ModelOptions
-from magus_pyg.options import at_least, between, check_options
+from magus_pyg.models.model_options import WIDEST, ModelOptions
+from magus_pyg.options import at_least, at_most, between, check_options
 
 __all__ = ["FM", "FMOptions"]
 
@@ -36,6 +36,7 @@ class FMOptions(ModelOptions):
 
     def __post_init__(self) -> None:
         check_options(self, dim=at_least(1), dropout=between(0, 1, "[)"), init_std=at_least(0))
+        check_options(self, dim=at_most(WIDEST))
 
 
 class FM(FieldRecommender, DotProductRecommender):

@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
+from magus_pyg.models.model_options import WIDEST
 from magus_pyg.nn import GIPAConv
-from magus_pyg.options import at_least, check_options
+from magus_pyg.options import at_least, at_most, check_options
 
 __all__ = ["EDGE_FEATURES", "GIPA", "GIPAOptions"]
 
@@ -39,6 +40,7 @@ class GIPAOptions(GraphModelOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, heads=at_least(1), edge_dim=at_least(1), attention_dim=at_least(0))
+        check_options(self, heads=at_most(1024), edge_dim=at_most(WIDEST), attention_dim=at_most(WIDEST))
         if self.dim % self.heads:
             raise ConfigError(f"GIPAOptions.heads must divide dim={self.dim} (got {self.heads})")
 

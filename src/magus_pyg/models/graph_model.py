@@ -19,8 +19,8 @@ from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.embedding_bag_mean import embedding_bag_mean, plain_bag_mean
 from magus_pyg.models.kernels.embedding_tables import add_tables, look_up
 from magus_pyg.models.kernels.gather_rows import gather_rows
-from magus_pyg.models.model_options import ModelOptions
-from magus_pyg.options import at_least, between, check_options, one_of
+from magus_pyg.models.model_options import WIDEST, ModelOptions
+from magus_pyg.options import at_least, at_most, between, check_options, one_of
 from magus_pyg.ragged import Ragged
 
 __all__ = ["GraphModelOptions", "GraphRecommender", "Nodes"]
@@ -63,6 +63,9 @@ class GraphModelOptions(ModelOptions):
             **dict.fromkeys(("init_std", "inhibits", "full_edges"), at_least(0)),
             dropout=between(0, 1, "[)"),
             sampling=one_of(("auto", "full", "neighbours")),
+        )
+        check_options(
+            self, dim=at_most(WIDEST), layers=at_most(100), inhibits=at_most(10_000), fanouts=at_most(100_000)
         )
         if len(self.fanouts) != self.layers:
             raise ConfigError(

@@ -11,7 +11,7 @@ from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.model_options import ModelOptions
 from magus_pyg.models.mps import MPS
-from magus_pyg.options import at_least, between, check_options
+from magus_pyg.options import at_least, at_most, between, check_options
 from magus_pyg.ragged import Ragged, ragged_arange
 from magus_pyg.random import integers
 
@@ -43,6 +43,7 @@ class HybridOptions(ModelOptions):
 
     def __post_init__(self) -> None:
         check_options(self, popularity=between(0, 1), history=at_least(1), decay=between(0, 1, "(]"))
+        check_options(self, history=at_most(100_000))
 
 
 class Hybrid(MPS):

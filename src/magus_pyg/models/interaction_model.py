@@ -13,9 +13,9 @@ from magus_pyg.models.fields import FieldRecommender
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.field_vectors import FieldVectors
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
-from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.models.model_options import WIDEST, ModelOptions
 from magus_pyg.models.scoring_blocks import slices
-from magus_pyg.options import at_least, between, check_options, one_or_more
+from magus_pyg.options import at_least, at_most, between, check_options, one_or_more
 
 __all__ = ["InteractionOptions", "InteractionRecommender"]
 
@@ -48,6 +48,7 @@ class InteractionOptions(ModelOptions):
         dropout = between(0, 1, "[)")
         rules = {"dropout": dropout, "hidden_dropout": dropout, "init_std": at_least(0)}
         check_options(self, dim=at_least(1), hidden=one_or_more(at_least(1)), **rules)
+        check_options(self, dim=at_most(WIDEST), hidden=at_most(WIDEST))
 
 
 class InteractionRecommender(FieldRecommender):

@@ -19,7 +19,8 @@ from magus_pyg.models.kernels.field_vectors import FieldVectors, linear_of_field
 from magus_pyg.models.kernels.weighted_sums import weighted_sums
 from magus_pyg.models.liked_words import LikedWords
 from magus_pyg.models.mlp import MLP
-from magus_pyg.options import at_least, check_options, one_of, one_or_more
+from magus_pyg.models.model_options import WIDEST
+from magus_pyg.options import at_least, at_most, check_options, one_of, one_or_more
 
 __all__ = ["MMoE", "MMoEOptions"]
 
@@ -56,6 +57,7 @@ class MMoEOptions(InteractionOptions):
             tower=one_or_more(at_least(1)),
             task_weight=at_least(0),
         )
+        check_options(self, tower=at_most(WIDEST), experts=at_most(1024))
 
 
 class MMoE(InteractionRecommender):

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from magus_pyg.options import check_options
 
-__all__ = ["ModelOptions"]
+__all__ = ["WIDEST", "ModelOptions"]
+
+WIDEST = 65_536
+"""The longest vector that a model may be asked for."""
 
 
 @dataclass

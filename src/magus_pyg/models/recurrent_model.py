@@ -17,9 +17,9 @@ from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.gather_rows import gather_rows
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
-from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.models.model_options import WIDEST, ModelOptions
 from magus_pyg.models.scoring_blocks import slices
-from magus_pyg.options import at_least, between, check_options
+from magus_pyg.options import at_least, at_most, between, check_options
 from magus_pyg.random import derive_seed
 
 __all__ = ["RecurrentOptions", "RecurrentRecommender"]
@@ -50,6 +50,7 @@ class RecurrentOptions(ModelOptions):
     def __post_init__(self) -> None:
         counts = dict.fromkeys(("dim", "hidden", "history"), at_least(1))
         check_options(self, **counts, dropout=between(0, 1, "[)"), init_std=at_least(0))
+        check_options(self, dim=at_most(WIDEST), history=at_most(10_000), hidden=at_most(WIDEST))
 
 
 class RecurrentRecommender(FieldRecommender, DotProductRecommender):

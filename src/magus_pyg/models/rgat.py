@@ -8,7 +8,7 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.models.graph_inputs import RELATIONS
 from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import RGATConv
-from magus_pyg.options import at_least, check_options
+from magus_pyg.options import at_least, at_most, check_options
 
 __all__ = ["RGAT", "RGATOptions"]
 
@@ -28,6 +28,7 @@ class RGATOptions(GraphModelOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, heads=at_least(1))
+        check_options(self, heads=at_most(1024))
         if self.dim % self.heads:
             raise ConfigError(f"RGATOptions.heads must divide dim={self.dim} (got {self.heads})")
 

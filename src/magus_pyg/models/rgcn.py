@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from magus_pyg.models.graph_inputs import INHIBITS_TYPE, RELATIONS
 from magus_pyg.models.graph_model import GraphModelOptions, GraphRecommender, Nodes
 from magus_pyg.nn import RGCNConv
-from magus_pyg.options import at_least, check_options
+from magus_pyg.options import at_least, at_most, check_options
 
 __all__ = ["RGCN", "RGCNOptions"]
 
@@ -28,6 +28,7 @@ class RGCNOptions(GraphModelOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, num_bases=at_least(0))
+        check_options(self, num_bases=at_most(1024))
 
 
 class RGCN(GraphRecommender):

@@ -15,6 +15,7 @@ import pandas as pd
 
 from magus_pyg.agents.methods import Method
 from magus_pyg.errors import RunError
+from magus_pyg.files import home_expanded
 from magus_pyg.report.method_labels import method_of, variation_of
 from magus_pyg.runs.folder import PlayFolder, RunFolder
 
@@ -146,7 +147,7 @@ def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
         raise RunError("no run folders are named: runs=FOLDER,FOLDER or runs='runs/*'")
     found: dict[Path, None] = {}
     for word in words:
-        path = Path(word).expanduser()
+        path = home_expanded(word)
         if _is_run(path):
             found[path] = None
             continue

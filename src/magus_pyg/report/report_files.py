@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.files import write_text
+from magus_pyg.files import home_expanded, write_text
 from magus_pyg.options import at_least, check_options, one_of, one_or_more
 from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.plays import MethodPlay, read_plays
@@ -93,7 +93,7 @@ class ReportOptions:
     @property
     def folder(self) -> Path:
         """The folder for the files."""
-        return Path(self.out).expanduser()
+        return home_expanded(self.out)
 
     def wanted(self, **presets: Any) -> dict[str, Any]:
         """What plays are chosen by: the options, else the presets."""

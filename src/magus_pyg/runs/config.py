@@ -25,10 +25,12 @@ class PathOptions:
     Attributes:
         data: the folder of the data sets; None where none is known.
         runs: where run folders are made.
+        conf: a folder of one's own option files, in folders named as the groups; read where a command names it.
     """
 
     data: str | None = None
     runs: str = "runs"
+    conf: str | None = None
 
 
 @dataclass

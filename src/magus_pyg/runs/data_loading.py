@@ -4,11 +4,19 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from magus_pyg.data import RecDataset, TabularOptions, load_dataset
+from magus_pyg.data import RecDataset, TabularOptions, check_dataset, load_dataset
 from magus_pyg.errors import ConfigError
+from magus_pyg.files import home_expanded
 from magus_pyg.runs.config import Config
 
-__all__ = ["load_data"]
+__all__ = ["check_data", "load_data"]
+
+
+def check_data(config: Config) -> None:
+    """Raise ConfigError for a data set that could not be read by its options, before anything is read."""
+    if isinstance(config.dataset, TabularOptions) and not config.dataset.path:
+        raise ConfigError("dataset=tabular needs the folder of the tables: add dataset.path=... to the command")
+    check_dataset(config.dataset)
 
 
 def load_data(config: Config, data_root: Path | str | None = None) -> RecDataset:
@@ -23,14 +31,13 @@ def load_data(config: Config, data_root: Path | str | None = None) -> RecDataset
         DataError: if the data is not there or cannot be used.
     """
     given = data_root or config.paths.data or os.environ.get("MAGUS_DATA") or None
-    root = None if given is None else Path(given).expanduser()
+    root = None if given is None else home_expanded(given)
     if root is not None and not root.is_dir() and data_root is None and os.environ.get("MAGUS_DATA"):
-        root = Path(os.environ["MAGUS_DATA"]).expanduser()  # the run was moved to another machine
+        root = home_expanded(os.environ["MAGUS_DATA"])  # the run was moved to another machine
+    check_data(config)
     options = config.dataset
     if isinstance(options, TabularOptions):
-        if not options.path:
-            raise ConfigError("dataset=tabular needs the folder of the tables: add dataset.path=... to the command")
-        path = Path(options.path).expanduser()
+        path = home_expanded(options.path)
         inside = root is not None and (root / path).is_dir()
         if not path.is_absolute() and not inside and path.is_dir():
             # Whoever types a path means it from where they stand.

@@ -6,6 +6,7 @@ has a list of its files (`run.json`, `simulation.json`), written last: what is l
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import RunError
-from magus_pyg.files import TakenError, locked, remove_left, whole, write_json, write_text
+from magus_pyg.files import TakenError, home_expanded, locked, remove_left, whole, write_json, write_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
@@ -234,6 +235,18 @@ class RunFolder(PlayFolder):
         self.history = self.path / "history.csv"
         self.logs = self.path / "logs"
 
+    @staticmethod
+    def check_place(config: Config) -> None:
+        """Raise RunError where no run folder can be made among the runs; makes nothing."""
+        parent = home_expanded(config.paths.runs)
+        try:
+            above = next((path for path in (parent, *parent.absolute().parents) if path.exists()), parent)
+            writable = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+        except OSError as error:  # such as a name that is too long
+            raise RunError(f"paths.runs={str(parent)!r} cannot be a folder ({error.strerror})") from error
+        if not config.paths.runs or not writable:
+            raise RunError(f"no run folder can be made in paths.runs={str(parent)!r}: {above} is no folder to write to")
+
     @classmethod
     def create(cls, config: Config, values: Mapping[str, Any] | None = None) -> "RunFolder":
         """Make a new folder `<time>-<dataset>-<model>-<magus>-s<seed>` among the runs, whose training has begun.
@@ -249,7 +262,7 @@ class RunFolder(PlayFolder):
         """
         parts = (time.strftime("%Y%m%d-%H%M%S"), config.dataset.name, config.model.name, config.magus.name)
         name = "-".join(part.replace("/", "_") for part in parts) + f"-s{config.seed}"
-        parent = Path(config.paths.runs).expanduser()
+        parent = home_expanded(config.paths.runs)
         for inner in ("*", "*/checkpoints", "*/agents", "*/simulations"):
             for place in parent.glob(inner):
                 remove_left(place)

@@ -16,6 +16,7 @@ from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS, variant_method
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import DataError, RunError
+from magus_pyg.files import home_expanded
 from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
 from magus_pyg.models import BaseRecommender, load_model
 from magus_pyg.runs.config import Config
@@ -185,7 +186,7 @@ def load_run(path: Path | str) -> Run:
     Raises:
         RunError: no run folder, an incomplete or damaged one, or one of a format that this release does not know.
     """
-    folder = RunFolder(path)
+    folder = RunFolder(home_expanded(path))
     info = folder.read_info()
     folder.check(info)
     config = folder.read_config(info)

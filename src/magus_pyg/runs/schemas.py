@@ -24,7 +24,7 @@ from magus_pyg.data import (
     TmallOptions,
 )
 from magus_pyg.dialogues.dialogue_options import EarSimulation
-from magus_pyg.errors import ConfigError
+from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.models import MODELS
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation.simulation_options import SimulationOptions
@@ -32,7 +32,17 @@ from magus_pyg.simulation.users_by_name import DriftingOptions, ImpatientOptions
 from magus_pyg.training import TrainOptions
 from magus_pyg.training.learn_options import LearnOptions
 
-__all__ = ["SCHEMAS", "conf_folder", "from_container", "group_options", "groups", "register", "schema_names", "typed"]
+__all__ = [
+    "SCHEMAS",
+    "check_group_names",
+    "conf_folder",
+    "from_container",
+    "group_options",
+    "groups",
+    "register",
+    "schema_names",
+    "typed",
+]
 
 #: group -> name of the schema -> class. A model's schema is registered with the model.
 SCHEMAS: dict[str, dict[str, type]] = {
@@ -63,14 +73,6 @@ _SINGLE: dict[str, type] = {
     "learning": LearnOptions,
 }
 
-_HELP = """Train a base recommender, play sessions with it, and print the table.
-
-Choose by group=option:
-{groups}
-Set a key by its path, for example train.epochs=5 or magus.negative=signed. `--cfg job` shows all keys,
-`-m seed=0,1,2` runs several in turn, and the files in the configuration folder explain every key.
-"""
-
 
 def conf_folder() -> Path:
     """The folder of the configuration files: beside the sources in a checkout, else inside the installed package.
@@ -93,13 +95,14 @@ def groups() -> list[str]:
     return sorted(entry.name for entry in conf_folder().iterdir() if entry.is_dir() and any(entry.glob("*.yaml")))
 
 
-def group_options(group: str) -> list[str]:
-    """The options of a group, in alphabetical order."""
-    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+def group_options(group: str, own: Path | None = None) -> list[str]:
+    """The options of a group, in alphabetical order, with those of a folder of one's own."""
+    folders = [conf_folder(), *([] if own is None else [own])]
+    return sorted(path.stem for folder in folders for path in (folder / group).glob("*.yaml"))
 
 
 def register() -> None:
-    """Make the schemas and the help known to Hydra; may be called again."""
+    """Make the schemas known to Hydra; may be called again."""
     from hydra.core.config_store import ConfigStore  # reading a run does without Hydra, which takes long to import
 
     store = ConfigStore.instance()
@@ -109,9 +112,6 @@ def register() -> None:
             store.store(group=f"schema/{group}", name=name, node=schema, provider="magus_pyg")
     for name, schema in _SINGLE.items():
         store.store(group="schema", name=name, node=schema, provider="magus_pyg")
-    listed = "\n".join(f"  {group}: {', '.join(group_options(group))}" for group in groups())
-    text = {"app_name": "magus-train", "template": _HELP.format(groups=listed), "header": "", "footer": ""}
-    store.store(group="hydra/help", name="magus", node=text, provider="magus_pyg")
 
 
 def typed(config: DictConfig) -> Config:
@@ -129,6 +129,19 @@ def typed(config: DictConfig) -> Config:
         raise ConfigError(f"{error.full_key or 'the configuration'}: {str(error).splitlines()[0]}") from error
     assert isinstance(result, Config)
     return result
+
+
+def check_group_names(config: Config) -> None:
+    """Raise ConfigError for a model or variant whose `name` is not one of its class, as `model.name=din` gives."""
+    for group in ("model", "magus"):
+        chosen = getattr(config, group)
+        names = [name for name, schema in SCHEMAS[group].items() if schema is type(chosen)]
+        if names and chosen.name not in names:
+            hint = did_you_mean(chosen.name, SCHEMAS[group])
+            raise ConfigError(
+                f"{group}.name must be {' or '.join(names)} here{hint} (got {chosen.name!r}); another is chosen by "
+                f"{group}=..., of {', '.join(SCHEMAS[group])}"
+            )
 
 
 def schema_names(config: Config) -> dict[str, str]:

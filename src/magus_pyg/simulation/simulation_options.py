@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from magus_pyg.data import PARTS
 from magus_pyg.errors import ConfigError
-from magus_pyg.options import at_least, check_options, one_of
+from magus_pyg.options import at_least, at_most, check_options, one_of
 
 __all__ = ["SimulationOptions"]
 
@@ -43,6 +43,8 @@ class SimulationOptions:
         counts = ("rounds", "list_length", "at", "batch_size", "resamples", "processes")
         rules = {"searches": at_least(0), "candidates": at_least(1, "all"), "part": one_of(PARTS)}
         check_options(self, "simulation", **dict.fromkeys(counts, at_least(1)), **rules)
+        limits = {"rounds": 1000, "list_length": 1000, "resamples": 1_000_000, "processes": 1000}
+        check_options(self, "simulation", **{name: at_most(high) for name, high in limits.items()})
         if not 0 <= self.min_items <= self.list_length:
             length = f"simulation.list_length={self.list_length}"
             raise ConfigError(f"simulation.min_items must be from 0 to {length} (got {self.min_items})")

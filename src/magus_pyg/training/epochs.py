@@ -5,12 +5,13 @@ that it survives a stop: the order of rows, the scheduler, early stopping, the b
 """
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from magus_pyg.errors import ModelError
+from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.activation_unit import Dice
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
 from magus_pyg.models.binary_metrics import auc, log_loss
@@ -32,8 +33,12 @@ from magus_pyg.training.progress import TrainProgress
 from magus_pyg.training.stopping import EarlyStopping
 from magus_pyg.training.train_options import TrainOptions
 
-__all__ = ["RecommenderTraining", "training_loss"]
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
+__all__ = ["RecommenderTraining", "check_devices", "training_loss"]
+
+_PROCESSES_A_CORE = 4
 _DROPOUT = 3  # what a random number is for
 _KEPT = "the checkpoint of the last whole epoch is kept; lower the learning rate"
 
@@ -150,16 +155,9 @@ class RecommenderTraining:
 
     def _set_up(self) -> None:
         """Start the devices, and lay the model, its rows and the optimiser on this process' one."""
-        from lightning.fabric import Fabric  # here, as it takes seconds, and whoever only scores has no need of it
-
         model, options = self.model, self.options
         with _quiet():
-            fabric = self._fabric = Fabric(
-                accelerator=options.accelerator,
-                devices=options.devices,
-                strategy=options.strategy,
-                precision=options.precision,  # type: ignore[arg-type]
-            )
+            fabric = self._fabric = _fabric(options)
             fabric.launch()
         rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
         for layer in model.modules():
@@ -262,6 +260,34 @@ class RecommenderTraining:
         self.history[-1]["seconds"] = time.perf_counter() - self._began
         if self._finish is not None and first_device:
             self._finish(self)
+
+
+def check_devices(options: TrainOptions) -> None:
+    """Raise ConfigError where this machine has no such devices, or Lightning no such strategy or precision on them."""
+    with _quiet():
+        device = _fabric(options).device
+    most = _PROCESSES_A_CORE * (os.cpu_count() or 1)
+    if device.type == "cpu" and options.devices > most:
+        raise ConfigError(
+            f"train.devices must be at most {most}, {_PROCESSES_A_CORE} a core of this machine (got {options.devices})"
+        )
+
+
+def _fabric(options: TrainOptions) -> "Fabric":
+    from lightning.fabric import Fabric  # here, as it takes seconds, and whoever only scores has no need of it
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        return Fabric(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            strategy=options.strategy,
+            precision=options.precision,  # type: ignore[arg-type]
+        )
+    except (ValueError, RuntimeError, ImportError, TypeError, MisconfigurationException) as error:
+        keys = ("accelerator", "devices", "strategy", "precision")
+        given = ", ".join(f"train.{key}={getattr(options, key)}" for key in keys)
+        raise ConfigError(f"{given}: {str(error).splitlines()[0]}") from error
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from magus_pyg.options import above, at_least, check_options
+from magus_pyg.options import above, at_least, at_most, check_options
 
 __all__ = ["LearnOptions"]
 
@@ -25,3 +25,4 @@ class LearnOptions:
 
     def __post_init__(self) -> None:
         check_options(self, epochs=at_least(0), batch_size=at_least(1), lr=above(0), replay=at_least(0))
+        check_options(self, replay=at_most(1000))

@@ -7,12 +7,14 @@ open is filled with the defaults).
 from dataclasses import dataclass
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.options import above, at_least, between, check_options, one_of
+from magus_pyg.options import above, at_least, at_most, between, check_options, one_of
 from magus_pyg.training.epoch_log import LOGGERS
 
 __all__ = ["TrainOptions"]
 
 
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "32", "64", "16", "bf16")
 _SPARSE_ROWS = 100_000
 
 
@@ -82,7 +84,10 @@ class TrainOptions:
             stop_on=one_of(("auc", "loss")),
             filter=one_of(("all", "paper")),
             negatives=at_least(0, "auto"),
+            accelerator=one_of(ACCELERATORS),
+            precision=one_of(PRECISIONS),
         )
+        check_options(self, devices=at_most(4096), negatives=at_most(1000, "auto"), epochs=at_most(1_000_000))
         if self.min_lr > self.lr:
             raise ConfigError(f"TrainOptions.lr must be at least min_lr={self.min_lr} (got {self.lr})")
 

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from magus_pyg.options import above, at_least, between, check_options
+from magus_pyg.options import above, at_least, at_most, between, check_options
 
 __all__ = ["EarOptions", "PolicyOptions", "RecurrentAgentOptions", "RivalOptions"]
+
+
+_WIDEST = 65_536
 
 
 @dataclass
@@ -39,6 +42,8 @@ class RecurrentAgentOptions:
         counts = ("hidden", "feedback", "rank", "epochs", "batch_size", "steps", "patience")
         rules = {"lr": above(0), "weight_decay": at_least(0), "query_weight": at_least(0)}
         check_options(self, **dict.fromkeys(counts, at_least(1)), **rules)
+        limits = {"hidden": _WIDEST, "feedback": _WIDEST, "rank": _WIDEST, "steps": 1_000_000, "epochs": 1_000_000}
+        check_options(self, **{name: at_most(high) for name, high in limits.items()})
 
 
 @dataclass
@@ -88,6 +93,7 @@ class PolicyOptions:
             rollouts=at_least(2),
             discount=between(0, 1, "(]"),
         )
+        check_options(self, hidden=at_most(_WIDEST), rollouts=at_most(1000))
 
 
 @dataclass
@@ -120,6 +126,7 @@ class EarOptions(PolicyOptions):
             **dict.fromkeys(("estimation_epochs", "estimation_decay"), at_least(0)),
             **dict.fromkeys(("estimation_lr", "reflection_rates"), above(0)),
         )
+        check_options(self, rank=at_most(_WIDEST), reflection_steps=at_most(10_000))
 
 
 @dataclass
@@ -144,3 +151,4 @@ class RivalOptions:
 
     def __post_init__(self) -> None:
         check_options(self, folds=at_least(2), per_user=at_least(1), sessions=at_least(1))
+        check_options(self, folds=at_most(100), per_user=at_most(1000), sessions=at_most(10_000_000))

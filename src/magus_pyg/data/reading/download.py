@@ -21,7 +21,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from magus_pyg.errors import DataError
-from magus_pyg.files import whole
+from magus_pyg.files import home_expanded, whole
 
 __all__ = ["cache_folder", "fetch_archive", "fetch_file", "md5"]
 
@@ -38,7 +38,7 @@ _MOST_MEMBERS = 10_000
 def cache_folder() -> Path:
     """Where fetched data is kept: the variable MAGUS_CACHE, else XDG_CACHE_HOME/magus_pyg, else ~/.cache/magus_pyg."""
     if os.environ.get("MAGUS_CACHE"):
-        return Path(os.environ["MAGUS_CACHE"]).expanduser()
+        return home_expanded(os.environ["MAGUS_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magus_pyg"
 
 

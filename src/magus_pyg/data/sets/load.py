@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from magus_pyg.data.dataset import RecDataset
-from magus_pyg.data.dataset_options import DatasetOptions
+from magus_pyg.data.dataset_options import DatasetOptions, check_dataset_options
 from magus_pyg.data.reading.findings import Findings, current_findings
 from magus_pyg.data.sets.alipay import Alipay
 from magus_pyg.data.sets.amazon import Amazon
 from magus_pyg.data.sets.movielens import MovieLens1M, MovieLens100k, MovieLensLatestSmall
 from magus_pyg.data.sets.raw_dataset import RawDataset
-from magus_pyg.data.sets.tabular import load_tabular
+from magus_pyg.data.sets.tabular import check_tabular, load_tabular
 from magus_pyg.data.sets.tabular_options import TabularOptions
 from magus_pyg.data.sets.tmall import Tmall
-from magus_pyg.data.synthetic.shop import SyntheticOptions, load_synthetic
+from magus_pyg.data.synthetic.shop import SyntheticOptions, check_synthetic, load_synthetic
 from magus_pyg.errors import ConfigError
+from magus_pyg.files import home_expanded
 
-__all__ = ["load_dataset", "register_dataset"]
+__all__ = ["check_dataset", "load_dataset", "register_dataset"]
 
 Loader = Callable[[Any, Path | None, Findings], RecDataset]
 
@@ -27,12 +28,27 @@ def _raw(dataset: type[RawDataset[Any]]) -> Loader:
     return lambda options, root, findings: dataset(root, options).load(findings)
 
 
+def _check_of(dataset: type[RawDataset[Any]]) -> Callable[[Any], None]:
+    return lambda options: dataset(None, options).check()
+
+
 _RAW: tuple[type[RawDataset[Any]], ...] = (MovieLens100k, MovieLens1M, MovieLensLatestSmall, Tmall, Alipay, Amazon)
 _LOADERS: dict[type[DatasetOptions], Loader] = {
     SyntheticOptions: lambda options, root, findings: load_synthetic(options, root),
     TabularOptions: load_tabular,
     **{dataset.options_class: _raw(dataset) for dataset in _RAW},
 }
+_CHECKS: dict[type[DatasetOptions], Callable[[Any], None]] = {
+    DatasetOptions: check_dataset_options,
+    SyntheticOptions: check_synthetic,
+    TabularOptions: check_tabular,
+    **{dataset.options_class: _check_of(dataset) for dataset in _RAW},
+}
+
+
+def check_dataset(options: DatasetOptions) -> None:
+    """Raise ConfigError, naming the option and its value, for options that `load_dataset` would refuse unread."""
+    next(_CHECKS[kind] for kind in type(options).__mro__ if kind in _CHECKS)(options)
 
 
 def register_dataset(options: type[DatasetOptions], loader: Callable[[Any, Path | None], RecDataset]) -> None:
@@ -61,7 +77,7 @@ def load_dataset(
     """
     if data_root is None:
         data_root = os.environ.get("MAGUS_DATA") or None
-    root = Path(data_root).expanduser() if data_root is not None else None
+    root = home_expanded(data_root) if data_root is not None else None
     for kind in type(options).__mro__:
         if kind in _LOADERS:
             return _LOADERS[kind](options, root, findings if findings is not None else current_findings())

@@ -27,7 +27,7 @@ from magus_pyg.data.sets.processed import (
     write_prepared,
 )
 from magus_pyg.errors import DataError
-from magus_pyg.files import locked, write_json
+from magus_pyg.files import home_expanded, locked, write_json
 
 __all__ = ["RawDataset", "RawOptions"]
 
@@ -86,7 +86,7 @@ class RawDataset(ABC, Generic[Options]):
     def __init__(
         self, root: Path | str | None = None, options: Options | None = None, *, force_reload: bool = False
     ) -> None:
-        self.root = None if root is None else Path(root).expanduser()
+        self.root = None if root is None else home_expanded(root)
         self.options: Options = options if options is not None else self.options_class()  # type: ignore[assignment]
         self.force_reload = force_reload or self.options.force_reload
 
@@ -126,7 +126,7 @@ class RawDataset(ABC, Generic[Options]):
     @property
     def places(self) -> list[Path]:
         """The folders that raw files are looked for in, in this order."""
-        named = Path(self.options.path).expanduser() if self.options.path else None
+        named = home_expanded(self.options.path) if self.options.path else None
         bases: list[Path]
         if named is not None:
             bases = [named] if named.is_absolute() or self.root is None else [self.root / named]

@@ -24,9 +24,10 @@ from magus_pyg.data.sets.tabular_files import (
 )
 from magus_pyg.data.sets.tabular_options import TabularOptions
 from magus_pyg.errors import ConfigError, DataError
+from magus_pyg.files import home_expanded
 from magus_pyg.options import check_options, one_of
 
-__all__ = ["load_tabular"]
+__all__ = ["check_tabular", "load_tabular"]
 
 
 def load_tabular(
@@ -44,7 +45,7 @@ def load_tabular(
         DataError: at anything in the files that cannot be used, naming file, line, column and value.
     """
     findings = findings if findings is not None else Findings()
-    _check(options)
+    check_tabular(options)
     folder = _folder(options, data_root)
     files = read_files(options, folder, findings)
     notes: dict[str, int] = {}
@@ -78,7 +79,8 @@ def load_tabular(
     return assemble(options, SourceTables(items, users, searched, notes), log if kept.all() else log.take(kept))
 
 
-def _check(options: TabularOptions) -> None:
+def check_tabular(options: TabularOptions) -> None:
+    """Raise ConfigError, naming the option and its value, for options that no folder can be read by."""
     check_log_options(options)
     check_options(
         options,
@@ -112,7 +114,7 @@ def _check(options: TabularOptions) -> None:
 
 
 def _folder(options: TabularOptions, data_root: Path | None) -> Path:
-    folder = Path(options.path).expanduser()
+    folder = home_expanded(options.path)
     if not folder.is_absolute():
         if data_root is None:
             raise DataError(

@@ -18,7 +18,7 @@ from magus_pyg.data.synthetic.shapes import (
     make_catalogue,
 )
 from magus_pyg.errors import DataError
-from magus_pyg.files import whole
+from magus_pyg.files import home_expanded, whole
 
 __all__ = ["write_scale_data"]
 
@@ -39,7 +39,7 @@ def write_scale_data(options: ScaleOptions, progress: Callable[[str], None] = la
         ConfigError: an option without such a value.
         DataError: if the folder exists, or cannot be written, or the disk has too little space.
     """
-    shape, folder = options.sized(), Path(options.out).expanduser()
+    shape, folder = options.sized(), home_expanded(options.out)
     if folder.exists():
         raise DataError(f"{folder} exists already: remove it, or name another folder (out=)")
     with whole(folder, DataError) as fresh:

@@ -20,10 +20,10 @@ from magus_pyg.data.dataset import RecDataset
 from magus_pyg.data.dataset_options import DatasetOptions, check_dataset_options
 from magus_pyg.data.synthetic import shop_words as vocabulary
 from magus_pyg.errors import ConfigError
-from magus_pyg.options import at_least, between, check_options
+from magus_pyg.options import at_least, at_most, between, check_options
 from magus_pyg.random import integers
 
-__all__ = ["SyntheticOptions", "load_synthetic"]
+__all__ = ["SyntheticOptions", "check_synthetic", "load_synthetic"]
 
 _START = 1_672_531_200  # 1 January 2023, UTC
 _YEAR = 365 * 24 * 3600
@@ -107,7 +107,7 @@ def load_synthetic(options: SyntheticOptions, data_root: Path | None = None) -> 
     Raises:
         ConfigError: at a size or share out of its range.
     """
-    _check(options)
+    check_synthetic(options)
     generator = np.random.default_rng(options.seed)
     catalogue = _catalogue(options, generator)
     people = _people(options, catalogue, generator)
@@ -126,7 +126,8 @@ def load_synthetic(options: SyntheticOptions, data_root: Path | None = None) -> 
     return assemble(options, SourceTables(catalogue.frame, people.frame, searched), log)
 
 
-def _check(options: SyntheticOptions) -> None:
+def check_synthetic(options: SyntheticOptions) -> None:
+    """Raise ConfigError at a size or share out of its range."""
     check_dataset_options(options)
     check_options(
         options,
@@ -135,6 +136,11 @@ def _check(options: SyntheticOptions) -> None:
         **dict.fromkeys(("mean_searches", "zipf", "sharpness", "taste_share", "drift"), at_least(0)),
         positive_share=between(0, 1, "()"),
         unknown_words=between(0, 1),
+        seed=at_least(0),
+    )
+    sizes = {"users": 10_000_000, "items": 10_000_000, "brands": 100_000, "mean_interactions": 100_000}
+    check_options(
+        options, "dataset", **{name: at_most(high) for name, high in sizes.items()}, mean_searches=at_most(1000)
     )
     if options.mean_interactions < options.min_interactions:
         raise ConfigError(
