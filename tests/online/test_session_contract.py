@@ -439,6 +439,21 @@ def test_lists_hold_their_items(maker: Maker, min_items: int) -> None:
         maker.make(list_length=4, min_items=5)
 
 
+def test_numbers_of_any_size_and_of_numpy(maker: Maker) -> None:
+    """A list is never longer than what there is, however long it may be; so a state from elsewhere costs nothing."""
+    plain, other = maker.make(list_length=4), maker.make(list_length=np.int64(4), rounds=np.int32(5))
+    assert [entry.node for entry in plain.recommend()] == [entry.node for entry in other.recommend()]
+    assert through_json(other) == through_json(plain)
+    session = maker.resume({**maker.make().to_dict(), "list_length": 1_000_000, "rounds": 1_000_000})
+    assert len(session.recommend()) == (len(session.node_scores()) if listens(session) else n_of(session))
+    session.feedback(None)
+    assert session.recommend() == []
+    assert session.list_length == 1_000_000
+    for node in (2**70, -(2**70)):
+        with pytest.raises(SessionError, match="is not in the session"):
+            session.node_scores([node])
+
+
 def test_a_title_beside_the_words(maker: Maker) -> None:
     for entry in maker.make().recommend():
         assert entry.title == mp.title_of(maker.graph, entry.node)

@@ -12,10 +12,10 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.agents.methods import VARIANTS, check_variant
 from magus_pyg.errors import ModelError, SessionError
-from magus_pyg.graph import SessionGraphBuilder, item_id_of, item_nodes, n_items
+from magus_pyg.graph import SessionGraphBuilder, item_nodes, n_items
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.online.resuming import beginning_here
-from magus_pyg.online.session_inputs import Scores, Wording, read_searched, scores_by_node
+from magus_pyg.online.session_inputs import Scores, Wording, check_finite, read_searched, scores_by_node
 from magus_pyg.online.session_state import Beginning, SessionState
 from magus_pyg.online.slot_play import SlotPlay
 from magus_pyg.random import hash_keys
@@ -80,6 +80,7 @@ class MagusSession(OnlineSession):
         graphs = builder.build(nodes.unsqueeze(0))
         matrix = torch.zeros((1, n_items(graph)), dtype=torch.float64)
         matrix[0, nodes] = values
+        longest = graphs.node.shape[1]  # a longer list would be padding
         user = torch.zeros(1, dtype=torch.int64)
         self.view = SessionView(
             graph=graph,
@@ -88,10 +89,10 @@ class MagusSession(OnlineSession):
             user=user,
             scores=score_candidates(matrix, user, graphs.node[:, : graphs.n_candidates]),
             searched=None,
-            rounds=rounds,
-            list_length=list_length,
+            rounds=beginning.rounds,
+            list_length=min(beginning.list_length, longest),
             key=hash_keys(0, user),
-            min_items=min_items,
+            min_items=min(beginning.min_items, longest),
         )
         self.agent = _make_agent(graph, matrix, variant, state, options)
         super().__init__(graph, beginning)
@@ -208,7 +209,8 @@ class MagusSession(OnlineSession):
         return self.view.graphs.node[0]
 
     def _holds(self, node: int) -> bool:
-        return bool((self._nodes() == node).any())
+        nodes = self._nodes()  # ascending, so that numbers beyond int64 never reach it
+        return int(nodes[0]) <= node <= int(nodes[-1]) and bool((nodes == node).any())
 
 
 def _make_agent(
@@ -246,9 +248,5 @@ def _candidate_scores(
     if not nodes.numel():
         raise SessionError("a session needs at least one candidate")
     values = vector[nodes]
-    bad = torch.nonzero(~torch.isfinite(values)).flatten()
-    if bad.numel():
-        place = int(bad[0])
-        item = item_id_of(graph, int(nodes[place]))
-        raise ModelError(f"the score of item {item!r} is {float(values[place])}: scores must be finite")
+    check_finite(graph, nodes, values)
     return nodes, values, candidates

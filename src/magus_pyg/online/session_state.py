@@ -53,6 +53,8 @@ class Beginning:
 
     def __post_init__(self) -> None:
         check_lengths(self.rounds, self.list_length, self.min_items)
+        for name in ("rounds", "list_length", "min_items"):  # NumPy's whole numbers are none for JSON
+            object.__setattr__(self, name, int(getattr(self, name)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The loop between an agent and a user, for many sessions at once, and its record table."""
 
 from collections.abc import Callable, Iterable
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,9 @@ RECORD_COLUMNS = (
 
 ANSWER_COLUMNS = ("session", "user", "round", "shown", "kinds", "clicked", "position")
 """What of a record table is answers: all that an agent may learn from."""
+
+_MOST = 1_000_000
+"""Of rounds, and of nodes of a list."""
 
 
 def simulate(
@@ -105,11 +109,13 @@ def simulate(
 
 
 def check_lengths(rounds: int, list_length: int, min_items: int = 0) -> None:
-    """Raise a SessionError unless rounds and list_length are at least 1, and a list has room for `min_items` items."""
-    if rounds < 1:
-        raise SessionError(f"rounds must be at least 1, got {rounds}")
-    if list_length < 1:
-        raise SessionError(f"list_length must be at least 1, got {list_length}")
+    """Raise a SessionError unless rounds and list_length are from 1 to a million, and `min_items` fit into a list."""
+    for name, value in (("rounds", rounds), ("list_length", list_length), ("min_items", min_items)):
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise SessionError(f"{name} must be a whole number, got {value!r}")
+        if name != "min_items" and not 1 <= value <= _MOST:
+            end = "least 1" if value < 1 else f"most {_MOST:,}"
+            raise SessionError(f"{name} must be at {end}, got {value}")
     if not 0 <= min_items <= list_length:
         raise SessionError(f"min_items must be from 0 to the list_length {list_length}, got {min_items}")
 

@@ -279,7 +279,7 @@ def test_bad_input() -> None:
     with pytest.raises(ModelError, match=r"\[10\], got \[9\]"):
         catalogue.session(scores[:9])
     scores[4] = float("nan")
-    with pytest.raises(ModelError, match="item node 4 is nan"):
+    with pytest.raises(ModelError, match=r"the score of item '.*' is nan"):
         catalogue.session(scores)
     scores[4] = 0.0
     with pytest.raises(GraphError, match="nobody"):

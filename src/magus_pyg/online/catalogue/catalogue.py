@@ -357,6 +357,8 @@ class Catalogue:
         """
         if start.edition.origin is not self.edition.origin:
             raise SessionError("what start() made is of another catalogue: make one of this catalogue")
+        longest = start.edition.index.n_nodes  # a longer list would be padding
+        list_length, min_items = min(list_length, longest), min(min_items, longest)
         if isinstance(start.first, Prior):
             return BayesPlay(start.first, self.belief, rounds, list_length, self.width, min_items)
         if self.variant == "none":

@@ -10,6 +10,7 @@ from torch import Tensor
 from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import whole_units
 from magus_pyg.online.catalogue.containment import CatalogueIndex
+from magus_pyg.online.session_inputs import check_finite
 
 __all__ = [
     "Guess",
@@ -194,11 +195,7 @@ def read_scores(index: CatalogueIndex, scores: Tensor) -> Tensor:
     if scores.shape != (index.n_items,):
         raise ModelError(f"scores must have one value per item, [{index.n_items}], got {list(scores.shape)}")
     scores = scores.detach().to(index.device, torch.float64)
-    if not bool(torch.isfinite(scores.sum())):
-        bad = torch.nonzero(~torch.isfinite(scores)).flatten()
-        if bad.numel():
-            value = float(scores[bad[0]])
-            raise ModelError(f"the score of item node {int(bad[0])} is {value}: scores must be finite")
+    check_finite(index.graph, torch.arange(index.n_items), scores)
     return scores
 
 
