@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,8 +111,10 @@ def simulate(
 
 def check_lengths(rounds: int, list_length: int, min_items: int = 0) -> None:
     """Raise a SessionError unless rounds and list_length are from 1 to a million, and `min_items` fit into a list."""
-    for name, value in (("rounds", rounds), ("list_length", list_length), ("min_items", min_items)):
-        if not isinstance(value, Integral) or isinstance(value, bool):
+    lengths: dict[str, Any] = {"rounds": rounds, "list_length": list_length, "min_items": min_items}
+    for name, value in lengths.items():
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not whole:
             raise SessionError(f"{name} must be a whole number, got {value!r}")
         if name != "min_items" and not 1 <= value <= _MOST:
             end = "least 1" if value < 1 else f"most {_MOST:,}"
