@@ -76,6 +76,8 @@ def flat_cells(values: pd.Series) -> tuple[np.ndarray, pd.Series] | None:
     where no cell is a list."""
     if values.dtype != object and not isinstance(values.dtype, pd.ArrowDtype):
         return None
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "string":
+        return None  # told without looking at each cell in Python
     cells: Sequence[Any] = values.to_list()
     if not any(isinstance(cell, _LISTS) for cell in cells):
         return None
