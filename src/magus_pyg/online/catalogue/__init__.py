@@ -1,6 +1,7 @@
 """Whole catalogues as candidates: sessions that cost what their answers touch."""
 
 from magus_pyg.online.catalogue.belief_play import Width
-from magus_pyg.online.catalogue.catalogue import Catalogue, CatalogueSession, Start
+from magus_pyg.online.catalogue.catalogue import Catalogue, Start
+from magus_pyg.online.catalogue.catalogue_session import CatalogueSession
 
 __all__ = ["Catalogue", "CatalogueSession", "Start", "Width"]

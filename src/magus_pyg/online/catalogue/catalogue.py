@@ -16,6 +16,7 @@ from magus_pyg.errors import ConfigError, ModelError, SessionError
 from magus_pyg.graph import Extension, Word, extend_relational_graph, find_query, item_nodes
 from magus_pyg.online.catalogue.belief_play import BayesPlay, Prior, Width, first_belief
 from magus_pyg.online.catalogue.carry_over import check_extension
+from magus_pyg.online.catalogue.catalogue_session import CatalogueSession
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights, DensePlay, weighted_guess
 from magus_pyg.online.catalogue.edition import Edition
@@ -32,7 +33,7 @@ from magus_pyg.online.session_state import Beginning, SessionState
 if TYPE_CHECKING:
     from magus_pyg.runs import Run
 
-__all__ = ["Catalogue", "CatalogueSession", "Start"]
+__all__ = ["Catalogue", "Start"]
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ class Catalogue:
         scale = self.options.minus_scale * (1.0 if edition.factors is None else edition.factors.minus_scale)
         return first_guess(index, scores, scale, excluded, found, literal)
 
-    def restart(self, start: Start, searched: Sequence[int]) -> Start:
+    def _restarted(self, start: Start, searched: Sequence[int]) -> Start:
         """What sessions would begin from with the same scores and other searched queries (their nodes)."""
         first, active = start.first, start.active
         excluded = None if active is None else ~active[: start.edition.index.n_items]
@@ -295,9 +296,9 @@ class Catalogue:
         if isinstance(scores, Start):
             if searched is not None or candidates is not None or exclude:
                 raise SessionError("give searched, candidates and exclude to start(), not beside what it made")
-            return CatalogueSession(self, scores, list_length, rounds, min_items)
+            return self._session(scores, list_length, rounds, min_items)
         if candidates is None:
-            return CatalogueSession(self, self.start(scores, searched, exclude), list_length, rounds, min_items)
+            return self._session(self.start(scores, searched, exclude), list_length, rounds, min_items)
         edition, listed = self.edition, [str(item) for item in candidates]
         if edition.removed is not None:
             gone = edition.removed[item_nodes(edition.index.graph, listed).to(edition.removed.device)].tolist()
@@ -316,6 +317,15 @@ class Catalogue:
             exclude=exclude,
             min_items=min_items,
         )
+
+    def _session(self, start: Start, list_length: int, rounds: int, min_items: int) -> CatalogueSession:
+        beginning = Beginning(self.variant, list_length, rounds, None, start.exclude, start.searched, min_items)
+
+        def begin(searched: Sequence[int] | None) -> NodePlay:
+            chosen = start if searched is None else self._restarted(start, searched)
+            return self.play(chosen, list_length, rounds, min_items)
+
+        return CatalogueSession(start.edition.index, beginning, start.active, begin)
 
     def resume(self, data: object, scores: Scores | Start, list_length: int | None = None) -> OnlineSession:
         """A session that goes on where its `to_dict` was taken, in this or another process.
@@ -380,30 +390,3 @@ def _checked(options: MagusOptions) -> MagusOptions:
                 f"{only!r}"
             )
     return replace(options)
-
-
-class CatalogueSession(OnlineSession):
-    """A session with one person over a whole catalogue; made by `Catalogue.session` and `Catalogue.resume`."""
-
-    def __init__(self, catalogue: Catalogue, start: Start, list_length: int, rounds: int, min_items: int) -> None:
-        self._catalogue, self._start = catalogue, start
-        beginning = Beginning(catalogue.variant, list_length, rounds, None, start.exclude, start.searched, min_items)
-        super().__init__(start.edition.index.graph, beginning)
-
-    def __repr__(self) -> str:
-        return f"CatalogueSession(variant={self.variant!r}, round={self.round} of {self.rounds}, done={self.done})"
-
-    def _begin(self, searched: Sequence[int]) -> NodePlay:
-        start = self._start
-        if tuple(searched) != self._searched:
-            start = self._catalogue.restart(start, searched)
-        return self._catalogue.play(start, self.list_length, self.rounds, self.beginning.min_items)
-
-    def _nodes(self) -> Tensor:
-        active = self._start.active
-        return torch.arange(self._start.edition.index.n_nodes) if active is None else torch.nonzero(active).flatten()
-
-    def _holds(self, node: int) -> bool:
-        active = self._start.active
-        inside = 0 <= node < self._start.edition.index.n_nodes
-        return inside and (active is None or bool(active[node]))
