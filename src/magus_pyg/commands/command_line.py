@@ -13,8 +13,10 @@ from omegaconf import OmegaConf
 from magus_pyg.commands.interrupts import end_of, heard_signals
 from magus_pyg.errors import ConfigError, MagusError
 from magus_pyg.files import temporary_folder
+from magus_pyg.invocation import as_called
 from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, parse, split_groups
 from magus_pyg.runs.schemas import from_container, schema_names, typed
+from magus_pyg.terminal import complain, say
 
 if TYPE_CHECKING:
     pass
@@ -93,7 +95,7 @@ def needed(own: dict[str, str], name: str, what: str) -> str:
 def wants_help(words: Sequence[str], text: str) -> bool:
     flags = [word for word in words if word.startswith("-")]
     if any(flag in ("-h", "--help") for flag in flags):
-        print(text)
+        say(as_called(text))
         return True
     if flags:
         raise ConfigError(f"unknown flag {flags[0]!r}; this command takes key=value and --help")
@@ -111,11 +113,11 @@ def guarded(command: Callable[..., None], *arguments: Any) -> int:
     except MagusError as error:
         if os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return 2
     except KeyboardInterrupt as interrupt:
         message, code = end_of(interrupt)
-        print(message, file=sys.stderr)
+        complain(message)
         return code
     return 0
 

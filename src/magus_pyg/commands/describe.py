@@ -7,10 +7,12 @@ from magus_pyg.commands.command_line import run_command, with_own_conf
 from magus_pyg.data import collecting
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.description import describe, print_description, print_problems, told_problems
+from magus_pyg.invocation import as_called
 from magus_pyg.report.console import make_console
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.overrides import compose_config
 from magus_pyg.runs.schemas import typed
+from magus_pyg.terminal import say
 
 __all__ = ["command", "main_describe"]
 
@@ -34,7 +36,7 @@ def main_describe(words: Sequence[str]) -> None:
     words = with_own_conf(words)
     flags = [word for word in words if word.startswith("-")]
     if any(flag in ("-h", "--help") for flag in flags):
-        print(_HELP)
+        say(as_called(_HELP))
         return
     if flags:
         raise ConfigError(f"unknown flag {flags[0]!r}; this command takes key=value and --help")

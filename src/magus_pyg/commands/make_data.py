@@ -1,7 +1,6 @@
 """Make a synthetic catalogue and log of the size of Tmall or Alipay, as Parquet files."""
 
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,6 +10,8 @@ from magus_pyg.data.synthetic.shape_files import write_scale_data
 from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions
 from magus_pyg.errors import ConfigError
 from magus_pyg.files import home_expanded
+from magus_pyg.invocation import as_called, command_name, shell_words
+from magus_pyg.terminal import complain, say
 
 __all__ = ["command", "main_make_data", "parse_words", "train_command"]
 
@@ -31,11 +32,11 @@ def main_make_data(words: Sequence[str]) -> None:
         MagusError: see `parse_words` and `write_scale_data`.
     """
     if not words or set(words) & {"-h", "--help"}:
-        print(_HELP)
+        say(as_called(_HELP))
         return
     options = parse_words(words)
-    write_scale_data(options, lambda text: print(text, file=sys.stderr, flush=True))
-    print(train_command(options))
+    write_scale_data(options, complain)
+    say(train_command(options))
 
 
 def parse_words(words: Sequence[str]) -> ScaleOptions:
@@ -76,7 +77,7 @@ def train_command(options: ScaleOptions) -> str:
         "positive_actions": f"[{shape.positive}]",
     }
     words = [f"dataset.{key}={value}" for key, value in settings.items()]
-    return shlex.join(["python", "scripts/train.py", "dataset=tabular", *words])
+    return f"{command_name('train')} {shell_words('dataset=tabular', *words)}"
 
 
 def command() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help, with_own_conf
 from magus_pyg.experiment.pipeline import simulate_run
+from magus_pyg.invocation import command_name
 from magus_pyg.report import make_console
 from magus_pyg.runs.run import load_run
 
@@ -35,7 +36,7 @@ def main_simulate(words: Sequence[str]) -> None:
     if wants_help(words, _SIMULATE_HELP):
         return
     own, others = take_words(words, ("run",))
-    run = load_run(needed(own, "run", "the run folder that train.py printed"))
+    run = load_run(needed(own, "run", f"the run folder that {command_name('train')} printed"))
     simulate_run(run, changed_config(run.config, others, _PLAYED), make_console())
 
 

@@ -10,10 +10,12 @@ from magus_pyg.commands.command_line import changed_config, run_command, take_wo
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.pipeline import check_training, train_run
 from magus_pyg.files import home_expanded
+from magus_pyg.invocation import as_called
 from magus_pyg.report import make_console
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.overrides import compose_config, own_conf, single_commands
 from magus_pyg.runs.schemas import group_options, groups, typed
+from magus_pyg.terminal import say
 
 __all__ = ["command", "main_train"]
 
@@ -46,12 +48,11 @@ def main_train(words: Sequence[str]) -> None:
     flags, overrides = _flags_apart(with_own_conf(words))
     if flags & {"-h", "--help"}:
         own = own_conf(overrides)
-        print(
-            _HELP.format(groups="\n".join(f"  {group}: {', '.join(group_options(group, own))}" for group in groups()))
-        )
+        listed = "\n".join(f"  {group}: {', '.join(group_options(group, own))}" for group in groups())
+        say(as_called(_HELP).format(groups=listed))
         sys.exit(0)
     if "--cfg" in flags:
-        print(OmegaConf.to_yaml(compose_config(overrides)))
+        say(OmegaConf.to_yaml(compose_config(overrides)))
         return
     named, others = take_words(overrides, ("resume",))
     resumed = named.get("resume") not in (None, "", "null")

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from magus_pyg.commands.command_line import run_command, with_own_conf
 from magus_pyg.errors import ConfigError
+from magus_pyg.escaping import plain_frame
 from magus_pyg.experiment.tuning import TuneOptions, tune, write_experiment
 from magus_pyg.files import home_expanded
+from magus_pyg.invocation import as_called, command_name
 from magus_pyg.report.console import make_console
 from magus_pyg.runs.overrides import compose_config
+from magus_pyg.terminal import say
 
 __all__ = ["HELP", "command", "main_tune"]
 
@@ -34,7 +37,7 @@ def main_tune(words: Sequence[str]) -> None:
         ConfigError: a word that is no number where one is needed, or as `tune`.
     """
     if any(word in ("-h", "--help") for word in words):
-        print(HELP)
+        say(as_called(HELP))
         return
     words = with_own_conf(words)
     own = dict(word.split("=", 1) for word in words if word.partition("=")[0] in _OWN and "=" in word)
@@ -54,9 +57,10 @@ def main_tune(words: Sequence[str]) -> None:
     config = compose_config(others)
     path = home_expanded(own.get("out", f"{config.model.name}-{config.dataset.name}.yaml"))
     write_experiment(path, others, tuned)
-    console.print(tuned.trials.head(10).to_string(index=False), soft_wrap=True)
+    console.say(plain_frame(tuned.trials.head(10), 60).to_string(index=False))
     console.print(f"best: {tuned.values or 'the configuration as it is'}, AUC {tuned.auc:.4f} ({tuned.default:.4f})")
-    console.print(f"wrote {path}: put it into conf/experiment/ and add experiment={path.stem} to train.py")
+    told = f"put it into conf/experiment/ and add experiment={path.stem} to {command_name('train')}"
+    console.say(f"wrote {path}: {told}")
 
 
 def _is_number(text: str) -> bool:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.fitted_states import AgentState
@@ -28,6 +27,7 @@ from magus_pyg.simulation import (
 )
 from magus_pyg.simulation.processes import in_processes
 from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.terminal import Terminal
 from magus_pyg.training import training_data
 from magus_pyg.training.folds import fold_data
 
@@ -71,7 +71,7 @@ class PlaySetting:
     graph: HeteroData
     model: BaseRecommender
     watch: Stopwatch
-    console: Console
+    console: Terminal
     made: dict[tuple[str, int | None], Sessions] = field(default_factory=dict, repr=False, compare=False)
 
     def sessions(self, part: str, per_user: int | None = None) -> Sessions:
@@ -259,7 +259,7 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with console.bar(*columns) as progress:
         task = progress.add_task("session graphs", total=len(names))
         for stage, given, seconds in parts:
             if isinstance(given, str):

@@ -6,24 +6,26 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.table import Table
 from scipy import sparse
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import PARTS, Findings, RecDataset, build_sessions
 from magus_pyg.errors import GraphError
+from magus_pyg.escaping import cut, shown
 from magus_pyg.graph import n_items, n_nodes
 from magus_pyg.graph.access import improves_edges, item_queries, node_words
 from magus_pyg.graph.words import build_word_table
 from magus_pyg.ragged import Ragged
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run_inputs import build_graph
+from magus_pyg.terminal import Terminal
 
 __all__ = ["Description", "describe", "independent_pairs", "print_description"]
 
 # Pairs of queries that are looked at, and those at once. Beyond, R⊥ is not counted.
 _MOST_PAIRS, _CHUNK = 4_000_000_000, 50_000_000
+_LONG = 60  # signs of a word that are shown
 
 
 @dataclass
@@ -157,7 +159,7 @@ def _words(data: RecDataset) -> tuple[pd.DataFrame, dict[str, float]]:
     items = np.bincount(entry, minlength=len(table.words))
     common = items > data.max_share * data.n_items
     dropped = {
-        f"{table.words[word].field}={table.words[word].value}": float(items[word]) / data.n_items
+        f"{table.words[word].field}={cut(shown(table.words[word].value), _LONG)}": float(items[word]) / data.n_items
         for word in np.flatnonzero(common).tolist()
     }
     names = np.array([word.field for word in table.words], dtype=object)
@@ -167,8 +169,8 @@ def _words(data: RecDataset) -> tuple[pd.DataFrame, dict[str, float]]:
         covered = np.unique(row[names[entry] == name]).size
         # Words of a field ascend by value, so equally common ones stay in that order.
         first = own[np.argsort(-items[own], kind="stable")][:3].tolist()
-        shown = ", ".join(f"{table.words[word].value} ({items[word]:,})" for word in first)
-        rows.append((name, int((~common[own]).sum()), covered / data.n_items, shown))
+        told = ", ".join(f"{cut(shown(table.words[word].value), _LONG)} ({items[word]:,})" for word in first)
+        rows.append((name, int((~common[own]).sum()), covered / data.n_items, told))
     return pd.DataFrame(rows, columns=["field", "words", "share", "common"]), dropped
 
 
@@ -192,7 +194,7 @@ def _graph(graph: HeteroData, searched: bool) -> dict[str, int | None]:
     }
 
 
-def print_description(description: Description, console: Console) -> None:
+def print_description(description: Description, console: Terminal) -> None:
     """Print all tables and problems."""
     console.print(_pairs(f"dataset {description.name}", description.sizes))
     table = Table(title="words", title_justify="left")
@@ -202,11 +204,11 @@ def print_description(description: Description, console: Console) -> None:
         table.add_row(str(row["field"]), f"{row['words']:,}", f"{row['share']:.1%}", str(row["common"]))
     console.print(table)
     if description.dropped:
-        shown = ", ".join(f"{word} ({share:.0%})" for word, share in description.dropped.items())
-        console.print(f"words left out because more items carry them than max_share allows: {shown}", markup=False)
+        left_out = ", ".join(f"{word} ({share:.0%})" for word, share in description.dropped.items())
+        console.print(f"words left out because more items carry them than max_share allows: {left_out}")
     if description.columns:
-        others = ", ".join(f"{name} ({count:,})" for name, count in description.columns.items())
-        console.print(f"other columns of items (distinct values): {others}", markup=False)
+        others = ", ".join(f"{shown(name)} ({count:,})" for name, count in description.columns.items())
+        console.print(f"other columns of items (distinct values): {others}")
     graph = {
         what: "not counted: too many" if count is None else f"{count:,}" for what, count in description.graph.items()
     }
@@ -218,7 +220,7 @@ def print_description(description: Description, console: Console) -> None:
     print_problems(description.problems, console)
 
 
-def print_problems(problems: Sequence[str], console: Console) -> None:
+def print_problems(problems: Sequence[str], console: Terminal) -> None:
     if not problems:
         console.print("no problem found in the files")
         return
@@ -226,7 +228,7 @@ def print_problems(problems: Sequence[str], console: Console) -> None:
         f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the files; rows with one were left out:"
     )
     for number, problem in enumerate(problems, 1):
-        console.print(f"{number}. {problem}", markup=False, soft_wrap=True)
+        console.say(f"{number}. {problem}")
 
 
 def told_problems(name: str, problems: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
@@ -36,6 +36,7 @@ from magus_pyg.runs.schemas import register, typed
 from magus_pyg.simulation import Agent, User, session_metrics, session_numbers, simulate
 from magus_pyg.simulation.session_metrics import means_with_intervals
 from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.terminal import Terminal, complain
 from magus_pyg.training import training_data
 
 __all__ = ["distinct_targets", "learning_table", "main", "play_with_and_without"]
@@ -144,7 +145,7 @@ def play_with_and_without(
     return pd.concat(logs, ignore_index=True)
 
 
-def learn_run(run: Run, console: Console) -> Path:
+def learn_run(run: Run, console: Terminal) -> Path:
     """Play successive sessions of a run's users with and without learning, and write RUN/learning/.
 
     Raises:
@@ -171,7 +172,7 @@ def learn_run(run: Run, console: Console) -> Path:
     folder = RunFolder(run.path).write_learning(config, records, table)
     console.print(_as_text(table, options.judged_at))
     console.print("gains are on the same sessions, with 95 % intervals (bootstrap over users)", style="dim")
-    console.print(f"written to {folder}", soft_wrap=True)
+    console.say(f"written to {folder}")
     return folder
 
 
@@ -184,11 +185,11 @@ def _as_text(table: pd.DataFrame, rounds: Sequence[int]) -> Table:
     for name in names:
         text.add_column(f"{name}\ngain", justify="center")
     for row in table.to_dict("records"):
-        cells = [str(row["agent"]), str(row["learn"]), str(row["number"]), f"{row['sessions']:,}"]
+        cells: list[str | Text] = [str(row["agent"]), str(row["learn"]), str(row["number"]), f"{row['sessions']:,}"]
         for name in names:
             gain, low, high = (row.get(f"{name}_gain{end}", float("nan")) for end in ("", "_low", "_high"))
-            second = "" if pd.isna(gain) else f"\n[dim]{gain:+.3f} ({low:+.3f} to {high:+.3f})[/dim]"
-            cells.append(f"{row[name]:.3f}{second}")
+            second = "" if pd.isna(gain) else f"\n{gain:+.3f} ({low:+.3f} to {high:+.3f})"
+            cells.append(Text.assemble(f"{row[name]:.3f}", (second, "dim")))
         text.add_row(*cells)
     return text
 
@@ -217,5 +218,5 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except MagusError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         sys.exit(2)

@@ -1,25 +1,22 @@
 """The main job: data, graph, base recommender, sessions, agents, tables, run folder; and playing a run again."""
 
-import logging
 import os
-import shlex
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pandas as pd
 from omegaconf import OmegaConf
-from rich.console import Console
-from rich.logging import RichHandler
 
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.errors import ConfigError
+from magus_pyg.escaping import csv_text
 from magus_pyg.experiment.agent_plays import Played, PlaySetting, check_sessions, fit_agents, play_agents, play_beside
 from magus_pyg.experiment.agents_by_name import agent_names
 from magus_pyg.experiment.dialogue_runs import (
@@ -32,6 +29,7 @@ from magus_pyg.experiment.environment import Stopwatch, describe_environment, pe
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
 from magus_pyg.graph import save_graph
+from magus_pyg.invocation import command_name, shell_words
 from magus_pyg.models import save_model
 from magus_pyg.options import at_least, at_most, check_options
 from magus_pyg.report import environment_text, results_table, stages_text
@@ -44,6 +42,7 @@ from magus_pyg.runs.schemas import check_group_names
 from magus_pyg.simulation.distributed import after_first, from_first
 from magus_pyg.simulation.processes import Launch, check_main_guard, die_with_parent, joined_launch
 from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.terminal import Terminal
 from magus_pyg.training import TrainResult, fit
 from magus_pyg.training.checkpoint import has_checkpoint
 from magus_pyg.training.epoch_log import check_logger, epoch_log
@@ -76,7 +75,7 @@ def check_training(config: Config) -> None:
     RunFolder.check_place(config)
 
 
-def train_run(config: Config, console: Console, resume: Path | None = None) -> Path:
+def train_run(config: Config, console: Terminal, resume: Path | None = None) -> Path:
     """Train a base recommender, play with all agents, and write the run folder.
 
     Args:
@@ -96,7 +95,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
         _train_beside(config, resume)
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
-    with _log_to(console), ExitStack() as held:
+    with console.logs("magus_pyg"), ExitStack() as held:
         if resume is not None:
             held.enter_context(RunFolder(resume).held())
         inputs = prepare_training(config, console, watch)
@@ -130,7 +129,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
             save_model(model, folder.model, data.fingerprint)
             save_graph(graph, folder.graph)
             save_population(population, folder.population)
-            write_text(folder.history, trained.history.to_csv(index=False))
+            write_text(folder.history, csv_text(trained.history))
             folder.write_play(played.records, played.results, states, tried)
         memory = max(peak_memory(), trained.peak_memory)
         folder.write_info(config, {**values, **_describe_play(config, played, trained, watch, memory)})
@@ -138,7 +137,7 @@ def train_run(config: Config, console: Console, resume: Path | None = None) -> P
     return folder.path
 
 
-def simulate_run(run: Run, config: Config, console: Console) -> Path:
+def simulate_run(run: Run, config: Config, console: Terminal) -> Path:
     """Play the sessions of a trained run again, for example with other rounds, lists, sessions, users or switches.
 
     Started by torchrun or srun, every process calls this, plays its share of the sessions, and that of rank 0 writes.
@@ -161,7 +160,7 @@ def simulate_run(run: Run, config: Config, console: Console) -> Path:
         if launch is not None:
             _check_launch(config, launch)
         if launch is not None and launch.rank:
-            console = Console(quiet=True)
+            console = Terminal(quiet=True)
         return _simulate_run(run, config, console, launch)
 
 
@@ -176,10 +175,10 @@ def _check_launch(config: Config, launch: Launch) -> None:
         raise ConfigError(f"dialogues of EAR's protocol are played in one process, not in {launch.size}")
 
 
-def _simulate_run(run: Run, config: Config, console: Console, launch: Launch | None) -> Path:
+def _simulate_run(run: Run, config: Config, console: Terminal, launch: Launch | None) -> Path:
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
-    with _log_to(console):
+    with console.logs("magus_pyg"):
 
         def load() -> RecDataset:
             data = load_data(config)
@@ -238,7 +237,7 @@ def _is_worker() -> bool:
 def _train_beside(config: Config, resume: Path | None) -> NoReturn:
     """Take part in the training that the first process has begun; it alone shows, plays and writes."""
     die_with_parent()
-    inputs = prepare_training(config, Console(quiet=True))
+    inputs = prepare_training(config, Terminal(quiet=True))
     model = prepare_model(inputs, config)
     checkpoints = None if resume is None else RunFolder(resume).checkpoints
     fit(model, inputs.rows, config.train, config.seed, checkpoints, resume=resume is not None, progress=False)
@@ -283,7 +282,7 @@ def _describe_play(
     return values
 
 
-def _print_training(trained: TrainResult, console: Console) -> None:
+def _print_training(trained: TrainResult, console: Terminal) -> None:
     history = trained.history
     best = history[history["epoch"] == trained.best_epoch].iloc[0]
     early = " (stopped early)" if trained.stopped_early else ""
@@ -306,31 +305,15 @@ def _print_end(
     memory: int,
     run: Path,
     user_ids: Sequence[str],
-    console: Console,
+    console: Terminal,
     simulation: Path | None = None,
 ) -> None:
     user_id = user_ids[int(played.records["user"].iloc[0])]
     title = f"{config.dataset.name}, {config.model.name}, seed {config.seed}, {config.user.name} user"
-    console.print(results_table(played.results, played.speeds, title))
+    console.print(results_table(played.results, played.speeds, title, console))
     console.print("with 95 % intervals (bootstrap over users)", style="dim")
     console.print(stages_text(watch.seconds, memory))
-    console.print(f"run folder: {run}" if simulation is None else f"simulation: {simulation}", soft_wrap=True)
-    place = shlex.quote(f"run={run}")
-    console.print(f"next: python scripts/play.py {place} {shlex.quote(f'user={user_id}')}", soft_wrap=True)
+    console.say(f"run folder: {run}" if simulation is None else f"simulation: {simulation}")
+    console.say(f"next: {command_name('play')} {shell_words(f'run={run}', f'user={user_id}')}")
     change = "simulation=default" if isinstance(config.simulation, EarSimulation) else "simulation.rounds=10"
-    console.print(f"  or: python scripts/simulate.py {place} {change}", soft_wrap=True)
-
-
-@contextmanager
-def _log_to(console: Console) -> Iterator[None]:
-    """Show what the package logs (what was counted and carried on with) on the console."""
-    logger = logging.getLogger("magus_pyg")
-    handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False, markup=False)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    console.say(f"  or: {command_name('simulate')} {shell_words(f'run={run}', change)}")

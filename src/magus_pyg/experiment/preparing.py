@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions, searched_words
@@ -15,6 +14,7 @@ from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.population import Population, population_of
 from magus_pyg.runs.run_inputs import build_graph, features_of, searched_nodes
+from magus_pyg.terminal import Terminal
 from magus_pyg.training import training_data
 
 __all__ = ["TrainingInputs", "prepare_model", "prepare_training"]
@@ -39,7 +39,7 @@ class TrainingInputs:
     features: FeatureSpace
 
 
-def prepare_training(config: Config, console: Console, watch: Stopwatch | None = None) -> TrainingInputs:
+def prepare_training(config: Config, console: Terminal, watch: Stopwatch | None = None) -> TrainingInputs:
     """Load the data and build the graph.
 
     Args:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from magus_pyg.errors import ConfigError, ModelError
+from magus_pyg.escaping import shown
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
 from magus_pyg.options import at_least, check_options
 from magus_pyg.runs.overrides import apply_values, compose_config, parse
 from magus_pyg.runs.schemas import typed
+from magus_pyg.terminal import Terminal
 from magus_pyg.training import fit
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _has(config: DictConfig, key: str) -> bool:
     return name in config[group]
 
 
-def tune(words: Sequence[str], options: TuneOptions, console: Console) -> Tuned:
+def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned:
     """Search settings of a base recommender by the AUC of its validation rows.
 
     Args:
@@ -197,14 +198,14 @@ def tune(words: Sequence[str], options: TuneOptions, console: Console) -> Tuned:
         try:
             result = fit(prepare_model(inputs, chosen), inputs.rows, chosen.train, chosen.seed, progress=False)
         except ModelError as error:  # such as a loss that is no number: a setting that does not work
-            console.print(f"{values}: {error}", soft_wrap=True)
+            console.say(f"{values}: {error}")
             return 0.0
         best = result.history[result.history["epoch"] == result.best_epoch].iloc[0]
         seconds = time.perf_counter() - start
         row = {"auc": float(best["val_auc"]), "loss": float(best["val_loss"]), "epochs": len(result.history)}
         rows.append({**values, **row, "seconds": seconds})
-        shown = ", ".join(f"{key.split('.')[1]} {value}" for key, value in values.items())
-        console.print(f"AUC {row['auc']:.4f} in {seconds:.0f} s: {shown or 'as configured'}", soft_wrap=True)
+        told = ", ".join(f"{key.split('.')[1]} {value}" for key, value in values.items())
+        console.say(f"AUC {row['auc']:.4f} in {seconds:.0f} s: {told or 'as configured'}")
         return float(row["auc"])
 
     default = run({})
@@ -254,8 +255,8 @@ def write_experiment(path: Path, words: Sequence[str], tuned: Tuned) -> None:
     dataset = next((str(entry.value()) for entry in parse(words) if entry.key_or_group == "dataset"), "synthetic")
     lines = [
         "# @package _global_",
-        f"# {config.model.name} on {config.dataset.name}: the best of {len(tuned.trials)} trials of scripts/tune.py by "
-        f"the AUC of the validation",
+        f"# {config.model.name} on {shown(config.dataset.name)}: the best of {len(tuned.trials)} trials of "
+        "scripts/tune.py by the AUC of the validation",
         f"# part ({tuned.auc:.4f}{gain}).",
         "defaults:",
         f"  - override /dataset: {dataset}",

@@ -7,14 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from magus_pyg.errors import DataError
+from magus_pyg.escaping import ACTS, TURNS
 from magus_pyg.graph._cells import column_texts
 from magus_pyg.graph._texts import Texts
 
 __all__ = ["harmless_text", "read_titles"]
-
-# What moves a cursor, ends a line or turns the direction of the text around it must not reach a terminal or a page.
-_ACTS = r"[\p{Cc}\p{Zl}\p{Zp}]+"
-_TURNS = r"[\x{061c}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]+"
 
 
 def read_titles(items: pd.DataFrame, title_field: str) -> Texts:
@@ -43,5 +40,5 @@ def harmless_text(text: str) -> str:
 
 
 def _harmless(texts: pa.StringArray) -> pa.StringArray:
-    spaced = pc.replace_substring_regex(texts, _ACTS, " ")
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(spaced, _TURNS, ""))
+    spaced = pc.replace_substring_regex(texts, f"[{ACTS}]+", " ")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(spaced, f"[{TURNS}]+", ""))

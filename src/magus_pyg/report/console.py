@@ -1,19 +1,21 @@
 """What a command shows on the terminal."""
 
 import math
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
+
+from magus_pyg.terminal import Terminal
 
 __all__ = ["environment_text", "make_console", "results_table", "stages_text"]
 
 
-def make_console() -> Console:
-    """A console on standard output; 120 columns wide where that is no terminal, so that tables stay whole in files."""
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+def make_console() -> Terminal:
+    """The terminal, or what stands in for it, on standard output."""
+    return Terminal()
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
@@ -23,42 +25,57 @@ def environment_text(environment: Mapping[str, str]) -> str:
     return f"{versions}\n" + ", ".join(f"{name} {environment[name]}" for name in machine if name in environment)
 
 
-def results_table(results: pd.DataFrame, speeds: Mapping[str, float] | None = None, title: str | None = None) -> Table:
-    """The table of a run.
+def results_table(
+    results: pd.DataFrame,
+    speeds: Mapping[str, float] | None = None,
+    title: str | None = None,
+    terminal: Terminal | None = None,
+) -> Table:
+    """The table of a run, without its last columns where the terminal is too narrow for them.
 
     Args:
         results: a row an agent: method, sessions, and metrics with their bounds `<metric>_low` and `<metric>_high`.
         speeds: agent -> sessions a second, where known.
         title: above the table.
+        terminal: where it is to be printed; None for all columns.
 
     Returns:
-        A rich table: each metric with its 95 % interval below.
+        A rich table: each metric with its 95 % interval below. Figures are never cut: columns that find no room are
+        named below it.
     """
     metrics = [name for name in results.columns if f"{name}_low" in results.columns]
-    table = Table(title=title, title_justify="left")
-    table.add_column("method")
-    table.add_column("sessions", justify="right")
+    columns: list[tuple[str, list[str | Text]]] = [("sessions", [f"{count:,}" for count in results["sessions"]])]
     for name in metrics:
-        table.add_column(name, justify="center")
-    asking = "query_rounds" in results.columns
-    if asking:
-        table.add_column("rounds with\na query", justify="right")
+        bounds = (results[name], results[f"{name}_low"], results[f"{name}_high"])
+        columns.append((name, [_with_interval(*row) for row in zip(*bounds, strict=True)]))
+    if "query_rounds" in results.columns:
+        columns.append(("rounds with\na query", [f"{share:.1%}" for share in results["query_rounds"]]))
     if speeds:
-        table.add_column("sessions\na second", justify="right")
-    for row in results.to_dict("records"):
-        cells = [str(row["method"]), f"{row['sessions']:,}"]
-        cells += [_with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in metrics]
-        if asking:
-            cells.append(f"{row['query_rounds']:.1%}")
-        if speeds:
-            speed = speeds.get(str(row["method"]))
-            cells.append("" if speed is None else f"{speed:,.0f}")
-        table.add_row(*cells)
+        known = [speeds.get(str(name)) for name in results["method"]]
+        columns.append(("sessions\na second", ["" if speed is None else f"{speed:,.0f}" for speed in known]))
+    for kept in range(len(columns), 0, -1):
+        left_out = [name.replace("\n", " ") for name, _ in columns[kept:]]
+        table = _table_of(results["method"], columns[:kept], title, left_out)
+        if terminal is None or Measurement.get(terminal, terminal.options, table).minimum <= terminal.width:
+            break
     return table
 
 
-def _with_interval(value: float, low: float, high: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}\n[dim]{low:.3f}–{high:.3f}[/dim]"
+def _table_of(
+    methods: pd.Series, columns: Sequence[tuple[str, Sequence[str | Text]]], title: str | None, left_out: Sequence[str]
+) -> Table:
+    caption = f"too narrow for {', '.join(left_out)}: see results.csv" if left_out else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("method", overflow="fold", max_width=40)
+    for name, cells in columns:
+        table.add_column(name, justify="center" if isinstance(cells[0], Text) else "right", no_wrap=True)
+    for method, *row in zip(methods, *(cells for _, cells in columns), strict=True):
+        table.add_row(str(method), *row)
+    return table
+
+
+def _with_interval(value: float, low: float, high: float) -> Text:
+    return Text("-") if math.isnan(value) else Text.assemble(f"{value:.3f}\n", (f"{low:.3f}–{high:.3f}", "dim"))
 
 
 def stages_text(seconds: Mapping[str, float], memory: int) -> str:

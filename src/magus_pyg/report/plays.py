@@ -16,6 +16,7 @@ import pandas as pd
 from magus_pyg.agents.methods import Method
 from magus_pyg.errors import RunError
 from magus_pyg.files import home_expanded
+from magus_pyg.invocation import command_name
 from magus_pyg.report.method_labels import method_of, variation_of
 from magus_pyg.runs.folder import PlayFolder, RunFolder
 
@@ -158,7 +159,9 @@ def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
         # A folder that was cut off before run.json was written has a config.yaml already: that is worth an error.
         kept = [match for match in matches if _is_run(match) or _is_begun(match)]
         if not kept:
-            raise RunError(f"runs={word}: there is no such run folder; train.py prints the path of a run at its end")
+            raise RunError(
+                f"runs={word}: there is no such run folder; {command_name('train')} prints the path of a run at its end"
+            )
         found.update(dict.fromkeys(kept))
     return list(found)
 

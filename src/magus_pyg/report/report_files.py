@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.escaping import csv_text
 from magus_pyg.files import home_expanded, write_text
 from magus_pyg.options import at_least, check_options, one_of, one_or_more
 from magus_pyg.report.method_labels import base_label, method_of
@@ -24,6 +25,7 @@ from magus_pyg.report.series import (
 )
 from magus_pyg.report.story import tell_story
 from magus_pyg.report.table_formats import FORMATS, to_text
+from magus_pyg.terminal import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,12 +103,12 @@ class ReportOptions:
         return {name: presets.get(name) if getattr(self, name) is None else getattr(self, name) for name in names}
 
 
-def write_report(options: ReportOptions, say: Callable[[str], None] = print) -> list[Path]:
+def write_report(options: ReportOptions, tell: Callable[[str], None] = say) -> list[Path]:
     """Write the files of a table or a figure, or of both.
 
     Args:
         options: what to report.
-        say: gets the table as text, notes, and each path.
+        tell: gets the table as text, notes, and each path.
 
     Returns:
         The files.
@@ -122,11 +124,11 @@ def write_report(options: ReportOptions, say: Callable[[str], None] = print) -> 
         raise RunError(f"runs={options.runs}: there are no plays without variations")
     paths = []
     if options.table is not None:
-        paths += _write_table(options, plays, say)
+        paths += _write_table(options, plays, tell)
     if options.figure is not None:
-        paths += _write_figure(options, plays, say)
+        paths += _write_figure(options, plays, tell)
     for path in paths:
-        say(str(path))
+        tell(str(path))
     return paths
 
 
@@ -137,7 +139,7 @@ PAPER_TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Callable[[str], None]) -> list[Path]:
+def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], tell: Callable[[str], None]) -> list[Path]:
     assert options.table is not None
     title, user, metrics = PAPER_TABLES[options.table]
     at = [3, 5] if options.at is None else options.at
@@ -152,7 +154,7 @@ def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Calla
         options.test,
         options.resamples,
     )
-    say(to_text(table))
+    tell(to_text(table))
     paths = []
     for name in options.formats:
         ending, write = FORMATS[name]
@@ -161,7 +163,7 @@ def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], say: Calla
     return paths
 
 
-def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], say: Callable[[str], None]) -> list[Path]:
+def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], tell: Callable[[str], None]) -> list[Path]:
     from magus_pyg.report.figures import save_figure, styled
 
     assert options.figure is not None
@@ -169,11 +171,11 @@ def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], say: Call
     with styled():
         figure, points, notes = FIGURES[options.figure](options, plays)
         for note in notes:
-            say(note)
+            tell(note)
         paths = save_figure(figure, stem)
     if points is not None:
         paths.append(stem.with_suffix(".csv"))
-        write_text(paths[-1], points.to_csv(index=False, float_format="%.6g"))
+        write_text(paths[-1], csv_text(points, float_format="%.6g"))
     return paths
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from magus_pyg.escaping import csv_text, latex_text, markdown_text, shown
 from magus_pyg.report.method_labels import base_rank, method_rank
 from magus_pyg.report.report_tables import ReportTable
 
@@ -14,25 +15,25 @@ __all__ = ["FORMATS", "duration", "to_csv", "to_latex", "to_markdown", "to_text"
 
 def to_text(table: ReportTable) -> str:
     """Aligned columns for a terminal, one data set below the other; the best of a base stands in [ ]."""
-    lines = [table.title] if table.title else []
+    lines = [shown(table.title)] if table.title else []
     for dataset, part in table.frame.groupby("dataset", sort=False):
-        head = [str(dataset), *table.metrics, "seeds", "wall time"]
+        head = [shown(str(dataset)), *table.metrics, "seeds", "wall time"]
         rows: list[list[str]] = []
         blocks: list[str] = []
         for (model, label), cells in part.groupby(["model", "row"], sort=False):
             by_metric = {row["metric"]: row for row in _records(cells)}
             first = next(iter(by_metric.values()))
             values = [_plain(by_metric[metric]) for metric in table.metrics]
-            rows.append([str(label), *values, str(first["seeds"]), duration(_seconds(first))])
+            rows.append([shown(str(label)), *values, str(first["seeds"]), duration(_seconds(first))])
             blocks.append(str(model))
         lines.extend(["", *_aligned(head, rows, blocks)])
-    notes = [note.replace("in bold", "in [ ]") for note in table.notes]
+    notes = [shown(note).replace("in bold", "in [ ]") for note in table.notes]
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
 def to_csv(table: ReportTable) -> str:
     """All numbers, a line a metric of a method on a data set."""
-    return table.frame.to_csv(index=False, float_format="%.6g")
+    return csv_text(table.frame, float_format="%.6g")
 
 
 def to_markdown(table: ReportTable) -> str:
@@ -40,11 +41,15 @@ def to_markdown(table: ReportTable) -> str:
     datasets = list(dict.fromkeys(table.frame["dataset"]))
     columns = [*table.metrics, "seeds", "wall time"]
     head = ["Method", *(f"{dataset} {column}" for dataset in datasets for column in columns)]
-    lines = ["| " + " | ".join(map(_pipe, head)) + " |", "|" + "|".join(["---"] + ["---:"] * (len(head) - 1)) + "|"]
-    lines += ["| " + " | ".join([_pipe(label), *cells]) + " |" for _, label, cells in _wide(table, datasets, _marked)]
-    title = [f"**{table.title}**"] if table.title else []
-    notes = ["\\" + note if note.startswith("*") else note for note in table.notes]
-    return "\n\n".join([*title, "\n".join(lines), *notes]) + "\n"
+    lines = [
+        "| " + " | ".join(map(markdown_text, head)) + " |",
+        "|" + "|".join(["---"] + ["---:"] * (len(head) - 1)) + "|",
+    ]
+    lines += [
+        "| " + " | ".join([markdown_text(label), *cells]) + " |" for _, label, cells in _wide(table, datasets, _marked)
+    ]
+    title = [f"**{markdown_text(table.title)}**"] if table.title else []
+    return "\n\n".join([*title, "\n".join(lines), *map(markdown_text, table.notes)]) + "\n"
 
 
 def to_latex(table: ReportTable) -> str:
@@ -54,10 +59,11 @@ def to_latex(table: ReportTable) -> str:
     lines = [
         r"% \usepackage{booktabs}",
         r"\begin{table*}",
-        rf"\caption{{{_escape(' '.join([f'{table.title}.' if table.title else '', *table.notes]).strip())}}}",
+        rf"\caption{{{latex_text(' '.join([f'{table.title}.' if table.title else '', *table.notes]).strip())}}}",
         rf"\begin{{tabular}}{{l{('|' + 'c' * width) * len(datasets)}}}",
         r"\toprule",
-        " & ".join([" ", *(rf"\multicolumn{{{width}}}{{c}}{{{_escape(name)}}}" for name in datasets)]).strip() + r" \\",
+        " & ".join([" ", *(rf"\multicolumn{{{width}}}{{c}}{{{latex_text(name)}}}" for name in datasets)]).strip()
+        + r" \\",
         " & ".join(["Method", *[*table.metrics, "seeds", "time"] * len(datasets)]) + r" \\",
     ]
     previous = None
@@ -65,20 +71,10 @@ def to_latex(table: ReportTable) -> str:
         if model != previous:
             lines.append(r"\midrule")
         previous = model
-        lines.append(" & ".join([_escape(label), *cells]) + r" \\")
+        lines.append(" & ".join([latex_text(label), *cells]) + r" \\")
     lines.extend([r"\bottomrule", r"\end{tabular}", r"\end{table*}"])
     return "\n".join(lines) + "\n"
 
-
-_LATEX = {sign: "\\" + sign for sign in "&%_#${}"} | {
-    "\\": r"\textbackslash{}",
-    "±": r"$\pm$",
-    "†": r"$^{\dagger}$",
-    "<": "$<$",
-    ">": "$>$",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
 
 #: name -> ending of the file, writer.
 FORMATS: dict[str, tuple[str, Callable[[ReportTable], str]]] = {
@@ -168,11 +164,3 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], blocks: Sequenc
             lines.append("")
         lines.append(line(row))
     return lines
-
-
-def _pipe(text: str) -> str:
-    return text.replace("|", r"\|")
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in text)

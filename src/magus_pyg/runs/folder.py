@@ -22,7 +22,9 @@ from torch import Tensor
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import RunError
+from magus_pyg.escaping import csv_text, unquoted
 from magus_pyg.files import TakenError, home_expanded, locked, remove_left, whole, write_json, write_text
+from magus_pyg.invocation import command_name, shell_words
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
@@ -83,10 +85,10 @@ class PlayFolder:
             with whole(self.agents / f"{name}.safetensors") as fresh:
                 save_file(tensors, fresh, {"agent": name})
         for name, table in tried.items():
-            write_text(self.path / f"{name}-tried.csv", table.to_csv(index=False))
+            write_text(self.path / f"{name}-tried.csv", csv_text(table))
         with whole(self.records) as fresh:
             records.to_parquet(fresh, index=False)
-        write_text(self.results, results.to_csv(index=False))
+        write_text(self.results, csv_text(results))
 
     def write_info(self, config: Config, values: Mapping[str, Any], state: str = "complete") -> None:
         """Write the list of the files, after all of them.
@@ -203,7 +205,7 @@ class PlayFolder:
     def read_results(self) -> pd.DataFrame:
         """Read the table of results, a row an agent; RunError where it cannot be read."""
         with self.reading(self.results):
-            return pd.read_csv(self.results)
+            return unquoted(pd.read_csv(self.results))
 
     @contextmanager
     def reading(self, path: Path, what: str = "is cut off or damaged") -> Iterator[None]:
@@ -293,7 +295,11 @@ class RunFolder(PlayFolder):
     @property
     def advice(self) -> str:
         """What to do about a damaged file."""
-        return f"copy the run folder again, or use train.py resume={self.path}"
+        return f"copy the run folder again, or use {self._resuming}"
+
+    @property
+    def _resuming(self) -> str:
+        return f"{command_name('train')} {shell_words(f'resume={self.path}')}"
 
     @property
     def required(self) -> list[Path]:
@@ -336,7 +342,9 @@ class RunFolder(PlayFolder):
 
     def _no_info(self) -> NoReturn:
         if not self.path.is_dir():
-            raise RunError(f"there is no run folder {self.path}; train.py prints the path of a run at its end")
+            raise RunError(
+                f"there is no run folder {self.path}; {command_name('train')} prints the path of a run at its end"
+            )
         if self.config.is_file():
             raise RunError(
                 f"{self.path} has no run.json: it was cut off before its training began. Delete it, or train again"
@@ -348,7 +356,7 @@ class RunFolder(PlayFolder):
         if info.get("state") != "complete":
             raise RunError(
                 f"{self.path} is cut off: it is incomplete, since its training or simulation did not end. Go on with "
-                f"train.py resume={self.path}"
+                + self._resuming
             )
         with self.reading(self.info):
             str(info["data"]["fingerprint"])

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from magus_pyg.escaping import shown
+from magus_pyg.terminal import Terminal
 
 __all__ = ["reading"]
 
@@ -29,6 +31,6 @@ def reading(path: Path, what: str = "reading") -> Iterator[Callable[[int], None]
         yield lambda done: None
         return
     columns = (BarColumn(), DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"{what} {path.name}", total=size)
+    with Terminal(stderr=True).bar(TextColumn("{task.description}", markup=False), *columns, transient=True) as bar:
+        task = bar.add_task(f"{what} {shown(path.name)}", total=size)
         yield lambda done: bar.update(task, completed=done)

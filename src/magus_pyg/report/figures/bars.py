@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import ConfigError
+from magus_pyg.escaping import plain_frame
 from magus_pyg.report.figures.line_panels import looks_of
-from magus_pyg.report.figures.style import COLUMN, GREY, INK, figure_of
+from magus_pyg.report.figures.style import COLUMN, GREY, INK, LONGEST, figure_of
 from magus_pyg.report.method_labels import base_label
 from magus_pyg.report.table_formats import duration
 
@@ -35,6 +36,7 @@ def time_bars(times: pd.DataFrame) -> "Figure":
     """
     if times.empty:
         raise ConfigError("there is nothing to draw: no times are left")
+    times = plain_frame(times, LONGEST)
     datasets = list(dict.fromkeys(times["dataset"]))
     looks = looks_of(times)
     parts = [_placed(times[times["dataset"] == dataset]) for dataset in datasets]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from magus_pyg.errors import ConfigError
-from magus_pyg.report.figures.style import COLUMN, PAGE, Look, figure_of, label_lines, look_of, trim
+from magus_pyg.escaping import plain_frame
+from magus_pyg.report.figures.style import COLUMN, LONGEST, PAGE, Look, figure_of, label_lines, look_of, trim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,7 @@ def line_panels(
     """
     if series.empty:
         raise ConfigError("there is nothing to draw: no points are left")
+    series = plain_frame(series, LONGEST)
     row_values = list(dict.fromkeys(series[rows]))
     column_values = list(dict.fromkeys(series[columns]))
     looks = looks_of(series)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from magus_pyg.report.figures.style import GREY, INK, PAGE, figure_of, look_of
+from magus_pyg.escaping import cut, shown
+from magus_pyg.report.figures.style import GREY, INK, LONGEST, PAGE, figure_of, look_of
 from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.story import Story, StoryNode
 
@@ -61,7 +62,8 @@ def story_graphs(story: Story) -> "Figure":
                 panel.plot(x, y, "o", markersize=11.5, markerfacecolor="none", markeredgecolor=look.colour,
                            markeredgewidth=1.5, zorder=4)  # fmt: skip
         _words(panel, story, number, look.colour)
-    told = f"{story.dataset}, {base_label(story.model)}, user {story.user_id}"
+    names = (story.dataset, base_label(story.model), f"user {story.user_id}")
+    told = ", ".join(cut(shown(name), LONGEST) for name in names)
     figure.suptitle(told, x=0.006, ha="left", fontsize=7.5, fontweight="bold")
     figure.supxlabel(
         "Above a node: its score; bar: rows of the user's log that hold it; ring: shown; dashed ring: the most popular "
@@ -138,7 +140,9 @@ def _node(
     ink = "#AAAAAA" if gone else INK
     panel.annotate(score, (x, y), xytext=(0, 7.5), textcoords="offset points", ha="center", va="bottom", fontsize=5.2,
                    color=ink, zorder=5)  # fmt: skip
-    label = "\n".join(textwrap.wrap(entry.label, 11, break_long_words=False, max_lines=2, placeholder="…"))
+    label = "\n".join(
+        textwrap.wrap(cut(shown(entry.label), LONGEST), 11, break_long_words=False, max_lines=2, placeholder="…")
+    )
     weight = "bold" if entry.is_target else "normal"
     panel.annotate(label, (x, y), xytext=(0, -8), textcoords="offset points", ha="center", va="top", fontsize=5.2,
                    color=ink, fontweight=weight, linespacing=0.95, zorder=5,
@@ -185,12 +189,12 @@ def _words(panel: "Axes", story: Story, number: int, colour: str) -> None:
                        color=ink, fontweight=weight, fontsize=6.0, va="top", annotation_clip=False)  # fmt: skip
 
 
-def _listed(story: Story, shown: tuple[int, ...], clicked: int | None) -> list[str]:
+def _listed(story: Story, nodes: tuple[int, ...], clicked: int | None) -> list[str]:
     entries = []
-    for node in shown:
+    for node in nodes:
         entry = story.nodes[node]
         mark = "" if node != clicked else "  ✓ found" if entry.is_target else "  ✓ clicked"
-        entries.append(textwrap.shorten(entry.label, 22, placeholder="…") + mark)
+        entries.append(textwrap.shorten(shown(entry.label), 22, placeholder="…") + mark)
     return entries
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "COLUMN",
     "GREY",
     "INK",
+    "LONGEST",
     "PAGE",
     "Look",
     "figure_of",
@@ -34,6 +35,8 @@ __all__ = [
 
 #: Widths in inches: one column of a two-column paper, and both.
 COLUMN, PAGE = 3.33, 7.0
+LONGEST = 120
+"""Signs of a name that are drawn."""
 INK, GREY = "#222222", "#8A8A8A"
 
 _RC: dict[str, Any] = {
@@ -62,6 +65,7 @@ _RC: dict[str, Any] = {
     "axes.axisbelow": True,
     "lines.linewidth": 1.1,
     "lines.markersize": 3.0,
+    "text.parse_math": False,  # a $ in a name is a dollar
     "svg.fonttype": "path",
     "svg.hashsalt": "magus_pyg",  # ids that do not change from run to run
     "savefig.dpi": 300,
