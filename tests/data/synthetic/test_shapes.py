@@ -149,8 +149,8 @@ def test_the_folder_is_read_by_the_tabular_loader(tmp_path: Path, name: str, pro
     chosen = options(name, out=str(tmp_path / "a folder, (odd)"))
     write_scale_data(chosen)
     words = shlex.split(train_command(chosen))
-    assert words[:2] == ["python", "scripts/train.py"]
-    settings = typed(compose_config(words[2:])).dataset
+    assert words[:2] == ["magus-train", "dataset=tabular"]
+    settings = typed(compose_config(words[1:])).dataset
     assert isinstance(settings, TabularOptions)
     data = load_dataset(settings, None)
     shape = chosen.sized()
@@ -216,10 +216,10 @@ def test_too_small_a_disk_is_refused_first(tmp_path: Path, monkeypatch: pytest.M
 def test_the_command_writes_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main_make_data(["shape=alipay", f"out={tmp_path / 'a'}", "scale=0.0005", "seed=1"])
     shown = capsys.readouterr()
-    assert shown.out.startswith("python scripts/train.py dataset=tabular dataset.name=alipay-like")
+    assert shown.out.startswith("magus-train dataset=tabular dataset.name=alipay-like")
     assert "rows" in shown.err
     main_make_data(["--help"])
-    assert "make_data.py shape=tmall|alipay out=FOLDER" in capsys.readouterr().out
+    assert "magus-make-data shape=tmall|alipay out=FOLDER" in capsys.readouterr().out
 
 
 def test_the_script_ends_with_one_line_and_code_2(tmp_path: Path) -> None:
