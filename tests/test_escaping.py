@@ -67,6 +67,7 @@ def test_csv_holds_no_formula_and_numbers_stay_numbers() -> None:
         ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
         ("&lt;b&#62; R&D", "&amp;lt;b&amp;#62; R&D"),
         ("www.a.b and c@d.e", r"www\.a.b and c\@d.e"),
+        ("not_care __x__ _y", r"not_care \_\_x\_\_ \_y"),
         ("# head", r"\# head"),
         ("- one", r"\- one"),
         ("1. one", r"1\. one"),

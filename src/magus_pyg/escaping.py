@@ -24,7 +24,7 @@ _FORMULA = re.compile(r"[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 _MARKDOWN = re.compile(
-    r"[\\`*_\[\]{}|~$]|<(?=\S)|&(?=#?\w+;)"  # wherever they stand
+    r"[\\`*\[\]{}|~$]|_(?![^\W_])|(?<![^\W_])_|<(?=\S)|&(?=#?\w+;)"  # wherever they stand
     r"|^[#>+=-]|(?<=^\d)[.)](?=\s)"  # where a line begins
     r"|(?<=:)//|(?<=www)\.|@(?=[\w-]+\.)"  # what would become a link of itself
 )

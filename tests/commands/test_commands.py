@@ -119,7 +119,7 @@ def test_scripts_as_a_person_runs_them(tmp_path: Path) -> None:
     for part in ("magus-pyg", "threads", "items", "magus", "SA@3", "rounds with", "peak memory", "run folder: runs/"):
         assert part in done.stdout
     (run,) = (tmp_path / "runs").iterdir()
-    assert f"next: python scripts/play.py run=runs/{run.name} user=" in done.stdout
+    assert f"next: python {ROOT / 'scripts' / 'play.py'} run=runs/{run.name} user=" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]  # Hydra leaves nothing behind
 
 

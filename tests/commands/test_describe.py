@@ -105,7 +105,7 @@ def test_every_problem_is_shown(shop: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_help_and_flags(capsys: pytest.CaptureFixture[str]) -> None:
     main_describe(["--help"])
-    assert "describe.py [dataset=...]" in capsys.readouterr().out
+    assert "magus-describe [dataset=...]" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="unknown flag '--all'"):
         main_describe(["--all"])
     with pytest.raises(ConfigError, match="did you mean 'ml-100k'"):

@@ -132,7 +132,7 @@ def test_what_is_refused(runs: Path, tmp_path: Path) -> None:
 
 def test_help_and_codes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     main_report(["--help"])
-    assert "report.py runs=RUNS table=1|3" in capsys.readouterr().out
+    assert "magus-report runs=RUNS table=1|3" in capsys.readouterr().out
     monkeypatch.setattr("sys.argv", ["report.py", "table=1"])
     with pytest.raises(SystemExit) as stopped:
         report()
