@@ -56,15 +56,20 @@ def results_table(
     for kept in range(len(columns), 0, -1):
         left_out = [name.replace("\n", " ") for name, _ in columns[kept:]]
         table = _table_of(results["method"], columns[:kept], title, left_out)
-        if terminal is None or Measurement.get(terminal, terminal.options, table).minimum <= terminal.width:
+        if terminal is None or _wanted_width(table, terminal) <= terminal.width:
             break
     return table
+
+
+def _wanted_width(table: Table, terminal: Terminal) -> int:
+    """Columns of the terminal that a table takes with nothing wrapped or cut."""
+    return Measurement.get(terminal, terminal.options.update(max_width=100_000), table).maximum
 
 
 def _table_of(
     methods: pd.Series, columns: Sequence[tuple[str, Sequence[str | Text]]], title: str | None, left_out: Sequence[str]
 ) -> Table:
-    caption = f"too narrow for {', '.join(left_out)}: see results.csv" if left_out else None
+    caption = f"too narrow for {', '.join(left_out)}: see the run folder" if left_out else None
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     table.add_column("method", overflow="fold", max_width=40)
     for name, cells in columns:
