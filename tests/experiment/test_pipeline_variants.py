@@ -3,15 +3,19 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.commands.simulate import main_simulate
+from magus_pyg.data import RecDataset, Sessions
+from magus_pyg.experiment import agent_plays
 from magus_pyg.runs import load_run
 
 
@@ -96,16 +100,30 @@ def test_noisy_and_careless_users_by_name(run_folder: Path, tmp_path: Path) -> N
         main_simulate([f"run={copy}", "user=not_care", "agents=[items]"])
 
 
-def test_no_validation_sessions_is_said(
+def test_no_test_sessions_is_an_error_before_training(
     tmp_path: Path, trainer: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No part has so many positives of a user: the fit says what it plays with, the test sessions are an error."""
-    with pytest.raises(SystemExit) as stop:
+    """No part has so many positives of a user: nothing is trained, and nothing left."""
+    with pytest.raises(mp.DataError, match="no user gets a test session"):
         trainer(tmp_path, "magus=bayes", "sessions.min_targets=29", "sessions.max_targets=29")
-    assert stop.value.code == 2
-    printed = capsys.readouterr()
-    assert "no validation sessions to fit magus=bayes on; it plays with BayesState(" in printed.out
-    assert "no user gets a test session" in printed.err
+    assert "epoch" not in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_validation_sessions_is_said(
+    tmp_path: Path, trainer: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fit says what it plays with."""
+    made = agent_plays.playable_sessions
+
+    def none_of_validation(data: RecDataset, graph: HeteroData, part: str, *others: Any) -> Sessions:
+        if part == "validation":
+            raise mp.DataError("no user gets a validation session")
+        return made(data, graph, part, *others)
+
+    monkeypatch.setattr(agent_plays, "playable_sessions", none_of_validation)
+    trainer(tmp_path, "magus=bayes")
+    assert "no validation sessions to fit magus=bayes on; it plays with BayesState(" in capsys.readouterr().out
 
 
 def test_weights_of_another_graph(run_folder: Path, tmp_path: Path) -> None:

@@ -197,7 +197,10 @@ def test_one_row_and_one_epoch():
     assert len(result.history) == 1
 
 
-def test_progress_is_shown(capsys):
+def test_progress_is_shown(capsys, monkeypatch):
+    fit(new_model(), planted_data(), replace(OPTIONS, epochs=1), progress=True)
+    assert not capsys.readouterr().out  # a bar is for a terminal alone
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     fit(new_model(), planted_data(), replace(OPTIONS, epochs=2), progress=True)
     shown = capsys.readouterr().out
     assert "epoch 2" in shown

@@ -105,13 +105,14 @@ class PlaySetting:
 
 
 def check_sessions(setting: PlaySetting) -> None:
-    """Make the sessions that will be played, and those of validation if an agent learns.
+    """Make the sessions that will be played, and those of validation if a rival learns: the variants have defaults.
 
     Raises:
         DataError: if no user gets a session.
     """
     setting.sessions(setting.config.simulation.part)
-    if any(METHODS[name].fit is not None for name in agent_names(setting.config)):
+    methods = [METHODS[name] for name in agent_names(setting.config)]
+    if any(method.role == "rival" and method.fit is not None for method in methods):
         setting.sessions("validation")
 
 
