@@ -161,7 +161,7 @@ def test_nobody_is_eligible():
     for kind in ("standard", "paper"):
         options.kind = kind
         sessions = build_sessions(data, "test", options, 0)
-        assert (len(sessions), tuple(sessions.candidates.shape)) == (0, (0, 4))
+        assert (len(sessions), tuple(sessions.candidates.shape)) == (0, (0, 3))  # there are three items
     assert len(build_sessions(data, "train", options, 0, torch.empty(0, dtype=torch.int64))) == 0
     assert len(build_sessions(data, "train", options, 0)) == 1
 

@@ -26,6 +26,11 @@ COMMANDS = ("train", "simulate", "make_data", "tune", "report", "describe", "pla
 CODES = {signal.SIGINT: (130, "stopped"), signal.SIGTERM: (143, "stopped by SIGTERM")}
 
 
+def _hear_interrupts() -> None:
+    """In the background shells let their children ignore Ctrl-C, and so would the command under test."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class World:
     """A folder with a finished run in it, its own temporary folder and cache."""
@@ -61,7 +66,7 @@ class World:
         pipe = subprocess.PIPE
         return subprocess.Popen(
             words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=self.environment(), cwd=self.folder,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_hear_interrupts,
         )  # fmt: skip
 
     def finish(self, words: list[str]) -> None:

@@ -90,8 +90,8 @@ def test_folders_that_are_no_run(tmp_path: Path) -> None:
         ({"data": {}}, r"run\.json is cut off or damaged .*'fingerprint'"),
         ({"schemas": None}, r"config\.yaml cannot be read .*'schemas'"),
         ({"schemas": {"model": "nothing"}}, r"config\.yaml cannot be read .*'nothing'"),
-        ({"state": "training"}, r"incomplete.*train\.py resume="),
-        ({"state": None}, r"incomplete.*train\.py resume="),
+        ({"state": "training"}, r"incomplete.*magus-train resume="),
+        ({"state": None}, r"incomplete.*magus-train resume="),
     ],
 )
 def test_other_formats_and_runs_without_an_end(copy: Path, changes: dict[str, object], message: str) -> None:

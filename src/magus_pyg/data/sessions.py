@@ -48,7 +48,7 @@ class SessionOptions:
             min_interactions=at_least(0),
             per_user=at_least(1),
         )
-        check_options(self, "sessions", max_targets=at_most(10_000), per_user=at_most(1000))
+        check_options(self, "sessions", max_targets=at_most(10_000), per_user=at_most(100_000))
         most = float("inf") if isinstance(self.candidates, str) else self.candidates
         if not self.min_targets <= self.max_targets <= most:
             raise ConfigError(

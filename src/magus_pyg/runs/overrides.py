@@ -265,7 +265,9 @@ def _first_line(error: BaseException) -> str:
     cause = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     detail = str(cause).splitlines()[0] if cause is not None and str(cause) else ""
-    return f"{lines[0] if lines else type(error).__name__}{f' ({detail})' if detail else ''}"
+    mark = getattr(error, "problem_mark", None)
+    where = "" if mark is None else f"{mark.name}, line {mark.line + 1}: "
+    return f"{where}{lines[0] if lines else type(error).__name__}{f' ({detail})' if detail else ''}"
 
 
 def _single_values(override: Override) -> list[str]:

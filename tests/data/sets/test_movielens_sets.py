@@ -1,5 +1,6 @@
 """MovieLens 1M and latest-small on small files in the original formats."""
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -125,11 +126,16 @@ def test_years_as_bands(tmp_path):
     assert data.items["year"].tolist() == ["year 1995", "year 1995", "year 2006", "year 2006"]
 
 
-def test_latest_small_is_fetched_without_a_known_checksum(tmp_path, monkeypatch):
+def test_latest_small_is_fetched_with_the_checksum_beside_it(tmp_path, monkeypatch):
     write_latest(tmp_path / "made")
     archive = tmp_path / "small.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for name in LATEST:
             file.write(tmp_path / "made" / "ml-latest-small" / name, f"ml-latest-small/{name}")
     monkeypatch.setattr("magus_pyg.data.sets.movielens.URL_LATEST_SMALL", archive.as_uri())
+    beside = tmp_path / "small.zip.md5"
+    beside.write_text(f"MD5 (small.zip) = {'0' * 32}\n")
+    with pytest.raises(DataError, match="Fetching it failed"):
+        load_dataset(MovieLensLatestSmallOptions(), tmp_path / "none")
+    beside.write_text(f"MD5 (small.zip) = {hashlib.md5(archive.read_bytes()).hexdigest()}\n")
     assert load_dataset(MovieLensLatestSmallOptions(), tmp_path / "none").user.size == 3

@@ -323,7 +323,7 @@ class Catalogue:
 
         def begin(searched: Sequence[int] | None) -> NodePlay:
             chosen = start if searched is None else self._restarted(start, searched)
-            return self.play(chosen, list_length, rounds, min_items)
+            return self.play(chosen, beginning.list_length, beginning.rounds, beginning.min_items)
 
         return CatalogueSession(start.edition.index, beginning, start.active, begin)
 
