@@ -18,7 +18,8 @@ from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.errors import DataError, GraphError, RunError
 from magus_pyg.report import read_plays
 from magus_pyg.runs import load_run
-from magus_pyg.runs.folder import PlayFolder, RunFolder
+from magus_pyg.runs.folder import RunFolder
+from magus_pyg.runs.play_folder import PlayFolder
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from magus_pyg.errors import RunError
 from magus_pyg.files import home_expanded
 from magus_pyg.invocation import command_name
 from magus_pyg.report.method_labels import method_of, variation_of
-from magus_pyg.runs.folder import PlayFolder, RunFolder
+from magus_pyg.runs.folder import RunFolder
+from magus_pyg.runs.play_folder import PlayFolder
 
 __all__ = ["MethodPlay", "check_log", "read_plays"]
 
