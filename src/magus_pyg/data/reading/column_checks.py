@@ -316,7 +316,7 @@ def _numbers_of_time(
         # Straight to integers where that is possible: float64 would round times in nanoseconds. Arrow reads 0x10 as 16.
         if not values.null_count and not (texts and pc.any(pc.match_substring(values, "x", ignore_case=True)).as_py()):
             return np.asarray(pc.cast(values, pa.int64()).to_numpy(), dtype=np.int64), None
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass  # fractions, or values that are none
     result = _floats(table, column, values, "time in seconds")
     bad = ~np.isfinite(result)

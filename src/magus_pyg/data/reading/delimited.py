@@ -20,7 +20,7 @@ from magus_pyg.errors import DataError
 __all__ = ["FileSource", "check_distinct", "guess_encoding", "read_delimited"]
 
 _BROKEN = (EOFError, OSError, csv.Error, zlib.error)
-_UNREADABLE = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN)
+_UNREADABLE = (pa.ArrowInvalid, UnicodeError, *_BROKEN)
 _CHUNK = 1 << 20
 _BLOCKS = (1 << 20, 1 << 26, (1 << 31) - 1)  # of pyarrow: a record may not reach over two ends of a block
 _UNIT = "\x1f"  # the separator of units, which stands in no text
@@ -185,7 +185,7 @@ def guess_encoding(path: Path) -> str:
     """ "utf-8" if all of the file is, else "latin-1", which reads any bytes."""
     try:
         _content(path).decode()
-    except UnicodeDecodeError:
+    except UnicodeError:
         return "latin-1"
     except _BROKEN:
         return "utf-8"  # reading it will say where it is damaged
@@ -203,7 +203,7 @@ def _explain(source: FileSource, width: int | None, error: Exception) -> str:
             if last is not None and len(last[1]) != width:
                 wrong.append(last)
             last = line, fields
-    except UnicodeDecodeError as reason:
+    except UnicodeError as reason:
         line = (last[0] if last else 0) + 1
         advice = "convert the file, or name its encoding where that can be configured (`dataset.encoding=latin-1`)"
         return f"{path}, after line {line}: the text is not {source.encoding}: {reason}; {advice}"
@@ -228,7 +228,7 @@ def _read_what_can_be(source: FileSource, names: list[str] | None) -> tuple[pa.T
     whole = content.getvalue()
     try:
         whole.decode(source.encoding)
-    except UnicodeDecodeError:
+    except UnicodeError:
         source = replace(source, encoding="latin-1")
     try:
         header = names or source.names()

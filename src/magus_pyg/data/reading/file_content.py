@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -30,7 +31,7 @@ def _head(path: Path, unpacked: bool = False) -> bytes:
         file.seek(0)
         try:
             return gzip.GzipFile(fileobj=file).read(16)
-        except (EOFError, OSError):
+        except (EOFError, OSError, zlib.error):
             return b""  # reading it will say where it is damaged
 
 
