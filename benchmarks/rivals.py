@@ -92,7 +92,8 @@ def _context(data: RecDataset, epochs: int) -> AgentContext:
 
     def fold_sessions(fold: int, folds: int, per_user: int) -> Sessions:
         options = replace(config.sessions, per_user=per_user)
-        return playable_sessions(fold_data(data, fold, folds, config.seed), graph, "train", options, config.seed, 5)
+        part = fold_data(data, fold, folds, config.seed)
+        return playable_sessions(part, graph, "validation", options, config.seed, 5)
 
     return agent_context(config, graph, model, sessions=sessions, rows=lambda: rows, fold_sessions=fold_sessions)
 

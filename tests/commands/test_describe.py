@@ -44,7 +44,11 @@ def test_figures_by_hand(shop: Path) -> None:
         "training, validation, test": "3, 0, 1",
         "profile fields": "none",
         "times": "2001-09-09 to 2001-09-09; 0.0% of the rows share the one before them",
+        "test rows of items with at most one training row": "100.0%",
+        "training rows of others later than a user's test": "0.0%",
     }
+    assert found.warning is not None
+    assert found.warning.startswith("test items hardly occur in training: 100% of the test rows")
     assert found.fields.to_dict("list") == {
         "field": ["brand", "tag"],
         "words": [2, 1],
@@ -126,6 +130,7 @@ def test_what_is_printed_of_good_files(shop: Path, capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     for part in ("dataset tabular", "most common", "R⊥ pairs", "sessions possible", "no problem found in the files"):
         assert part in shown
+    assert "test items hardly occur in training" in " ".join(shown.split())
     assert "words left out because more items carry them than max_share allows: tag=red (100%)" in shown
 
 
@@ -144,6 +149,9 @@ def test_real_sets(real_data_root: Path) -> None:
         assert found.fields["words"].tolist() == words
         assert (found.graph["query nodes"], found.graph["R+ pairs"]) == (queries, improves)
         assert found.sessions["train"] == (sessions, sessions)
+        assert found.warning is None
+        later = float(found.sizes["training rows of others later than a user's test"].removesuffix("%"))
+        assert 10 < later < 60
 
 
 def test_train_on_a_tmall_log(tmp_path: Path) -> None:

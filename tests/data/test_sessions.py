@@ -52,7 +52,7 @@ def test_standard_sessions_against_loops(log, seed, size, most, part, draw):
     assert sessions.user.tolist() == expected_users
     for position, user in enumerate(expected_users):
         labels = last_labels(data, user, part)
-        touched = set(data.item[data.user == user].tolist())
+        touched = set(data.item[(data.user == user) & (data.part <= part)].tolist())  # later rows are not looked at
         shown = [item for item in sessions.candidates[position].tolist() if item >= 0]
         targets = sessions.candidates[position][sessions.targets[position]].tolist()
         others = set(shown) - set(targets)

@@ -32,6 +32,7 @@ def make_dataset(
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     order = np.lexsort((table[:, 3], table[:, 0]))
     table = table[order]
+    tied = np.append(False, (np.diff(table[:, [0, 3]], axis=0) == 0).all(axis=1))[: len(table)]
     item_ids = np.array([f"i{number}" for number in range(n_items)], dtype=object)
     user_ids = np.array([f"u{number}" for number in range(n_users)], dtype=object)
     return RecDataset(
@@ -44,7 +45,7 @@ def make_dataset(
         item=table[:, 1].copy(),
         label=table[:, 2].astype(np.int8),
         time=table[:, 3].copy(),
-        part=temporal_split(table[:, 0]) if part is None else np.array(part, np.int8)[order],
+        part=temporal_split(table[:, 0], tied) if part is None else np.array(part, np.int8)[order],
         word_fields=("word",),
         searched=pd.DataFrame(
             {

@@ -145,3 +145,21 @@ def test_configuration_files_are_installed_with_the_package() -> None:
     packed = {path for pattern in patterns for path in folder.glob(pattern)}
     assert packed == set(folder.rglob("*.yaml"))
     assert "magus_pyg.conf = conf" in parser["options"]["package_dir"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_papers_training_is_all_of_c5(name: str) -> None:
+    """App. C.5: rate 1e-2 to 1e-5, embeddings of 64, batches of 1000, L2 4e-4, dropout 0.5; Sec. 4.1: 30 rows."""
+    config = typed(compose_config([f"model={name}", "train=paper"]))
+    train, model = config.train, config.model
+    assert (train.lr, train.min_lr, train.batch_size, train.weight_decay) == (1e-2, 1e-5, 1000, 4e-4)
+    assert (train.filter, train.min_interactions) == ("paper", 30)
+    assert [getattr(model, key) for key in ("dim", "dropout", "hidden_dropout") if hasattr(model, key)] in (
+        [], [64, 0.5], [64, 0.5, 0.5]
+    )  # fmt: skip
+    assert config.simulation.list_length == 3
+    # What is set by name stays, and without the recipe every model has its own.
+    if hasattr(model, "dropout"):
+        assert typed(compose_config([f"model={name}", "train=paper", "model.dropout=0.3"])).model.dropout == 0.3
+        assert typed(compose_config([f"model={name}"])).model == MODELS[name].options()
+        assert typed(compose_config([f"model={name}", "train.dropout=0.1"])).model.dropout == 0.1

@@ -34,7 +34,7 @@ def builder(data: RecDataset, seen: list[Interactions]):  # type: ignore[no-unty
 
 def fold_sessions(data: RecDataset, folds: int) -> list[Sessions]:
     options = SessionOptions(min_interactions=10, candidates=12)
-    return [build_sessions(fold_data(data, fold, folds, 7), "train", options, 7) for fold in range(folds)]
+    return [build_sessions(fold_data(data, fold, folds, 7), "validation", options, 7) for fold in range(folds)]
 
 
 def keys(user: Tensor, item: Tensor) -> set[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_data import make_dataset
 
 from magus_pyg.data import SyntheticOptions, load_dataset
 from magus_pyg.errors import ConfigError, ModelError
@@ -12,7 +13,7 @@ def test_users_with_few_rows_or_no_positive_are_left_out() -> None:
     data = load_dataset(SyntheticOptions(users=40, items=120, brands=6))
     rows = np.bincount(data.user, minlength=40)
     limit = int(np.median(rows))
-    kept = {u for u in range(40) if rows[u] >= limit and data.label[data.user == u].any()}
+    kept = {u for u in range(40) if rows[u] >= limit and data.label[(data.user == u) & (data.part == 0)].any()}
     filtered = training_data(data, TrainOptions(filter="paper", min_interactions=limit))
     everyone = training_data(data, TrainOptions())
     assert set(filtered.train.user.tolist()) == kept
@@ -21,6 +22,13 @@ def test_users_with_few_rows_or_no_positive_are_left_out() -> None:
     assert 0 < len(filtered.train) < len(everyone.train)
     chosen = [u in kept for u in everyone.train.user.tolist()]
     assert filtered.train.item.tolist() == everyone.train.item[chosen].tolist()
+
+
+def test_a_positive_of_a_later_part_lets_nobody_train() -> None:
+    data = make_dataset([(user, item, int(item == user), item) for user in (5, 6, 9) for item in range(10)], 10, 10)
+    # Training ends after six of ten rows: only user 5 likes an item before.
+    assert set(training_data(data, TrainOptions(filter="paper", min_interactions=10)).train.user.tolist()) == {5}
+    assert set(training_data(data).train.user.tolist()) == {5, 6, 9}
 
 
 def test_a_filter_that_leaves_nobody() -> None:

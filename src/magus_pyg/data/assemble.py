@@ -11,7 +11,7 @@ from magus_pyg.data.dataset_options import DatasetOptions, LogOptions, check_dat
 from magus_pyg.data.field_values import resolve_entities
 from magus_pyg.data.filters import KeptRows, kept_by_rules
 from magus_pyg.data.ordering import copies, stable_order
-from magus_pyg.data.split import temporal_split
+from magus_pyg.data.split import global_split, hash_split, split_rule, temporal_split
 from magus_pyg.errors import ConfigError, DataError
 
 __all__ = ["InteractionLog", "PreparedData", "SourceTables", "assemble", "finish", "prepare"]
@@ -29,7 +29,7 @@ class InteractionLog:
         label: int8 [n].
         time: integers [n]; None where there is only the order of the file.
         fraction: int64 [n], which orders the rows of one time; None where the times are all there is.
-        part: int8 [n] where the source brings its own split; None for the split by time.
+        part: int8 [n] where the source brings its own split; None for that of the options.
         value: int64 [n], codes of the rating or action, to tell exact copies; None where there is none.
         action: int8 [n], index into `actions`; None where there are no several actions.
         actions: names of the actions.
@@ -100,8 +100,11 @@ def prepare(options: DatasetOptions, tables: SourceTables, log: InteractionLog) 
         log: the rows, in the order of their file.
 
     Raises:
+        ConfigError: a split that the log cannot have.
         DataError: if a table or the log is empty, or the rules leave nothing.
     """
+    timed, given = log.time is not None, log.part is not None
+    split = split_rule(options.split_by, ordered=log.ordered, timed=timed, given=given)
     if len(tables.items) == 0:
         raise DataError(f"dataset {options.name!r}: the catalogue has no item")
     if log.user.size == 0:
@@ -111,11 +114,18 @@ def prepare(options: DatasetOptions, tables: SourceTables, log: InteractionLog) 
     if isinstance(options, LogOptions):
         kept = kept_by_rules(log.user, log.item, log.label, len(tables.users), len(tables.items), options)
         tables, log = _filtered(options, tables, log, kept, notes)
+    if split == "hash":
+        user_ids, item_ids = tables.users["user_id"].to_numpy(), tables.items["item_id"].to_numpy()
+        log = replace(log, part=hash_split(log.user, log.item, user_ids, item_ids))
+    elif split == "global":
+        assert log.time is not None, "split_rule refuses a log without times"
+        log = replace(log, part=global_split(log.time, log.fraction))
     order, time = _order(log)
+    tied = _tied(log, order) if split == "user" and timed else None
     log = replace(log, time=None, fraction=None, value=None).take(order)
-    part = temporal_split(log.user) if log.part is None else log.part
-    if log.part is not None:
-        backwards = (log.user[1:] == log.user[:-1]) & (log.part[1:] < log.part[:-1])
+    part = temporal_split(log.user, tied) if log.part is None else log.part
+    if split == "given":
+        backwards = (log.user[1:] == log.user[:-1]) & (part[1:] < part[:-1])
         _note(notes, "rows of an earlier part after a later one", int(backwards.sum()))
     _note(notes, "items without history", int((np.bincount(log.item, minlength=len(tables.items)) == 0).sum()))
     _note(notes, "users without history", int((np.bincount(log.user, minlength=len(tables.users)) == 0).sum()))
@@ -228,9 +238,17 @@ def _order(log: InteractionLog) -> tuple[np.ndarray, np.ndarray]:
         else:
             order = np.lexsort((log.fraction, log.time, log.user))
         return order, log.time[order]
-    # Only an order: that of the file, within the parts of a given split.
+    # Only an order: that of the file, within parts that are there already.
     order = stable_order(log.user, np.zeros(log.user.size, np.int8) if log.part is None else log.part)
     user = log.user[order]
     starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
     counts = np.diff(np.append(starts, user.size))
     return order, (np.arange(user.size) - np.repeat(starts, counts)).astype(np.int64)
+
+
+def _tied(log: InteractionLog, order: np.ndarray) -> np.ndarray:
+    """bool [n], whether a row in the new order has user and time of the one before it."""
+    tied = np.zeros(order.size, dtype=bool)
+    columns = [column for column in (log.user, log.time, log.fraction) if column is not None]
+    tied[1:] = np.logical_and.reduce([np.diff(column[order]) == 0 for column in columns])
+    return tied

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from magus_pyg.data.split import SPLITS
 from magus_pyg.errors import ConfigError
 from magus_pyg.options import at_least, between, check_options, one_of
 
@@ -26,6 +27,9 @@ class DatasetOptions:
         max_share: words carried by more than this share of the items are left out, in (0, 1] (reading 1).
         title_field: column of the item table with the titles that people see; "" for none, then they see an item's
             words. It makes no words, and is no part of the fingerprint.
+        split_by: how the log is split 6:2:2 (reading 37): "user", each user's rows by time; "global", all rows by one
+            cut in time; "hash", each user's rows at random by a hash of user and item; "auto", "hash" where the rows
+            have no order, else "user". A log that brings its own parts keeps them.
     """
 
     name: str = "dataset"
@@ -35,6 +39,7 @@ class DatasetOptions:
     max_words: int = 3
     max_share: float = 0.95
     title_field: str = ""
+    split_by: str = "auto"
 
 
 @dataclass
@@ -71,7 +76,7 @@ def check_dataset_options(options: DatasetOptions) -> None:
     Raises:
         ConfigError: naming the option and its value.
     """
-    check_options(options, "dataset", max_words=at_least(1), max_share=between(0, 1, "(]"))
+    check_options(options, "dataset", max_words=at_least(1), max_share=between(0, 1, "(]"), split_by=one_of(SPLITS))
     if len(options.name.encode()) > _LONGEST_NAME or any(not letter.isprintable() for letter in options.name):
         raise ConfigError(
             f"dataset.name must be at most {_LONGEST_NAME} bytes without control characters, as it names folders (got "

@@ -9,14 +9,36 @@ from magus_pyg.data.sessions import Sessions
 from magus_pyg.errors import DataError
 from magus_pyg.ragged import Ragged
 
-__all__ = ["searched_words"]
+__all__ = ["part_begins", "searched_words"]
+
+
+def part_begins(data: RecDataset, part: str) -> np.ndarray:
+    """When a part begins for each user, int64 [U], in the unit of `RecDataset.time`.
+
+    With the user's first row in it; for users without one, where one cut in time parts all rows, with the first row of
+    anybody, else never (the largest number). What a user does from then on belongs to what is to be predicted.
+
+    Raises:
+        DataError: at an unknown part.
+    """
+    which = part_index(part)
+    rows = data.rows(part)
+    begins = np.full(data.n_users, np.iinfo(np.int64).max)
+    if rows.size:
+        cut = data.time[rows].min()
+        if (data.time[data.part < which] < cut).all():
+            begins[:] = cut
+        # Rows are sorted by time within a user: the first of a user in the part is its earliest.
+        first_user, first = np.unique(data.user[rows], return_index=True)
+        begins[first_user] = data.time[rows[first]]
+    return begins
 
 
 def searched_words(data: RecDataset, sessions: Sessions, part: str, limit: int = 5) -> tuple[Ragged, list[str]]:
-    """The queries that each session's user searched before the part begins.
+    """The queries that each session's user searched before the part begins (`part_begins`).
 
-    A part begins for a user with the user's first row in it; later searches belong to what is to be predicted. Two
-    searches with the same words in another order are one query.
+    Two searches with the same words in another order are one query. Users without a row in the part have no sessions of
+    it, and no queries here.
 
     Args:
         data: the data set.
@@ -31,14 +53,10 @@ def searched_words(data: RecDataset, sessions: Sessions, part: str, limit: int =
     Raises:
         DataError: at an unknown part or a negative limit.
     """
-    which = part_index(part)
     if limit < 0:
         raise DataError(f"limit must be at least 0 (got {limit})")
-    rows = np.flatnonzero(data.part == which)
-    begins = np.full(data.n_users, np.iinfo(np.int64).min)
-    # Rows are sorted by time within a user: the first of a user in the part is its earliest.
-    first_user, first = np.unique(data.user[rows], return_index=True)
-    begins[first_user] = data.time[rows[first]]
+    begins = part_begins(data, part)
+    begins[np.bincount(data.user[data.rows(part)], minlength=data.n_users) == 0] = np.iinfo(np.int64).min
     searched = data.searched
     before = searched[searched["time"].to_numpy() < begins[searched["user"].to_numpy(dtype=np.int64)]]
     texts = pd.Series(before["words"].to_numpy(dtype=object), dtype=object)

@@ -9,7 +9,7 @@ import logging
 import torch
 from torch import Tensor
 
-from magus_pyg.data.dataset import RecDataset, part_index
+from magus_pyg.data.dataset import PARTS, RecDataset, part_index
 from magus_pyg.data.itemsets import ItemSets, items_of_users
 from magus_pyg.data.sessions import SessionOptions, Sessions
 from magus_pyg.errors import DataError
@@ -32,8 +32,8 @@ def build_sessions(
     A user gets sessions with at least `min_interactions` rows in the whole log and, in the part, a positive (for
     "standard", at least `min_targets` of them). Positives are distinct items whose last row in the part is positive;
     disliked ones those whose last row is negative. Standard sessions: targets, then disliked items (at most half the
-    list), then items that the user touched in no part; so a positive that was not drawn is never a candidate. Where too
-    few untouched items exist, a session has fewer candidates.
+    list), then items that the user had not touched by the end of the part (reading 32); so a positive that was not
+    drawn is never a candidate. Where too few untouched items exist, a session has fewer candidates.
 
     Args:
         data: the data set.
@@ -67,7 +67,7 @@ def build_sessions(
         size = min(options.size(data.n_items), data.n_items)
         chosen, targets = _own_items(positive, disliked, user, size, keys)
     else:
-        touched = items_of_users(data, ("train", "validation", "test"))
+        touched = items_of_users(data, PARTS[: which + 1])
         chosen, targets = _standard(positive, disliked, touched, user, options, keys)
     candidates, targets = _shuffle(chosen, targets, keys)
     if options.candidates == "all":  # every item that the user touched in no other way: no session fills the width

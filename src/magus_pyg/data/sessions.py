@@ -17,8 +17,8 @@ class SessionOptions:
 
     Attributes:
         kind: "standard": some positives of the part are the targets, the rest are items the user disliked there and
-            items the user never touched. "paper": the user's own items of the part, all positives are targets
-            (Sec. 4.1).
+            items the user had not touched by the end of the part. "paper": the user's own items of the part, all
+            positives are targets (Sec. 4.1).
         candidates: items in a session, at least 1; "all" for as many as there are (see `size`).
         min_targets: fewest targets of a standard session, at least 1. Users with fewer positives get no session.
         max_targets: most targets of a standard session; their number is uniform from `min_targets` on.

@@ -138,7 +138,7 @@ def fit_agents(
     def fold_sessions(fold: int, folds: int, per_user: int) -> Sessions:
         options = replace(config.session_options, per_user=per_user)
         part = fold_data(data, fold, folds, config.seed)
-        return playable_sessions(part, graph, "train", options, config.seed, config.simulation.searches)
+        return playable_sessions(part, graph, "validation", options, config.seed, config.simulation.searches)
 
     states = {}
     context = agent_context(

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import PARTS, Findings, RecDataset, build_sessions
+from magus_pyg.data.part_checks import later_share, rare_share, unlearnable_test
 from magus_pyg.errors import GraphError
 from magus_pyg.escaping import cut, shown
 from magus_pyg.graph import n_items, n_nodes
@@ -40,6 +41,7 @@ class Description:
         graph: what -> number; None where it was not counted.
         sessions: part -> (sessions, users).
         notes: what the loader counted.
+        warning: what the parts of the log say against them; None for nothing.
         problems: what is wrong with the files.
     """
 
@@ -51,6 +53,7 @@ class Description:
     graph: dict[str, int | None] = field(default_factory=dict)
     sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+    warning: str | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -62,7 +65,7 @@ def describe(data: RecDataset, config: Config, findings: Findings | None = None)
         config: for how sessions are made, and the seed.
         findings: the problems of its files.
     """
-    result = Description(data.name, _sizes(data), notes=dict(data.notes))
+    result = Description(data.name, _sizes(data), notes=dict(data.notes), warning=unlearnable_test(data))
     result.problems = list(findings.problems) if findings is not None else []
     result.fields, result.dropped = _words(data)
     plain = [name for name in data.items.columns if name != "item_id" and name not in data.word_columns]
@@ -140,6 +143,11 @@ def _sizes(data: RecDataset) -> dict[str, str]:
         low, high = int(data.time.min()), int(data.time.max())
         span = f"{_moment(low)} to {_moment(high)}" if low > 10**8 else f"positions {low:,} to {high:,}"
         sizes["times"] = f"{span}; {tied.mean() if tied.size else 0:.1%} of the rows share the one before them"
+    rare, later = rare_share(data), later_share(data)
+    if not np.isnan(rare):
+        sizes["test rows of items with at most one training row"] = f"{rare:.1%}"
+    if not np.isnan(later):
+        sizes["training rows of others later than a user's test"] = f"{later:.1%}"
     if len(data.searched):
         sizes["searched queries"] = f"{len(data.searched):,}"
     return sizes
@@ -217,6 +225,8 @@ def print_description(description: Description, console: Terminal) -> None:
     console.print(_pairs("sessions possible", sessions))
     if description.notes:
         console.print(_pairs("counted and carried on with", {what: f"{n:,}" for what, n in description.notes.items()}))
+    if description.warning:
+        console.say(description.warning)
     print_problems(description.problems, console)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions, searched_words
+from magus_pyg.data.part_checks import unlearnable_test
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.graph import n_items, n_nodes
 from magus_pyg.models import BaseRecommender, FeatureSpace, TrainingData, build_model
@@ -57,6 +58,9 @@ def prepare_training(config: Config, console: Terminal, watch: Stopwatch | None 
         f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {data.user.size:,} rows "
         f"({data.label.mean():.0%} positive)"
     )
+    warning = unlearnable_test(data)
+    if warning:
+        console.say(warning)
     with watch("graph"), console.status("graph"):
         graph = build_graph(data)
     console.print(

@@ -76,7 +76,8 @@ class Population:
     def train_rows(self, options: TrainOptions) -> Interactions:
         """The rows that were trained on by these options, which graph models, histories and tasks are built on."""
         user = torch.repeat_interleave(torch.arange(len(self.user_ids)), self.user_ptr.diff())
-        users = users_that_train(user.numpy(), self.label.numpy(), len(self.user_ids), options)
+        rows = (user.numpy(), self.label.numpy(), self.part.numpy())
+        users = users_that_train(*rows, len(self.user_ids), options)
         chosen = (self.part == 0) & torch.from_numpy(users)[user]
         action = self.action[chosen].to(torch.int64) if self.actions else None
         return Interactions(user[chosen], self.item[chosen], self.label[chosen], self.ordered, action, self.actions)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, SessionOptions, Sessions, build_sessions, searched_words
+from magus_pyg.data.searches import part_begins
 from magus_pyg.errors import DataError
 from magus_pyg.graph import build_relational_graph, n_items, node_words, query_node
 from magus_pyg.graph.searched import match_words, parse_query
@@ -21,16 +22,14 @@ logger = logging.getLogger(__name__)
 
 def build_graph(data: RecDataset) -> HeteroData:
     """The relational graph of the catalogue, with the queries searched before the test part among its nodes."""
-    first_test = np.full(data.n_users, np.iinfo(np.int64).max)
-    rows = data.rows("test")
-    np.minimum.at(first_test, data.user[rows], data.time[rows])
-    known = data.searched["time"].to_numpy() < first_test[data.searched["user"].to_numpy(dtype=np.int64)]
+    searched = data.searched
+    known = searched["time"].to_numpy() < part_begins(data, "test")[searched["user"].to_numpy(dtype=np.int64)]
     return build_relational_graph(
         data.items,
         list(data.word_fields),
         max_words=data.max_words,
         max_share=data.max_share,
-        queries=data.searched["words"][known].tolist(),
+        queries=searched["words"][known].tolist(),
         merge_fields=data.merge_fields,
         title_field=data.title_field or None,
     )

@@ -102,9 +102,11 @@ def group_options(group: str, own: Path | None = None) -> list[str]:
 
 
 def register() -> None:
-    """Make the schemas known to Hydra; may be called again."""
+    """Make the schemas known to Hydra, and what `${dropout:0.2}` in a model's file means; may be called again."""
     from hydra.core.config_store import ConfigStore  # reading a run does without Hydra, which takes long to import
 
+    # The dropout of a training recipe (train=paper) is that of every model, unless the model's own is set by name.
+    OmegaConf.register_new_resolver("dropout", _recipe_dropout, replace=True)
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=Config, package="_global_", provider="magus_pyg")
     for group, classes in SCHEMAS.items():
@@ -112,6 +114,11 @@ def register() -> None:
             store.store(group=f"schema/{group}", name=name, node=schema, provider="magus_pyg")
     for name, schema in _SINGLE.items():
         store.store(group="schema", name=name, node=schema, provider="magus_pyg")
+
+
+def _recipe_dropout(own: float, *, _root_: DictConfig) -> float:
+    of_recipe = _root_.train.dropout
+    return own if of_recipe is None else float(of_recipe)
 
 
 def typed(config: DictConfig) -> Config:

@@ -64,10 +64,11 @@ def fold_of(user: Tensor, item: Tensor, folds: int, seed: int = 0) -> Tensor:
 
 
 def fold_data(data: RecDataset, fold: int, folds: int, seed: int = 0) -> RecDataset:
-    """The data set with one fold of its training rows as its whole training part; all other rows are validation.
+    """The data set as the model without a fold sees it: the fold is its validation, the other folds its training part.
 
-    Training sessions made from it have their targets and disliked items in the fold, and their untouched items outside
-    all rows of the user, so `out_of_fold_scores` takes them as the sessions of this fold.
+    Rows that were no training rows are its test. So sessions of its validation part have their targets and disliked
+    items in the fold, and their untouched items outside all training rows of the user (reading 32), and
+    `out_of_fold_scores` takes them as the sessions of this fold.
 
     Args:
         data: the data set.
@@ -75,8 +76,8 @@ def fold_data(data: RecDataset, fold: int, folds: int, seed: int = 0) -> RecData
         folds, seed: as for `fold_of`.
     """
     of_row = fold_of(torch.from_numpy(data.user), torch.from_numpy(data.item), folds, seed).numpy()
-    inside = (data.part == 0) & (of_row == fold)
-    return replace(data, part=np.where(inside, 0, 1).astype(np.int8))
+    of_model = np.where(of_row == fold, 1, 0)
+    return replace(data, part=np.where(data.part == 0, of_model, 2).astype(np.int8))
 
 
 def out_of_fold_scores(

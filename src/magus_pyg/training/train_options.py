@@ -1,7 +1,7 @@
 """How a base recommender is trained: a plain dataclass, every field with a default.
 
-`TrainOptions()` is the default recipe; `conf/train/paper.yaml` holds the values the paper gives in C.5 (what C.5 leaves
-open is filled with the defaults).
+`TrainOptions()` is the default recipe; `conf/train/paper.yaml` holds what the paper says of training in C.5 and
+Sec. 4.1 (what it leaves open is filled with the defaults).
 """
 
 from dataclasses import dataclass
@@ -39,8 +39,10 @@ class TrainOptions:
             negative; "auto": 1 where the training part has positives only, else 0. The validation part gets as many,
             drawn once. Also where the log has negatives of its own, a model that never saw an untouched item ranks
             the untouched items of a session badly.
+        dropout: where a number, the `dropout` of every model whose own is not set by name: read by `conf/model/` alone,
+            since a model has its dropout before it is trained.
         filter: "all": every user trains; "paper": users with fewer than `min_interactions` rows in the whole log, or
-            without a positive one, are left out (Sec. 4.1).
+            without a positive one in the training part, are left out (Sec. 4.1).
         min_interactions: see `filter`.
         accelerator: "auto", "cpu", "gpu" or another of Lightning's accelerators.
         devices: number of devices.
@@ -63,6 +65,7 @@ class TrainOptions:
     stop_on: str = "auc"
     weight_decay: float = 2e-2
     negatives: int | str = 1
+    dropout: float | None = None
     filter: str = "all"
     min_interactions: int = 30
     accelerator: str = "auto"
@@ -78,7 +81,7 @@ class TrainOptions:
             **dict.fromkeys(("epochs", "batch_size", "patience", "devices"), at_least(1)),
             **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "min_interactions", "min_delta"), at_least(0)),
             lr=above(0),
-            lr_factor=between(0, 1, "[)"),
+            **dict.fromkeys(("lr_factor", "dropout"), between(0, 1, "[)")),
             sparse=one_of(("auto", "always", "never")),
             logger=one_of(LOGGERS),
             stop_on=one_of(("auc", "loss")),

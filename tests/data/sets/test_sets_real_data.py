@@ -1,5 +1,7 @@
 """The real data sets: their known counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from magus_pyg.data import (
     TabularOptions,
     build_sessions,
     load_dataset,
+    temporal_split,
 )
 from magus_pyg.data.itemsets import items_of_users
 
@@ -63,8 +66,10 @@ def test_ml_100k(real_data_root):
     assert data.notes == {"items without words": 1}
     assert set(data.users["gender"]) == {"M", "F"}
     assert data.items[data.title_field].iloc[0] == "Toy Story (1995)"
-    # That of the first release: titles are no part of it.
-    assert data.fingerprint == "75128ad2868a2671ac7fe07e0b7d9226f9dd22cbae8634bf2246c111ccf6e211"
+    # That of the first release, when rows of one time could be in two parts: titles are no part of it.
+    parted = replace(data, part=temporal_split(data.user))
+    assert parted.fingerprint == "75128ad2868a2671ac7fe07e0b7d9226f9dd22cbae8634bf2246c111ccf6e211"
+    assert data.fingerprint == "b89c3186a9457f938ee953ef1a718dfaed102b8e51d6c825978366f8298c1376"
     check_sessions(data)
 
 
@@ -83,7 +88,9 @@ def test_amazon_hin(real_data_root):
     assert (data.n_users, data.n_items, data.user.size) == (6170, 2753, 195_791)
     assert int(data.label.sum()) == 95_276 + 50_954
     assert data.notes["values of brand that mean no value"] == 1384
-    assert data.fingerprint == "2ed65c48963905b43c787d307ba969279bf6e53f818d0d7523036c5db3e18659"
+    parted = replace(data, part=temporal_split(data.user))
+    assert parted.fingerprint == "2ed65c48963905b43c787d307ba969279bf6e53f818d0d7523036c5db3e18659"
+    assert data.fingerprint == "8fd805e1a768512163e7621d3dc6455ac1b8b01c849d8f8e4a813a4f6b396805"
     assert len(values(data, "brand")) == 333
     assert int((np.diff(data.user_ptr) >= 30).sum()) == 1595
     check_sessions(data)

@@ -51,7 +51,7 @@ def test_values_by_hand(tmp_path):
     assert data.actions == ("click", "cart", "purchase", "favourite")
     assert data.action.tolist() == [3, 2, 1, 0, 2, 0]
     assert data.label.tolist() == [0, 1, 0, 0, 1, 0]
-    assert data.part.tolist() == [0, 1, 0, 0, 1, 2]
+    assert data.part.tolist() == [0, 1, 0, 0, 0, 0]  # the rows of a day are in one part
     assert data.ordered
     assert data.notes == {"exact copies of a row, kept": 1, "users without history": 1}
 

@@ -74,8 +74,8 @@ def _fold(context: AgentContext) -> FoldedSessions:
             why = str(error)
     if not any(len(own) for own in sessions):
         raise DataError(
-            f"the learned rivals (recurrent, crm, ear) need training sessions of {options.folds} folds "
-            f"(rivals.folds): {why}, or leave them out of agents=[...]"
+            f"the learned rivals (recurrent, crm, ear) need training sessions of {options.folds} folds (rivals.folds), "
+            f"each the validation part of a model without it: {why}, or leave them out of agents=[...]"
         )
 
     def build(rows: Interactions) -> BaseRecommender:

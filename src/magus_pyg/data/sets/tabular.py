@@ -23,6 +23,7 @@ from magus_pyg.data.sets.tabular_files import (
     user_fields,
 )
 from magus_pyg.data.sets.tabular_options import TabularOptions
+from magus_pyg.data.split import split_rule
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.files import home_expanded
 from magus_pyg.options import check_options, one_of
@@ -94,6 +95,8 @@ def check_tabular(options: TabularOptions) -> None:
         raise ConfigError("positive: action needs `positive_actions`, the actions that are positive")
     if options.split and len(set(options.split_values)) != len(PARTS):
         raise ConfigError(f"split_values must be three different values (got {options.split_values})")
+    given = bool(options.split)
+    split_rule(options.split_by, ordered=options.ordered, timed=bool(options.timestamp), given=given)
     if options.decimal not in (".", ","):
         raise ConfigError(f"decimal must be '.' or ',' (got {options.decimal!r})")
     for name in ("separator", "query_separator", "interactions", "items"):

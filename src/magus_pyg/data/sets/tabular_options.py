@@ -33,7 +33,7 @@ class TabularOptions(LogOptions):
             or "all".
         positive_above: ratings greater than this are positive, for `positive: rating`.
         positive_actions: values of the rating column that are positive, for `positive: action`.
-        split: column that says to which part a row belongs; "" for the split 6:2:2 by time.
+        split: column that says to which part a row belongs; "" for the split 6:2:2 of `split_by`.
         split_values: the values of that column for train, validation and test, in this order.
         unknown_items: what becomes of rows whose item is not in the item table: "error", "drop" (counted), or "keep"
             (the item is added without words; counted).

@@ -1,43 +1,12 @@
-"""The checked form of a data set, and the split by time."""
+"""The checked form of a data set."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from small_data import make_dataset
 
-from magus_pyg.data import temporal_split
 from magus_pyg.errors import DataError
-
-
-@pytest.mark.parametrize(
-    ("n", "ends"),
-    [(1, (1, 1)), (2, (1, 2)), (3, (2, 2)), (4, (2, 3)), (5, (3, 4)), (6, (4, 5)), (10, (6, 8)), (30, (18, 24))],
-)
-def test_split_by_hand(n, ends):
-    expected = [0] * ends[0] + [1] * (ends[1] - ends[0]) + [2] * (n - ends[1])
-    assert temporal_split(np.zeros(n, np.int64)).tolist() == expected
-    # The same for each user on its own.
-    assert temporal_split(np.repeat([3, 5], n)).tolist() == expected * 2
-
-
-def test_split_of_nothing():
-    assert temporal_split(np.empty(0, np.int64)).shape == (0,)
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(0, 1), st.integers(0, 20)), min_size=1))
-def test_no_row_of_a_later_part_is_before_one_of_an_earlier_part(rows):
-    data = make_dataset(rows, 5, 10)
-    for user in range(5):
-        time, part = data.time[data.user == user], data.part[data.user == user]
-        for early in (0, 1):
-            if (part == early).any() and (part > early).any():
-                assert time[part == early].max() <= time[part > early].min()
-        n = time.size
-        assert (part == 0).sum() == (6 * n + 5) // 10
-        assert (part == 2).sum() == n - (8 * n + 5) // 10
 
 
 def test_properties():
