@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
-from magus_pyg.data import RecDataset
+from magus_pyg.data import PARTS, RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.errors import ConfigError
 from magus_pyg.escaping import csv_text
@@ -44,6 +44,7 @@ from magus_pyg.simulation.processes import Launch, check_main_guard, die_with_pa
 from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import TrainResult, fit
+from magus_pyg.training.base_quality import BaseQuality, judge
 from magus_pyg.training.checkpoint import has_checkpoint
 from magus_pyg.training.epoch_log import check_logger, epoch_log
 from magus_pyg.training.epochs import check_devices
@@ -123,6 +124,9 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
             raise
         model.to("cpu")
         _print_training(trained, console)
+        with watch("judging"), console.status("judging"):
+            quality = [judge(model, data, part, config.train, config.seed) for part in PARTS[1:]]
+        _print_quality(quality[-1], console)
         states, tried = _fit(setting)
         played = _play(setting, states)
         with watch("writing"), console.status("writing"):
@@ -132,6 +136,7 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
             write_text(folder.history, csv_text(trained.history))
             folder.write_play(played.records, played.results, states, tried)
         memory = max(peak_memory(), trained.peak_memory)
+        values |= {"base": {found.part: asdict(found) for found in quality}}
         folder.write_info(config, {**values, **_describe_play(config, played, trained, watch, memory)})
     _print_end(config, played, watch, memory, folder.path, population.user_ids, console)
     return folder.path
@@ -296,6 +301,14 @@ def _print_training(trained: TrainResult, console: Terminal) -> None:
             f"calibrated on validation: log-loss {found.loss_before:.4f} to {found.loss_after:.4f}, calibration "
             f"error {found.error_before:.4f} to {found.error_after:.4f}"
         )
+
+
+def _print_quality(found: BaseQuality, console: Terminal) -> None:
+    console.print(
+        f"on {found.part}, all untouched items ranked for {found.users:,} users: NDCG@{found.k} {found.ndcg:.4f}, "
+        f"Recall@{found.k} {found.recall:.4f}, MRR {found.mrr:.4f}; AUC {found.auc:.4f}, calibration error "
+        f"{found.calibration_error:.4f}"
+    )
 
 
 def _print_end(
