@@ -7,9 +7,13 @@ import pytest
 import torch
 from scipy.stats import rankdata
 
+from magus_pyg.agents import MagusAgent
 from magus_pyg.data import RecDataset, SessionOptions, SyntheticOptions, build_sessions, load_dataset, searched_words
-from magus_pyg.data.synthetic.shop_words import SERIES, TREE, UNKNOWN_WORDS, brand_names
+from magus_pyg.data.synthetic.shop import _prices
+from magus_pyg.data.synthetic.shop_words import PRICE_BANDS, SERIES, SHELVES, UNKNOWN_WORDS, brand_names
 from magus_pyg.errors import ConfigError
+from magus_pyg.graph import build_relational_graph
+from magus_pyg.simulation import simulate, summarize
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +33,24 @@ def test_same_seed_same_data(default):
     assert load_dataset(SyntheticOptions(seed=1)).fingerprint != default.fingerprint
 
 
-def test_the_data_are_those_of_the_first_release(default):
-    assert default.fingerprint == "2fce9f39a359ba8642bc545799de03d82aa9d79d88519bf61cd961446384e451"
+def test_the_data_stay_what_they_are(default):
+    assert default.fingerprint == "1961ad29a98424f15a08b87c5200b1f8db31e7340a5fa2583e288a15e8b6c521"
 
 
 def test_titles_are_readable_and_a_function_of_seed_and_item(default):
     items = default.items
     assert default.title_field == "title"
-    assert items["title"].iloc[2] == "Alderfield Velvet competition camp stove"
+    assert items["title"].iloc[5] == "Estasel Indigo handmade black suede boots, 124.99"
     assert items["title"].nunique() > 0.99 * len(items)
     for _, row in items.iterrows():
-        words = row["title"].split()
+        named, price = row["title"].split(", ")
+        assert price == row["price"]
+        words = named.split()
         series = [word for word in words if word in SERIES]
         assert len(series) == 1
         words.remove(series[0])
-        named = [row["brand"], row["colour"], row["material"], row["style"], row["kind"]]
-        assert " ".join(words) == " ".join(filter(None, named))
+        parts = [row["brand"], row["trait"], row["colour"], row["material"], row["kind"]]
+        assert " ".join(words) == " ".join(filter(None, parts))
     others = [load_dataset(SyntheticOptions(items=50)), load_dataset(SyntheticOptions(seed=1))]
     series_of = [
         [next(word for word in title.split() if word in SERIES) for title in data.items["title"]]
@@ -54,6 +60,15 @@ def test_titles_are_readable_and_a_function_of_seed_and_item(default):
     assert series_of[2] != series_of[0]
     words = set().union(*(set(items[column]) for column in default.word_columns))
     assert not words & set(SERIES)
+
+
+def test_prices_are_written_as_shops_do_and_follow_kind_and_band(default):
+    value = np.array([0.97, 1.84, 19.97, 20.4, 49.6, 128.0])
+    assert _prices(value).tolist() == ["0.99", "1.79", "19.99", "19.99", "49.99", "127.99"]
+    usual = {kind: price for shelf in SHELVES for kind, price in shelf.kinds.items()}
+    ratio = default.items["price"].astype(float) / default.items["kind"].map(usual)
+    middle = ratio.groupby(default.items["price_band"]).median()
+    assert {band: round(middle[band], 1) for band in PRICE_BANDS} == PRICE_BANDS
 
 
 def test_sizes(default):
@@ -69,19 +84,79 @@ def test_sizes(default):
 
 
 def test_words_are_readable_and_fit_together(default):
-    row = default.items.iloc[0]
-    assert row["kind"] in TREE[row["department"]][row["category"]]
     columns = list(default.word_columns)
-    assert columns == ["brand", "department", "category", "kind", "colour", "material", "style", "price"]
+    assert columns == ["brand", "department", "category", "kind", "colour", "material", "trait", "price_band"]
+    shelves = {shelf.category: shelf for shelf in SHELVES}
+    for _, row in default.items.iterrows():
+        shelf = shelves[row["category"]]
+        assert row["department"] == shelf.department
+        assert row["kind"] in shelf.kinds
+        for name in ("trait", "colour", "material"):
+            assert row[name] in ("", *shelf.attributes.get(name, ()))
+    branded = default.items[default.items["brand"] != ""].groupby("brand")
+    assert branded["department"].nunique().max() == 1
+    assert branded["category"].nunique().max() == 3
+    assert default.items["department"].value_counts(normalize=True).between(0.25, 0.4).all()
     number = (default.items[columns] != "").sum(axis=1)
-    assert number.between(3, 6).all()
-    assert 4.9 < number.mean() < 5.5
-    clothing = default.items["department"] == "clothing"
-    assert (default.items.loc[~clothing, "colour"] == "").all()
+    assert number.between(3, 8).all()
+    assert 5.1 < number.mean() < 5.6
     assert default.users["age"].nunique() == 5
     values = [set(default.items[column]) - {""} for column in columns]
     assert len(set.union(*values)) == sum(len(value) for value in values)  # no word stands in two fields
     assert len(set(brand_names(900))) == 900
+
+
+def test_shelves_are_alike_in_size_and_every_word_has_one_field():
+    assert len({len(shelf.kinds) for shelf in SHELVES}) == 1
+    departments = [shelf.department for shelf in SHELVES]
+    assert departments == sorted(departments, key=departments.index)  # the shelves of a department stand together
+    assert len({departments.count(name) for name in departments}) == 1
+    field_of: dict[str, str] = {}
+    for shelf in SHELVES:
+        named = {"department": [shelf.department], "category": [shelf.category], "kind": shelf.kinds}
+        for name, words in (named | shelf.attributes).items():
+            for word in words:
+                assert field_of.setdefault(word, name) == name
+
+
+def rates_by_word(data: RecDataset) -> np.ndarray:
+    """Scores [U, I]: the mean over an item's words of the share of positives among the user's training rows with the
+    word, drawn by two more rows towards the user's share among all rows, less that share."""
+    table = data.items[list(data.word_columns)].to_numpy()
+    words, code = np.unique(table.astype(str), return_inverse=True)
+    has = np.zeros((data.n_items, len(words)))
+    has[np.arange(data.n_items).repeat(table.shape[1]), code.ravel()] = 1.0
+    has = has[:, words != ""]
+    train = data.rows("train")
+    seen, liked = np.zeros((2, data.n_users, data.n_items))
+    seen[data.user[train], data.item[train]] = 1.0
+    liked[data.user[train], data.item[train]] = data.label[train]
+    own = liked.sum(axis=1, keepdims=True) / seen.sum(axis=1, keepdims=True)
+    rate = (liked @ has + 2 * own) / (seen @ has + 2) - own
+    scores: np.ndarray = rate @ has.T / has.sum(axis=1)
+    return scores
+
+
+def test_words_are_what_people_decide_by(default):
+    test = default.rows("test")
+    user, item, label = default.user[test], default.item[test], default.label[test]
+    assert auc(label, rates_by_word(default)[user, item]) > 0.72
+    # The same items with each other's words: nothing is known from words any more.
+    other = np.random.default_rng(0).permutation(default.n_items)
+    columns = list(default.word_columns)
+    shuffled = default.items.assign(**{name: default.items[name].to_numpy()[other] for name in columns})
+    assert auc(label, rates_by_word(replace(default, items=shuffled))[user, item]) < 0.6
+
+
+def test_magus_asks_in_sessions_of_the_shop(default):
+    graph = build_relational_graph(
+        default.items, default.word_fields, merge_fields=default.merge_fields, max_share=default.max_share
+    )
+    scores = torch.from_numpy(rates_by_word(default))
+    sessions = build_sessions(default, "test", SessionOptions(), 0, torch.arange(200))
+    log = simulate(MagusAgent(graph, scores), sessions, rounds=3, list_length=3)
+    (row,) = summarize(log, rounds=(3,)).to_dict("records")
+    assert row["query_rounds"] > 0.1
 
 
 def test_popularity_is_unequal(default):

@@ -1,10 +1,12 @@
-"""A seeded e-commerce world: readable items, people with tastes, what they saw and liked, and what they searched.
+"""A seeded shop: readable items with titles and prices, people with tastes, what they saw, liked and searched.
 
-Everything but the titles is drawn from one numpy Generator, so the same options give the same data set on every machine
-with the same numpy. A user's taste and a word are vectors; what a user thinks of an item is the sum over the item's
-words of their products, plus favourites, a fitting price and the item's quality. A user sees items in proportion to
-popularity and taste, and the answer is a coin with the logistic of that utility: so there is much to learn, and a bound
-to how well.
+Everything but the titles' series is drawn from one numpy Generator, so the same options give the same data set on every
+machine with the same numpy. Groceries, clothing and household goods stand on shelves; a brand fills a few shelves of
+one department, and an item has attributes of its shelf (`shop_words`). A user's taste and a word are vectors; what a
+user thinks of an item is the sum over the item's words of their products, those of departments weighing most, plus
+favourites, a fitting price and the item's quality. A user sees items in proportion to popularity and taste, and the
+answer is a coin with the logistic of that utility: so words are what people decide by, there is much to learn, and a
+bound to how well.
 """
 
 from dataclasses import dataclass, field
@@ -31,6 +33,12 @@ _PERSONAS = 8
 _RANK = 6  # dimension of tastes
 _CELLS = 4_000_000  # users x items that are held at once
 _TITLES = 1  # a key of the numbers behind titles
+# How much a word of each field moves what people think of an item: departments most, then what it is and is like.
+_STRENGTH = {
+    "brand": 0.6, "department": 1.5, "category": 1.0, "kind": 0.8, "trait": 1.0, "colour": 0.5, "material": 0.7,
+    "price_band": 0.3,
+}  # fmt: skip
+_GIVEN = {"trait": 0.4, "colour": 0.4, "material": 0.5}  # share of items with a value, where the shelf has some
 
 
 @dataclass
@@ -55,7 +63,7 @@ class SyntheticOptions(DatasetOptions):
 
     name: str = "synthetic"
     word_fields: list[str] = field(
-        default_factory=lambda: ["brand", "category", "colour", "material", "style", "price"]
+        default_factory=lambda: ["brand", "category", "colour", "material", "trait", "price_band"]
     )
     merge_fields: dict[str, list[str]] = field(default_factory=lambda: {"category": ["department", "category", "kind"]})
     profile_fields: list[str] = field(default_factory=lambda: ["age", "region"])
@@ -77,12 +85,14 @@ class SyntheticOptions(DatasetOptions):
 
 @dataclass(frozen=True)
 class _Catalogue:
-    """Items as codes: `codes` int64 [I, F] of word ids (-1: none), `words` the values, and the fields as texts."""
+    """Items as codes: `codes` int64 [I, F] of word ids (-1: none), `words` [W] the values, `strength` float64 [W] how
+    much each moves a utility, `band` the price band as a number, and the fields as texts."""
 
     frame: pd.DataFrame
     words: np.ndarray
     codes: np.ndarray
-    price: np.ndarray
+    strength: np.ndarray
+    band: np.ndarray
     quality: np.ndarray
     popularity: np.ndarray
 
@@ -150,56 +160,81 @@ def check_synthetic(options: SyntheticOptions) -> None:
 
 
 def _catalogue(options: SyntheticOptions, generator: np.random.Generator) -> _Catalogue:
-    n = options.items
-    kinds = [(d, c, k) for d, branch in vocabulary.TREE.items() for c, leaves in branch.items() for k in leaves]
-    departments = list(vocabulary.TREE)
-    brands = vocabulary.brand_names(options.brands)
-    # A brand makes things of one or two departments, in one price class or the next.
-    home = generator.integers(0, len(departments), (options.brands, 2))
-    level = generator.integers(0, len(vocabulary.PRICES), options.brands)
+    n, shelves = options.items, vocabulary.SHELVES
+    departments = len({shelf.department for shelf in shelves})
+    per_department = len(shelves) // departments
+    # A brand fills up to three shelves of one department, in one price band or the next.
+    own = generator.integers(0, per_department, (options.brands, 3))
+    own += (np.arange(options.brands) % departments * per_department)[:, None]
+    level = generator.integers(0, len(vocabulary.PRICE_BANDS), options.brands)
     brand = generator.choice(options.brands, n, p=_zipf(options.brands, 0.6))
-    department = home[brand, generator.integers(0, 2, n)]
-    per_department = len(kinds) // len(departments)
-    kind = department * per_department + generator.integers(0, per_department, n)
-    price = np.clip(level[brand] + generator.integers(-1, 2, n), 0, len(vocabulary.PRICES) - 1)
+    shelf = own[brand, generator.integers(0, own.shape[1], n)]
+    kind = generator.integers(0, len(shelves[0].kinds), n)
+    band = np.clip(level[brand] + generator.integers(-1, 2, n), 0, len(vocabulary.PRICE_BANDS) - 1)
     # As in real catalogues, not every item has every field; this also keeps the queries of an item few.
-    branded, attributed, priced = (generator.uniform(size=n) < share for share in (0.85, 0.6, 0.7))
+    branded, banded = (generator.uniform(size=n) < share for share in (0.8, 0.6))
+    attributes = _attributes(shelf, generator)
+    kinds = np.array([list(each.kinds) for each in shelves], dtype=object)[shelf, kind]
+    usual = np.array([list(each.kinds.values()) for each in shelves])[shelf, kind]
+    factor = np.array(list(vocabulary.PRICE_BANDS.values()))[band]
+    price = _prices(usual * factor * np.exp(0.08 * generator.standard_normal(n)))
     columns: dict[str, np.ndarray] = {
-        "brand": np.where(branded, np.array(brands, dtype=object)[brand], ""),
-        "department": np.array([names[0] for names in kinds], dtype=object)[kind],
-        "category": np.array([names[1] for names in kinds], dtype=object)[kind],
-        "kind": np.array([names[2] for names in kinds], dtype=object)[kind],
-        **{name: np.full(n, "", dtype=object) for name in vocabulary.ATTRIBUTE_FIELDS},
-        "price": np.where(priced, np.array(vocabulary.PRICES, dtype=object)[price], ""),
+        "brand": np.where(branded, np.array(vocabulary.brand_names(options.brands), dtype=object)[brand], ""),
+        "department": np.array([each.department for each in shelves], dtype=object)[shelf],
+        "category": np.array([each.category for each in shelves], dtype=object)[shelf],
+        "kind": kinds,
+        **attributes,
+        "price_band": np.where(banded, np.array(list(vocabulary.PRICE_BANDS), dtype=object)[band], ""),
     }
-    draw = generator.uniform(size=n)
-    for number, name in enumerate(departments):
-        attribute, values = vocabulary.ATTRIBUTES[name]
-        rows = np.flatnonzero((department == number) & attributed)
-        columns[attribute][rows] = np.array(values, dtype=object)[(draw[rows] * len(values)).astype(np.int64)]
     table = np.stack(list(columns.values()), axis=1)
     words, codes = np.unique(table.ravel().astype(str), return_inverse=True)
     codes = codes.reshape(table.shape).astype(np.int64)
+    strength = np.zeros(len(words))
+    strength[codes] = np.array([_STRENGTH[name] for name in columns])  # a word stands in one field alone
     codes[table == ""] = -1
     ids = np.array([f"i{number:05d}" for number in range(n)], dtype=object)
-    frame = pd.DataFrame({"item_id": ids, **columns, "title": _titles(options.seed, columns)})
+    frame = pd.DataFrame({"item_id": ids, **columns, "price": price, "title": _titles(options.seed, columns, price)})
     return _Catalogue(
         frame=frame,
         words=words.astype(object),
         codes=codes,
-        price=price.astype(np.float64),
+        strength=strength,
+        band=band.astype(np.float64),
         quality=0.5 * generator.standard_normal(n),
         popularity=generator.permutation(_zipf(n, options.zipf)),
     )
 
 
-def _titles(seed: int, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Readable titles such as "Irongate Aurora wireless headphones", object [I]; the series is a function of seed and
-    item alone, so nothing else is drawn otherwise because of it."""
-    series = integers(len(vocabulary.SERIES), seed, _TITLES, torch.arange(columns["kind"].size))
-    parts = [columns["brand"], np.array(vocabulary.SERIES, dtype=object)[series.numpy()]]
-    parts += [columns[name] for name in (*vocabulary.ATTRIBUTE_FIELDS, "kind")]
-    return np.array([" ".join(filter(None, words)) for words in zip(*parts, strict=True)], dtype=object)
+def _attributes(shelf: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """For each attribute a value of the item's shelf, or "" where the item, or its shelf, has none: object [I] each."""
+    columns = {}
+    for name in vocabulary.ATTRIBUTE_FIELDS:
+        values = [each.attributes.get(name, ()) for each in vocabulary.SHELVES]
+        count = np.array([len(each) for each in values])
+        table = np.full((len(values), int(count.max())), "", dtype=object)
+        for row, each in enumerate(values):
+            table[row, : len(each)] = each
+        place = (generator.uniform(size=shelf.size) * count[shelf]).astype(np.int64)
+        given = generator.uniform(size=shelf.size) < _GIVEN[name]
+        columns[name] = np.where(given, table[shelf, place], "")
+    return columns
+
+
+def _prices(value: np.ndarray) -> np.ndarray:
+    """Prices as shops write them, texts, object [I]: 2.39, from 20 on 24.99."""
+    price = np.where(value < 20.0, np.rint(value * 10.0) / 10.0, np.rint(value)) - 0.01
+    return np.char.mod("%.2f", price).astype(object)
+
+
+def _titles(seed: int, columns: dict[str, np.ndarray], price: np.ndarray) -> np.ndarray:
+    """Readable titles such as "Alvoren Aurora navy wool cardigan, 58.99", object [I]; the series is a function of seed
+    and item alone, so nothing else is drawn otherwise because of it."""
+    series = integers(len(vocabulary.SERIES), seed, _TITLES, torch.arange(price.size))
+    title = columns["brand"] + np.where(columns["brand"] == "", "", " ").astype(object)
+    title = title + np.array(vocabulary.SERIES, dtype=object)[series.numpy()]
+    for name in (*vocabulary.ATTRIBUTE_FIELDS, "kind"):
+        title = title + np.where(columns[name] == "", "", " ").astype(object) + columns[name]
+    return np.asarray(title + ", " + price, dtype=object)
 
 
 def _zipf(count: int, exponent: float) -> np.ndarray:
@@ -213,7 +248,7 @@ def _people(options: SyntheticOptions, catalogue: _Catalogue, generator: np.rand
     persona = generator.integers(0, _PERSONAS, users)
     taste = 0.75 * centre[persona] + 0.65 * generator.standard_normal((users, _RANK))
     shift = options.drift * generator.standard_normal((users, _RANK))
-    direction = generator.standard_normal((_RANK, words)) / np.sqrt(_RANK)
+    direction = catalogue.strength * generator.standard_normal((_RANK, words)) / np.sqrt(_RANK)
     # A few words that a person likes or dislikes for no reason that others share.
     own = np.where(generator.uniform(size=(users, words)) < 0.05, generator.standard_normal((users, words)), 0.0)
     # Profiles say a little about the persona, and so about the taste.
@@ -226,7 +261,7 @@ def _people(options: SyntheticOptions, catalogue: _Catalogue, generator: np.rand
             "region": np.array(vocabulary.REGIONS, dtype=object)[region],
         }
     )
-    wealth = generator.uniform(0.0, len(vocabulary.PRICES) - 1.0, users)
+    wealth = generator.uniform(0.0, len(vocabulary.PRICE_BANDS) - 1.0, users)
     return _People(frame, taste @ direction + own, (taste + shift) @ direction + own, wealth)
 
 
@@ -241,7 +276,7 @@ def _utilities(catalogue: _Catalogue, people: _People, users: slice) -> tuple[np
     present = np.zeros((len(catalogue.words), catalogue.codes.shape[0]))
     item, column = (catalogue.codes >= 0).nonzero()
     present[catalogue.codes[item, column], item] = 1.0
-    common = catalogue.quality - 0.7 * (np.abs(catalogue.price - people.wealth[users, None]) - 1.0)
+    common = catalogue.quality - 0.7 * (np.abs(catalogue.band - people.wealth[users, None]) - 1.0)
     return people.early[users] @ present + common, people.late[users] @ present + common
 
 
