@@ -39,7 +39,7 @@ def test_lightgcn(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / "lightgcn.py"))
     shown = capsys.readouterr().out
     items, magus = agents_row(shown, "items"), agents_row(shown, "magus")
-    assert items["sessions"] == magus["sessions"] == 150
+    assert items["sessions"] == magus["sessions"] == 149  # one user has no positive in the test part
     # Three of 30 at random hold one of the (two on average) targets in a fifth of the sessions.
     assert items["SAC"] > 0.4
     assert magus["SA@5"] > 0.85
