@@ -16,7 +16,11 @@ def test_own_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "5 of them items" in shown
     assert "round 1:" in shown
-    assert "magus" in shown
+    # Words are what its people decide by: who asks finds more.
+    items, magus, bayes = (agents_row(shown, name) for name in ("items", "magus", "bayes"))
+    assert items["query_rounds"] == 0
+    assert magus["query_rounds"] > 0.2
+    assert items["SA@5"] < 0.65 < magus["SA@5"] < 0.9 < bayes["SA@5"]
 
 
 def test_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
