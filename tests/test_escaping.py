@@ -4,8 +4,9 @@ import io
 
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
-from magus_pyg.escaping import csv_text, cut, latex_text, markdown_text, plain_frame, shown, unquoted
+from magus_pyg.escaping import csv_text, cut, latex_text, markdown_text, plain_frame, shown, unquoted, yaml_text
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,17 @@ def test_markdown(text: str, told: str) -> None:
 )
 def test_latex(text: str, told: str) -> None:
     assert latex_text(text) == told
+
+
+def test_yaml_shows_no_mark_of_direction_and_says_the_same() -> None:
+    tree = {
+        "a\u202eb": ["\u2066x", "é", "1e3", "x" * 300 + "\ufeff" + "y z " * 60, 1.5, None, True],
+        "c": {"d": "\x1b[1m"},
+    }
+    text = yaml_text(OmegaConf.to_yaml(OmegaConf.create(tree)))
+    assert OmegaConf.to_container(OmegaConf.create(text)) == tree
+    assert not set(text) & set("\u202e\u2066\ufeff\x1b")
+    assert r'"a\u202Eb"' in text
+    assert "- é\n" in text
+    plain = OmegaConf.to_yaml(OmegaConf.create({"e": "é"}))
+    assert yaml_text(plain) is plain

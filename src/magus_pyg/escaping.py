@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import yaml
 
-__all__ = ["ACTS", "TURNS", "csv_text", "cut", "latex_text", "markdown_text", "plain_frame", "shown", "unquoted"]
+__all__ = [
+    "ACTS", "TURNS", "csv_text", "cut", "latex_text", "markdown_text", "plain_frame", "shown", "unquoted", "yaml_text",
+]  # fmt: skip
 
 ACTS = "\x00-\x1f\x7f-\x9f\u2028\u2029"
 """What moves a cursor, starts a control sequence or ends a line, as the inside of a set of a regular expression."""
@@ -63,6 +66,33 @@ def cut(text: str, most: int) -> str:
 def plain_frame(frame: pd.DataFrame, most: int) -> pd.DataFrame:
     """A table whose texts are `shown`, and `cut` where they are longer than `most`."""
     return _with_texts(frame, lambda text: cut(shown(text), most))
+
+
+class _YamlDumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes a text between double quotes in ASCII alone."""
+
+    allow_unicode: bool
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        before, self.allow_unicode = self.allow_unicode, False
+        super().write_double_quoted(text, split)
+        self.allow_unicode = before
+
+
+def yaml_text(text: str) -> str:
+    r"""The same YAML with marks of direction written out, as \u202E in double quotes; control characters always are."""
+    if _HIDDEN_BUT_LINES.search(text) is None:
+        return text
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    nodes = [root]
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            nodes.extend(part for pair in node.value for part in pair)
+        elif isinstance(node, yaml.SequenceNode):
+            nodes.extend(node.value)
+        elif isinstance(node, yaml.ScalarNode) and _HIDDEN.search(node.value):
+            node.style = '"'
+    return str(yaml.serialize(root, Dumper=_YamlDumper, allow_unicode=True))
 
 
 def csv_text(frame: pd.DataFrame, **options: Any) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from magus_pyg.errors import ConfigError, ModelError
-from magus_pyg.escaping import shown
+from magus_pyg.escaping import shown, yaml_text
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
 from magus_pyg.options import at_least, check_options
@@ -262,6 +262,6 @@ def write_experiment(path: Path, words: Sequence[str], tuned: Tuned) -> None:
         f"  - override /dataset: {dataset}",
         f"  - override /model: {config.model.name}",
         "",
-        OmegaConf.to_yaml(OmegaConf.create(tree)).rstrip() if tree else "",
+        yaml_text(OmegaConf.to_yaml(OmegaConf.create(tree))).rstrip() if tree else "",
     ]
     write_text(path, "\n".join(lines).rstrip() + "\n")

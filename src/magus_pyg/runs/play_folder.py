@@ -18,7 +18,7 @@ from torch import Tensor
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import RunError
-from magus_pyg.escaping import csv_text, unquoted
+from magus_pyg.escaping import csv_text, unquoted, yaml_text
 from magus_pyg.files import whole, write_json, write_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
@@ -65,7 +65,7 @@ class PlayFolder:
 
     def write_config(self, config: Config) -> None:
         """Write the configuration."""
-        write_text(self.config, OmegaConf.to_yaml(OmegaConf.structured(config)))
+        write_text(self.config, yaml_text(OmegaConf.to_yaml(OmegaConf.structured(config))))
 
     def write_play(
         self,
