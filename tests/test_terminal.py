@@ -3,14 +3,17 @@
 import ast
 import io
 import logging
+import shlex
 import sys
+import threading
+from collections.abc import Callable
 
 import pytest
 from repository import ROOT
-from rich.progress import BarColumn
+from rich.console import Console
 from rich.table import Table
 
-from magus_pyg.terminal import Terminal, complain, say
+from magus_pyg.terminal import Stage, Terminal, complain, say
 
 HOSTILE = "[/] [bold]x[/bold] :smile: \x1b[31m\r\u202e"
 HARMLESS = r"[/] [bold]x[/bold] :smile: \x1b[31m\r\u202e"
@@ -35,12 +38,105 @@ def test_lines_stay_whole_where_there_is_no_terminal(capsys: pytest.CaptureFixtu
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_no_bar_and_no_spinner_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stage_is_a_line_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
-    with terminal.bar(BarColumn()) as bar, terminal.status("reading"):
-        bar.update(bar.add_task("x", total=2), advance=1)
+    with terminal.stage("counting", 2) as outer:
+        outer.step()
         terminal.print("between")
-    assert capsys.readouterr().out == "between\n"
+        with terminal.stage("[/] \x1b reading"):
+            pass
+    assert capsys.readouterr().out.splitlines() == ["counting", "between", r"[/] \x1b reading"]
+    with pytest.raises(ValueError, match="stops"), terminal.stage("counting"):
+        raise ValueError("stops")
+    assert Stage._running == []
+
+
+def test_a_stage_tells_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magus_pyg.terminal._EVERY", 0.01)
+    clock = [0.0]
+    monkeypatch.setattr("magus_pyg.terminal.time.monotonic", lambda: clock[0])
+
+    def wait_for(line: str) -> None:
+        shown = ""
+        for _ in range(500):
+            shown += capsys.readouterr().out
+            if line in shown.splitlines():
+                return
+            threading.Event().wait(0.01)
+        raise AssertionError(shown)
+
+    with Terminal().stage("training", 400, "epoch", 40, "at most") as stage:
+        stage.step(40, "validation loss 0.4")
+        wait_for("training: epoch 1 of 10, 0:00, validation loss 0.4")
+        clock[0] = 6.0
+        stage.step(40)
+        # Two of ten epochs in six seconds; a stage that is gone on with counts what is new alone.
+        wait_for("training: epoch 2 of 10, 0:06 of at most 0:30, validation loss 0.4")
+    with Terminal().stage("fitting") as stage:
+        clock[0] = 10.0
+        wait_for("fitting, 0:04")
+        stage.reach(0, 4)
+        clock[0] = 3610.0
+        stage.reach(2, 4, "objective 0.9")
+        wait_for("fitting: 2 of 4, 1:00:04 of about 2:00:04, objective 0.9")  # what was before counts as it was
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], Terminal]:
+    """Terminals of some width on standard output."""
+
+    def make(width: int) -> Terminal:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        monkeypatch.setenv("TERM", "xterm")
+        terminal = Terminal()
+        terminal.width = width
+        return terminal
+
+    return make
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_stage_on_a_terminal_is_one_line_that_goes(
+    width: int,
+    screen: Callable[[int], Terminal],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("magus_pyg.terminal.time.monotonic", lambda: clock[0])
+    terminal = screen(width)
+    with terminal.stage("training", 400, "epoch", 40, "at most") as stage:
+        stage.step(83, "validation loss 0.4795, best 0.4790 (1)")
+        clock[0] += 8.3
+        line = render(stage._line(), width)
+    assert len(line) == 1
+    assert len(line[0].rstrip()) <= width
+    assert "epoch 2/10" in line[0]
+    if width >= 80:
+        assert "0:08 of at most 0:40" in line[0]
+        assert "validation loss 0.4795, best 0.479" in line[0]
+    shown = capsys.readouterr().out
+    assert shown.rstrip().endswith("\x1b[2K")  # the line is wiped
+
+
+def render(line: object, width: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO())
+    console.print(line)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_command_is_never_broken(screen: Callable[[int], Terminal], capsys: pytest.CaptureFixture[str]) -> None:
+    parts = ("python scripts/play.py", "run=" + "r" * 60, "user='a b'")
+    whole = " ".join(parts)
+    Terminal().command("next: ", *parts)
+    assert capsys.readouterr().out == f"next: {whole}\n"
+    screen(120).command("next: ", *parts)
+    assert capsys.readouterr().out == f"next: {whole}\n"
+    screen(80).command("next: ", *parts)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.strip() for line in lines] == [f"next: {parts[0]} \\", f"{parts[1]} \\", parts[2]]
+    joined = "\n".join(lines).removeprefix("next: ")
+    assert shlex.split(joined.replace("\\\n", " ")) == shlex.split(whole)
 
 
 def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,6 +163,7 @@ def test_logs_are_printed_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
     level = logger.level
     with Terminal().logs("magus_pyg.tested"):
         logger.info("%s", HOSTILE)
+        logger.info("%s", HOSTILE)  # once is enough
     logger.warning("later")
     assert capsys.readouterr().out == HARMLESS + "\n"
     assert logger.level == level
@@ -77,7 +174,7 @@ def test_logs_are_printed_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
 _ALONE = {
     "print": {"terminal.py"},
     "Console": {"terminal.py"},
-    "Progress": {"terminal.py"},
+    "Live": {"terminal.py"},
     "to_csv": {"escaping.py"},
     "from_markup": set[str](),
     "savefig": {"report/figures/style.py"},

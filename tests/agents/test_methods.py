@@ -10,13 +10,22 @@ import pytest
 from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
-from magus_pyg.agents.methods import METHODS, VARIANTS, Method, check_names, check_variant, method_named, played_by
+from magus_pyg.agents.methods import (
+    METHODS,
+    VARIANTS,
+    Method,
+    check_names,
+    check_variant,
+    method_named,
+    method_rank,
+    played_by,
+)
 from magus_pyg.commands.train import main_train
 from magus_pyg.dialogues.dialogue_methods import DIALOGUE_METHODS, dialogue_method
 from magus_pyg.errors import ConfigError
 from magus_pyg.report import build_table, pool_plays, read_plays
 from magus_pyg.report.figures.style import look_of
-from magus_pyg.report.method_labels import method_of, method_rank
+from magus_pyg.report.method_labels import method_of
 from magus_pyg.report.series import unplanned_rounds
 from magus_pyg.runs import load_run
 from magus_pyg.simulation import Agent

@@ -1,7 +1,10 @@
 """`normalised` by name: λ chosen on validation sessions, kept with the run, or set."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from told_progress import ToldProgress
 
 from magus_pyg.agents import MagusAgent, MagusOptions
 from magus_pyg.agents.context import AgentContext
@@ -32,7 +35,9 @@ def test_lambda_is_the_best_on_validation_sessions() -> None:
     context = context_of(said)
     fit = METHODS["normalised"].fit
     assert fit is not None
-    state = fit(context)
+    progress = ToldProgress()
+    state = fit(replace(context, progress=progress))
+    assert progress.calls == [(number, len(MIXINGS)) for number in range(len(MIXINGS))]
     best = {}
     for value in MIXINGS:
         options = MagusOptions(propagation="normalised", mixing=value)

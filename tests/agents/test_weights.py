@@ -3,6 +3,7 @@
 import pytest
 import torch
 from catalogues import APPLE_FIELDS, MILK_FIELDS
+from told_progress import ToldProgress
 from torch import Tensor
 
 import magus_pyg as mp
@@ -180,7 +181,10 @@ def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     scores = torch.tensor([[0.9, 0.2, 0.6, 0.1]])
     sessions = mp.Sessions(torch.zeros(1, dtype=torch.int64), torch.arange(4).view(1, 4), torch.eye(4)[1:2] > 0)
     judge = Judge(mp.prepare_sessions(graph, sessions, scores), rounds=(2,), list_length=1)
-    form, table = choose_weight_form(graph, scores, features_of(graph), MagusOptions(), judge, scales=(0.5,))
+    progress = ToldProgress()
+    made_of = (graph, scores, features_of(graph), MagusOptions(), judge)
+    form, table = choose_weight_form(*made_of, scales=(0.5,), progress=progress)
+    assert progress.phases() == [(len(table), len(table))]
     assert len(table) == len(weight_forms()) + 2 * (3 + 1)
     assert table["objective"].is_monotonic_decreasing
     fields = ["shrink", "shrink_minus", "refusal", "raw"]

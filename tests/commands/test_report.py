@@ -1,5 +1,7 @@
 """`report.py` from end to end."""
 
+import shutil
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -103,7 +105,6 @@ def test_figures(
 def test_what_is_refused(runs: Path, tmp_path: Path) -> None:
     for words, message in [
         ([], r"runs=\.\.\. is missing"),
-        ([f"runs={runs}"], r"table=\.\.\. \(1, 3\) or figure=\.\.\. \(3, 4, 6, 7, candidates, noise\) is missing"),
         ([f"runs={runs}", "table=2"], "there is no table 2; there are 1, 3"),
         ([f"runs={runs}", "figure=5"], "there is no figure '5'"),
         ([f"runs={runs}", "table=one"], "table='one': the value must be"),
@@ -119,9 +120,6 @@ def test_what_is_refused(runs: Path, tmp_path: Path) -> None:
     ]:
         with pytest.raises(ConfigError, match=message):
             main_report(words)
-    write_simulation(runs / "fm-0", 6, {"items": [1] * N}, sessions__min_targets=3)
-    with pytest.raises(RunError, match=r"choose with min_targets=..."):
-        main_report([f"runs={runs}", "table=1"])
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="could not be written"):
         main_report([f"runs={runs}", "table=3", f"out={tmp_path / 'file' / 'out'}"])
@@ -130,9 +128,63 @@ def test_what_is_refused(runs: Path, tmp_path: Path) -> None:
         main_report([f"runs={tmp_path}/only", "table=1", "variations=false"])
 
 
+def test_a_folder_of_mixed_runs(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What fits is reported, and each folder that does not is named with the reason."""
+    write_simulation(runs / "fm-0", 6, {"items": [1] * N}, sessions__min_targets=3)
+    write_simulation(runs / "fm-0", 7, {"items": [1] * N}, simulation__refusals=True)
+    cut = write_simulation(runs / "fm-0", 8, {"items": [1] * N})
+    (cut / "records.parquet").write_bytes(b"cut off")
+    write_run(runs / "other", {"items": [1] * N}, fingerprint="other", seed=7)
+    write_run(runs / "twice", {"items": [0, 1] * 20, "magus": [2, 3] * 20, "bayes": [1] * N})
+    (runs / "begun").mkdir()
+    (runs / "begun" / "config.yaml").write_text("{}")
+    out = tmp_path / "out"
+    main_report([f"runs={runs}", f"out={out}"])
+    assert names(out) == sorted(f"table{n}.{end}" for n in (1, 3) for end in ("csv", "md", "tex", "txt"))
+    lines = capsys.readouterr().out.splitlines()
+    told = {line.rpartition(": ")[2]: line for line in lines if line.startswith("left out of")}
+    for folder, what in {
+        runs / "fm-0/simulations/6": "left out of table 1, as shop: sessions.min_targets is 3, not 1",
+        runs / "fm-0/simulations/7": "left out of the report, as dialogues of EAR's protocol",
+        runs / "fm-0/simulations/8": "left out of the report, as ",
+        runs / "other": "left out of table 1, as shop is other data there than in",
+        runs / "fm-0": f"left out of table 1, as {runs}/twice holds a later play of items and seed 0",
+        runs / "begun": "left out of the report, as ",
+    }.items():
+        assert told[str(folder)].startswith(what), told
+    table = pd.read_csv(out / "table1.csv")
+    assert set(table["row"]) > {"FM+MAGUS", "FM+bayes", "FM, items", "RGAT, items"}
+    with pytest.raises(RunError, match=r"records\.parquet"):  # what is named has to be whole
+        main_report([f"runs={cut}", "table=1"])
+    shutil.rmtree(out)
+    main_report([f"runs={runs}/rgat", f"out={out}", "formats=[csv]"])
+    assert names(out) == ["table1.csv"]
+    assert "no table 3: no play has user=not_care" in capsys.readouterr().out
+
+
+def test_tables_of_other_rounds(tmp_path: Path) -> None:
+    for rounds, expected in ((10, ["SAC", "RA@3", "SA@3", "SA@5", "SA@10"]), (4, ["SAC", "RA@3", "SA@3", "SA@4"]),
+                             (2, ["SAC", "RA@2", "SA@2"])):  # fmt: skip
+        found = {"items": [1, 0] * 20, "magus": [2, 0] * 20}
+        write_run(tmp_path / f"run{rounds}", found, simulation__rounds=rounds)
+        main_report([f"runs={tmp_path}/run{rounds}", "table=1", f"out={tmp_path}/out", "formats=[csv]"])
+        table = pd.read_csv(tmp_path / "out" / "table1.csv")
+        assert table["metric"].drop_duplicates().tolist() == expected
+
+
+def test_figure_4_of_one_length(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        main_report([f"runs={runs}/rgat", "figure=4", f"out={tmp_path}/out", "resamples=50"])
+    assert names(tmp_path / "out") == ["figure4.csv", "figure4.png", "figure4.svg"]
+    assert set(pd.read_csv(tmp_path / "out" / "figure4.csv")["x"]) == {3}
+    assert "All plays have lists of 3, so there are points and no lines" in capsys.readouterr().out
+
+
 def test_help_and_codes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     main_report(["--help"])
-    assert "magus-report runs=RUNS table=1|3" in capsys.readouterr().out
+    assert "magus-report runs=RUNS [table=1|3]" in capsys.readouterr().out
     monkeypatch.setattr("sys.argv", ["report.py", "table=1"])
     with pytest.raises(SystemExit) as stopped:
         report()

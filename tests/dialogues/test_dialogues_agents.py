@@ -187,7 +187,7 @@ def test_contradictory_answers(agent: DialogueAgent, caplog: pytest.LogCaptureFi
     assert action.ask.tolist() == [-1]
     assert action.show.tolist() == [[0, 1]]  # one contradiction each; item 2 and item 5 have two
     if isinstance(agent, DialogueBayesAgent):
-        assert caplog.text.count("contradict each other") == 1
+        assert caplog.text.count("bayes: answers of a dialogue contradict each other") == 1
         belief = torch.softmax(play.logit, 1)  # type: ignore[attr-defined]
         assert belief.tolist() == [pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.e), 0, 0, 0], abs=1e-6)]
 

@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from magus_pyg.report import results_table
+from magus_pyg.report import queries_text, results_table
 from magus_pyg.terminal import Terminal
 
 RESULTS = pd.DataFrame(
@@ -47,11 +47,20 @@ def test_figures_are_whole_or_left_out(width: int, capsys: pytest.CaptureFixture
     }
 
 
-def test_what_is_left_out_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    wide, narrow = printed(120, capsys), printed(60, capsys)
-    for part in ("SAC", "SA@3", "SA@5", "60.5%", "6,535", "910"):
-        assert part in wide
-    assert "too narrow" not in wide
-    assert "SA@3" in narrow
-    assert "too narrow for SA@5, rounds with a query, sessions a second" in " ".join(narrow.split())
-    assert "see the run folder" in " ".join(narrow.split())
+def test_nothing_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    wide, narrow = printed(120, capsys), printed(50, capsys)
+    for shown in (wide, narrow):
+        for part in ("SAC", "SA@3", "SA@5", "60.5%", "6,535", "910"):
+            assert shown.count(part) == 1
+    assert wide.count("magus") == 1
+    assert narrow.count("magus") == 2  # each part names the methods
+    assert narrow.count("a title") == 1
+
+
+def test_who_never_asked_is_named_with_what_to_try() -> None:
+    shares = {"items": 0.0, "static": 0.0, "magus": 0.0, "magus+": 0.2, "bayes": 0.0}
+    first, second = queries_text(shares)
+    assert first.startswith("magus never showed a query: what it lists is nearly that of items; try magus=bayes, ")
+    assert second.startswith("bayes never showed a query")
+    assert queries_text({"magus": 0.004})[0].startswith("magus showed a query in 0.4% of its rounds alone: ")
+    assert queries_text({"magus": 0.01, "items": 0.0}) == []

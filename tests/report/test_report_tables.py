@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from run_folders import write_run
+from run_folders import records, write_run
 
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.errors import ConfigError, SessionError
@@ -114,13 +114,38 @@ def test_markdown(plain: Path) -> None:
 def test_latex(plain: Path) -> None:
     text = to_latex(table_of(plain, title="Table 1", metrics=["RA@3", "SA@5"]))
     head, body = text.split("\\begin{tabular}")
-    assert "\\begin{tabular}" + body == LATEX
-    first, second, caption = head.splitlines()
-    assert (first, second) == (r"% \usepackage{booktabs}", r"\begin{table*}")
+    assert ("\\begin{tabular}" + body).replace("{tabular}}", "{tabular}") == LATEX
+    first, second, _, caption, smaller = head.splitlines()
+    assert (first, second) == (r"% \usepackage{booktabs, graphicx}", r"\begin{table*}")
+    assert smaller == r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # only what is too wide
     assert caption.startswith(r"\caption{Table 1. Sessions of a seed: other\_shop 40, shop 40 (")
     assert r"$\pm$ half its 95 \% interval" in caption
     assert r"* p $<$ 0.001" in caption
     assert r"$^{\dagger}$ likewise" in caption
+
+
+def test_latex_goes_on_in_further_tables(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_run(tmp_path / name, {"items": [1] * N, "magus": [1] * N}, dataset={"name": name})
+    write_run(tmp_path / "more", {"items": [1] * N}, dataset={"name": "a"}, model={"name": "rgat"})
+    text = to_latex(table_of(tmp_path, title="Table 1", metrics=["RA@3", "SA@5"]))
+    floats = text.split(r"\begin{table*}")[1:]
+    assert [part.count("multicolumn") for part in floats] == [2, 1]
+    assert [part.count("RGAT") for part in floats] == [1, 0]  # rows without a figure are left out
+    assert r"\caption{Table 1. Sessions" in floats[0]
+    assert r"\caption{Table 1 (continued).}" in floats[1]
+    assert text.count("{") == text.count("}")
+    wide = to_latex(table_of(tmp_path, title="Table 1"))  # four metrics: one data set in each
+    assert wide.count(r"\begin{table*}") == 3
+
+
+def test_a_method_that_never_asked_is_named(tmp_path: Path) -> None:
+    silent = records([1] * N, "magus").assign(queries_shown=0)
+    run = write_run(tmp_path / "a", {"items": [1] * N, "magus": silent, "bayes": [2] * N})
+    notes = table_of(run).notes
+    told = [note for note in notes if "never showed a query" in note]
+    assert [note.split(" never")[0] for note in told] == ["shop, FM, MAGUS"]
+    assert "magus=bayes" in told[0]
 
 
 def test_csv(plain: Path) -> None:

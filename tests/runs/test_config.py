@@ -124,8 +124,10 @@ def test_a_mapping_is_extended_with_a_plus() -> None:
     assert typed(compose_config(words)).dataset.merge_fields == {"category": ["department", "leaf"]}
 
 
-def test_metrics_beyond_the_rounds_are_left_out() -> None:
-    assert typed(compose_config(["simulation.rounds=4"])).simulation.judged_at == [3]
+def test_metrics_go_as_far_as_the_rounds() -> None:
+    assert typed(compose_config(["simulation.rounds=10"])).simulation.judged_at == [3, 5, 10]
+    assert typed(compose_config(["simulation.rounds=5"])).simulation.judged_at == [3, 5]
+    assert typed(compose_config(["simulation.rounds=4"])).simulation.judged_at == [3, 4]
     assert typed(compose_config(["simulation.rounds=2"])).simulation.judged_at == [2]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from told_progress import ToldProgress
 from torch import Tensor
 
 from magus_pyg.data import RecDataset, SessionOptions, Sessions, SyntheticOptions, build_sessions, load_dataset
@@ -58,12 +59,10 @@ def test_a_fold_is_a_function_of_the_pair_alone() -> None:
 def test_no_model_sees_the_rows_of_its_sessions(data: RecDataset, folds: int) -> None:
     seen: list[Interactions] = []
     rows, sessions = training_data(data), fold_sessions(data, folds)
-    calls: list[tuple[int, int]] = []
-    scored = out_of_fold_scores(
-        builder(data, seen), rows, TRAIN, sessions, 7, lambda done, total: calls.append((done, total))
-    )
+    progress = ToldProgress()
+    scored = out_of_fold_scores(builder(data, seen), rows, TRAIN, sessions, 7, progress)
     assert len(scored) == sum(len(own) for own in sessions)
-    assert calls == [(number + 1, folds) for number in range(folds)]
+    assert progress.calls == [(number, folds) for number in range(folds + 1)]
     assert sum(len(part) for part in seen) == (folds - 1) * len(rows.train)
     whole = keys(rows.train.user, rows.train.item)
     for number, part in enumerate(seen):

@@ -13,6 +13,7 @@ from repository import HELPERS
 
 from magus_pyg.errors import ConfigError, ModelError, RunError
 from magus_pyg.models import FM, FMOptions, TrainingData
+from magus_pyg.terminal import Stage, Terminal
 from magus_pyg.testing import small_data, small_features
 from magus_pyg.testing.small_log import ITEM_WORDS, USER_PROFILES, interactions
 from magus_pyg.training import TrainOptions, fit
@@ -199,12 +200,19 @@ def test_one_row_and_one_epoch():
 
 def test_progress_is_shown(capsys, monkeypatch):
     fit(new_model(), planted_data(), replace(OPTIONS, epochs=1), progress=True)
-    assert not capsys.readouterr().out  # a bar is for a terminal alone
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    fit(new_model(), planted_data(), replace(OPTIONS, epochs=2), progress=True)
-    shown = capsys.readouterr().out
-    assert "epoch 2" in shown
-    assert "20/20" in shown  # steps, not blocks of them
+    assert not capsys.readouterr().out  # who trains in a script of his own reads what he prints himself
+    shown = []
+    monkeypatch.setattr(Stage, "__exit__", lambda stage, *error: shown.append(stage))
+    for stop_on, column, word in (("auc", "val_auc", "AUC"), ("loss", "val_loss", "loss")):
+        options = replace(OPTIONS, epochs=2, stop_on=stop_on)
+        history = fit(new_model(), planted_data(), options, progress=Terminal()).history
+        stage = shown.pop()
+        assert (stage.done, stage.total, stage.per, stage.bound) == (20, 20, 10, "at most")
+        best = history[column].max() if stop_on == "auc" else history[column].min()
+        epoch = 1 + int(history[column].eq(best).to_numpy().argmax())
+        assert stage.note == f"validation {word} {history[column].iloc[-1]:.4f}, best {best:.4f} ({epoch})"
+        Stage._running.clear()
+    assert capsys.readouterr().out == "training\ntraining\n"
 
 
 def test_options_are_checked():

@@ -14,6 +14,7 @@ from magus_pyg.data import Sessions
 from magus_pyg.models import BaseRecommender, TrainingData
 from magus_pyg.simulation.simulation_options import SimulationOptions
 from magus_pyg.simulation.users_by_name import UserOptions
+from magus_pyg.training.progress import Progress, unseen
 from magus_pyg.training.train_options import TrainOptions
 
 __all__ = ["AgentContext", "SessionSource"]
@@ -50,6 +51,7 @@ class AgentContext:
         fold_sessions: from (fold, folds, sessions a user) to sessions whose targets and disliked items are of one fold
             of the training rows (`training.folds`); None likewise.
         say: shows a line to the person who waits.
+        progress: shows how far a fitting is.
         tables: what an agent wants kept of its fitting, by its name; written into the run folder.
         shared: what one fitting has made that others can use.
     """
@@ -66,6 +68,7 @@ class AgentContext:
     rows: Callable[[], TrainingData] | None = None
     fold_sessions: Callable[[int, int, int], Sessions] | None = None
     say: Callable[[str], None] = _silent
+    progress: Progress = unseen
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
 

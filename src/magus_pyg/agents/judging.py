@@ -1,6 +1,6 @@
 """What variants choose on validation sessions: a judge of agents, and the forms of learned weights tried with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import pandas as pd
@@ -11,6 +11,7 @@ from magus_pyg.agents.magus import MagusAgent
 from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.weights import FEATURE_FORMS, WeightForm, edge_factors
 from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_metrics, simulate
+from magus_pyg.training.progress import Progress, unseen
 
 _SHRINKAGES = ((0.0, 0.3), (0.0, 1.0), (0.02, 0.0), (0.02, 1.0), (0.1, 0.0), (0.1, 0.3), (0.5, 0.5), (1.0, 1.0))
 
@@ -79,7 +80,7 @@ def choose_weight_form(
     judge: Judge,
     refusals: Sequence[float] = (0.1, 0.3, 1.0),
     scales: Sequence[float] = (0.5, 0.7, 0.85, 1.2, 1.5),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = unseen,
 ) -> tuple[WeightForm, pd.DataFrame]:
     """Try the forms of learned weights on validation sessions and choose the best.
 
@@ -93,7 +94,7 @@ def choose_weight_form(
         judge: on validation sessions.
         refusals: values of `refusal` beside 0; not tried where the options let refused nodes send anyway.
         scales: values of `minus_scale` beside 1.
-        progress: called with (forms tried, forms in all).
+        progress: shows how many forms are tried.
 
     Returns:
         The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
@@ -104,13 +105,14 @@ def choose_weight_form(
     tried: list[tuple[float, int, WeightForm]] = []
     rows: list[dict[str, object]] = []
 
+    progress(0, total, "")
+
     def judge_all(chosen: Sequence[WeightForm]) -> None:
         for form in chosen:
             values = judge(MagusAgent(graph, scorer, options, edge_factors(graph, features, form)))
             tried.append((values["objective"], -len(tried), form))
             rows.append({**asdict(form), **values})
-            if progress is not None:
-                progress(len(rows), total)
+            progress(len(rows), total, f"best objective {max(tried, key=lambda entry: entry[0])[0]:.4f}")
 
     def best(count: int) -> list[WeightForm]:
         """The best so far; of equals those tried first."""

@@ -4,8 +4,8 @@ A new agent is one entry, `METHODS["mine"] = Method("{base}+Mine", "Mine", "riva
 `agents=[...]`, and reports know it, in other processes by what the run folder keeps of its entry.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from magus_pyg.agents.bayes import BayesState
@@ -13,6 +13,7 @@ from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState, FittedState
 from magus_pyg.agents.items import ItemsAgent
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
+from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.normalised_fitting import build_normalised, fit_normalised
 from magus_pyg.agents.rivals.rival_fitting import (
     build_crm,
@@ -37,11 +38,19 @@ __all__ = [
     "check_names",
     "check_variant",
     "method_named",
+    "method_rank",
     "played_by",
     "variant_method",
 ]
 
 Role = Literal["floor", "rival", "own"]
+
+
+_SWITCHES: dict[str, Any] = {entry.name: entry.default for entry in fields(MagusOptions)}
+_LEARN = {"learn": _SWITCHES["learn"]}
+"""The base recommender of any method can learn between sessions."""
+_GUESS = {name: _SWITCHES[name] for name in ("learn", "relations", "scope", "hops", "searched", "minus_scale")}
+"""What the first guess depends on."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,9 @@ class Method:
             run of K rounds is judged at K alone.
         variant: the variant of a session that plays it (`magus=<variant>`); None where no session does.
         state: what such a session is given of what was fitted; None where it is given nothing.
+        alone: whether the paper calls it by the base recommender alone.
+        switches: the switches of `magus=...` that its rows are told apart by, with their defaults.
+        asks: what to try where it never showed a query.
         colour, marker: of its lines and bars, as matplotlib names them; "" for spare ones.
     """
 
@@ -69,6 +81,9 @@ class Method:
     plans: bool = False
     variant: str | None = None
     state: type[FittedState] | None = None
+    alone: bool = False
+    switches: Mapping[str, Any] = field(default_factory=lambda: _LEARN)
+    asks: str = "other sessions, such as more rounds (simulation.rounds) or candidates (simulation.candidates)"
     colour: str = ""
     marker: str = ""
 
@@ -92,29 +107,50 @@ def _magus(context: AgentContext, state: AgentState) -> Agent:
 #: All methods by name, in the order of the rows.
 METHODS: dict[str, Method] = {
     "recurrent": Method(
-        "{base}, recurrent", "recurrent", "rival", build_recurrent, fit_recurrent_state, colour="#007A5A", marker="v"
+        "{base}, recurrent", "recurrent", "rival", build_recurrent, fit_recurrent_state, alone=True,
+        colour="#007A5A", marker="v",
     ),
-    "static": Method("{base}, static", "static", "rival", _static, colour="#8A8A8A", marker="X"),
+    "static": Method(
+        "{base}, static", "static", "rival", _static, alone=True, switches=_GUESS, colour="#8A8A8A", marker="X"
+    ),
     "max_entropy": Method(
         "{base}+ME", "ME", "rival", build_max_entropy, fit_max_entropy_state, plans=True, colour="#B87800", marker="^"
     ),
     "crm": Method("{base}+CRM", "CRM", "rival", build_crm, fit_crm_state, plans=True, colour="#B0568A", marker="P"),
     "ear": Method("{base}+EAR", "EAR", "rival", build_ear, fit_ear_state, plans=True, colour="#7A5C12", marker="p"),
-    "magus": Method("{base}+MAGUS", "MAGUS", "own", _magus, variant="base", colour="#0072B2", marker="s"),
+    "magus": Method(
+        "{base}+MAGUS", "MAGUS", "own", _magus, variant="base", switches=_SWITCHES,
+        asks="magus=bayes, magus=plus, or a smaller magus.minus_scale, such as 0.1: as printed a query comes up only "
+        "where it holds more than half of all score mass",
+        colour="#0072B2", marker="s",
+    ),
     "normalised": Method(
         "{base}+MAGUS, normalised", "MAGUS, normalised", "own", build_normalised, fit_normalised,
-        colour="#4A5FA5", marker="h",
+        switches=_SWITCHES, asks="magus=bayes, or another magus.mixing", colour="#4A5FA5", marker="h",
     ),
     "magus+": Method(
         "{base}+MAGUS+", "MAGUS+", "own", build_plus, fit_plus,
-        variant="plus", state=EdgeFactors, colour="#2C95D6", marker="D",
+        variant="plus", state=EdgeFactors, switches={**_SWITCHES, "weights": "fitted"}, asks="magus=bayes",
+        colour="#2C95D6", marker="D",
     ),
     "bayes": Method(
         "{base}+bayes", "bayes", "own", build_bayes, fit_bayes_state, plans=True,
-        variant="bayes", state=BayesState, colour="#C84B00", marker="*",
+        variant="bayes", state=BayesState, switches=_LEARN | dict.fromkeys(entry.name for entry in fields(BayesState)),
+        colour="#C84B00", marker="*",
     ),
     "items": Method("{base}, items", "items", "floor", _items, variant="none", colour="#4D4D4D", marker="o"),
 }  # fmt: skip
+
+_BUILT_IN = tuple(METHODS)  # those of one's own are entered later
+
+
+def method_rank(name: str) -> tuple[int, str]:
+    """Sorts methods as tables list them: those of one's own come between the rivals and this package's own."""
+    if name in _BUILT_IN:
+        return _BUILT_IN.index(name), ""
+    first = next(place for place, known in enumerate(_BUILT_IN) if METHODS[known].role == "own")
+    return first - 1, name
+
 
 #: The method of each variant of MAGUS and of a session: items alone, MAGUS, MAGUS+ and the Bayesian variant.
 VARIANTS: dict[str, str] = {

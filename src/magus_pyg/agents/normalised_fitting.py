@@ -54,7 +54,11 @@ def fit_normalised(context: AgentContext) -> AgentState:
         judge = validation_judge(context, plans=False)
         mixing = DEFAULT_MIXING
         if len(judge.sessions):
-            table = pd.DataFrame([{"mixing": value, **judge(_agent(context, value))} for value in MIXINGS])
+            rows = []
+            for done, value in enumerate(MIXINGS):
+                context.progress(done, len(MIXINGS), "")
+                rows.append({"mixing": value, **judge(_agent(context, value))})
+            table = pd.DataFrame(rows)
             table = table.sort_values("objective", ascending=False, kind="stable", ignore_index=True)
             context.tables[NAME] = table
             mixing = float(table["mixing"].iloc[0])

@@ -60,7 +60,8 @@ def fit_plus(context: AgentContext) -> AgentState:
     if variant.weights == "fitted":
         judge = validation_judge(context, plans=False)
         if len(judge.sessions):
-            form, table = choose_weight_form(context.graph, context.model, features, context.magus_options, judge)
+            made_of = (context.graph, context.model, features, context.magus_options)
+            form, table = choose_weight_form(*made_of, judge, progress=context.progress)
             context.tables["magus+"] = table
         else:
             form = WeightForm()
@@ -93,7 +94,7 @@ def fit_bayes_state(context: AgentContext) -> AgentState:
         limits["depths"] = (variant.depth,)
     if variant.others is not None:
         limits["shares_of_others"] = ()
-    fitted = fit_bayes(context.graph, context.model, judge.sessions, judge, **limits)
+    fitted = fit_bayes(context.graph, context.model, judge.sessions, judge, **limits, progress=context.progress)
     state = variant.over(fitted).check()
     context.say(f"bayes: {state}")
     return state.tensors()

@@ -43,13 +43,13 @@ def main_describe(words: Sequence[str]) -> None:
     config, console = typed(compose_config(words)), make_console()
     with collecting() as findings:
         try:
-            with console.status("reading"):
+            with console.stage("reading the data"):
                 data = load_data(config)
         except DataError as error:
             findings.problems.append(str(error))
             print_problems(findings.problems, console)
             raise DataError(told_problems(config.dataset.name, findings.problems)) from error
-    with console.status("counting"):
+    with console.stage("counting"):
         description = describe(data, config, findings)
     print_description(description, console)
     if description.problems:

@@ -1,22 +1,35 @@
-"""A person answers in the terminal: lists as numbered words, a click by number, and what the answer moved."""
+"""A person answers in the terminal: lists as numbered titles, answers by number, and what they moved."""
 
 import sys
 from collections.abc import Mapping, Sequence
 
+from magus_pyg.agents.methods import variant_method
 from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
+from magus_pyg.errors import MagusError, SessionError
 from magus_pyg.escaping import cut, shown
-from magus_pyg.graph import node_label
+from magus_pyg.graph import given_title, item_id_of, n_items, words_of
 from magus_pyg.invocation import command_name
 from magus_pyg.online import MagusSession, Recommendation
-from magus_pyg.report import make_console
+from magus_pyg.report import make_console, queries_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run import Run, load_run
+from magus_pyg.simulation.answers import AnsweredList
 from magus_pyg.terminal import Terminal
 
 __all__ = ["command", "main_play", "play_session"]
 
 _LONG = 300  # signs of a node that are shown
-_MOVED = 5  # how many risen nodes are shown
+_AHEAD = 5  # items that are ahead after an answer, and reasons, that are shown
+
+_HELP = """  2        you would click number 2; an item ends the session
+  Enter    none of these
+  d2 d3    numbers 2 and 3 do not matter to you (queries alone); with a click: 1 d2
+  ?2       why number 2 is listed
+  +oat     you want items with the word oat; -oat: rather without
+  b        back: take the last answer back
+  s        start again, with nothing answered
+  h        this help
+  q        stop"""
 
 
 def play_session(run: Run, config: Config, user_id: str, console: Terminal) -> MagusSession:
@@ -35,112 +48,199 @@ def play_session(run: Run, config: Config, user_id: str, console: Terminal) -> M
         DataError: an unknown user.
     """
     searched = run.searched_queries(user_id)
-    session = MagusSession(
-        run.graph,
-        run.scores(user_id),
-        variant=config.magus.name,
-        list_length=config.simulation.list_length,
-        rounds=config.simulation.rounds,
-        searched=searched,
-        state=run.state_for(config.magus.name),
-        options=config.magus_options,
-        exclude=run.known_items(user_id),
-        min_items=max(1, config.simulation.min_items),
-    )
+
+    def begin() -> MagusSession:
+        return MagusSession(
+            run.graph,
+            run.scores(user_id),
+            variant=config.magus.name,
+            list_length=config.simulation.list_length,
+            rounds=config.simulation.rounds,
+            searched=searched,
+            state=run.state_for(config.magus.name),
+            options=config.magus_options,
+            exclude=run.known_items(user_id),
+            min_items=max(1, config.simulation.min_items),
+        )
+
+    session = begin()
     console.print(f"user {shown(user_id)}, {config.magus.name}, {config.simulation.rounds} rounds")
     if searched:
         texts = "; ".join(" ".join(str(word) for word in words) for words in searched)
         console.print(f"searched before: {shown(texts)}")
-    console.print("a number clicks, Enter means none of these, ?number says why it is listed, q stops")
-    seen: set[int] = set()
-    while not session.done:
-        listed = session.recommend()
-        seen.update(entry.node for entry in listed)
-        if not listed:
-            console.print("nothing is left to show")
-            break
-        console.print(f"\nround {session.round} of {session.rounds}", style="bold")
-        for place, entry in enumerate(listed, start=1):
-            style = None if entry.item_id is not None else "cyan"
-            console.print(f"  {place}  {_label(run, entry.node)}", style=style)
-        answer = _ask(console, session, listed)
-        if answer is None:
-            console.print("stopped")
-            return session
-        before = session.node_scores()
-        session.feedback(clicked=listed[answer - 1].node if answer else None)
-        if session.found is None and session.round < session.rounds:
-            _show_moved(run, session, before, seen, console)
-    if session.found is not None:
-        console.print(f"\nfound {_label(run, session.found)} in round {session.round}", style="bold")
-    else:
-        console.print(f"\nnothing found in {session.round} rounds")
-    return session
-
-
-def _label(run: Run, node: int) -> str:
-    return cut(shown(node_label(run.graph, node)), _LONG)
-
-
-def _ask(console: Terminal, session: MagusSession, listed: Sequence[Recommendation]) -> int | None:
-    """The number that was typed, 0 for none of these, None for the end; a question is answered on the way."""
-    count = len(listed)
+    console.print("Which would you click? Its number, or Enter for none of these; h lists what else can be typed.")
+    prompt: str | None = None
     while True:
-        console.print("click> ", end="")
-        try:
-            typed = input().strip().lower()
-        except EOFError:
-            console.print()
-            return None
-        if not sys.stdin.isatty():
-            console.print(typed)  # a transcript of piped answers shows them
-        if typed in ("q", "quit"):
-            return None
-        if not typed:
-            return 0
-        if typed.isdecimal() and 1 <= int(typed) <= count:
-            return int(typed)
-        if typed[:1] == "?" and typed[1:].isdecimal() and 1 <= int(typed[1:]) <= count:
-            _show_reasons(session, listed[int(typed[1:]) - 1], console)
-            continue
-        console.print(f"{typed!r} is none of 1 to {count}, ?1 to ?{count}, Enter or q")
+        prompt = prompt or _show_list(console, session)
+        before, typed = session.history, _ask(console, prompt)
+        if typed is None or typed == "q":
+            if not session.done:
+                console.print("stopped")
+            return session
+        if typed == "s":
+            session, prompt = begin(), None
+            console.print("started again")
+        elif typed == "h":
+            console.print(_HELP)
+            prompt = None
+        elif typed == "b":
+            _go_back(console, session)
+        elif session.done:
+            if not typed:
+                return session
+            console.print("the session is over: b takes the last answer back, s starts again, Enter ends")
+        elif typed[:1] in ("+", "-"):
+            _tell(console, session, typed)
+        elif typed[:1] == "?":
+            _show_reasons(console, session, typed[1:])
+        else:
+            _answer(console, session, typed)
+        if session.history is not before:
+            prompt = None
 
 
-def _show_reasons(session: MagusSession, entry: Recommendation, console: Terminal) -> None:
-    """What the answers so far did to a listed node."""
-    reasons = session.explain(entry.node)
-    for reason in reasons:
-        console.print(f"  {shown(str(reason))}", style="dim")
-    if not reasons:
-        console.print("  by the base scores alone: there is no answer yet", style="dim")
+def _show_list(console: Terminal, session: MagusSession) -> str:
+    """Show the open list, or how the session ended; what is then asked."""
+    if session.found is not None:
+        console.print(f"\nfound {_label(session, session.found)} in round {session.round}", style="bold")
+    elif session.done:
+        console.print(f"\nnothing found in {session.round} rounds")
+    if session.done:
+        for line in queries_text({variant_method(session.variant): _share_of_queries(session)}):
+            console.print(line)
+        return "again (s), back (b) or end (Enter)> "
+    listed = session.recommend()
+    console.print(f"\nround {session.round} of {session.rounds}", style="bold")
+    for place, entry in enumerate(listed, start=1):
+        style = None if entry.item_id is not None else "cyan"
+        console.print(f"  {place}  {_label(session, entry.node)}", style=style)
+    if not listed:
+        console.print("  nothing is left to show")
+    return "your answer> "
 
 
-def _show_moved(
-    run: Run, session: MagusSession, before: Mapping[int, float], seen: set[int], console: Terminal
-) -> None:
-    """The nodes that have climbed most among those that were not shown yet."""
-    old, new = _ranks(before, seen), _ranks(session.node_scores(), seen)
-    climbed = sorted(((old[node] - new[node], -new[node], node) for node in new), reverse=True)
-    risen = [(node, old[node], new[node]) for gain, _, node in climbed[:_MOVED] if gain > 0]
-    if not risen:
-        console.print("  nothing rose", style="dim")
+def _label(session: MagusSession, node: int) -> str:
+    """A query as what is looked for; an item by its title and words, by its id where it has no title."""
+    graph, words = session.graph, " ".join(str(word) for word in words_of(session.graph, node))
+    if node >= n_items(graph):
+        return cut(shown(f"anything with {words}"), _LONG)
+    name = given_title(graph, node) or f"item {item_id_of(graph, node)}"
+    return cut(shown(f"{name} ({words})" if words else name), _LONG)
+
+
+def _ask(console: Terminal, prompt: str) -> str | None:
+    """What was typed, in small letters; None for the end of the input."""
+    console.print(prompt, end="")
+    try:
+        typed = input().strip().lower()
+    except EOFError:
+        console.print()
+        return None
+    if not sys.stdin.isatty():
+        console.print(typed)  # a transcript of piped answers shows them
+    return {"quit": "q", "back": "b", "help": "h", "?": "h"}.get(typed, typed)
+
+
+def _answer(console: Terminal, session: MagusSession, typed: str) -> None:
+    """Take in a click, none, and what does not matter."""
+    listed = session.recommend()
+    clicks: list[Recommendation] = []
+    careless: list[Recommendation] = []
+    for word in typed.split():
+        number = word.removeprefix("d")
+        if not number.isdecimal() or not 1 <= int(number) <= len(listed):
+            console.print(f"{word!r} is none of 1 to {len(listed)}; Enter means none of these, h is for help")
+            return
+        (careless if word[0] == "d" else clicks).append(listed[int(number) - 1])
+    if len(clicks) > 1:
+        console.print("one click at a time: the first that you would click")
         return
-    for node, was, now in risen:
-        console.print(f"  rose from {was:,} to {now:,}: {_label(run, node)}", style="dim")
+    before = session.node_scores()
+    try:
+        session.feedback(clicks[0] if clicks else None, careless)
+    except SessionError as error:
+        console.print(str(error))
+        return
+    if not session.done:
+        _show_ahead(console, session, before)
 
 
-def _ranks(scores: Mapping[int, float], seen: set[int]) -> dict[int, int]:
-    """From node to rank (from 1) among those not seen; equal scores in the order of the nodes."""
-    ordered = sorted(scores.keys() - seen, key=lambda node: (-scores[node], node))
-    return {node: rank for rank, node in enumerate(ordered, start=1)}
+def _tell(console: Terminal, session: MagusSession, typed: str) -> None:
+    """Take in a word that is wanted, or not."""
+    before = session.node_scores()
+    try:
+        session.tell(typed[1:].strip(), liked=typed[0] == "+")
+    except MagusError as error:
+        console.print(str(error))
+        return
+    _show_ahead(console, session, before)
 
 
-_PLAY_HELP = """Answer the lists of a trained run yourself.
+def _go_back(console: Terminal, session: MagusSession) -> None:
+    try:
+        session.undo()
+    except SessionError as error:
+        console.print(str(error))
+
+
+def _show_reasons(console: Terminal, session: MagusSession, number: str) -> None:
+    """What moved a listed node, what moved it most first."""
+    listed = session.recommend()
+    if not number.isdecimal() or not 1 <= int(number) <= len(listed):
+        console.print(f"?{number} is none of ?1 to ?{len(listed)}")
+        return
+    entry = listed[int(number) - 1]
+    moving = [reason for reason in session.explain(entry) if f"{reason.change:+.3f}"[1:] != "0.000"]
+    moving.sort(key=lambda reason: -abs(reason.change))
+    console.print(f"  {_label(session, entry.node)}: its score is {entry.score:.3f}", style="dim")
+    for reason in moving[:_AHEAD]:
+        console.print(f"  {shown(str(reason))}", style="dim")
+    if len(moving) > _AHEAD:
+        rest = sum(reason.change for reason in moving[_AHEAD:])
+        console.print(f"  {rest:+.3f}  all {len(moving) - _AHEAD} other answers together", style="dim")
+    if not moving:
+        console.print("  by the base scores alone: no answer has moved it yet", style="dim")
+
+
+def _show_ahead(console: Terminal, session: MagusSession, before: Mapping[int, float]) -> None:
+    """The items that are ahead now among those not shown yet, and the place of each before the answer."""
+    old, new = _places(session, before), _places(session, session.node_scores())
+    ahead = sorted(new, key=lambda node: new[node])[:_AHEAD]
+    if all(old[node] == new[node] for node in ahead):
+        console.print("  the same items are ahead as before", style="dim")
+        return
+    console.print(f"  ahead now of the {len(new):,} items not shown yet (and their places before):", style="dim")
+    for node in ahead:
+        console.print(f"  {new[node]:>3} ({old[node]:,})  {_label(session, node)}", style="dim")
+
+
+def _places(session: MagusSession, scores: Mapping[int, float]) -> dict[int, int]:
+    """From item to its place (from 1) among those not shown; equal scores in the order of the nodes."""
+    left = {node for node in scores if node < n_items(session.graph)} - _seen(session)
+    ordered = sorted(left, key=lambda node: (-scores[node], node))
+    return {node: place for place, node in enumerate(ordered, start=1)}
+
+
+def _seen(session: MagusSession) -> set[int]:
+    return {node for event in session.history if isinstance(event, AnsweredList) for node in event.shown}
+
+
+def _share_of_queries(session: MagusSession) -> float:
+    """Of the rounds that were answered, those whose list held a query."""
+    lists = [event.shown for event in session.history if isinstance(event, AnsweredList)]
+    return sum(any(node >= n_items(session.graph) for node in shown) for shown in lists) / max(1, len(lists))
+
+
+_PLAY_HELP = (
+    """Answer the lists of a trained run yourself.
 
   play.py run=RUN user=USER_ID [simulation.rounds=5] [simulation.list_length=3] [magus.negative=signed ...]
 
-Type the number of what you would click, Enter if there is nothing, q to stop.
+What can be typed at a list:
+
 """
+    + _HELP
+)
 
 
 def main_play(words: Sequence[str]) -> None:

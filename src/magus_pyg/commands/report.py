@@ -16,12 +16,14 @@ __all__ = ["command", "main_report"]
 
 _REPORT_HELP = """Write a table or a figure from run folders.
 
-  report.py runs=RUNS table=1|3 [out=reports] [key=value ...]
+  report.py runs=RUNS [table=1|3] [out=reports] [key=value ...]
   report.py runs=RUNS figure=3|4|6|7|candidates|noise [out=reports] [key=value ...]
 
-RUNS are paths or patterns parted by commas, or a folder of run folders. Choose among their plays by methods=[...],
-models=[...], datasets=[...], user, rounds, list_length, candidates, min_targets, part; conf/report.yaml explains all
-keys. Tables are text, CSV, Markdown and LaTeX; figures PNG and SVG, and their points CSV.
+RUNS are paths or patterns parted by commas, or a folder of run folders; what does not fit into the table or figure is
+left out and listed with the reason. Without table and figure all tables are written that there are runs for. Choose
+among their plays by methods=[...], models=[...], datasets=[...], user, rounds, list_length, candidates, min_targets,
+part; conf/report.yaml explains all keys. Tables are text, CSV, Markdown and LaTeX; figures PNG and SVG, and their
+points CSV.
 """
 
 

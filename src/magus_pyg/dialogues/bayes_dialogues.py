@@ -122,7 +122,9 @@ class _BayesDialogues:
             evidence = torch.where(reply.yes[row].unsqueeze(1), evidence, 0.0)
         updated = self.logit[row] + evidence
         if not self.agent.warned and _rule_out(self.logit[row], updated):
-            logger.info("answers of a dialogue contradict each other: its belief goes by the error rate")
+            logger.info(
+                "%s: answers of a dialogue contradict each other: its belief goes by the error rate", self.agent.name
+            )
             self.agent.warned = True
         self.logit[row] = updated
         self.logit = torch.where(self.left, self.logit, -torch.inf)

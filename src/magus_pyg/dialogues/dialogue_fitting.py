@@ -18,6 +18,7 @@ from magus_pyg.dialogues.dialogue_protocol import DialogueAgent
 from magus_pyg.dialogues.dialogue_set import Dialogues
 from magus_pyg.dialogues.magus_dialogues import DialogueMagusAgent
 from magus_pyg.simulation import Scorer
+from magus_pyg.training.progress import Progress, unseen
 
 __all__ = ["choose_minus_scale", "dialogue_log_likelihood", "fit_dialogue_bayes", "fit_prior"]
 
@@ -116,6 +117,7 @@ def fit_dialogue_bayes(
     turns: int = 15,
     list_length: int = 10,
     seed: int = 0,
+    progress: Progress = unseen,
 ) -> DialogueBayesState:
     """Fit the whole state: the prior by likelihood, then error rate, and bits with speed, by play.
 
@@ -127,6 +129,7 @@ def fit_dialogue_bayes(
         bits, speeds: values tried, all pairs.
         error_rates: values tried; only 0 for a user without noise, else several, if None.
         turns, list_length, seed: as for `play_dialogues`.
+        progress: shows how many agents are tried, of each choice.
     """
     state = fit_prior(dialogues, scorer)
     if not len(dialogues):
@@ -136,7 +139,7 @@ def fit_dialogue_bayes(
 
     def best(trials: list[DialogueBayesState]) -> DialogueBayesState:
         agents = [DialogueBayesAgent(trial, refusals) for trial in trials]
-        return trials[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed)]
+        return trials[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed, progress)]
 
     state = best([replace(state, error_rate=value) for value in error_rates])
     return best([replace(state, bits=b, speed=s) for b, s in product(bits, speeds)])
@@ -151,10 +154,15 @@ def choose_minus_scale(
     turns: int = 15,
     list_length: int = 10,
     seed: int = 0,
+    progress: Progress = unseen,
 ) -> float:
     """The factor of the R- weights of MAGUS's first guess that plays best on validation dialogues."""
     agents = [DialogueMagusAgent(refusals, scale) for scale in scales]
-    return scales[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed)] if len(dialogues) else 1.0
+    return (
+        scales[_best_agent(agents, dialogues, scorer, turns, list_length, noise, seed, progress)]
+        if len(dialogues)
+        else 1.0
+    )
 
 
 def _best_agent(
@@ -165,6 +173,7 @@ def _best_agent(
     list_length: int,
     noise: float,
     seed: int,
+    progress: Progress,
 ) -> int:
     """The place of the agent with the highest SR at the last turn minus AT / turns; of equals the first.
 
@@ -173,7 +182,8 @@ def _best_agent(
     if len(agents) == 1:
         return 0
     values = []
-    for agent in agents:
+    for done, agent in enumerate(agents):
+        progress(done, len(agents), "")
         log = play_dialogues(agent, dialogues, scorer, turns, list_length, noise, seed)
         means = dialogue_metrics(log, (turns,)).mean()
         values.append(float(means[f"SR@{turns}"] - means["AT"] / turns))

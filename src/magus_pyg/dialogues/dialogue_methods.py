@@ -17,6 +17,7 @@ from magus_pyg.dialogues.magus_dialogues import DialogueMagusAgent
 from magus_pyg.dialogues.simple_dialogues import DialogueItemsAgent, DialogueMaxEntropyAgent
 from magus_pyg.errors import ConfigError, RunError, did_you_mean
 from magus_pyg.options import at_least
+from magus_pyg.training.progress import Progress
 
 __all__ = ["DIALOGUE_METHODS", "DialogueMagusState", "DialogueMethod", "dialogue_method"]
 
@@ -42,13 +43,13 @@ class DialogueMethod:
 
     Attributes:
         build: makes the agent from whether refusals count and what was fitted (None where nothing is).
-        fit: learns that from (validation dialogues, scores [U, I], share of wrong answers, options, seed).
+        fit: learns that from (validation dialogues, scores [U, I], share of wrong answers, options, seed, progress).
         state: what is fitted.
         saved_as: how a run folder calls what was fitted.
     """
 
     build: Callable[[bool, FittedValues | None], DialogueAgent]
-    fit: Callable[[Dialogues, Tensor, float, EarSimulation, int], FittedValues] | None = None
+    fit: Callable[[Dialogues, Tensor, float, EarSimulation, int, Progress], FittedValues] | None = None
     state: type[FittedValues] | None = None
     saved_as: str = ""
 
@@ -61,19 +62,24 @@ class DialogueMethod:
         return self.state.of_tensors(states[self.saved_as])
 
 
-def _fit_magus(dialogues: Dialogues, scores: Tensor, noise: float, options: EarSimulation, seed: int) -> FittedValues:
+def _fit_magus(
+    dialogues: Dialogues, scores: Tensor, noise: float, options: EarSimulation, seed: int, progress: Progress
+) -> FittedValues:
     return DialogueMagusState(
         choose_minus_scale(
             dialogues, scores, noise, options.refusals,
-            turns=options.rounds, list_length=options.list_length, seed=seed,
+            turns=options.rounds, list_length=options.list_length, seed=seed, progress=progress,
         )
     )  # fmt: skip
 
 
-def _fit_bayes(dialogues: Dialogues, scores: Tensor, noise: float, options: EarSimulation, seed: int) -> FittedValues:
+def _fit_bayes(
+    dialogues: Dialogues, scores: Tensor, noise: float, options: EarSimulation, seed: int, progress: Progress
+) -> FittedValues:
     return fit_dialogue_bayes(
-        dialogues, scores, noise, options.refusals, turns=options.rounds, list_length=options.list_length, seed=seed
-    )
+        dialogues, scores, noise, options.refusals,
+        turns=options.rounds, list_length=options.list_length, seed=seed, progress=progress,
+    )  # fmt: skip
 
 
 def _magus(refusals: bool, state: FittedValues | None) -> DialogueAgent:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.fitted_states import AgentState
@@ -153,8 +152,8 @@ def fit_agents(
     for name in agent_names(config):
         fit = METHODS[name].fit
         if fit is not None and name not in skip:
-            with setting.watch(f"fit {name}"), console.status(f"fitting {name} on validation sessions"):
-                states[name] = fit(context)
+            with setting.watch(f"fit {name}"), console.stage(f"fitting {name}") as stage:
+                states[name] = fit(replace(context, progress=stage.reach))
     return states, context.tables
 
 
@@ -259,9 +258,8 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched
     )
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with console.bar(*columns) as progress:
-        task = progress.add_task("session graphs", total=len(names))
+    with console.stage("playing", len(names)) as playing:
+        playing.note = _GRAPHS
         for stage, given, seconds in parts:
             if isinstance(given, str):
                 console.print(given)
@@ -272,6 +270,6 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched
                 with watch("summary"):
                     rows.append(summarize(given, options.judged_at, resamples=options.resamples, seed=config.seed))
                 logs.append(given)
-                progress.advance(task)
-            progress.update(task, description=f"playing {names[len(logs)]}" if len(logs) < len(names) else "played")
+                playing.step()
+            playing.note = names[len(logs)] if len(logs) < len(names) else ""
     return setting.played(logs, rows, speeds, len(sessions))

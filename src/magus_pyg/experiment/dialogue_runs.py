@@ -103,8 +103,8 @@ def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dic
     chosen_on, scores = _dialogues(setting, "validation", options.fit_dialogues, fit=True), _scores(setting)
     for name, method in learning.items():
         assert method.fit is not None
-        with setting.watch(f"fit {name}"), setting.console.status(f"fitting {name} on validation dialogues"):
-            state = method.fit(chosen_on, scores, _noise(config), options, config.seed)
+        with setting.watch(f"fit {name}"), setting.console.stage(f"fitting {name}") as stage:
+            state = method.fit(chosen_on, scores, _noise(config), options, config.seed, stage.reach)
         states[method.saved_as] = state.tensors()
         setting.console.print(f"{name}: {state}")
     return states
@@ -129,17 +129,16 @@ def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState])
     dialogues = played_dialogues(setting)
     console.print(f"{len(dialogues):,} {options.part} dialogues of at most {options.rounds} turns")
     scores = _scores(setting)
-    at = [t for t in options.at if t <= options.rounds] or [options.rounds]
     logs, rows, speeds = [], [], {}
     for name in _names(config):
         method = DIALOGUE_METHODS[name]
         agent = method.build(options.refusals, method.read(name, states))
-        with watch(name), console.status(f"playing {name}"):
+        with watch(name), console.stage(f"playing {name}"):
             log = play_dialogues(agent, dialogues, scores, options.rounds, options.list_length, noise, seed=config.seed)
         speeds[name] = len(dialogues) / max(watch.seconds[name], 1e-9)
         log["agent"] = name
         with watch("summary"):
-            rows.append(summarize_dialogues(log, at, resamples=options.resamples, seed=config.seed))
+            rows.append(summarize_dialogues(log, options.judged_at, resamples=options.resamples, seed=config.seed))
         logs.append(log)
     rows = [row.rename(columns={"dialogues": "sessions"}) for row in rows]
     return setting.played(logs, rows, speeds, len(dialogues))

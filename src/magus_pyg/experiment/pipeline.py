@@ -32,7 +32,7 @@ from magus_pyg.graph import save_graph
 from magus_pyg.invocation import command_name, shell_words
 from magus_pyg.models import save_model
 from magus_pyg.options import at_least, at_most, check_options
-from magus_pyg.report import environment_text, results_table, stages_text
+from magus_pyg.report import environment_text, queries_text, results_table, stages_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import check_data, load_data
 from magus_pyg.runs.folder import RunFolder
@@ -41,7 +41,7 @@ from magus_pyg.runs.run import Run, check_fingerprint
 from magus_pyg.runs.schemas import check_group_names
 from magus_pyg.simulation.distributed import after_first, from_first
 from magus_pyg.simulation.processes import Launch, check_main_guard, die_with_parent, joined_launch
-from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.simulation.users_by_name import build_user, user_text
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import TrainResult, fit
 from magus_pyg.training.base_quality import BaseQuality, judge
@@ -117,19 +117,19 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
         try:
             with watch("training"), epoch_log(config.train.logger, folder.logs, settings) as log:
                 going_on = resume is not None
-                trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, going_on, log=log)
+                trained = fit(model, inputs.rows, config.train, config.seed, folder.checkpoints, going_on, console, log)
         except Exception:
             if resume is None and not has_checkpoint(folder.checkpoints):  # there is nothing to go on with
                 shutil.rmtree(folder.path, ignore_errors=True)
             raise
         model.to("cpu")
         _print_training(trained, console)
-        with watch("judging"), console.status("judging"):
+        with watch("judging"), console.stage("judging the base recommender"):
             quality = [judge(model, data, part, config.train, config.seed) for part in PARTS[1:]]
         _print_quality(quality[-1], console)
         states, tried = _fit(setting)
         played = _play(setting, states)
-        with watch("writing"), console.status("writing"):
+        with watch("writing"), console.stage("writing the run folder"):
             save_model(model, folder.model, data.fingerprint)
             save_graph(graph, folder.graph)
             save_population(population, folder.population)
@@ -190,7 +190,7 @@ def _simulate_run(run: Run, config: Config, console: Terminal, launch: Launch | 
             check_fingerprint(data, run.fingerprint, run.path)
             return data
 
-        with watch("data"), console.status("data"):
+        with watch("data"), console.stage("reading the data"):
             data = load() if launch is None else after_first(load)
         states = {} if config.refit else dict(run.agent_states)
         setting = PlaySetting(config, data, run.graph, run.model, watch, console)
@@ -322,11 +322,18 @@ def _print_end(
     simulation: Path | None = None,
 ) -> None:
     user_id = user_ids[int(played.records["user"].iloc[0])]
-    title = f"{config.dataset.name}, {config.model.name}, seed {config.seed}, {config.user.name} user"
+    settings = {key: value for key, value in asdict(config.user).items() if key != "name"}
+    user = user_text(config.user.name, settings)
+    title = f"{config.dataset.name}, {config.model.name}, seed {config.seed}, {user}"
     console.print(results_table(played.results, played.speeds, title, console))
     console.print("with 95 % intervals (bootstrap over users)", style="dim")
+    if "query_rounds" in played.results.columns:
+        shares = dict(zip(played.results["method"], played.results["query_rounds"], strict=True))
+        for line in queries_text(shares):
+            console.print(line)
     console.print(stages_text(watch.seconds, memory))
     console.say(f"run folder: {run}" if simulation is None else f"simulation: {simulation}")
-    console.say(f"next: {command_name('play')} {shell_words(f'run={run}', f'user={user_id}')}")
-    change = "simulation=default" if isinstance(config.simulation, EarSimulation) else "simulation.rounds=10"
-    console.say(f"  or: {command_name('simulate')} {shell_words(f'run={run}', change)}")
+    console.command("next: ", command_name("play"), *map(shell_words, (f"run={run}", f"user={user_id}")))
+    more = f"simulation.rounds={2 * config.simulation.rounds}"
+    change = "simulation=default" if isinstance(config.simulation, EarSimulation) else more
+    console.command("  or: ", command_name("simulate"), *map(shell_words, (f"run={run}", change)))

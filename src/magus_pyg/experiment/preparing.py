@@ -52,7 +52,7 @@ def prepare_training(config: Config, console: Terminal, watch: Stopwatch | None 
         MagusError: anything that is wrong with the data.
     """
     watch = Stopwatch() if watch is None else watch
-    with watch("data"), console.status("data"):
+    with watch("data"), console.stage("reading the data"):
         data = load_data(config)
     console.print(
         f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {data.user.size:,} rows "
@@ -61,7 +61,7 @@ def prepare_training(config: Config, console: Terminal, watch: Stopwatch | None 
     warning = unlearnable_test(data)
     if warning:
         console.say(warning)
-    with watch("graph"), console.status("graph"):
+    with watch("graph"), console.stage("building the graph"):
         graph = build_graph(data)
     console.print(
         f"graph: {n_items(graph):,} items, {n_nodes(graph) - n_items(graph):,} queries of "

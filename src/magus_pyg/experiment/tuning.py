@@ -195,6 +195,7 @@ def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned
         apply_values(config, parse([f"{key}={_word(value)}" for key, value in values.items()]))
         chosen = typed(config)
         start = time.perf_counter()
+        searching.step(note=f"best AUC {max(row['auc'] for row in rows):.4f}" if rows else "")
         try:
             result = fit(prepare_model(inputs, chosen), inputs.rows, chosen.train, chosen.seed, progress=False)
         except ModelError as error:  # such as a loss that is no number: a setting that does not work
@@ -208,12 +209,13 @@ def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned
         console.say(f"AUC {row['auc']:.4f} in {seconds:.0f} s: {told or 'as configured'}")
         return float(row["auc"])
 
-    default = run({})
-    study.optimize(
-        lambda trial: run({key: entry.suggest(trial, key) for key, entry in space.items()}),
-        n_trials=options.trials - 1,
-        timeout=None if options.minutes is None else options.minutes * 60,
-    )
+    with console.stage("searching", options.trials, "trial", bound="at most") as searching:
+        default = run({})
+        study.optimize(
+            lambda trial: run({key: entry.suggest(trial, key) for key, entry in space.items()}),
+            n_trials=options.trials - 1,
+            timeout=None if options.minutes is None else options.minutes * 60,
+        )
     return _best(study, space, default, pd.DataFrame(rows))
 
 

@@ -1,6 +1,6 @@
 """Tables, tests of significance and figures, from records and results."""
 
-from magus_pyg.report.console import environment_text, make_console, results_table, stages_text
+from magus_pyg.report.console import environment_text, make_console, queries_text, results_table, stages_text
 from magus_pyg.report.plays import MethodPlay, read_plays
 from magus_pyg.report.pools import Pool, compare_pools, pool_plays, select_plays
 from magus_pyg.report.report_tables import ReportTable, build_table
@@ -33,6 +33,7 @@ __all__ = [
     "mcnemar",
     "paired_bootstrap",
     "pool_plays",
+    "queries_text",
     "read_plays",
     "results_table",
     "select_plays",

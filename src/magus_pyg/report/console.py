@@ -4,13 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from rich.console import Group
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from magus_pyg.report.method_labels import method_of
 from magus_pyg.terminal import Terminal
 
-__all__ = ["environment_text", "make_console", "results_table", "stages_text"]
+__all__ = ["environment_text", "make_console", "queries_text", "results_table", "stages_text"]
+
+
+_SELDOM = 0.01
+"""Share of rounds with a query below which a method is told to have hardly asked."""
 
 
 def make_console() -> Terminal:
@@ -30,18 +36,17 @@ def results_table(
     speeds: Mapping[str, float] | None = None,
     title: str | None = None,
     terminal: Terminal | None = None,
-) -> Table:
-    """The table of a run, without its last columns where the terminal is too narrow for them.
+) -> Group:
+    """The table of a run, in parts below each other where the terminal is too narrow for all columns.
 
     Args:
         results: a row an agent: method, sessions, and metrics with their bounds `<metric>_low` and `<metric>_high`.
         speeds: agent -> sessions a second, where known.
         title: above the table.
-        terminal: where it is to be printed; None for all columns.
+        terminal: where it is to be printed; None for one part.
 
     Returns:
-        A rich table: each metric with its 95 % interval below. Figures are never cut: columns that find no room are
-        named below it.
+        Rich tables: each metric with its 95 % interval below. Figures are never cut, and every part names the methods.
     """
     metrics = [name for name in results.columns if f"{name}_low" in results.columns]
     columns: list[tuple[str, list[str | Text]]] = [("sessions", [f"{count:,}" for count in results["sessions"]])]
@@ -53,12 +58,30 @@ def results_table(
     if speeds:
         known = [speeds.get(str(name)) for name in results["method"]]
         columns.append(("sessions\na second", ["" if speed is None else f"{speed:,.0f}" for speed in known]))
-    for kept in range(len(columns), 0, -1):
-        left_out = [name.replace("\n", " ") for name, _ in columns[kept:]]
-        table = _table_of(results["method"], columns[:kept], title, left_out)
-        if terminal is None or _wanted_width(table, terminal) <= terminal.width:
-            break
-    return table
+    parts: list[Table] = []
+    while columns:
+        for kept in range(len(columns), 0, -1):
+            table = _table_of(results["method"], columns[:kept], None if parts else title)
+            if terminal is None or _wanted_width(table, terminal) <= terminal.width:
+                break
+        parts.append(table)
+        columns = columns[kept:]
+    return Group(*parts)
+
+
+def queries_text(shares: Mapping[str, float]) -> list[str]:
+    """A line for each method that asks by queries and never or hardly ever showed one, with what to try.
+
+    Args:
+        shares: method -> share of rounds with a query.
+    """
+    lines = []
+    for name, share in shares.items():
+        method = method_of(name)
+        if method.role == "own" and share < _SELDOM:
+            often = f"showed a query in {share:.1%} of its rounds alone" if share else "never showed a query"
+            lines.append(f"{name} {often}: what it lists is nearly that of items; try {method.asks}")
+    return lines
 
 
 def _wanted_width(table: Table, terminal: Terminal) -> int:
@@ -66,11 +89,8 @@ def _wanted_width(table: Table, terminal: Terminal) -> int:
     return Measurement.get(terminal, terminal.options.update(max_width=100_000), table).maximum
 
 
-def _table_of(
-    methods: pd.Series, columns: Sequence[tuple[str, Sequence[str | Text]]], title: str | None, left_out: Sequence[str]
-) -> Table:
-    caption = f"too narrow for {', '.join(left_out)}: see the run folder" if left_out else None
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+def _table_of(methods: pd.Series, columns: Sequence[tuple[str, Sequence[str | Text]]], title: str | None) -> Table:
+    table = Table(title=title, title_justify="left")
     table.add_column("method", overflow="fold", max_width=40)
     for name, cells in columns:
         table.add_column(name, justify="center" if isinstance(cells[0], Text) else "right", no_wrap=True)

@@ -1,10 +1,8 @@
 """How tables and figures call the methods and the base recommenders, in which order, and what each is there for."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from typing import Any
 
-from magus_pyg.agents import BayesState, MagusOptions
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS, Method
@@ -16,7 +14,6 @@ __all__ = [
     "base_label",
     "base_rank",
     "method_of",
-    "method_rank",
     "row_label",
     "variation_of",
 ]
@@ -36,12 +33,6 @@ BASES: dict[str, str] = {
     "rgat": "RGAT",
     "gipa": "GIPA",
 }
-
-_GUESS = ("learn", "relations", "scope", "hops", "searched", "minus_scale")
-"""The switches that the first guess depends on."""
-
-_PLAIN = ("recurrent", "static")
-"""The rows that the paper calls X alone."""
 
 
 def method_of(name: str, kept: Mapping[str, Any] | None = None) -> Method:
@@ -72,13 +63,6 @@ def base_rank(model: str) -> tuple[int, str]:
     return (names.index(model) if model in names else len(names), model)
 
 
-def method_rank(name: str) -> tuple[int, str]:
-    """Sorts methods: own agents come before the Bayesian variant and the floor."""
-    names = list(METHODS)
-    names = names[: names.index("items") + 1]  # the user's own are entered after them
-    return (names.index(name) if name in names else names.index("magus") - 1, "" if name in names else name)
-
-
 def row_label(model: str, method: str, variation: str, methods: Collection[str], entry: Method | None = None) -> str:
     """How a row is called.
 
@@ -86,12 +70,12 @@ def row_label(model: str, method: str, variation: str, methods: Collection[str],
         model: the base recommender.
         method: the agent.
         variation: what is unlike its defaults, "" where nothing is.
-        methods: all methods of the same base; X stands alone where there is one of `recurrent` and `static`.
+        methods: all methods of the same base; X stands alone for the only one of those that the paper calls so.
         entry: of the method, where it is not in the table.
     """
-    label = (entry or method_of(method)).label
-    if method in _PLAIN and len(set(_PLAIN) & set(methods)) == 1:
-        label = "{base}"
+    entry = entry or method_of(method)
+    only = entry.alone and sum(method_of(name).alone for name in set(methods)) == 1
+    label = "{base}" if only else entry.label
     return label.format(base=base_label(model)) + (f" ({variation})" if variation else "")
 
 
@@ -102,13 +86,5 @@ def variation_of(method: str, settings: Mapping[str, Any]) -> str:
         method: the agent.
         settings: the configuration of the play, flat: "magus.negative" and so on.
     """
-    options = {entry.name: entry.default for entry in fields(MagusOptions)}
-    # The base recommender of any method can learn between sessions; the other switches are those of MAGUS.
-    own = options if method in ("magus", "normalised", "magus+") else _GUESS if method == "static" else ("learn",)
-    defaults: dict[str, Any] = {name: options[name] for name in own if name in options}
-    if method == "magus+":
-        defaults["weights"] = "fitted"
-    if method == "bayes" and settings.get("magus.name") == "bayes":
-        defaults |= dict.fromkeys(entry.name for entry in fields(BayesState))
-    found = {name: settings.get(f"magus.{name}", default) for name, default in defaults.items()}
-    return ", ".join(f"{name}={value}" for name, value in found.items() if value != defaults[name])
+    found = {name: settings.get(f"magus.{name}", default) for name, default in method_of(method).switches.items()}
+    return ", ".join(f"{name}={value}" for name, value in found.items() if value != method_of(method).switches[name])

@@ -17,6 +17,7 @@ from magus_pyg.agents.methods import Method
 from magus_pyg.errors import RunError
 from magus_pyg.files import home_expanded
 from magus_pyg.invocation import command_name
+from magus_pyg.report.left_out import LeftOut
 from magus_pyg.report.method_labels import method_of, variation_of
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.play_folder import PlayFolder
@@ -82,13 +83,15 @@ class MethodPlay:
         return variation_of(self.method, self.settings)
 
 
-def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
+def read_plays(runs: str | Path | Sequence[str | Path], left_out: LeftOut | None = None) -> list[MethodPlay]:
     """Read all plays of run folders.
 
     Args:
         runs: run folders: paths or patterns such as "runs/*-ml-100k-*", in one text parted by commas, or several. What
             a pattern finds beside run folders is passed over. A simulation inside a run ("RUN/simulations/2") stands
             for its own plays alone.
+        left_out: notes the folders that a pattern or a folder of runs brings, and that cannot be read, and dialogues.
+            Without it such a folder is an error, as one that is named always is.
 
     Returns:
         The plays, folder by folder, each once: those of the run itself, then those of its simulations by number.
@@ -99,40 +102,62 @@ def read_plays(runs: str | Path | Sequence[str | Path]) -> list[MethodPlay]:
     """
     plays: list[MethodPlay] = []
     seen: set[Path] = set()
-    for path in _folders(runs):
+    broken: list[RunError] = []
+
+    def leave_out(folder: Path, named: bool, error: RunError) -> None:
+        if left_out is None or named:
+            raise error
+        broken.append(error)
+        left_out.note(folder, str(error))
+
+    for path, named in _folders(runs).items():
         run = RunFolder(path.parents[1] if _is_simulation(path) else path)
-        info = _checked(run)
-        training = float(info["seconds"].get("training", 0.0))
+        try:
+            info = _checked(run)
+        except RunError as error:
+            leave_out(path, named, error)
+            continue
         for folder in [PlayFolder(path)] if _is_simulation(path) else [run, *run.simulations]:
             if folder.path in seen:
                 continue
             seen.add(folder.path)
-            values = info if folder is run else _checked(folder)
-            # A simulation fits what the run has not fitted, or all again.
-            seconds = {**info["seconds"], **values["seconds"]}
-            settings = _settings(folder)
-            if "simulation.refusals" in settings:
-                continue  # dialogues of EAR's protocol have measures of their own
-            for method, log in _read_logs(folder):
-                plays.append(
-                    MethodPlay(
-                        run=run.path,
-                        folder=folder.path,
-                        method=method,
-                        settings=settings,
-                        data=info["data"],
-                        environment=values.get("environment", {}),
-                        log=log,
-                        entry=_entry(method, values, log),
-                        training_seconds=training,
-                        fit_seconds=float(seconds.get(f"fit {method}", 0.0)),
-                        play_seconds=float(values["seconds"].get(method, 0.0)),
-                        speed=float(values.get("sessions_per_second", {}).get(method, 0.0)),
-                    )
-                )
+            try:
+                plays += _plays_of(folder, run, info, left_out)
+            except RunError as error:
+                leave_out(folder.path, named and folder.path == path, error)
     if not plays:
-        raise RunError(f"runs={runs}: these runs hold dialogues of EAR's protocol alone; reports are of sessions")
+        alone = RunError(f"runs={runs}: these runs hold dialogues of EAR's protocol alone; reports are of sessions")
+        raise next(iter(broken), alone)
     return plays
+
+
+def _plays_of(folder: PlayFolder, run: RunFolder, info: dict[str, Any], left_out: LeftOut | None) -> list[MethodPlay]:
+    """The plays of a folder of a run, of which run.json says `info`."""
+    values = info if folder is run else _checked(folder)
+    # A simulation fits what the run has not fitted, or all again.
+    seconds = {**info["seconds"], **values["seconds"]}
+    settings = _settings(folder)
+    if "simulation.refusals" in settings:
+        if left_out is not None:
+            left_out.note(folder.path, "dialogues of EAR's protocol have measures of their own")
+        return []
+    return [
+        MethodPlay(
+            run=run.path,
+            folder=folder.path,
+            method=method,
+            settings=settings,
+            data=info["data"],
+            environment=values.get("environment", {}),
+            log=log,
+            entry=_entry(method, values, log),
+            training_seconds=float(info["seconds"].get("training", 0.0)),
+            fit_seconds=float(seconds.get(f"fit {method}", 0.0)),
+            play_seconds=float(values["seconds"].get(method, 0.0)),
+            speed=float(values.get("sessions_per_second", {}).get(method, 0.0)),
+        )
+        for method, log in _read_logs(folder)
+    ]
 
 
 def _entry(method: str, values: Mapping[str, Any], log: pd.DataFrame) -> Method:
@@ -141,17 +166,17 @@ def _entry(method: str, values: Mapping[str, Any], log: pd.DataFrame) -> Method:
     return method_of(method, kept or {"plans": bool(log["horizon"].min() < log["horizon"].max())})
 
 
-def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The run folders that are meant, each once, in the order given; those of a pattern by name."""
+def _folders(runs: str | Path | Sequence[str | Path]) -> dict[Path, bool]:
+    """The run folders that are meant, in the order given, those of a pattern by name; and whether each was named."""
     given = runs.split(",") if isinstance(runs, str) else [runs] if isinstance(runs, Path) else list(runs)
     words = [word for word in (str(part).strip() for part in given) if word]
     if not words:
         raise RunError("no run folders are named: runs=FOLDER,FOLDER or runs='runs/*'")
-    found: dict[Path, None] = {}
+    found: dict[Path, bool] = {}
     for word in words:
         path = home_expanded(word)
         if _is_run(path):
-            found[path] = None
+            found[path] = True
             continue
         if path.is_dir() and not any(_is_begun(place) for place in [path, *_children(path)]):
             raise RunError(f"{path} is no run folder, and holds none: it has no run.json")
@@ -163,8 +188,8 @@ def _folders(runs: str | Path | Sequence[str | Path]) -> list[Path]:
             raise RunError(
                 f"runs={word}: there is no such run folder; {command_name('train')} prints the path of a run at its end"
             )
-        found.update(dict.fromkeys(kept))
-    return list(found)
+        found.update({match: found.get(match, match == path) for match in kept})
+    return found
 
 
 def _is_run(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """Plays of several seeds as one, and the checks that only like is compared with like."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,32 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from magus_pyg.agents.methods import Method
+from magus_pyg.agents.methods import Method, method_rank
 from magus_pyg.errors import ConfigError, RunError, SessionError
-from magus_pyg.report.method_labels import base_label, base_rank, method_rank
+from magus_pyg.report.alike import SELECTORS, check_alike, other_sessions
+from magus_pyg.report.left_out import LeftOut
+from magus_pyg.report.method_labels import base_label, base_rank
 from magus_pyg.report.plays import MethodPlay
 from magus_pyg.report.significance import Difference, compare, resampled_means
 from magus_pyg.simulation import session_metrics
 
-__all__ = ["SELECTORS", "Pool", "align", "compare_pools", "judged", "pool_plays", "select_plays"]
-
-#: What the plays of a report are chosen by: option -> key of the configuration.
-SELECTORS = {
-    "user": "user.name",
-    "rounds": "simulation.rounds",
-    "list_length": "simulation.list_length",
-    "candidates": "sessions.candidates",
-    "min_targets": "sessions.min_targets",
-    "part": "simulation.part",
-}
-
-# Which keys must be alike: of all plays of a data set, of those of a base recommender, of those of a rival there.
-_ALIKE = (("dataset.", "sessions.", "user.", "simulation."), ("model.", "train."), ("rivals.{method}.",))
-
-# What does not change what is played, or is told apart in another way.
-_FREE = ("dataset.download", "dataset.verify", "dataset.path", "simulation.batch_size", "simulation.resamples",
-         "simulation.at", "train.accelerator", "train.devices", "train.strategy",
-         "train.logger")  # fmt: skip
+__all__ = ["Pool", "align", "compare_pools", "judged", "pool_plays", "select_plays"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +56,11 @@ class Pool:
     def where(self) -> str:
         """For messages."""
         return f"{self.dataset}, {base_label(self.model)}, {self.name}"
+
+    @property
+    def asked(self) -> bool:
+        """Whether it ever showed a query."""
+        return any(bool((play.log["queries_shown"] > 0).any()) for play in self.plays.values())
 
     @property
     def base(self) -> tuple[str, str]:
@@ -129,6 +118,8 @@ def select_plays(
     models: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
     usual: Mapping[str, Any] | None = None,
+    left_out: LeftOut | None = None,
+    asked: Collection[str] = (),
 ) -> list[MethodPlay]:
     """The plays with certain settings.
 
@@ -137,6 +128,8 @@ def select_plays(
         wanted: option of `SELECTORS` -> value; None where any will do.
         methods, models, datasets: names; None for all.
         usual: option -> value to take where there are plays with it and `wanted` has none.
+        left_out: notes the plays with other settings, where they were not asked for.
+        asked: the options that were asked for.
 
     Raises:
         ConfigError: none is left, with what there is.
@@ -150,18 +143,21 @@ def select_plays(
             if unknown:
                 raise ConfigError(f"{option}: no play has {unknown[0]!r}; there are {', '.join(there)}")
             kept = [play for play in kept if getattr(play, attribute) in names]
+    settings = {option: value for option, value in wanted.items() if value is not None}
     for option, value in (usual or {}).items():
-        key = SELECTORS[option]
-        if wanted.get(option) is None and any(play.settings.get(key) == value for play in kept):
-            kept = [play for play in kept if play.settings.get(key) == value]
-    for option, value in wanted.items():
-        if value is None:
-            continue
+        if option not in settings and any(play.settings.get(SELECTORS[option]) == value for play in kept):
+            settings[option] = value
+    for option, value in settings.items():
         key = SELECTORS[option]
         there = sorted({str(play.settings.get(key)) for play in kept})
+        others = [play for play in kept if play.settings.get(key) != value]
         kept = [play for play in kept if play.settings.get(key) == value]
         if not kept:
             raise ConfigError(f"no play has {option}={value}; there are {', '.join(there)}")
+        if left_out is not None and option not in asked:
+            for play in others:
+                why = f"{key} is {play.settings.get(key)}, not {value} (choose with {option}=...)"
+                left_out.note(play.folder, why)
     return kept
 
 
@@ -186,7 +182,7 @@ def pool_plays(
         SessionError: methods whose sessions are not the same.
     """
     plays = list(plays)
-    _check_alike(plays, by)
+    check_alike(plays, by)
     grouped: dict[tuple[str, str, str, str, tuple[Any, ...]], dict[int, MethodPlay]] = {}
     for play in plays:
         at = tuple(play.settings.get(key) for key in by)
@@ -225,22 +221,9 @@ def align(first: Pool, second: Pool) -> list[int]:
     """
     shared = [seed for seed in first.seeds if seed in second.plays]
     for seed in shared:
-        a, b = (_sessions_of(pool.plays[seed]) for pool in (first, second))
-        names = f"{first.plays[seed].folder} ({first.method}) and {second.plays[seed].folder} ({second.method})"
-        if not a.index.equals(b.index):
-            odd = a.index.symmetric_difference(b.index)
-            raise SessionError(
-                f"the records of {names} are of different sessions: {len(a)} and {len(b)}, session {odd[0]} is in one "
-                "of them only; name runs of the same sessions"
-            )
-        for column in a.columns:
-            unlike = a[column] != b[column]
-            if unlike.any():
-                at = int(a.index[int(unlike.to_numpy().argmax())])
-                raise SessionError(
-                    f"the records of {names} are of different sessions: session {at} has {column} "
-                    f"{a[column][at]} in one and {b[column][at]} in the other; name runs of the same sessions"
-                )
+        odd = other_sessions(first.plays[seed], second.plays[seed])
+        if odd:
+            raise SessionError(odd)
     return shared
 
 
@@ -266,42 +249,6 @@ def compare_pools(
         raise SessionError(f"{first.where} and {second.name} have no seed in common: name runs of the same seeds")
     a, b = (pool.sessions(rounds).loc[shared] for pool in (first, second))
     return compare(a[metric].to_numpy(), b[metric].to_numpy(), a["user"].to_numpy(), test, resamples=resamples)
-
-
-@lru_cache(maxsize=512)
-def _sessions_of(play: MethodPlay) -> pd.DataFrame:
-    """What tells the sessions of a play: user, numbers of candidates and of targets; indexed by session."""
-    columns = ["user", "n_candidates", "n_targets"]
-    return play.log[play.log["round"] == 1].groupby("session", sort=True)[columns].first()
-
-
-def _check_alike(plays: Sequence[MethodPlay], by: Sequence[str]) -> None:
-    """Raise RunError where plays differ in what no column tells apart."""
-    groups: dict[tuple[str, ...], list[MethodPlay]] = {}
-    for play in plays:
-        for depth in range(len(_ALIKE)):
-            groups.setdefault((play.dataset, play.model, play.method)[: depth + 1], []).append(play)
-    for names, group in groups.items():
-        heads = tuple(head.format(method=names[-1]) for head in _ALIKE[len(names) - 1])
-        first = group[0]
-        for play in group[1:]:
-            if play.data["fingerprint"] != first.data["fingerprint"]:
-                raise RunError(f"{names[0]}: {first.run} and {play.run} were trained on different data: name runs of "
-                               "the same data")  # fmt: skip
-            for key, value in first.settings.items():
-                # A key that only one of them has came with another version of the package.
-                counts = key.startswith(heads) and key not in by and key not in _FREE and key in play.settings
-                if counts and play.settings[key] != value:
-                    raise RunError(_unlike(", ".join(names), key, first, play))
-
-
-def _unlike(names: str, key: str, first: MethodPlay, second: MethodPlay) -> str:
-    a, b = first.settings[key], second.settings[key]
-    option = next((name for name, selected in SELECTORS.items() if selected == key), None)
-    advice = f"choose with {option}=..." if option else "name runs of one kind in runs=..."
-    return (
-        f"{names}: {key} is {a} in {first.folder} and {b} in {second.folder}; only like is compared with like: {advice}"
-    )
 
 
 def _sortable(value: Any) -> tuple[int, Any]:

@@ -1,7 +1,7 @@
 """What `report.py` does: from run folders to the files of a table or a figure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,10 @@ import pandas as pd
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.escaping import csv_text
 from magus_pyg.files import home_expanded, write_text
+from magus_pyg.invocation import command_name
 from magus_pyg.options import at_least, check_options, one_of, one_or_more
+from magus_pyg.report.alike import keep_alike
+from magus_pyg.report.left_out import LeftOut
 from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.plays import MethodPlay, read_plays
 from magus_pyg.report.pools import Pool, pool_plays, select_plays
@@ -40,14 +43,15 @@ class ReportOptions:
     Attributes:
         runs: run folders, paths or patterns parted by commas, or a folder of run folders.
         out: the folder for the files.
-        table: 1 (truthful users) or 3 (users who do not care), as in the paper.
+        table: 1 (truthful users) or 3 (users who do not care), as in the paper; None: no table, and where there is no
+            figure either, all tables that there are plays for.
         figure: "3", "4", "6" or "7" of the paper, "candidates" or "noise".
         methods, models, datasets: names of those to report on; None for all.
         user, rounds, list_length, candidates, min_targets, part: of the plays to report on; None takes what the table
             or figure is about: 5 rounds, lists of 3, 30 candidates where there are such plays.
         variations: whether methods with other settings than their defaults have rows and lines of their own.
         at: the K of RA@K and SA@K of a table; those of figure 3; the first is that of figure 4, and figure noise has a
-            row for each. None: what the paper has.
+            row for each. None: what the paper has, as far as that was played; in tables also the rounds played.
         against: with what stars compare: "rival", the best other method of a base recommender, or "floor", items.
         alpha: a star where p, after Holm's adjustment over the table, is below it.
         test: "auto", "mcnemar", "wilcoxon" or "bootstrap".
@@ -82,8 +86,6 @@ class ReportOptions:
         """Raise ConfigError, naming the key and its value, unless all values are in range."""
         if not self.runs.strip():
             raise ConfigError("runs=... is missing: run folders, such as runs='runs/*-ml-100k-*' or runs=A,B")
-        if self.table is None and self.figure is None:
-            raise ConfigError(f"table=... ({_listed(PAPER_TABLES)}) or figure=... ({_listed(FIGURES)}) is missing")
         if self.table is not None and self.table not in PAPER_TABLES:
             raise ConfigError(f"there is no table {self.table}; there are {_listed(PAPER_TABLES)}")
         if self.figure is not None and self.figure not in FIGURES:
@@ -103,30 +105,45 @@ class ReportOptions:
         return {name: presets.get(name) if getattr(self, name) is None else getattr(self, name) for name in names}
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What a table or figure is made of: the options, all plays, and what notes those that it leaves out."""
+
+    options: ReportOptions
+    plays: Sequence[MethodPlay]
+    left_out: LeftOut
+
+
 def write_report(options: ReportOptions, tell: Callable[[str], None] = say) -> list[Path]:
-    """Write the files of a table or a figure, or of both.
+    """Write the files of a table or a figure, or of both, from those of the plays that can stand in one.
 
     Args:
         options: what to report.
-        tell: gets the table as text, notes, and each path.
+        tell: gets the table as text, notes, what was left out and why, and each path.
 
     Returns:
         The files.
 
     Raises:
         ConfigError: an option out of range, no plays with the settings asked for, or no matplotlib for a figure.
-        RunError: a folder that is no run, is cut off or damaged, or runs that cannot be put together.
-        SessionError: records of different sessions.
+        RunError: a folder that is named is no run, is cut off or damaged; or there are no others.
     """
     options.check()
-    plays = [play for play in read_plays(options.runs) if options.variations or not play.variation]
+    left_out = LeftOut()
+    read = read_plays(options.runs, left_out)
+    plays = [play for play in read if options.variations or not play.variation]
     if not plays:
         raise RunError(f"runs={options.runs}: there are no plays without variations")
-    paths = []
-    if options.table is not None:
-        paths += _write_table(options, plays, tell)
+    paths: list[Path] = []
+    if options.table is not None or options.figure is None:
+        paths += _write_tables(options, plays, left_out, tell)
     if options.figure is not None:
-        paths += _write_figure(options, plays, tell)
+        own = LeftOut()
+        paths += _write_figure(_Source(options, plays, own), tell)
+        for line in own.lines(f"figure {options.figure}"):
+            tell(line)
+    for line in left_out.lines("the report"):
+        tell(line)
     for path in paths:
         tell(str(path))
     return paths
@@ -139,11 +156,36 @@ PAPER_TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], tell: Callable[[str], None]) -> list[Path]:
-    assert options.table is not None
-    title, user, metrics = PAPER_TABLES[options.table]
-    at = [3, 5] if options.at is None else options.at
-    chosen = _chosen(options, plays, _USUAL, user=user, part="test")
+def _write_tables(
+    options: ReportOptions, plays: Sequence[MethodPlay], left_out: LeftOut, tell: Callable[[str], None]
+) -> list[Path]:
+    """The table that was asked for, or all that there are plays for."""
+    paths: list[Path] = []
+    missing: dict[int, ConfigError] = {}
+    for number in PAPER_TABLES if options.table is None else [options.table]:
+        own = LeftOut()
+        try:
+            paths += _write_table(_Source(options, plays, own), number, tell)
+        except ConfigError as error:
+            missing[number] = error
+            continue
+        for line in own.lines(f"table {number}"):
+            tell(line)
+    for number, why in missing.items():
+        if not paths:
+            raise why
+        tell(f"no table {number}: {why}")
+    return paths
+
+
+def _write_table(source: _Source, number: int, tell: Callable[[str], None]) -> list[Path]:
+    options = source.options
+    title, user, metrics = PAPER_TABLES[number]
+    chosen = _chosen(source, _USUAL, user=user, part="test")
+    at = options.at
+    if at is None:  # the paper's, as far as was played, and what was played beyond
+        rounds = _rounds(chosen)
+        at = sorted({k for k in (3, 5) if k < rounds} | {rounds})
     table = build_table(
         pool_plays(chosen),
         title,
@@ -158,18 +200,19 @@ def _write_table(options: ReportOptions, plays: Sequence[MethodPlay], tell: Call
     paths = []
     for name in options.formats:
         ending, write = FORMATS[name]
-        paths.append(options.folder / f"table{options.table}.{ending}")
+        paths.append(options.folder / f"table{number}.{ending}")
         write_text(paths[-1], write(table))
     return paths
 
 
-def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], tell: Callable[[str], None]) -> list[Path]:
+def _write_figure(source: _Source, tell: Callable[[str], None]) -> list[Path]:
     from magus_pyg.report.figures import save_figure, styled
 
+    options = source.options
     assert options.figure is not None
     stem = options.folder / (f"figure{options.figure}" if options.figure.isdigit() else options.figure)
     with styled():
-        figure, points, notes = FIGURES[options.figure](options, plays)
+        figure, points, notes = FIGURES[options.figure](source)
         for note in notes:
             tell(note)
         paths = save_figure(figure, stem)
@@ -182,11 +225,13 @@ def _write_figure(options: ReportOptions, plays: Sequence[MethodPlay], tell: Cal
 _Drawn = tuple["Figure", pd.DataFrame | None, list[str]]
 
 
-def _figure_3(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+def _figure_3(source: _Source) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
-    rounds = [2, 3, 4, 5] if options.at is None else options.at
-    pools = pool_plays(_of_one_base(options, plays, _USUAL, user="truthful", part="test"))
+    options = source.options
+    chosen = _of_one_base(source, _USUAL, user="truthful", part="test")
+    rounds = [k for k in (2, 3, 4, 5) if k <= _rounds(chosen)] if options.at is None else options.at
+    pools = pool_plays(chosen)
     points = round_series(pools, rounds, options.resamples)
     missing = {pool.name: unplanned_rounds(pool, rounds) for pool in pools}
     notes = [
@@ -198,31 +243,39 @@ def _figure_3(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
     return line_panels(points, "K, rounds"), points, [*_about(pools), *notes]
 
 
-def _figure_4(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+def _figure_4(source: _Source) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
     usual = {name: value for name, value in _USUAL.items() if name != "list_length"}
-    chosen = _of_one_base(options, plays, usual, user="truthful", part="test")
-    pools = pool_plays(chosen, by=["simulation.list_length"])
-    (at, *_) = options.at or [3]
-    points = length_series(pools, at, options.resamples)
-    return line_panels(_lines(points), "N, length of the list"), points, _about(pools)
+    by = ["simulation.list_length"]
+    chosen = _of_one_base(source, usual, by, user="truthful", part="test")
+    pools = pool_plays(chosen, by=by)
+    (at, *_) = source.options.at or [min(3, _rounds(chosen))]
+    points = length_series(pools, at, source.options.resamples)
+    notes = _about(pools)
+    if len(set(points["x"])) == 1:
+        notes.append(
+            f"All plays have lists of {points['x'].iloc[0]}, so there are points and no lines: play more with "
+            f"{command_name('simulate')} run=RUN simulation.list_length=..."
+        )
+    return line_panels(_lines(points), "N, length of the list"), points, notes
 
 
-def _figure_6(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+def _figure_6(source: _Source) -> _Drawn:
     from magus_pyg.report.figures import time_bars
 
-    chosen = _chosen(options, plays, _USUAL, user="truthful", part="test")
+    chosen = _chosen(source, _USUAL, user="truthful", part="test")
     times = time_series(pool_plays(chosen))
     return time_bars(times), times, [f"Wall times on {times['device'].iloc[0]}; means over seeds."]
 
 
-def _figure_7(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+def _figure_7(source: _Source) -> _Drawn:
     from magus_pyg.report.figures import story_graphs
 
+    options = source.options
     method = "magus" if not options.methods else options.methods[0]
     chosen = select_plays(
-        [play for play in plays if play.folder == play.run],
+        [play for play in source.plays if play.folder == play.run],
         options.wanted(),
         [method],
         options.models,
@@ -236,13 +289,13 @@ def _figure_7(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
     return story_graphs(story), None, [told]
 
 
-def _figure_candidates(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+def _figure_candidates(source: _Source) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
-    usual = {"list_length": 3, "rounds": max(int(play.settings["simulation.rounds"]) for play in plays)}
-    chosen = _of_one_base(options, plays, usual, user="truthful", part="test")
-    pools = pool_plays(chosen, by=["sessions.candidates"])
-    points = success_series(pools, options.resamples)
+    usual = {"list_length": 3, "rounds": max(int(play.settings["simulation.rounds"]) for play in source.plays)}
+    by = ["sessions.candidates"]
+    pools = pool_plays(_of_one_base(source, usual, by, user="truthful", part="test"), by=by)
+    points = success_series(pools, source.options.resamples)
     panels = sorted(
         set(points["panel"]), key=lambda name: (name == "all", int(name.replace(",", "")) if name != "all" else 0)
     )
@@ -254,19 +307,20 @@ def _figure_candidates(options: ReportOptions, plays: Sequence[MethodPlay]) -> _
     return figure, points.drop(columns="column"), [*_about(pools), *planned]
 
 
-def _figure_noise(options: ReportOptions, plays: Sequence[MethodPlay]) -> _Drawn:
+def _figure_noise(source: _Source) -> _Drawn:
     from magus_pyg.report.figures import line_panels
 
+    options, by = source.options, ("user.name", "user.p")
     users = ["truthful", "noisy"] if options.user is None else [options.user]
-    kept = [play for play in plays if play.settings["user.name"] in users]
-    chosen = _of_one_base(options, kept, _USUAL, user=None, part="test")
+    kept = [play for play in source.plays if play.settings["user.name"] in users]
+    chosen = _of_one_base(replace(source, plays=kept), _USUAL, by, user=None, part="test")
     points = noise_series(chosen, [3, 5] if options.at is None else options.at, options.resamples)
-    notes = _about(pool_plays(chosen, by=("user.name", "user.p")))
+    notes = _about(pool_plays(chosen, by=by))
     return line_panels(_lines(points), "p, share of queries misjudged"), points, notes
 
 
 #: name -> what draws it.
-FIGURES: dict[str, Callable[[ReportOptions, Sequence[MethodPlay]], _Drawn]] = {
+FIGURES: dict[str, Callable[[_Source], _Drawn]] = {
     "3": _figure_3,
     "4": _figure_4,
     "6": _figure_6,
@@ -280,22 +334,32 @@ FIGURES: dict[str, Callable[[ReportOptions, Sequence[MethodPlay]], _Drawn]] = {
 _USUAL = {"rounds": 5, "list_length": 3, "candidates": 30}
 
 
-def _chosen(
-    options: ReportOptions, plays: Sequence[MethodPlay], usual: dict[str, Any], **presets: Any
-) -> list[MethodPlay]:
-    wanted = options.wanted(**presets)
-    return select_plays(plays, wanted, options.methods, options.models, options.datasets, usual)
+def _rounds(plays: Sequence[MethodPlay]) -> int:
+    """The rounds that all of them had."""
+    return min(int(play.settings["simulation.rounds"]) for play in plays)
 
 
-def _of_one_base(
-    options: ReportOptions, plays: Sequence[MethodPlay], usual: dict[str, Any], **presets: Any
-) -> list[MethodPlay]:
+def _chosen(source: _Source, usual: dict[str, Any], by: Sequence[str] = (), **presets: Any) -> list[MethodPlay]:
+    """The plays that were asked for, as far as they are alike but for the settings `by`."""
+    options = source.options
+    wanted, names = options.wanted(**presets), (options.methods, options.models, options.datasets)
+    asked = [name for name in wanted if getattr(options, name) is not None]
+    if options.table is None and options.figure is None:
+        asked.append("user")  # it is by their users that all tables are told apart
+    kept = select_plays(source.plays, wanted, *names, usual, source.left_out, asked)
+    return keep_alike(kept, by, source.left_out)
+
+
+def _of_one_base(source: _Source, usual: dict[str, Any], by: Sequence[str] = (), **presets: Any) -> list[MethodPlay]:
     """The plays of a figure that is of one base recommender: FM, as in the paper, unless another is chosen."""
-    chosen = _chosen(options, plays, usual, **presets)
+    chosen = _chosen(source, usual, by, **presets)
     models = sorted({play.model for play in chosen})
     if len(models) == 1:
         return chosen
-    if "fm" in models and options.models is None:
+    if "fm" in models and source.options.models is None:
+        for play in chosen:
+            if play.model != "fm":
+                source.left_out.note(play.folder, f"the figure is of fm, not {play.model} (choose with models=[...])")
         return [play for play in chosen if play.model == "fm"]
     raise ConfigError(
         f"a figure is of one base recommender, and there are {', '.join(models)}: choose with models=[...]"

@@ -12,6 +12,7 @@ from magus_pyg.options import between, check_value, one_of
 from magus_pyg.report.method_labels import base_label, row_label
 from magus_pyg.report.pools import Pool, compare_pools
 from magus_pyg.report.significance import FEWEST_USERS, Difference, holm
+from magus_pyg.simulation.users_by_name import user_text
 
 __all__ = ["AGAINST", "TABLE_COLUMNS", "ReportTable", "build_table"]
 
@@ -102,9 +103,9 @@ def _block(
     """The rows of one base recommender on one data set."""
     methods = {pool.method for pool in block}
     means = [pool.means(rounds, resamples) for pool in block]
-    floor = next((values for pool, values in zip(block, means, strict=True) if pool.method == "items"), None)
+    floor = next((values for pool, values in zip(block, means, strict=True) if pool.entry.role == "floor"), None)
     for pool, values in zip(block, means, strict=True):
-        if pool.method in ("recurrent", "static") and floor is not None:
+        if pool.entry.alone and floor is not None:
             values.update({name: value for name, value in floor.items() if name.startswith("SAC")})
     others = [
         index for index, pool in enumerate(block)
@@ -176,7 +177,7 @@ def _notes(frame: pd.DataFrame, pools: Sequence[Pool], against: str, alpha: floa
         "Mean over the sessions of all seeds ± half its 95 % interval (bootstrap over users); best of a base "
         f"recommender in bold. Wall time: training, fitting and play of a seed ({_machines(pools)}).",
     ]
-    plain = {pool.method for pool in pools} & {"recurrent", "static"}
+    plain = {pool.method for pool in pools if pool.entry.alone}
     if len(plain) == 1:
         notes.append(f"Rows of a base recommender alone: {plain.pop()}.")
     compared = frame[frame["difference"].notna()]
@@ -195,6 +196,8 @@ def _notes(frame: pd.DataFrame, pools: Sequence[Pool], against: str, alpha: floa
     few = sorted({str(name) for name in compared.loc[compared["p"].isna(), "dataset"]})
     if few:
         notes.append(f"No stars for {', '.join(few)}: fewer than {FEWEST_USERS} users.")
+    silent = [pool for pool in pools if pool.entry.role == "own" and not pool.asked]
+    notes += [f"{pool.where} never showed a query: try {pool.entry.asks}." for pool in silent]
     unequal = sorted({f"{pool.dataset}, {base_label(pool.model)}" for pool in pools if _other_seeds(pool, pools)})
     if unequal:
         notes.append(f"Not all rows have the same seeds ({'; '.join(unequal)}): tests are on those that both have.")
@@ -225,12 +228,10 @@ def _about_sessions(pools: Sequence[Pool]) -> str:
         count = [play.log["session"].nunique() for play in pool.plays.values()]
         number = f"{min(count):,}" if min(count) == max(count) else f"{min(count):,} to {max(count):,}"
         settings = play.settings
-        user = str(settings["user.name"]).replace("_", " ")
-        how = [f"{key.removeprefix('user.')} = {value}" for key, value in settings.items()
-               if key.startswith("user.") and key != "user.name"]  # fmt: skip
+        own = {key.removeprefix("user."): value for key, value in settings.items() if key.startswith("user.")}
         played = (
             f"{settings.get('sessions.candidates')} candidates, lists of {settings['simulation.list_length']}, "
-            f"{settings['simulation.rounds']} rounds, {user} user{' with ' + ', '.join(how) if how else ''}"
+            f"{settings['simulation.rounds']} rounds, {user_text(own.pop('name'), own)}"
         )
         parts.setdefault(played, {}).setdefault(pool.dataset, number)
     told = [

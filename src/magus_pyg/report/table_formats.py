@@ -6,11 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from magus_pyg.agents.methods import method_rank
 from magus_pyg.escaping import csv_text, latex_text, markdown_text, shown
-from magus_pyg.report.method_labels import base_rank, method_rank
+from magus_pyg.report.method_labels import base_rank
 from magus_pyg.report.report_tables import ReportTable
 
 __all__ = ["FORMATS", "duration", "to_csv", "to_latex", "to_markdown", "to_text"]
+
+_COLUMNS_A_PAGE = 8
+"""Columns of figures that are readable beside each other in LaTeX."""
+
+_ROWS_A_PAGE = 40
+"""Rows of a table in LaTeX, which leave room for the caption."""
 
 
 def to_text(table: ReportTable) -> str:
@@ -53,27 +60,47 @@ def to_markdown(table: ReportTable) -> str:
 
 
 def to_latex(table: ReportTable) -> str:
-    """In the paper's shape, for the packages booktabs and graphicx."""
+    """In the paper's shape, for the packages booktabs and graphicx, in tables that fit a page each.
+
+    Data sets stand side by side as far as they stay readable; a table that would still be wider than the text is made
+    smaller. What has more rows than a page goes on in further tables.
+    """
     datasets = list(dict.fromkeys(table.frame["dataset"]))
+    lines = [r"% \usepackage{booktabs, graphicx}"]
+    caption = " ".join([f"{table.title}." if table.title else "", *table.notes]).strip()
+    count = max(1, _COLUMNS_A_PAGE // (len(table.metrics) + 2))
+    for first in range(0, len(datasets), count):
+        beside = datasets[first : first + count]
+        rows = [row for row in _wide(table, beside, _typeset) if any(row[2])]
+        for start in range(0, len(rows), _ROWS_A_PAGE):
+            lines += _latex_part(table, beside, rows[start : start + _ROWS_A_PAGE], caption)
+            caption = f"{table.title} (continued).".strip()
+    return "\n".join(lines) + "\n"
+
+
+def _latex_part(
+    table: ReportTable, datasets: Sequence[str], rows: Sequence[tuple[str, str, list[str]]], caption: str
+) -> list[str]:
+    """A float of LaTeX."""
     width = len(table.metrics) + 2
+    names = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{latex_text(name)}}}" for name in datasets)
     lines = [
-        r"% \usepackage{booktabs}",
         r"\begin{table*}",
-        rf"\caption{{{latex_text(' '.join([f'{table.title}.' if table.title else '', *table.notes]).strip())}}}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{latex_text(caption)}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{('|' + 'c' * width) * len(datasets)}}}",
         r"\toprule",
-        " & ".join([" ", *(rf"\multicolumn{{{width}}}{{c}}{{{latex_text(name)}}}" for name in datasets)]).strip()
-        + r" \\",
+        rf"& {names} \\",
         " & ".join(["Method", *[*table.metrics, "seeds", "time"] * len(datasets)]) + r" \\",
     ]
     previous = None
-    for model, label, cells in _wide(table, datasets, _typeset):
+    for model, label, cells in rows:
         if model != previous:
             lines.append(r"\midrule")
         previous = model
         lines.append(" & ".join([latex_text(label), *cells]) + r" \\")
-    lines.extend([r"\bottomrule", r"\end{tabular}", r"\end{table*}"])
-    return "\n".join(lines) + "\n"
+    return [*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table*}"]
 
 
 #: name -> ending of the file, writer.

@@ -18,7 +18,7 @@ class SimulationOptions:
         list_length: N, the length of a list.
         min_items: the fewest items of a list, as long as so many are left; 0 for the lists of the paper.
         candidates: items of a session, or "all" for the whole catalogue; None: as `sessions.candidates` says.
-        at: the K of RA@K and SA@K; those beyond `rounds` are left out, and if none is left, `rounds` itself is taken.
+        at: the K of RA@K and SA@K; those beyond `rounds` are left out, and `rounds` itself is one of them.
         part: the part of the log that sessions are made from.
         batch_size: sessions played at once; bounds the memory, changes no result.
         searches: most searched queries of a user that a session starts with; 0 for none.
@@ -51,5 +51,5 @@ class SimulationOptions:
 
     @property
     def judged_at(self) -> list[int]:
-        """The K of RA@K and SA@K that `rounds` allows, ascending."""
-        return sorted({k for k in self.at if k <= self.rounds} or {self.rounds})
+        """The K of RA@K and SA@K, ascending: those of `at` that `rounds` allows, and `rounds`."""
+        return sorted({k for k in self.at if k <= self.rounds} | {self.rounds})

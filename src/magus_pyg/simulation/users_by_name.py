@@ -1,13 +1,14 @@
 """The simulated users by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.options import check_options
 from magus_pyg.simulation.users import DriftingUser, ImpatientUser, NoisyUser, NotCareUser, TruthfulUser, User
 
-__all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "NoisyOptions", "UserOptions", "build_user"]
+__all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "NoisyOptions", "UserOptions", "build_user", "user_text"]
 
 
 @dataclass
@@ -30,8 +31,8 @@ class NoisyOptions(UserOptions):
 
     Attributes:
         name: "noisy".
-        p: share of shown queries that are misjudged, in [0, 0.5).
-        p_item: share of shown items that are misjudged, in [0, 1].
+        p: share of shown queries whose judgement flips, in [0, 0.5).
+        p_item: share of shown items whose judgement flips, in [0, 1].
     """
 
     name: str = "noisy"
@@ -67,6 +68,29 @@ class DriftingOptions(UserOptions):
     name: str = "drifting"
     first: int = 2
     last: int = 3
+
+
+_TOLD: dict[str, tuple[str, ...]] = {
+    "noisy": ("p = {p:g} of queries misjudged", "p_item = {p_item:g} of items"),
+    "impatient": ("p = {p:g} to leave", "growth = {growth:g} a round"),
+    "drifting": ("changes its mind in round {first} to {last}",),
+}
+"""How the settings of a user are told; those of others as they are."""
+
+
+def user_text(name: str, settings: Mapping[str, Any]) -> str:
+    """A user with all settings, for titles and notes: "noisy user (p = 0.1 of queries misjudged, p_item = 0 of items)".
+
+    Args:
+        name: key in `USERS`.
+        settings: its options but the name.
+    """
+    try:
+        told = [part.format(**settings) for part in _TOLD.get(name, ())]
+    except KeyError:  # of a run of another release
+        told = []
+    told = told or [f"{key} = {value}" for key, value in settings.items()]
+    return f"{name.replace('_', ' ')} user" + (f" ({', '.join(told)})" if told else "")
 
 
 def _noisy(options: UserOptions) -> User:

@@ -26,10 +26,10 @@ from magus_pyg.models.binary_metrics import auc, log_loss
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
 from magus_pyg.random import hash_keys
+from magus_pyg.terminal import Stage, Terminal
 from magus_pyg.training.descent import Descent, train_epochs
 from magus_pyg.training.loader import Loaders
 from magus_pyg.training.optimizer import RowAdam, mean_over_devices
-from magus_pyg.training.progress import TrainProgress
 from magus_pyg.training.stopping import EarlyStopping
 from magus_pyg.training.train_options import TrainOptions
 
@@ -116,11 +116,11 @@ class RecommenderTraining:
             "history": self.history,
         }
 
-    def run(self, progress: bool = False) -> None:
+    def run(self, terminal: Terminal | None = None) -> None:
         """Play the epochs that are left; a model without weights to learn is looked at once, as after an epoch.
 
         Args:
-            progress: show a bar.
+            terminal: where it is shown how far they are; None for nowhere.
 
         Raises:
             ModelError: a loss or a validation score that is not finite.
@@ -130,25 +130,25 @@ class RecommenderTraining:
                 self._look()
         elif len(self.history) < self.options.epochs and not self.stopping.stopped:
             self._set_up()
-            with _own_generator(self._fabric.device) as self._generator, self._bar(progress) as bar:
-                self._train(bar)
+            with _own_generator(self._fabric.device) as self._generator, self._stage(terminal) as stage:
+                self._train(stage)
             del self.model._ddp_params_and_buffers_to_ignore
             self.model.to("cpu")
 
-    def _train(self, bar: TrainProgress | None) -> None:
+    def _train(self, stage: Stage | None) -> None:
         descent = Descent(
             "the training loss",
             cast(Optimizer, self._fabric.setup_optimizers(self._scheduler.optimizer)),
             _KEPT,
-            after=() if bar is None else (bar.step,),
+            after=() if stage is None else (stage.step,),
             backward=self._backward,
             check_every=self._rows.batches_at_once,
         )
 
         def finish(epoch: int) -> None:
             self._end(self._fabric.is_global_zero)
-            if bar is not None:
-                bar.show(self.history[-1])
+            if stage is not None:
+                stage.note = self._standing()
 
         epochs = range(len(self.history), self.options.epochs)
         train_epochs(descent, self._losses, epochs, self._judge, self.stopping, self._keep, None, finish)
@@ -178,10 +178,19 @@ class RecommenderTraining:
             self._optimizer.load_state_dict(self._resumed["optimizer"])
             self._scheduler.load_state_dict(self._resumed["scheduler"])
 
-    def _bar(self, progress: bool) -> AbstractContextManager[TrainProgress | None]:
-        if progress and self._fabric.is_global_zero:
-            return TrainProgress(self.options.epochs, len(self._rows), len(self.history))
-        return nullcontext()
+    def _stage(self, terminal: Terminal | None) -> AbstractContextManager[Stage | None]:
+        if terminal is None or not self._fabric.is_global_zero:
+            return nullcontext()
+        steps = len(self._rows)
+        stage = terminal.stage("training", self.options.epochs * steps, "epoch", steps, "at most")
+        stage.step(len(self.history) * steps, self._standing() if self.history else "")
+        return stage
+
+    def _standing(self) -> str:
+        """What decides whether an epoch is the best: of the one just done, and of the best yet."""
+        column, told = ("val_auc", "AUC") if self.options.stop_on == "auc" else ("val_loss", "loss")
+        stopping = self.stopping
+        return f"validation {told} {self.history[-1][column]:.4f}, best {stopping.best:.4f} ({stopping.best_epoch + 1})"
 
     def _losses(self, epoch: int) -> Iterator[Tensor]:
         """The losses of an epoch; the dropout's random numbers are those of (seed, epoch, step, device)."""

@@ -17,6 +17,7 @@ from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.interactions import TrainingData
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
+from magus_pyg.terminal import Terminal
 from magus_pyg.training.checkpoint import (
     CHECKPOINT,
     check_matches,
@@ -65,7 +66,7 @@ def fit(
     seed: int = 0,
     folder: Path | str | None = None,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | Terminal = True,
     log: Callable[[Mapping[str, float]], object] | None = None,
 ) -> TrainResult:
     """Train `model` in place; at the end it has the weights of the best epoch, and is in evaluation mode.
@@ -82,7 +83,7 @@ def fit(
         seed: of the order of the rows, the negatives and the dropout.
         folder: where the checkpoint is kept; None keeps none.
         resume: go on from the folder's checkpoint. Where there is none yet, start anew.
-        progress: show a progress bar.
+        progress: where it is shown how far the training is; True for standard output, if that is a terminal.
         log: takes each row of the history when its epoch is over, first those of a training that is gone on with; see
             `epoch_log`.
 
@@ -119,7 +120,7 @@ def fit(
             log(row)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    training.run(progress)
+    training.run(_shown_on(progress))
     choose_sparse(model, math.inf)  # whoever trains it further may have another optimiser
     if training.best_weights:
         model.load_state_dict(training.best_weights)
@@ -129,6 +130,13 @@ def fit(
     seconds = time.perf_counter() - began
     stopping = training.stopping
     return TrainResult(history, stopping.best_epoch, stopping.stopped, seconds, _peak_memory(), training.calibration)
+
+
+def _shown_on(progress: bool | Terminal) -> Terminal | None:
+    if isinstance(progress, Terminal):
+        return progress
+    terminal = Terminal()
+    return terminal if progress and terminal.is_terminal else None
 
 
 def _identity(model: BaseRecommender, data: TrainingData, options: TrainOptions, seed: int) -> dict[str, Any]:

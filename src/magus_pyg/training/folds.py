@@ -18,10 +18,12 @@ from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.random import derive_seed, integers
 from magus_pyg.training.fitting import fit
+from magus_pyg.training.progress import Progress, unseen
 from magus_pyg.training.train_options import TrainOptions
 
 __all__ = ["FoldedSessions", "fold_data", "fold_of", "out_of_fold_scores"]
 
+_NOTE = "models trained for out-of-fold scores"
 _FOLD, _TRAINING = 0xF01D, 0xF01E  # what a random number is for
 
 
@@ -86,7 +88,7 @@ def out_of_fold_scores(
     options: TrainOptions,
     sessions: Sequence[Sessions],
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = unseen,
 ) -> FoldedSessions:
     """Train a model without each fold and score the fold's sessions with it.
 
@@ -98,7 +100,7 @@ def out_of_fold_scores(
         sessions: one for each fold: those whose candidates have training rows of their user in this fold alone. A fold
             without sessions costs no training.
         seed: of the split, and of the training.
-        progress: called with (models trained, folds).
+        progress: shows how many models are trained.
 
     Returns:
         The sessions of all folds, fold after fold.
@@ -110,6 +112,7 @@ def out_of_fold_scores(
     folds = len(sessions)
     fold = fold_of(data.train.user, data.train.item, folds, seed)
     parts, scores = [], []
+    progress(0, folds, _NOTE)
     for number, own in enumerate(sessions):
         rows = data.train.take(fold != number)
         _check_unseen(own, rows, number)
@@ -121,8 +124,7 @@ def out_of_fold_scores(
             found = model.score(own.user, own.candidates).to(torch.float64)
             scores.append(torch.where(own.candidates >= 0, found, 0.0))
             parts.append(own)
-        if progress is not None:
-            progress(number + 1, folds)
+        progress(number + 1, folds, _NOTE)
     kept = [number for number, own in enumerate(sessions) if len(own)]
     return _join(parts, scores, kept, folds)
 

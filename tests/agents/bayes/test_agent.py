@@ -12,6 +12,7 @@ from catalogues import APPLE_FIELDS, apple_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Case, cases
+from told_progress import ToldProgress
 
 from magus_pyg.agents import BayesAgent, BayesState, Judge, fit_bayes
 from magus_pyg.agents.bayes import fit_temperature, target_log_likelihood
@@ -165,9 +166,10 @@ def test_fitting_finds_the_temperature_and_says_what_it_falls_back_to(caplog: py
     found = fit_temperature(prepared)
     assert 0.35 < found < 0.7
     assert target_log_likelihood(prepared, found) >= max(target_log_likelihood(prepared, t) for t in (0.3, 0.5, 1.0))
-    state = fit_bayes(
-        graph, scores, prepared, Judge(prepared, (1, 2), 1, plans=True), error_rates=(0.0, 0.2), depths=(0, 1)
-    )
+    progress = ToldProgress()
+    judge = Judge(prepared, (1, 2), 1, plans=True)
+    state = fit_bayes(graph, scores, prepared, judge, error_rates=(0.0, 0.2), depths=(0, 1), progress=progress)
+    assert progress.phases() == [(4, 4)]
     assert state.temperature == pytest.approx(found)
     assert state.others == 0.0
     empty = prepare_sessions(graph, sessions.take(torch.zeros(0, dtype=torch.int64)), scores)

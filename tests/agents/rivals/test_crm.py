@@ -3,6 +3,7 @@
 import pytest
 import torch
 from rival_cases import beliefs, lesson_scores, lessons, one_session, randomised, shapes_graph, view_of_scores
+from told_progress import ToldProgress
 
 from magus_pyg.agents import Judge
 from magus_pyg.agents.rivals import (
@@ -160,7 +161,9 @@ def test_training_is_a_function_of_its_seed_and_learns_the_rule() -> None:
     graph, sessions, scores, judge = lessons(120)
     rule = MaxEntropyState(ending=False)
     training = TrainingSessions.of(graph, sessions, scores, 16, None, (2, 3), 2, seed=3)
-    first, rows = fit_crm(graph, lesson_scores(), training, judge, rule, 0.5, SHORT, seed=1)
+    progress = ToldProgress()
+    first, rows = fit_crm(graph, lesson_scores(), training, judge, rule, 0.5, SHORT, 1, progress)
+    assert progress.phases() == [(2, 2), (1, 1)]  # of imitation, and of the policy gradient
     again, _ = fit_crm(graph, lesson_scores(), training, judge, rule, 0.5, SHORT, seed=1)
     other, _ = fit_crm(graph, lesson_scores(), training, judge, rule, 0.5, SHORT, seed=2)
     assert all(torch.equal(value, again.tensors()[name]) for name, value in first.tensors().items())

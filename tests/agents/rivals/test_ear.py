@@ -6,6 +6,7 @@ import pytest
 import torch
 from rival_cases import A, B, answer, lessons, model_of, randomised, shapes_graph, view_of_scores
 from rival_cases import beliefs as scores_of
+from told_progress import ToldProgress
 from torch import Tensor
 
 from magus_pyg.agents.rivals import (
@@ -176,7 +177,10 @@ def test_training_learns_and_is_a_function_of_its_seed() -> None:
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert float(network.known.weight.detach().abs().sum()) > 0
     rule = MaxEntropyState(ending=False)
-    first, rows = fit_ear(graph, model, features, training, judge, rule, 0.5, SHORT, seed=1)
+    progress = ToldProgress()
+    first, rows = fit_ear(graph, model, features, training, judge, rule, 0.5, SHORT, 1, progress)
+    epochs = (SHORT.estimation_epochs, SHORT.imitation_epochs, SHORT.epochs)
+    assert progress.phases() == [(count, count) for count in epochs]
     again, _ = fit_ear(graph, model, features, training, judge, rule, 0.5, SHORT, seed=1)
     assert all(torch.equal(value, again.tensors()[name]) for name, value in first.tensors().items())
     assert [row["rate"] for row in rows if "rate" in row] == [0.0, 0.5]

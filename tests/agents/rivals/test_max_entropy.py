@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Case, cases
 from rival_cases import A, C, D, answer, beliefs, named, one_session, shapes_graph, view_of_scores
+from told_progress import ToldProgress
 from torch import Tensor
 
 from magus_pyg.agents import Judge
@@ -211,7 +212,10 @@ def test_fitting_chooses_what_does_best_on_validation_sessions() -> None:
                         torch.arange(4).repeat(20, 1) == torch.arange(20).unsqueeze(1) % 4)  # fmt: skip
     scores = 3 * beliefs(0.3, 0.25, 0.25, 0.2)
     judge = Judge(prepare_sessions(graph, sessions, scores), (2, 3), 1, plans=True)
-    state, table = fit_max_entropy(graph, scores, judge)
+    progress = ToldProgress()
+    state, table = fit_max_entropy(graph, scores, judge, progress=progress)
+    ((done, total),) = progress.phases()
+    assert done == len(table) <= total
     assert table["objective"].is_monotonic_decreasing
     assert judge(MaxEntropyAgent(graph, scores, state))["objective"] == pytest.approx(table["objective"][0])
     assert state.temperature > 1  # every item is as often the target, so the scores say nothing

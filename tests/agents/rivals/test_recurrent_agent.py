@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from rival_cases import A, answer, beliefs, lesson_scores, lessons, model_of, randomised, shapes_graph, view_of_scores
+from told_progress import ToldProgress
 
 from magus_pyg.agents import ItemsAgent, Judge
 from magus_pyg.agents.rivals import (
@@ -252,7 +253,13 @@ def test_training_is_a_function_of_its_seed() -> None:
     model = model_of(graph)
     known = BaseFeatures(graph, model)
     training = TrainingSessions.of(graph, sessions, scores, 16, None, (2, 3), 2, seed=3)
-    first, rows = fit_recurrent(graph, model, known, training, judge, (0.5, 0.6), SHORT, 1, offsets=(-30.0, -1.0))
+    progress = ToldProgress()
+    first, rows = fit_recurrent(
+        graph, model, known, training, judge, (0.5, 0.6), SHORT, 1, offsets=(-30.0, -1.0), progress=progress
+    )
+    (epochs, choices) = progress.phases()
+    assert epochs == (2, 2)
+    assert choices[1] == sum("offset" in row for row in rows)
     again, _ = fit_recurrent(graph, model, known, training, judge, (0.5, 0.6), SHORT, 1, offsets=(-30.0, -1.0))
     assert all(torch.equal(value, again.tensors()[name]) for name, value in first.tensors().items())
     assert [row["epoch"] for row in rows if "epoch" in row] == [1, 2]

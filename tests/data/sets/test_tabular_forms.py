@@ -122,7 +122,9 @@ def test_bands_of_numbers(write):
     data = load_dataset(options)
     assert data.items["price"].tolist() == ["price 1.5 to 3", "", "price 20", "price 1.5 to 3"]
     write({"items.csv": items.replace("20", "twenty")})
-    with pytest.raises(DataError, match=r"items.csv, line 4, column 'price': 'twenty' is no number, and .*\(1 such"):
+    with pytest.raises(
+        DataError, match=r"items.csv, line 4, column 'price': 'twenty' is no number, and .*\(1 such.*dataset.bands"
+    ):
         load_dataset(options)
 
 
@@ -133,6 +135,9 @@ def test_searched_words_are_spelled_as_those_of_items(write):
     assert data.notes == {"searched queries without words, dropped": 1}
     kept = load_dataset(tabular(write({"queries.csv": queries}), query_separator=" ", spelling="keep"))
     assert kept.searched["words"].tolist() == ["ACME|Red|red"]
+
+
+FORM = "set dataset.timestamp_format to the form of the times: number, iso, or a pattern such as '%d.%m.%Y'"
 
 
 def test_every_problem_of_every_file_at_once(write):
@@ -152,12 +157,14 @@ def test_every_problem_of_every_file_at_once(write):
         f"{folder}/items.csv, line 5, column 'item_id': the id '7' is already on line 3 (1 repeated rows); keep one "
         "row for each id",
         f"{folder}/interactions.csv, line 7, column 'item_id': 'zz' is no item of items.csv (2 rows with 2 such ids); "
-        "add the missing rows or take these out of the log; lines 7, 11",
+        "add the missing rows or take these out of the log; or set dataset.unknown_items=drop (keep: such items have "
+        "no words); lines 7, 11",
         f"{folder}/users.csv, line 3, column 'user_id': the id '01' is already on line 2 (1 repeated rows); keep one "
         "row for each id",
-        f"{folder}/interactions.csv, line 8, column 'rating': 'good' is no rating (2 such rows); lines 8, 9",
-        f"{folder}/interactions.csv, line 10, column 'timestamp': 'soon' is no time in seconds (1 such rows)",
-        f"{folder}/queries.csv, line 2, column 'timestamp': 'never' is no time in seconds (1 such rows)",
+        f"{folder}/interactions.csv, line 8, column 'rating': 'good' is no rating (2 such rows); words need "
+        "dataset.positive=action, numbers such as 1,5 need dataset.decimal=','; lines 8, 9",
+        f"{folder}/interactions.csv, line 10, column 'timestamp': 'soon' is no time in seconds (1 such rows); {FORM}",
+        f"{folder}/queries.csv, line 2, column 'timestamp': 'never' is no time in seconds (1 such rows); {FORM}",
     ]
 
 

@@ -199,7 +199,9 @@ class _BayesPlay:
         self.logit = self.logit + evidence
         contradicted = torch.logsumexp(self.logit, 1) < before + _CONTRADICTION
         if not self.agent.warned and bool((contradicted & ~self.over).any()):
-            logger.info("answers of a session contradict each other: its belief goes by the error rate")
+            logger.info(
+                "%s: answers of a session contradict each other: its belief goes by the error rate", self.agent.name
+            )
             self.agent.warned = True
 
     def node_scores(self) -> Tensor:

@@ -14,6 +14,7 @@ from magus_pyg.agents.bayes.agent import BayesAgent
 from magus_pyg.agents.bayes.belief import BayesState, initial_logit, normalised, searched_evidence
 from magus_pyg.agents.judging import Judge
 from magus_pyg.simulation import PreparedSessions, Scorer
+from magus_pyg.training.progress import Progress, unseen
 
 __all__ = ["fit_bayes", "fit_temperature", "target_log_likelihood"]
 
@@ -65,6 +66,7 @@ def fit_bayes(
     error_rates: Sequence[float] = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3),
     depths: Sequence[int] = (0, 1),
     shares_of_others: Sequence[float] = (0.5, 1.0),
+    progress: Progress = unseen,
 ) -> BayesState:
     """Fit the state of a `BayesAgent`.
 
@@ -79,6 +81,7 @@ def fit_bayes(
         depths: values tried.
         shares_of_others: what is tried for `others` beside 0, as shares of the mean number of targets of these sessions
             beyond the first.
+        progress: shows how many states are tried.
 
     Returns:
         The state; without sessions the defaults, which is logged.
@@ -92,13 +95,21 @@ def fit_bayes(
         likelihood = [target_log_likelihood(sessions, state.temperature, error) for error in _SEARCHED_ERRORS]
         state = replace(state, searched_error=_SEARCHED_ERRORS[int(np.argmax(likelihood))])
     more = _mean_targets(sessions) - 1.0
-    if more > 0.0:
-        trials = [replace(state, others=share * more) for share in (0.0, *shares_of_others)]
-        state = _best(trials, lambda trial: judge(BayesAgent(graph, scorer, trial))["objective"])
-    trials = [replace(state, error_rate=value) for value in error_rates]
-    state = _best(trials, lambda trial: judge(BayesAgent(graph, scorer, trial))["objective"])
-    trials = [replace(state, depth=value) for value in depths]
-    return _best(trials, lambda trial: judge(BayesAgent(graph, scorer, trial))["objective"])
+    others = (0.0, *shares_of_others) if more > 0.0 else ()
+    total, done = len(others) + len(error_rates) + len(depths), 0
+    progress(0, total, "")
+
+    def objective(trial: BayesState) -> float:
+        nonlocal done
+        value = judge(BayesAgent(graph, scorer, trial))["objective"]
+        done += 1
+        progress(done, total, "")
+        return value
+
+    if others:
+        state = _best([replace(state, others=share * more) for share in others], objective)
+    state = _best([replace(state, error_rate=value) for value in error_rates], objective)
+    return _best([replace(state, depth=value) for value in depths], objective)
 
 
 def _mean_targets(sessions: PreparedSessions) -> float:

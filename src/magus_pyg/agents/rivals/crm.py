@@ -1,6 +1,6 @@
 """`crm`: a policy over the belief in the nodes, trained by policy gradient after copying `max_entropy`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import log
 
 import torch
@@ -17,6 +17,7 @@ from magus_pyg.agents.rivals.policy_training import train_policy
 from magus_pyg.agents.rivals.rival_options import PolicyOptions
 from magus_pyg.agents.rivals.rollout import TrainingSessions
 from magus_pyg.simulation.protocol import Scorer, SessionView
+from magus_pyg.training.progress import Progress, unseen
 
 __all__ = ["CRMAgent", "belief_state", "fit_crm"]
 
@@ -132,7 +133,7 @@ def fit_crm(
     temperature: float,
     options: PolicyOptions | None = None,
     seed: int = 0,
-    say: Callable[[str], None] | None = None,
+    progress: Progress = unseen,
 ) -> tuple[CRMAgent, list[dict[str, float]]]:
     """Train a `CRMAgent`.
 
@@ -144,7 +145,7 @@ def fit_crm(
         temperature: of the base scores of the training sessions; those of the other sessions have the rule's.
         options: how to train.
         seed: of weights, order and draws.
-        say: shows a line an epoch.
+        progress: shows how many epochs are over.
 
     Returns:
         The agent and a row an epoch (see `train_policy`).
@@ -164,7 +165,7 @@ def fit_crm(
         judge,
         options,
         seed,
-        say,
+        progress,
     )
     return CRMAgent(graph, scorer, policy, calibration), rows
 

@@ -1,6 +1,6 @@
 """`ear`: estimation, action, reflection over the nodes of a session."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from magus_pyg.errors import RunError
 from magus_pyg.options import at_least
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
+from magus_pyg.training.progress import Progress, unseen
 
 __all__ = ["EarAgent", "EarTracker", "ear_state", "fit_ear"]
 
@@ -265,7 +266,7 @@ def fit_ear(
     temperature: float,
     options: EarOptions | None = None,
     seed: int = 0,
-    say: Callable[[str], None] | None = None,
+    progress: Progress = unseen,
 ) -> tuple[EarAgent, list[dict[str, float]]]:
     """Train an `EarAgent`: the estimation, the step size of the reflection, then the policy.
 
@@ -277,7 +278,7 @@ def fit_ear(
         temperature: of the base scores of the training sessions; those of the other sessions have the rule's.
         options: how to train.
         seed: of weights, order and draws.
-        say: shows a line an epoch.
+        progress: shows how many epochs are over.
 
     Returns:
         The agent, and rows of the estimation's epochs, the rates tried (rate, objective, ...) and the policy's epochs.
@@ -287,7 +288,7 @@ def fit_ear(
     """
     options = options or EarOptions()
     temperatures = (temperature, rule.temperature)
-    estimation, rows = fit_estimation(features, sessions, judge.sessions, temperatures, options, seed, say)
+    estimation, rows = fit_estimation(features, sessions, judge.sessions, temperatures, options, seed, progress)
     network = PolicyNetwork(N_NODE, N_SESSION, options.hidden, seed)
 
     def agent(policy: PolicyNetwork, heat: float, rate: float) -> EarAgent:
@@ -308,6 +309,6 @@ def fit_ear(
         judge,
         options,
         seed,
-        say,
+        progress,
     )
     return agent(policy, rule.temperature, rate), rows + more

@@ -1,6 +1,6 @@
 """EAR's estimation: how answers so far change the scores of items and queries, and how refused items do."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from magus_pyg.random import derive_seed
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions
 from magus_pyg.training.averaging import RunningAverage
 from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
+from magus_pyg.training.progress import Progress, unseen
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["EstimationNetwork", "estimation_loss", "fit_estimation", "reflect"]
@@ -173,7 +174,7 @@ def fit_estimation(
     temperatures: tuple[float, float],
     options: EarOptions,
     seed: int = 0,
-    say: Callable[[str], None] | None = None,
+    progress: Progress = unseen,
 ) -> tuple[EstimationNetwork, list[dict[str, float]]]:
     """Train the estimation until the loss on validation sessions rises.
 
@@ -184,7 +185,7 @@ def fit_estimation(
         temperatures: of the base scores of the training sessions, and of all others.
         options: how to train.
         seed: of weights, order and draws.
-        say: shows a line an epoch.
+        progress: shows how many epochs are over.
 
     Returns:
         The network in double precision, and a row an epoch: epoch, loss, validation_loss.
@@ -213,12 +214,12 @@ def fit_estimation(
             ]
         found = sum(held_out) / len(held_out) if held_out else -float(epoch)
         rows.append({"epoch": epoch + 1.0, "loss": loss, "validation_loss": found})
-        if say is not None:
-            say(f"ear: estimation, epoch {epoch + 1}, loss {loss:.4f}, validation loss {found:.4f}")
+        progress(epoch + 1, options.estimation_epochs, f"epochs of the estimation, validation loss {found:.4f}")
         return found
 
     stopping = EarlyStopping(options.patience, maximise=False)
     epochs = range(options.estimation_epochs)
+    progress(0, options.estimation_epochs, "epochs of the estimation")
     return train_epochs(descent, losses, epochs, held_out_loss, stopping, average.frozen, average.frozen()), rows
 
 

@@ -25,6 +25,7 @@ from magus_pyg.agents.rivals.nodes import steady
 from magus_pyg.options import at_least
 from magus_pyg.simulation.prepare import PreparedSessions
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
+from magus_pyg.training.progress import Progress, unseen
 
 __all__ = ["EntropyRule", "MaxEntropyAgent", "MaxEntropyState", "RulePlay", "fit_belief_calibration", "fit_max_entropy"]
 
@@ -148,6 +149,7 @@ def fit_max_entropy(
     scorer: Scorer | Tensor,
     judge: Judge,
     error_rates: Sequence[float] = _ERROR_RATES,
+    progress: Progress = unseen,
 ) -> tuple[MaxEntropyState, pd.DataFrame]:
     """Fit the state of a `MaxEntropyAgent` on validation sessions.
 
@@ -159,6 +161,7 @@ def fit_max_entropy(
         judge: on validation sessions; it should play a run of its own for every K, since the agent knows its last
             round.
         error_rates: values tried beside 0.
+        progress: shows how many states are tried.
 
     Returns:
         The state, and a table with a row for each state tried, best first; the defaults and an empty table without
@@ -169,10 +172,14 @@ def fit_max_entropy(
     if not len(judge.sessions):
         return best, pd.DataFrame(columns=[*(entry.name for entry in fields(best)), "objective"])
     tried: dict[str, dict[str, object]] = {}
+    more = _mean_targets(judge.sessions) - 1.0
+    total = 2 * judge.list_length + (len(_SHARES_OF_OTHERS) if more > 0.0 else 0) + len(error_rates)
+    progress(0, total, "")
 
     def value(trial: MaxEntropyState) -> float:
         if repr(trial) not in tried:
             tried[repr(trial)] = {**asdict(trial), **judge(MaxEntropyAgent(graph, scorer, trial))}
+            progress(len(tried), total, "")
         return float(str(tried[repr(trial)]["objective"]))
 
     def choose(trials: Sequence[MaxEntropyState]) -> MaxEntropyState:
@@ -181,7 +188,6 @@ def fit_max_entropy(
     best = choose(
         [replace(best, items=items, ending=end) for items in range(judge.list_length) for end in (True, False)]
     )
-    more = _mean_targets(judge.sessions) - 1.0
     if more > 0.0:
         best = choose([best, *(replace(best, others=share * more) for share in _SHARES_OF_OTHERS)])
     best = choose([best, *(replace(best, error_rate=rate) for rate in error_rates)])

@@ -13,6 +13,7 @@ from magus_pyg.agents.rivals.rival_options import PolicyOptions
 from magus_pyg.agents.rivals.rollout import Outcome, TrainingSessions, play_batch
 from magus_pyg.training.averaging import RunningAverage
 from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
+from magus_pyg.training.progress import Progress, unseen
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["advantages", "returns", "train_policy"]
@@ -54,7 +55,7 @@ def train_policy(
     judge: Judge,
     options: PolicyOptions,
     seed: int = 0,
-    say: Callable[[str], None] | None = None,
+    progress: Progress = unseen,
 ) -> tuple[PolicyNetwork, list[dict[str, float]]]:
     """Train the policy of `learner`.
 
@@ -68,7 +69,7 @@ def train_policy(
             one is, and all epochs are played.
         options: how to train.
         seed: of the order of the sessions and of the lists that are drawn.
-        say: shows a line an epoch.
+        progress: shows how many epochs are over.
 
     Returns:
         The policy in double precision, and a row for each epoch: epoch (from 1, those of imitation first), imitation (1
@@ -84,11 +85,13 @@ def train_policy(
     def objective(policy: PolicyNetwork, imitation: bool, loss: float) -> float:
         values = judge(player(policy)) if len(judge.sessions) else {"objective": float(len(rows))}
         rows.append({"epoch": len(rows) + 1.0, "imitation": float(imitation), "loss": loss, **values})
-        if say is not None:
-            say(f"{learner.name}: epoch {len(rows)}, loss {loss:.4f}, objective {values['objective']:.4f}")
+        phase = "epochs of imitation" if imitation else "epochs of the policy gradient"
+        progress(len(rows) - before, epochs, f"{phase}, objective {values['objective']:.4f}")
         return values["objective"]
 
-    for imitation in (True, False):
+    for imitation, epochs in ((True, options.imitation_epochs), (False, options.epochs)):
+        before = len(rows)
+        progress(0, epochs, "")
         best = _phase(learner, sessions, teacher if imitation else None, options, seed, objective, stopping, best)
         learner.network.load_state_dict(best.state_dict())
         stopping.renew()

@@ -1,6 +1,6 @@
 """How `recurrent` learns: it plays training sessions, and after every round says what would be clicked next."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from magus_pyg.simulation.prepare import PreparedBatch
 from magus_pyg.simulation.protocol import Scorer
 from magus_pyg.training.averaging import RunningAverage
 from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
+from magus_pyg.training.progress import Progress, unseen
 from magus_pyg.training.stopping import EarlyStopping
 
 __all__ = ["fit_recurrent", "round_loss"]
@@ -64,7 +65,7 @@ def fit_recurrent(
     options: RecurrentAgentOptions | None = None,
     seed: int = 0,
     offsets: Sequence[float] = _OFFSETS,
-    say: Callable[[str], None] | None = None,
+    progress: Progress = unseen,
 ) -> tuple[RecurrentAgent, list[dict[str, float]]]:
     """Train a `RecurrentAgent`.
 
@@ -80,7 +81,7 @@ def fit_recurrent(
         options: how to train.
         seed: of weights, order and noise.
         offsets: what is tried.
-        say: shows a line an epoch.
+        progress: shows how many epochs are over, then how many choices are tried.
 
     Returns:
         The agent, and a row for each epoch (epoch, loss, validation_loss) and each choice (offset, trust, objective and
@@ -110,12 +111,12 @@ def fit_recurrent(
     def held_out_loss(epoch: int, loss: float) -> float:
         found = _held_out_loss(held_out, sessions, judge, options, seed) if len(judge.sessions) else -float(epoch)
         rows.append({"epoch": epoch + 1.0, "loss": loss, "validation_loss": found})
-        if say is not None:
-            say(f"recurrent: epoch {epoch + 1}, loss {loss:.4f}, validation loss {found:.4f}")
+        progress(epoch + 1, options.epochs, f"epochs, validation loss {found:.4f}")
         return found
 
     stopping = EarlyStopping(options.patience, maximise=False)
     epochs = range(options.epochs)
+    progress(0, options.epochs, "epochs")
     best = train_epochs(descent, losses, epochs, held_out_loss, stopping, average.frozen, average.frozen())
 
     def agent(offset: float, trust: float) -> RecurrentAgent:
@@ -123,7 +124,11 @@ def fit_recurrent(
 
     if not len(judge.sessions):
         return agent(0.0, 1.0), rows
-    tried = [(judge(agent(offset, trust)), offset, trust) for trust in _TRUSTS for offset in offsets]
+    choices = [(offset, trust) for trust in _TRUSTS for offset in offsets]
+    tried = []
+    for done, (offset, trust) in enumerate(choices):
+        progress(done, len(choices), "choices tried")
+        tried.append((judge(agent(offset, trust)), offset, trust))
     rows += [{"offset": offset, "trust": trust, **values} for values, offset, trust in tried]
     _, offset, trust = max(tried, key=lambda entry: entry[0]["objective"])
     return agent(offset, trust), rows

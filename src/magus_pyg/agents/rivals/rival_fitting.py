@@ -87,7 +87,7 @@ def _fold(context: AgentContext) -> FoldedSessions:
         context.train,
         sessions,
         context.seed,
-        lambda done, folds: context.say(f"out-of-fold scores: model {done} of {folds} trained"),
+        context.progress,
     )
     if len(folded) <= options.sessions:
         return folded
@@ -160,7 +160,7 @@ def _features(context: AgentContext, name: str) -> BaseFeatures:
 def _rule(context: AgentContext) -> MaxEntropyState:
     """What `max_entropy` fits, once for all rivals of a run."""
     if "max_entropy" not in context.shared:
-        found = fit_max_entropy(context.graph, context.model, _judge(context, plans=True))
+        found = fit_max_entropy(context.graph, context.model, _judge(context, plans=True), progress=context.progress)
         context.shared["max_entropy"] = found
     state, table = context.shared["max_entropy"]
     context.tables["max_entropy"] = table
@@ -203,6 +203,7 @@ def fit_recurrent_state(context: AgentContext) -> AgentState:
         temperatures,
         options,
         context.seed,
+        progress=context.progress,
     )
     return _learned(context, "recurrent", agent.tensors(), rows)
 
@@ -243,6 +244,7 @@ def fit_crm_state(context: AgentContext) -> AgentState:
         lessons.temperature,
         options,
         context.seed,
+        progress=context.progress,
     )
     return _learned(context, "crm", agent.tensors(), rows)
 
@@ -273,6 +275,7 @@ def fit_ear_state(context: AgentContext) -> AgentState:
         lessons.temperature,
         options,
         context.seed,
+        progress=context.progress,
     )
     return _learned(context, "ear", agent.tensors(), rows)
 

@@ -139,7 +139,7 @@ def _copies(table: FileTable, ids: np.ndarray, repeated: np.ndarray) -> np.ndarr
     return np.asarray(result & repeated)
 
 
-def indices(table: FileTable, column: str, known: np.ndarray, what: str) -> np.ndarray:
+def indices(table: FileTable, column: str, known: np.ndarray, what: str, advice: str = "") -> np.ndarray:
     """The positions of a column's ids in a list of known ids.
 
     Args:
@@ -147,6 +147,7 @@ def indices(table: FileTable, column: str, known: np.ndarray, what: str) -> np.n
         column: the column of ids.
         known: object [K]; of equal ids the first counts.
         what: what the ids stand for, for the message, such as "item of items.csv".
+        advice: what else helps, for the message.
 
     Returns:
         int64 [rows].
@@ -169,7 +170,7 @@ def indices(table: FileTable, column: str, known: np.ndarray, what: str) -> np.n
             unknown,
             column,
             f"{quoted(value)} is no {what} ({int(unknown.sum())} rows with {distinct} such ids); "
-            "add the missing rows or take these out of the log",
+            f"add the missing rows or take these out of the log{_with(advice)}",
         )
     return np.asarray(found.fill_null(-1).to_numpy(), dtype=np.int64)
 
@@ -197,15 +198,15 @@ def parsed_numbers(texts: pa.ChunkedArray, decimal: str = ".") -> np.ndarray:
     return np.asarray(pc.if_else(number, plain, "nan").cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def numbers(table: FileTable, column: str, what: str = "number") -> np.ndarray:
-    """A column as finite numbers, float64 [rows]; true and false are 1 and 0.
+def numbers(table: FileTable, column: str, what: str = "number", advice: str = "") -> np.ndarray:
+    """A column as finite numbers, float64 [rows]; true and false are 1 and 0. `advice` is for the message.
 
     Raises:
         DataError: at a value that is empty, no number, NaN or infinite.
     """
     result = np.concatenate([_floats(table, column, values, what) for _, values in table.pieces(column)])
     bad = ~np.isfinite(result)
-    _reject(table, column, 0, bad, f"is no {what}")
+    _reject(table, column, 0, bad, f"is no {what}", advice)
     return np.where(bad, 0.0, result)
 
 
@@ -220,13 +221,17 @@ def _floats(table: FileTable, column: str, values: pa.ChunkedArray, what: str) -
     return np.asarray(pc.cast(values, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
-def _reject(table: FileTable, column: str, first: int, bad: np.ndarray, what: str) -> None:
+def _reject(table: FileTable, column: str, first: int, bad: np.ndarray, what: str, advice: str = "") -> None:
     """Report rows of a piece of a column that starts at row `first`, with their count and the first bad value."""
     if bad.any():
         rows = np.zeros(len(table), dtype=bool)
         rows[first : first + len(bad)] = bad
         value = quoted(table.texts(column)[int(rows.argmax())].as_py())
-        table.reject(rows, column, f"{value} {what} ({int(bad.sum())} such rows)")
+        table.reject(rows, column, f"{value} {what} ({int(bad.sum())} such rows){_with(advice)}")
+
+
+def _with(advice: str) -> str:
+    return f"; {advice}" if advice else ""
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,7 @@ class Moments:
     fraction: np.ndarray | None = None
 
 
-def moments(table: FileTable, column: str, form: str = "number") -> Moments:
+def moments(table: FileTable, column: str, form: str = "number", advice: str = "") -> Moments:
     """A column of times.
 
     Args:
@@ -251,6 +256,7 @@ def moments(table: FileTable, column: str, form: str = "number") -> Moments:
         form: "number" (seconds, or any number that grows with time), "iso" (2014-02-28 or 2014-02-28T10:00:00, read as
             UTC where it names no zone), or a pattern of `strptime` such as "%Y%m%d". Columns that Parquet knows to be
             times are read as they are, in whatever unit.
+        advice: what helps where a value is of another form, for the message.
 
     Raises:
         DataError: at a value that is no time of that form, and where one file has moments and another has numbers.
@@ -267,7 +273,7 @@ def moments(table: FileTable, column: str, form: str = "number") -> Moments:
                 f"column {column!r} has moments in {clocks[True]} and numbers in {clocks[False]}: write it in one way"
             )
         read = _stored if clock else _numbers_of_time if form == "number" else _written
-        whole, rest = read(table, column, form, values, first)
+        whole, rest = read(table, column, form, values, first, advice)
         seconds.append(whole)
         fractions.append(rest if rest is not None and rest.any() else None)
         first += len(values)
@@ -278,7 +284,7 @@ def moments(table: FileTable, column: str, form: str = "number") -> Moments:
 
 
 def _stored(
-    table: FileTable, column: str, form: str, values: pa.ChunkedArray, first: int
+    table: FileTable, column: str, form: str, values: pa.ChunkedArray, first: int, advice: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     _reject(table, column, first, values.is_null().to_numpy(), "is no time")
     if pa.types.is_date(values.type):
@@ -294,7 +300,7 @@ def _parted(ticks: np.ndarray, unit: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _written(
-    table: FileTable, column: str, form: str, values: pa.ChunkedArray, first: int
+    table: FileTable, column: str, form: str, values: pa.ChunkedArray, first: int, advice: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     texts = pc.fill_null(arrow_texts.texts_of(values), "")
     pattern = "ISO8601" if form == "iso" else form
@@ -302,13 +308,13 @@ def _written(
     dated = pc.if_else(pc.match_substring_regex(texts, "[0-9]"), texts, "")
     parsed = pd.to_datetime(pd.Series(dated.to_pandas(), dtype=object), format=pattern, errors="coerce", utc=True)
     bad = parsed.isna().to_numpy()
-    _reject(table, column, first, bad, f"is no time of the form {form!r}")
+    _reject(table, column, first, bad, f"is no time of the form {form!r}", advice)
     naive = parsed.dt.tz_localize(None)
     return _parted(np.where(bad, 0, naive.to_numpy().astype(np.int64)), naive.dt.unit)
 
 
 def _numbers_of_time(
-    table: FileTable, column: str, form: str, values: pa.ChunkedArray, first: int
+    table: FileTable, column: str, form: str, values: pa.ChunkedArray, first: int, advice: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     texts = arrow_texts.is_text(values.type)
     values = values.cast(pa.string()) if texts else values
@@ -320,7 +326,7 @@ def _numbers_of_time(
         pass  # fractions, or values that are none
     result = _floats(table, column, values, "time in seconds")
     bad = ~np.isfinite(result)
-    _reject(table, column, first, bad, "is no time in seconds")
+    _reject(table, column, first, bad, "is no time in seconds", advice)
     large = np.abs(result) >= 2.0**63
     _reject(table, column, first, large & ~bad, "is no time in seconds, too large")
     result = np.where(bad | large, 0.0, result)

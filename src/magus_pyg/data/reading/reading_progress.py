@@ -1,13 +1,9 @@
-"""A bar over the bytes of a file that takes a while to read, on a terminal alone."""
+"""How far the reading of a file is that takes a while, on standard error."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from magus_pyg.escaping import shown
 from magus_pyg.terminal import Terminal
 
 __all__ = ["reading"]
@@ -27,10 +23,9 @@ def reading(path: Path, what: str = "reading") -> Iterator[Callable[[int], None]
         A function to call with the bytes read so far.
     """
     size = path.stat().st_size
-    if size < _SMALL or not sys.stderr.isatty():
+    terminal = Terminal(stderr=True)
+    if size < _SMALL or not terminal.is_terminal:
         yield lambda done: None
         return
-    columns = (BarColumn(), DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Terminal(stderr=True).bar(TextColumn("{task.description}", markup=False), *columns, transient=True) as bar:
-        task = bar.add_task(f"{what} {shown(path.name)}", total=size)
-        yield lambda done: bar.update(task, completed=done)
+    with terminal.stage(f"{what} {path.name}", size, "MiB of", 2**20) as stage:
+        yield lambda done: stage.step(done - stage.done)

@@ -15,7 +15,9 @@ from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.table_files import FileTable
 from magus_pyg.data.sets.tabular_files import (
+    DECIMAL,
     DELIMITERS,
+    TIME_FORM,
     FolderTables,
     item_fields,
     read_files,
@@ -57,7 +59,9 @@ def load_tabular(
     item, items = _item_index(options, files, items, notes)
     users, user = user_fields(options, files, folder, notes)
     label = _labels(options, log_file, notes)
-    time = checks.moments(log_file, options.timestamp, options.timestamp_format) if options.timestamp else None
+    time = (
+        checks.moments(log_file, options.timestamp, options.timestamp_format, TIME_FORM) if options.timestamp else None
+    )
     log = InteractionLog(
         user=user,
         item=item,
@@ -133,13 +137,16 @@ def _folder(options: TabularOptions, data_root: Path | None) -> Path:
     return folder
 
 
+_DROP = "or set dataset.unknown_items=drop (keep: such items have no words)"
+
+
 def _item_index(
     options: TabularOptions, files: FolderTables, items: pd.DataFrame, notes: dict[str, int]
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """The item of each row of the log, int64 [n] (-1 in rows to be dropped), and the items with those added."""
     log, known = files.interactions, items["item_id"].to_numpy(dtype=object)
     if options.unknown_items == "error":
-        return checks.indices(log, options.item_id, known, f"item of {files.items.path.name}"), items
+        return checks.indices(log, options.item_id, known, f"item of {files.items.path.name}", _DROP), items
     texts = checks.identifiers(log, options.item_id)
     found = pc.index_in(texts, value_set=pa.array(known, pa.string()))
     unknown = found.is_null().to_numpy() & ~log.rejected
@@ -171,7 +178,8 @@ def _labels(options: TabularOptions, log: FileTable, notes: dict[str, int]) -> n
     if options.positive == "all":
         return np.ones(len(log), np.int8)
     if options.positive == "rating":
-        return (checks.numbers(log, options.rating, "rating") > options.positive_above).astype(np.int8)
+        advice = f"words need dataset.positive=action, {DECIMAL}"
+        return (checks.numbers(log, options.rating, "rating", advice) > options.positive_above).astype(np.int8)
     actions = log.texts(options.rating)
     positive = pc.is_in(actions, value_set=pa.array(options.positive_actions, pa.string())).to_numpy()
     if not positive.any():
@@ -202,7 +210,7 @@ def _parts(options: TabularOptions, log: FileTable) -> np.ndarray:
     unknown = found.is_null().to_numpy()
     if unknown.any():
         value = texts[int(unknown.argmax())].as_py()
-        what = f"{value!r} is no part; split_values are {options.split_values} ({int(unknown.sum())} such rows)"
+        what = f"{value!r} is no part; dataset.split_values are {options.split_values} ({int(unknown.sum())} such rows)"
         log.reject(unknown, options.split, what)
     return np.asarray(found.fill_null(0).to_numpy(), dtype=np.int8)
 

@@ -23,10 +23,23 @@ from magus_pyg.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from magus_pyg.data.sets.tabular_options import TabularOptions
 
-__all__ = ["DELIMITERS", "FolderTables", "item_fields", "read_files", "searched_queries", "user_fields"]
+__all__ = [
+    "DECIMAL",
+    "DELIMITERS",
+    "TIME_FORM",
+    "FolderTables",
+    "item_fields",
+    "read_files",
+    "searched_queries",
+    "user_fields",
+]
 
 
 _NONE = np.empty(0, dtype=object)  # holds the place of a column until it is clean
+
+DECIMAL = "numbers such as 1,5 need dataset.decimal=','"
+TIME_FORM = "set dataset.timestamp_format to the form of the times: number, iso, or a pattern such as '%d.%m.%Y'"
+"""What helps, for messages on numbers and times."""
 
 #: Names of delimiters that are awkward to type.
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -190,7 +203,10 @@ def _bands(table: FileTable, column: str, count: int) -> FieldEntries:
     if bad.any():
         value = texts[int(bad.argmax())].as_py()
         table.reject(
-            bad, column, f"{value!r} is no number, and the field is to be cut into bands ({bad.sum()} such rows)"
+            bad,
+            column,
+            f"{value!r} is no number, and the field is to be cut into bands ({bad.sum()} such rows); take it out of "
+            f"dataset.bands, or {DECIMAL}",
         )
     return FieldEntries(np.arange(len(table)), pa.array(band_labels(values, count, column), pa.string()))
 
@@ -204,7 +220,7 @@ def searched_queries(
         return empty_searched()
     known = pa.array(user_ids, pa.string())
     user = pc.index_in(checks.identifiers(table, options.user_id), value_set=known)
-    time = checks.moments(table, options.timestamp, options.timestamp_format)
+    time = checks.moments(table, options.timestamp, options.timestamp_format, TIME_FORM)
     words = _words(table.entries(options.words, options.query_separator), len(table), spelling)
     stranger, wordless = user.is_null().to_numpy() & ~table.rejected, (words == "") & ~table.rejected
     if stranger.any():

@@ -104,7 +104,9 @@ def _draw(panel: "Axes", part: pd.DataFrame, looks: dict[str, Look], ticks: Sequ
     panel.set_xticks(chosen)
     panel.set_xticklabels([f"{tick:g}" for tick in chosen])
     trim(panel, [*part["low"], *part["high"]])
-    panel.set_xlim(played["x"].min(), played["x"].max())
+    left, right = float(played["x"].min()), float(played["x"].max())
+    alone = 0.0 if right > left else 0.5  # a single x stands in the middle
+    panel.set_xlim(left - alone, right + alone)
     panel.spines["left"].set_position(("outward", 4))
     panel.spines["bottom"].set_position(("outward", 3))
 
