@@ -3,9 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magus_pyg.data import ItemSets
+from magus_pyg.models import FeatureSpace, FMOptions, TrainingData, build_model
 from magus_pyg.models.binary_metrics import auc, log_loss
+from magus_pyg.ragged import Ragged
 from magus_pyg.testing.small_log import TRAIN, VALIDATION, interactions
+from magus_pyg.training import TrainOptions
 from magus_pyg.training.loader import (
+    Loaders,
     TrainLoader,
     ValidationLoader,
     draw_batch,
@@ -137,3 +141,24 @@ def test_log_loss_by_hand():
         abs(log_loss(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0])) - (0.6931471805599453 + 0.126928011) / 2)
         < 1e-9
     )
+
+
+def test_negatives_look_at_no_later_part_and_are_no_known_item():
+    """Twelve items: a user's training rows hold four of them, those of validation four others, the test the rest."""
+    rows = [(user, (3 * user + item) % 12, 1) for user in range(8) for item in range(12)]
+    parts = [[row for number, row in enumerate(rows) if number % 12 // 4 == part] for part in range(3)]
+    features = FeatureSpace(8, 12, 1, 0, Ragged.from_lists([[0]] * 12), Ragged.from_lists([[]] * 8))
+    model = build_model(FMOptions(dim=2), features, seed=0)
+    data = TrainingData(interactions(parts[0]), interactions(parts[1]))
+    loaders = Loaders(data, model, TrainOptions(negatives=6), 1)
+
+    def drawn(batches):
+        pairs = [pair for batch in batches for pair in zip(batch.user[batch.label == 0].tolist(),
+                 batch.item[batch.label == 0].tolist(), strict=True)]  # fmt: skip
+        assert len(pairs) == 8 * 4 * 6
+        return {part: sum(pair in {row[:2] for row in parts[part]} for pair in pairs) for part in range(3)}
+
+    of_training = drawn(loaders.train())
+    assert of_training[0] == 0
+    assert min(of_training[1], of_training[2]) > 50  # half of 192 each: what comes later is not known
+    assert drawn(loaders.validation()) == {0: 0, 1: 0, 2: 192}

@@ -27,6 +27,7 @@ __all__ = ["Description", "describe", "independent_pairs", "print_description"]
 # Pairs of queries that are looked at, and those at once. Beyond, R⊥ is not counted.
 _MOST_PAIRS, _CHUNK = 4_000_000_000, 50_000_000
 _LONG = 60  # signs of a word that are shown
+_OTHERS = 50  # columns that are no words that are listed
 
 
 @dataclass
@@ -215,7 +216,9 @@ def print_description(description: Description, console: Terminal) -> None:
         left_out = ", ".join(f"{word} ({share:.0%})" for word, share in description.dropped.items())
         console.print(f"words left out because more items carry them than max_share allows: {left_out}")
     if description.columns:
-        others = ", ".join(f"{shown(name)} ({count:,})" for name, count in description.columns.items())
+        others = ", ".join(f"{shown(name)} ({count:,})" for name, count in list(description.columns.items())[:_OTHERS])
+        more = len(description.columns) - _OTHERS
+        others += f" and {more:,} more" if more > 0 else ""
         console.print(f"other columns of items (distinct values): {others}")
     graph = {
         what: "not counted: too many" if count is None else f"{count:,}" for what, count in description.graph.items()

@@ -19,7 +19,7 @@ from magus_pyg.escaping import shown, yaml_text
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
 from magus_pyg.options import at_least, check_options
-from magus_pyg.runs.overrides import apply_values, compose_config, parse
+from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, parse, split_groups
 from magus_pyg.runs.schemas import typed
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import fit
@@ -38,6 +38,7 @@ __all__ = [
     "write_experiment",
 ]
 
+_OF_THE_MACHINE = ("paths", "resume")  # keys that are no part of an experiment
 _DIGITS = 3  # significant digits of what is tried: finer differences are noise
 
 
@@ -240,30 +241,33 @@ def _word(value: Any) -> str:
 def write_experiment(path: Path, words: Sequence[str], tuned: Tuned) -> None:
     """Write what a search found as a file of `conf/experiment/`, whole or not at all.
 
+    `experiment=<its name>` is the configuration that was searched from, with the values found; only where things lie on
+    this machine (`paths`) is left out.
+
     Args:
         path: of the file; an existing one is replaced.
         words: the configuration that was searched from.
         tuned: what was found.
     """
     config = compose_config(words)
-    tree: dict[str, Any] = {}
-    extra = [entry for entry in parse(words) if "." in entry.key_or_group]
-    for key, value in {**{entry.key_or_group: entry.value() for entry in extra}, **tuned.values}.items():
-        group, _, name = key.partition(".")
-        if group in ("paths", "dataset"):
-            continue
-        tree.setdefault(group, {})[name] = list(value) if isinstance(value, list | tuple) else value
+    chosen, values = split_groups(parse(words), own_conf(words))
+    options = {entry.key_or_group: entry.value() for entry in chosen}
+    experiments = options.pop("experiment", [])
+    options = {"dataset": "synthetic", "model": config.model.name, **options}
+    tree = OmegaConf.create({})
+    for key, value in {**{entry.key_or_group: entry.value() for entry in values}, **tuned.values}.items():
+        if key.partition(".")[0] not in _OF_THE_MACHINE:
+            OmegaConf.update(tree, key, list(value) if isinstance(value, tuple) else value, merge=True)
     gain = "" if not tuned.values else f"; {tuned.default:.4f} with the defaults"
-    dataset = next((str(entry.value()) for entry in parse(words) if entry.key_or_group == "dataset"), "synthetic")
     lines = [
         "# @package _global_",
         f"# {config.model.name} on {shown(config.dataset.name)}: the best of {len(tuned.trials)} trials of "
         "scripts/tune.py by the AUC of the validation",
         f"# part ({tuned.auc:.4f}{gain}).",
         "defaults:",
-        f"  - override /dataset: {dataset}",
-        f"  - override /model: {config.model.name}",
+        *(f"  - {name}" for name in (experiments if isinstance(experiments, list) else [experiments])),
+        *(f"  - override /{group}: {name}" for group, name in options.items()),
         "",
-        yaml_text(OmegaConf.to_yaml(OmegaConf.create(tree))).rstrip() if tree else "",
+        yaml_text(OmegaConf.to_yaml(tree)).rstrip() if tree else "",
     ]
     write_text(path, "\n".join(lines).rstrip() + "\n")

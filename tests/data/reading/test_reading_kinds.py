@@ -324,3 +324,17 @@ def test_one_wrong_column_is_one_problem(write):
     with pytest.raises(DataError, match=r"interactions.csv: no row is left; mend the columns above first"):
         load_dataset(tabular(write({"items.csv": ITEMS}), positive="action", positive_actions=["x"]), None, findings)
     assert len(findings.problems) == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_matrix_is_no_table(tmp_path: Path, kind: str) -> None:
+    """Ten thousand columns are read, whatever they are; more are refused, before their values are read."""
+    from magus_pyg.data.reading.table_files import read_table
+
+    for count in (10_000, 10_001):
+        table = pa.table({f"c{number}": ["x"] for number in range(count)})
+        path = tmp_path / f"wide{count}.{kind}"
+        (pacsv.write_csv if kind == "csv" else pq.write_table)(table, path)
+    assert len(read_table(tmp_path / f"wide10000.{kind}").columns) == 10_000
+    with pytest.raises(DataError, match=r"wide10001.*there are 10,001 columns; at most 10,000 are read"):
+        read_table(path)

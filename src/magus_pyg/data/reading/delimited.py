@@ -17,11 +17,12 @@ from magus_pyg.data.reading.file_content import arrow_content, open_content
 from magus_pyg.data.reading.findings import Findings, listed, quoted
 from magus_pyg.errors import DataError
 
-__all__ = ["FileSource", "check_distinct", "guess_encoding", "read_delimited"]
+__all__ = ["FileSource", "check_header", "guess_encoding", "read_delimited"]
 
 _BROKEN = (EOFError, OSError, csv.Error, zlib.error)
 _UNREADABLE = (pa.ArrowInvalid, UnicodeError, *_BROKEN)
 _CHUNK = 1 << 20
+_MOST_COLUMNS = 10_000  # which take seconds; tables of a hundred thousand are matrices, not of items
 _BLOCKS = (1 << 20, 1 << 26, (1 << 31) - 1)  # of pyarrow: a record may not reach over two ends of a block
 _UNIT = "\x1f"  # the separator of units, which stands in no text
 
@@ -92,17 +93,22 @@ class FileSource:
         """
         for _, fields in self.records():
             fields[0] = fields[0].removeprefix("\ufeff")
-            check_distinct(fields, f"{self.path}, line 1")
+            check_header(fields, f"{self.path}, line 1")
             return list(fields)
         raise DataError(f"{self.path} is empty (no line with a value); fetch or write it again")
 
 
-def check_distinct(names: Sequence[str], where: str) -> None:
-    """Check that no column is named twice.
+def check_header(names: Sequence[str], where: str) -> None:
+    """Check that no column is named twice, and that there are no more than a table of items, users or rows can mean.
 
     Raises:
-        DataError: naming the first that is.
+        DataError: naming the first column that is there twice, or the limit.
     """
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(
+            f"{where}: there are {len(names):,} columns; at most {_MOST_COLUMNS:,} are read, so leave out those that no "
+            "option names"
+        )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(f"{where}: the column {repeated[0]!r} is there more than once")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from magus_pyg.data.field_values import FieldEntries, joined, split_texts
 from magus_pyg.data.reading import arrow_texts
-from magus_pyg.data.reading.delimited import FileSource, check_distinct, read_delimited
+from magus_pyg.data.reading.delimited import FileSource, check_header, read_delimited
 from magus_pyg.data.reading.file_content import arrow_content, is_gzip, is_parquet, refuse_foreign, utf16
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.errors import DataError
@@ -278,9 +278,9 @@ def _files(path: Path) -> list[Path]:
 def _read_parquet(path: Path) -> pa.Table:
     try:
         content = arrow_content(path)
-        table = pq.ParquetFile(pa.BufferReader(content.read()) if is_gzip(path) else content).read()
-        check_distinct(table.column_names, str(path))
-        return table
+        file = pq.ParquetFile(pa.BufferReader(content.read()) if is_gzip(path) else content)
+        check_header(file.schema_arrow.names, str(path))
+        return file.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is no whole Parquet file (cut off or damaged): {error}") from error
 
