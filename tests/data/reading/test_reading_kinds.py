@@ -4,18 +4,23 @@ import gzip
 import json
 import os
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from small_data import ITEMS, LOG, tabular
 
 from magus_pyg.data import Findings, load_dataset
+from magus_pyg.data.reading import delimited
+from magus_pyg.data.reading.delimited import check_header
 from magus_pyg.data.reading.file_content import is_parquet
 from magus_pyg.data.reading.integer_logs import LogLayout, read_integers
 from magus_pyg.data.reading.json_lines import read_objects
+from magus_pyg.data.reading.table_files import read_table
 from magus_pyg.errors import ConfigError, DataError
 
 IDS = ["007", "7", "8"]
@@ -327,14 +332,15 @@ def test_one_wrong_column_is_one_problem(write):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_matrix_is_no_table(tmp_path: Path, kind: str) -> None:
-    """Ten thousand columns are read, whatever they are; more are refused, before their values are read."""
-    from magus_pyg.data.reading.table_files import read_table
-
-    for count in (10_000, 10_001):
+def test_a_matrix_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """So many columns are read, whatever they are; more are refused, before their values are read."""
+    with pytest.raises(DataError, match="there are 100,000 columns; at most 50,000 are read: leave out"):
+        check_header([f"c{number}" for number in range(100_000)], "items.csv")
+    monkeypatch.setattr(delimited, "_MOST_COLUMNS", 50)
+    for count in (50, 51):
         table = pa.table({f"c{number}": ["x"] for number in range(count)})
         path = tmp_path / f"wide{count}.{kind}"
         (pacsv.write_csv if kind == "csv" else pq.write_table)(table, path)
-    assert len(read_table(tmp_path / f"wide10000.{kind}").columns) == 10_000
-    with pytest.raises(DataError, match=r"wide10001.*there are 10,001 columns; at most 10,000 are read"):
+    assert len(read_table(tmp_path / f"wide50.{kind}").columns) == 50
+    with pytest.raises(DataError, match=r"wide51.*there are 51 columns; at most 50 are read"):
         read_table(path)

@@ -22,7 +22,7 @@ __all__ = ["FileSource", "check_header", "guess_encoding", "read_delimited"]
 _BROKEN = (EOFError, OSError, csv.Error, zlib.error)
 _UNREADABLE = (pa.ArrowInvalid, UnicodeError, *_BROKEN)
 _CHUNK = 1 << 20
-_MOST_COLUMNS = 10_000  # which take seconds; tables of a hundred thousand are matrices, not of items
+_MOST_COLUMNS = 50_000  # half a minute; more is no table of items, users or rows
 _BLOCKS = (1 << 20, 1 << 26, (1 << 31) - 1)  # of pyarrow: a record may not reach over two ends of a block
 _UNIT = "\x1f"  # the separator of units, which stands in no text
 
@@ -99,14 +99,14 @@ class FileSource:
 
 
 def check_header(names: Sequence[str], where: str) -> None:
-    """Check that no column is named twice, and that there are no more than a table of items, users or rows can mean.
+    """Check that no column is named twice, and that there are no more than can be meant.
 
     Raises:
         DataError: naming the first column that is there twice, or the limit.
     """
     if len(names) > _MOST_COLUMNS:
         raise DataError(
-            f"{where}: there are {len(names):,} columns; at most {_MOST_COLUMNS:,} are read, so leave out those that no "
+            f"{where}: there are {len(names):,} columns; at most {_MOST_COLUMNS:,} are read: leave out those that no "
             "option names"
         )
     repeated = [name for name, count in Counter(names).items() if count > 1]
