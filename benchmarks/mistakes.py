@@ -44,6 +44,7 @@ class Mistake:
 _TRAINING = "tests/training"
 _RIVALS = "tests/agents/rivals tests/agents/test_methods.py tests/experiment/test_pipeline_variants.py"
 _VARIANTS = "tests/agents/test_variant_fitting.py tests/agents tests/experiment/test_pipeline_variants.py"
+_FITS = "tests/experiment/test_agent_plays_fits.py tests/experiment/test_agent_plays_later_rows.py"
 _BAYES = "tests/agents/bayes"
 _MAGUS = "tests/agents --ignore=tests/agents/bayes --ignore=tests/agents/rivals"
 _NN = "tests/nn"
@@ -61,21 +62,21 @@ MISTAKES = (
         "agents/variant_fitting.py",
         "for part in (rows.train, rows.validation)]",
         "for part in (rows.validation, rows.train)]",
-        _VARIANTS,
+        _FITS,
     ),
     Mistake(
         "variants judged on training sessions",
         "agents/variant_fitting.py",
         'sessions = context.sessions("validation")',
         'sessions = context.sessions("train")',
-        _VARIANTS,
+        _FITS,
     ),
     Mistake(
         "rivals judged on training sessions",
         "agents/rivals/rival_fitting.py",
         'sessions = context.sessions("validation", context.rivals.per_user)',
         'sessions = context.sessions("train", context.rivals.per_user)',
-        _RIVALS,
+        _FITS,
     ),
     Mistake(
         "agents may be fitted on the test",
@@ -89,14 +90,14 @@ MISTAKES = (
         "agents/rivals/rival_fitting.py",
         "return _Lessons(sessions, fit_belief_calibration(sessions.prepared).temperature, _judge(context, plans))",
         "return _Lessons(sessions, fit_belief_calibration(_validation(context)).temperature, _judge(context, plans))",
-        _RIVALS,
+        _FITS,
     ),
     Mistake(
         "the final recurrent plays with the temperature of its training sessions",
         "agents/rivals/rival_fitting.py",
         "return fit_belief_calibration(prepared).temperature if len(prepared) else other",
         "return other",
-        _RIVALS,
+        _FITS,
     ),
     Mistake(
         "the models of folds are trained on the fold",
@@ -438,6 +439,63 @@ MISTAKES = (
         "return torch.relu(self.lin1(x + difference) + similarity * self.lin2(x))",
         "return torch.relu(self.lin1(x + difference) + self.lin2(x))",
         _NN,
+    ),
+    # Parts of the log that must not be looked at.
+    Mistake(
+        "sessions avoid what was touched in later parts",
+        "data/session_building.py",
+        "touched = items_of_users(data, PARTS[: which + 1])",
+        "touched = items_of_users(data, PARTS)",
+        _FITS,
+    ),
+    Mistake(
+        "sessions of folds avoid what was touched in later parts",
+        "training/folds.py",
+        "np.where(data.part == 0, of_model, 2)",
+        "np.where(data.part == 0, of_model, 1)",
+        _FITS,
+    ),
+    Mistake(
+        "validation negatives may be validation positives",
+        "training/loader.py",
+        "self._known_items = self._items_of_users(data.train, data.validation)",
+        "self._known_items = self._items_of_users(data.train)",
+        "tests/training/test_loader.py",
+    ),
+    Mistake(
+        "training negatives avoid what is liked in validation",
+        "training/loader.py",
+        "self._train_items = self._items_of_users(data.train)",
+        "self._train_items = self._items_of_users(data.train, data.validation)",
+        "tests/training/test_loader.py",
+    ),
+    Mistake(
+        "who trains is found by the positives of all parts",
+        "training/training_rows.py",
+        "user[(label == 1) & (part == 0)]",
+        "user[label == 1]",
+        "tests/training/test_training_rows.py",
+    ),
+    Mistake(
+        "rows of one time at a border of parts are parted",
+        "data/assemble.py",
+        "tied = _tied(log, order) if split ==",
+        "tied = None and _tied(log, order) if split ==",
+        "tests/data/sets/test_tabular_splits.py tests/data",
+    ),
+    Mistake(
+        "logs without an order are split by that of their file",
+        "data/split.py",
+        'return "user" if ordered else "hash"',
+        'return "user"',
+        "tests/data/test_split.py tests/data",
+    ),
+    Mistake(
+        "need_positive is served what was kept without it",
+        "data/sets/raw_dataset.py",
+        '    "force_reload",\n}',
+        '    "force_reload", "need_positive",\n}',
+        "tests/data/sets/test_load_options.py",
     ),
     # Data.
     Mistake(

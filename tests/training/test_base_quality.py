@@ -66,6 +66,13 @@ def test_rows_with_sampled_items_that_no_part_holds():
     assert labelled_scores(falling(), log(), "test", 0)[1].tolist() == [1, 1, 0, 1]
 
 
+def test_the_negatives_of_validation_do_not_look_at_the_test():
+    """Item 1 alone is not touched before the test, where the user likes it."""
+    data = make_dataset([(0, item, 1, item) for item in (0, 2, 3, 4)] + [(0, 1, 1, 9)], 1, 5, part=[0, 0, 0, 1, 2])
+    scores, label = labelled_scores(falling(), data, "validation", 1)
+    assert sorted(zip((-scores).tolist(), label.tolist(), strict=True)) == [(1, 0), (4, 1)]
+
+
 def test_a_trained_model_and_what_its_run_tells_of_it(tiny_run):
     run = load_run(tiny_run)
     data = load_data(run.config)

@@ -95,7 +95,7 @@ def full_ranking(
 def labelled_scores(
     model: Scorer, data: RecDataset, part: str, negatives: int | str = 1, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Scores and labels [n] of the rows of a part and of items sampled for its positives, touched in no part.
+    """Scores and labels [n] of the rows of a part and of items sampled for its positives, not touched up to its end.
 
     Args:
         model: scores them.
@@ -104,7 +104,7 @@ def labelled_scores(
         negatives: `TrainOptions.negatives`.
         seed: of the sampled items.
     """
-    known = items_of_users(data, PARTS)
+    known = items_of_users(data, PARTS[: part_index(part) + 1])
     rows = part_interactions(data, part)
     count = resolve_negatives(negatives, part_interactions(data, "train"))
     loader = ValidationLoader(rows, known, count, seed)
