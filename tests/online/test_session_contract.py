@@ -323,11 +323,42 @@ def test_words_that_cannot_be_told_change_nothing(maker: Maker) -> None:
     session.recommend()
     before = session.to_dict()
     if listens(session):
-        for words in ("red", [("kind", "red")], [], ["kind1", "red"]):
+        for words in ([], [3], [["kind", "kind1", "kind2"]], [("kind", 1)], None):
             with pytest.raises(GraphError):
                 session.tell(words)
+        assert session.left_out == {}
+        for count, words in enumerate(("red", [("kind", "red")], ("kind", "red"), ["red", None]), 1):
+            assert session.tell(words) == ()
+            assert session.left_out == {"told words that no item has": count}
     assert session.to_dict() == before
     session.feedback()
+
+
+def test_unknown_words_are_left_out_and_counted(maker: Maker) -> None:
+    """What is known of a query counts, once however often it is given (readings 3 and 20)."""
+    kind, other, red = ("kind", "kind1"), ("brand", "brand2"), "red"
+    plain = maker.make(searched=[[kind], [kind, other]])
+    assert plain.left_out == {}
+    searched = [["kind1", red], [kind], [other, kind], [red, None], kind, [kind, other], mp.Word(*kind)]
+    session = maker.make(searched=searched)
+    assert session.left_out == {
+        "searched words unknown or ambiguous": 2,
+        "searched queries without a known word": 1,
+    }
+    same(session, plain)
+    assert session.node_scores() == plain.node_scores()
+    for _ in range(2):
+        answer(session, np.random.default_rng(3))
+        answer(plain, np.random.default_rng(3))
+    if listens(session):
+        assert session.tell([red, "kind2", kind, "kind1"]) == (("kind", "kind2"), kind)
+        assert session.left_out["told words that no item has"] == 1
+        plain.tell([mp.Word("kind", "kind2"), kind])
+        assert session.tell(kind) == plain.tell("kind1") == (kind,)  # a pair is one word
+    same(session, plain)
+    for bad in ("kind1", mp.Word(*kind), 3, [3], [[3]], [[("kind", 3)]]):
+        with pytest.raises(GraphError):
+            maker.make(searched=bad)
 
 
 def test_wanted_words_rise_and_others_fall(maker: Maker) -> None:

@@ -29,6 +29,10 @@ _Network = TypeVar("_Network", bound=nn.Module)
 class FittedState(Protocol):
     """What a session can be given of what an agent has fitted."""
 
+    def check(self) -> Self:
+        """The state itself; ConfigError where a value is not real, not finite or out of range."""
+        ...
+
     def tensors(self) -> AgentState:
         """The state as tensors, to be saved."""
         ...

@@ -5,6 +5,8 @@ With `propagation: normalised` the formula of App. B.1 and B.3 takes the place o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,9 +17,10 @@ from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.normalised import NormalisedSpread
 from magus_pyg.agents.ranking import rank_list, scale_to_unit
-from magus_pyg.errors import GraphError, RunError
+from magus_pyg.errors import ConfigError, GraphError, RunError
 from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
+from magus_pyg.options import at_least, check_value
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play, Scorer, SessionView
 
@@ -44,6 +47,29 @@ class EdgeFactors:
     minus_scale: float = 1.0
     refusal: float = 0.0
 
+    def check(self) -> Self:
+        """The weights themselves, if all are in range; features are looked through once.
+
+        Raises:
+            ConfigError: features that are no matrix of real, finite numbers, or another number that is below 0.
+        """
+        for name in ("minus_scale", "refusal"):
+            check_value(f"EdgeFactors.{name}", getattr(self, name), at_least(0))
+        if self._fault is not None:
+            raise ConfigError(self._fault)
+        return self
+
+    @cached_property
+    def _fault(self) -> str | None:
+        """What is wrong with the features."""
+        for name, side in (("positive", self.positive), ("negative", self.negative)):
+            if side.dim() != 2 or not side.is_floating_point():
+                return f"EdgeFactors.{name} must be floating [N, r] (got {side.dtype} {list(side.shape)})"
+            if not bool(torch.isfinite(side).all()):
+                row = int(torch.nonzero(~torch.isfinite(side))[0, 0])
+                return f"EdgeFactors.{name} must be finite (node {row} has {side[row].tolist()})"
+        return None
+
     def tensors(self) -> AgentState:
         """The weights as tensors, to be saved: the features in float32, the numbers in float64."""
         numbers = {name: torch.tensor(getattr(self, name), dtype=torch.float64) for name in ("minus_scale", "refusal")}
@@ -64,11 +90,11 @@ class EdgeFactors:
                     f"the learned weights of the run are of another graph: {name} must be [{n_nodes(graph)}, r] (got "
                     f"{list(side.shape)})"
                 )
-        for name, value in tensors.items():
-            low = 0.0 if name in ("minus_scale", "refusal") else -torch.inf
-            if not bool((torch.isfinite(value) & (value >= low)).all()):
-                raise RunError(f"the learned weights of the run are damaged: {name} is out of range; train again")
-        return cls(tensors["positive"], tensors["negative"], float(tensors["minus_scale"]), float(tensors["refusal"]))
+        try:
+            numbers = [float(tensors[name]) for name in ("minus_scale", "refusal")]
+            return cls(tensors["positive"], tensors["negative"], *numbers).check()
+        except (ConfigError, RuntimeError) as error:
+            raise RunError(f"the learned weights of the run are damaged: {error}; train again") from error
 
 
 class MagusAgent:
@@ -82,7 +108,7 @@ class MagusAgent:
         name: how tables call it; "magus" or "magus+" if None.
 
     Raises:
-        ConfigError: an option out of range.
+        ConfigError: an option or a weight out of range.
         GraphError: factors of another graph.
     """
 
@@ -97,7 +123,7 @@ class MagusAgent:
         self.graph = graph
         self.scorer = scorer
         self.options = (options or MagusOptions()).check()
-        self.factors = factors
+        self.factors = None if factors is None else factors.check()
         self.name = name or ("magus" if factors is None else "magus+")
         if factors is not None:
             for side in (factors.positive, factors.negative):

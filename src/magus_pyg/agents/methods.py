@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from magus_pyg.agents.bayes import BayesState
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.agents.bayes import BayesAgent, BayesState
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState, FittedState
 from magus_pyg.agents.items import ItemsAgent
@@ -28,7 +31,7 @@ from magus_pyg.agents.rivals.rival_fitting import (
 from magus_pyg.agents.static import StaticAgent
 from magus_pyg.agents.variant_fitting import build_bayes, build_plus, fit_bayes_state, fit_plus
 from magus_pyg.errors import ConfigError, did_you_mean
-from magus_pyg.simulation import Agent
+from magus_pyg.simulation import Agent, Scorer
 
 __all__ = [
     "METHODS",
@@ -40,10 +43,13 @@ __all__ = [
     "method_named",
     "method_rank",
     "played_by",
+    "session_agent",
     "variant_method",
 ]
 
 Role = Literal["floor", "rival", "own"]
+
+SessionAgent = Callable[[HeteroData, Scorer | Tensor, MagusOptions | None, Any], Agent]
 
 
 _SWITCHES: dict[str, Any] = {entry.name: entry.default for entry in fields(MagusOptions)}
@@ -66,6 +72,7 @@ class Method:
         plans: whether it plans for the rounds left: it then plays a run of K rounds for every K it is judged at, and a
             run of K rounds is judged at K alone.
         variant: the variant of a session that plays it (`magus=<variant>`); None where no session does.
+        play: makes the agent of such a session from the graph, the scorer, the switches of MAGUS and its state.
         state: what such a session is given of what was fitted; None where it is given nothing.
         alone: whether the paper calls it by the base recommender alone.
         switches: the switches of `magus=...` that its rows are told apart by, with their defaults.
@@ -80,6 +87,7 @@ class Method:
     fit: Callable[[AgentContext], AgentState] | None = None
     plans: bool = False
     variant: str | None = None
+    play: SessionAgent | None = None
     state: type[FittedState] | None = None
     alone: bool = False
     switches: Mapping[str, Any] = field(default_factory=lambda: _LEARN)
@@ -94,6 +102,16 @@ class Method:
 
 def _items(context: AgentContext, state: AgentState) -> Agent:
     return ItemsAgent(context.graph, context.model)
+
+
+def _play_items(graph: HeteroData, scorer: Scorer | Tensor, options: MagusOptions | None, state: None) -> Agent:
+    return ItemsAgent(graph, scorer)
+
+
+def _play_bayes(
+    graph: HeteroData, scorer: Scorer | Tensor, options: MagusOptions | None, state: BayesState | None
+) -> Agent:
+    return BayesAgent(graph, scorer, state)
 
 
 def _static(context: AgentContext, state: AgentState) -> Agent:
@@ -119,7 +137,7 @@ METHODS: dict[str, Method] = {
     "crm": Method("{base}+CRM", "CRM", "rival", build_crm, fit_crm_state, plans=True, colour="#B0568A", marker="P"),
     "ear": Method("{base}+EAR", "EAR", "rival", build_ear, fit_ear_state, plans=True, colour="#7A5C12", marker="p"),
     "magus": Method(
-        "{base}+MAGUS", "MAGUS", "own", _magus, variant="base", switches=_SWITCHES,
+        "{base}+MAGUS", "MAGUS", "own", _magus, variant="base", play=MagusAgent, switches=_SWITCHES,
         asks="magus=bayes, magus=plus, or a smaller magus.minus_scale, such as 0.1: as printed a query comes up only "
         "where it holds more than half of all score mass",
         colour="#0072B2", marker="s",
@@ -130,15 +148,19 @@ METHODS: dict[str, Method] = {
     ),
     "magus+": Method(
         "{base}+MAGUS+", "MAGUS+", "own", build_plus, fit_plus,
-        variant="plus", state=EdgeFactors, switches={**_SWITCHES, "weights": "fitted"}, asks="magus=bayes",
-        colour="#2C95D6", marker="D",
+        variant="plus", play=MagusAgent, state=EdgeFactors, switches={**_SWITCHES, "weights": "fitted"},
+        asks="magus=bayes", colour="#2C95D6", marker="D",
     ),
     "bayes": Method(
         "{base}+bayes", "bayes", "own", build_bayes, fit_bayes_state, plans=True,
-        variant="bayes", state=BayesState, switches=_LEARN | dict.fromkeys(entry.name for entry in fields(BayesState)),
+        variant="bayes", play=_play_bayes, state=BayesState,
+        switches=_LEARN | dict.fromkeys(entry.name for entry in fields(BayesState)),
         colour="#C84B00", marker="*",
     ),
-    "items": Method("{base}, items", "items", "floor", _items, variant="none", colour="#4D4D4D", marker="o"),
+    "items": Method(
+        "{base}, items", "items", "floor", _items,
+        variant="none", play=_play_items, colour="#4D4D4D", marker="o",
+    ),
 }  # fmt: skip
 
 _BUILT_IN = tuple(METHODS)  # those of one's own are entered later
@@ -194,9 +216,37 @@ def check_names(names: Sequence[str]) -> list[str]:
 
 
 def check_variant(variant: str, state: object) -> None:
-    """Raise a ConfigError unless the variant is one of `VARIANTS` and the state is what it takes."""
+    """Raise a ConfigError unless the variant is one of `VARIANTS` and the state is what it takes, and in range."""
     expected = METHODS[variant_method(variant)].state
     if state is not None and not isinstance(state, expected or type(None)):
         raise ConfigError(f"variant={variant!r} takes no state of the kind {type(state).__name__}")
     if expected is EdgeFactors and state is None:
         raise ConfigError(f"variant={variant!r} needs state: the weights that MAGUS+ learned (run.edge_factors)")
+    if state is not None and expected is not None:
+        state.check()  # type: ignore[attr-defined]
+
+
+def session_agent(
+    variant: str,
+    graph: HeteroData,
+    scorer: Scorer | Tensor,
+    options: MagusOptions | None = None,
+    state: FittedState | None = None,
+) -> Agent:
+    """The agent of a session.
+
+    Args:
+        variant: one of `VARIANTS`.
+        graph: the relational graph.
+        scorer: a base recommender, or a matrix of scores [U, I].
+        options: the switches of MAGUS; the defaults if None.
+        state: what was fitted; the defaults of the method if None, where it has some.
+
+    Raises:
+        ConfigError: as of `check_variant`, or an option out of range.
+        GraphError: a state of another graph.
+    """
+    check_variant(variant, state)
+    play = METHODS[variant_method(variant)].play
+    assert play is not None, "what has a variant has an agent for its sessions"
+    return play(graph, scorer, options, state)

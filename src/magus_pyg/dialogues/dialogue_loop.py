@@ -9,10 +9,11 @@ from torch import Tensor
 
 from magus_pyg.dialogues.dialogue_protocol import Action, DialogueAgent, DialogueView, Reply
 from magus_pyg.dialogues.dialogue_set import Dialogues
-from magus_pyg.errors import ModelError, SessionError
+from magus_pyg.errors import SessionError
 from magus_pyg.options import between, check_value
 from magus_pyg.random import hash_keys, uniform
 from magus_pyg.simulation import Scorer
+from magus_pyg.simulation.score_checks import checked_scores
 
 __all__ = ["DIALOGUE_COLUMNS", "dialogue_views", "play_dialogues"]
 
@@ -58,7 +59,7 @@ def play_dialogues(
         ConfigError: noise outside [0, 0.5).
         SessionError: turns, list_length or batch_size below 1, or an agent that asks twice, shows an item twice or one
             that is no candidate, or does both or more than it may.
-        ModelError: scores that are not finite.
+        ModelError: as of `checked_scores`.
     """
     for name, number in (("turns", turns), ("list_length", list_length), ("batch_size", batch_size)):
         if number < 1:
@@ -93,12 +94,6 @@ def dialogue_views(
         for index in torch.split(places, batch_size):
             user = dialogues.user[index]
             scores = _scores(scorer, user, items)
-            if not bool(torch.isfinite(scores).all()):
-                row, column = torch.nonzero(~torch.isfinite(scores))[0].tolist()
-                raise ModelError(
-                    f"the score of user {int(user[row])} and item {int(items[column])} is "
-                    f"{float(scores[row, column])}; scores must be finite"
-                )
             allowed = ~dialogues.known.contains(
                 user.repeat_interleave(len(items)), items.repeat(len(index))
             ).view(len(index), len(items))  # fmt: skip
@@ -120,9 +115,10 @@ def dialogue_views(
 
 
 def _scores(scorer: Scorer | Tensor, user: Tensor, items: Tensor) -> Tensor:
-    if isinstance(scorer, Tensor):
-        return scorer[user][:, items].to(torch.float64)
-    return scorer.score(user, items).to(torch.float64)
+    def called(row: int, column: int) -> str:
+        return f"the score of user {int(user[row])} for item {int(items[column])}"
+
+    return checked_scores(scorer[user][:, items] if isinstance(scorer, Tensor) else scorer.score(user, items), called)
 
 
 def _play_batch(

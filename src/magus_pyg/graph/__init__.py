@@ -3,6 +3,7 @@
 from magus_pyg.graph.access import (
     find_query,
     given_title,
+    id_texts,
     improves_edges,
     item_id_of,
     item_node,
@@ -43,6 +44,7 @@ __all__ = [
     "extend_relational_graph",
     "find_query",
     "given_title",
+    "id_texts",
     "improves_edges",
     "item_id_of",
     "item_node",

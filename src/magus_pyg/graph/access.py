@@ -1,13 +1,15 @@
 """Reading a relational graph: words of nodes, nodes of items and queries, containment as rows."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
+from magus_pyg.graph._cells import cell_text
+from magus_pyg.graph.searched import listed_words
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.graph.words import Word
 from magus_pyg.ragged import Ragged
@@ -16,6 +18,7 @@ __all__ = [
     "check_node",
     "find_query",
     "given_title",
+    "id_texts",
     "improves_edges",
     "item_id_of",
     "item_node",
@@ -107,13 +110,24 @@ def item_node(graph: HeteroData, item_id: str) -> int:
     return node
 
 
-def item_nodes(graph: HeteroData, item_ids: Sequence[str]) -> Tensor:
+def id_texts(item_ids: Iterable[object]) -> tuple[str, ...]:
+    """Item ids as texts, as tables are read: whole numbers have no point.
+
+    Raises:
+        GraphError: one text in place of a list of ids.
+    """
+    if isinstance(item_ids, str):
+        raise GraphError(f"item ids must be a list of ids, got the text {item_ids!r}")
+    return tuple(cell_text(item_id) for item_id in item_ids)
+
+
+def item_nodes(graph: HeteroData, item_ids: Iterable[object]) -> Tensor:
     """The nodes of many items at once, int64 [len(item_ids)].
 
     Raises:
-        GraphError: if no item has one of these ids.
+        GraphError: if no item has one of these ids, or as of `id_texts`.
     """
-    texts = [str(item_id) for item_id in item_ids]
+    texts = id_texts(item_ids)
     nodes = torch.from_numpy(graph.vocabulary.item_ids.positions(texts))
     if (nodes < 0).any():
         item_node(graph, texts[int((nodes < 0).to(torch.int8).argmax())])  # raises, and says which
@@ -179,7 +193,7 @@ def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) 
 
     Args:
         graph: the relational graph.
-        words: values or (field, value); one text is one word.
+        words: values or (field, value); see `listed_words` for what is one word.
 
     Returns:
         The node, or None where the graph has no such query node (no item contains it, or it is too long).
@@ -187,7 +201,7 @@ def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) 
     Raises:
         GraphError: if a word is unknown, if a value stands in several fields, or if no word is given.
     """
-    listed = [words] if isinstance(words, str) else list(words)
+    listed = listed_words(words, graph.vocabulary)
     if not listed:
         raise GraphError("a query needs at least one word")
     return query_node(graph, tuple(sorted({graph.vocabulary.word_id(word) for word in listed})))

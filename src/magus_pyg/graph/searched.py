@@ -13,10 +13,18 @@ from magus_pyg.graph._cells import is_missing
 from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph.combinations import Levels, by_size, count_pairs
 from magus_pyg.graph.settings import QueryWording
-from magus_pyg.graph.vocabulary import Vocabulary
+from magus_pyg.graph.vocabulary import Vocabulary, Word
 from magus_pyg.ragged import Ragged
 
-__all__ = ["LongQueries", "count_queries", "match_queries", "parse_query"]
+__all__ = [
+    "LongQueries",
+    "count_queries",
+    "listed_words",
+    "match_queries",
+    "match_wordings",
+    "match_words",
+    "parse_query",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +57,42 @@ def parse_query(query: Query, separator: str = "|") -> list[str | tuple[str, str
     """
     if isinstance(query, str):
         return [text for text in (part.strip() for part in query.split(separator)) if text]
+    if not isinstance(query, Iterable):
+        raise GraphError(f"a query is one word or a list of words, got {query!r}")
     words: list[str | tuple[str, str]] = []
-    for word in query:
+    for word in [query] if isinstance(query, Word) else query:
         if isinstance(word, str):
             words.append(word)
-        elif isinstance(word, tuple | list) and len(word) == 2:
+        elif isinstance(word, tuple | list) and len(word) == 2 and all(map(_is_text, word)):
             words.append((word[0], word[1]))
         elif not is_missing(word):
             raise GraphError(f"a word of a searched query is a value or a pair (field, value), got {word!r}")
     return words
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, str) or is_missing(part)
+
+
+def listed_words(words: Query, vocabulary: Vocabulary) -> list[str | tuple[str, str]]:
+    """The words that somebody gives as one word or as several; missing entries are left out.
+
+    One text, one `Word`, and a pair of texts of which the first is a word field are one word.
+
+    Raises:
+        GraphError: an entry that is no word, or a pair that may mean one word or two.
+    """
+    if isinstance(words, str):
+        return [words]
+    if type(words) is tuple and len(words) == 2 and words[0] in vocabulary.words.fields and isinstance(words[1], str):
+        field, value = str(words[0]), words[1]
+        if vocabulary.find(field):
+            raise GraphError(
+                f"{words!r} may be one word, of the field {field!r}, or two: give [({field!r}, {value!r})] or "
+                f"[{field!r}, {value!r}]"
+            )
+        return [(field, value)]
+    return parse_query(words)
 
 
 def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[QueryWording, int]:
@@ -98,21 +133,8 @@ def match_queries(
     Raises:
         GraphError: more pairs of long queries and items than the memory holds.
     """
-    counts = {
-        "searched queries": sum(distinct.values()),
-        "searched words unknown or ambiguous": 0,
-        "searched queries without a known word": 0,
-        "searched queries that no item contains": 0,
-    }
-    matched: dict[tuple[int, ...], int] = {}
-    for words, times in distinct.items():
-        ids, lost = match_words(words, vocabulary)
-        counts["searched words unknown or ambiguous"] += lost * times
-        if ids:
-            matched[ids] = matched.get(ids, 0) + times
-        else:
-            counts["searched queries without a known word"] += times
-
+    matched, counts = match_wordings(distinct, vocabulary)
+    counts["searched queries that no item contains"] = 0
     rows = sorted(matched, key=lambda ids: (len(ids), ids))
     ragged = Ragged.from_lists([list(ids) for ids in rows])
     whole = torch.zeros(len(rows), dtype=torch.bool)
@@ -132,6 +154,31 @@ def match_queries(
     number_of = held.cumsum(0) - 1
     long = ragged.select(longer[held])
     return _long_queries(long, item, number_of[holding], levels, max_words), counts
+
+
+def match_wordings(
+    distinct: Mapping[QueryWording, int], vocabulary: Vocabulary
+) -> tuple[dict[tuple[int, ...], int], dict[str, int]]:
+    """Match searched queries to words (reading 3); arguments and counts as of `match_queries`.
+
+    Returns:
+        The queries by their known words, ids ascending, in the order given, and how often each was given; those that
+        differ in unknown words alone are one. And the counts.
+    """
+    counts = {
+        "searched queries": sum(distinct.values()),
+        "searched words unknown or ambiguous": 0,
+        "searched queries without a known word": 0,
+    }
+    matched: dict[tuple[int, ...], int] = {}
+    for words, times in distinct.items():
+        ids, lost = match_words(words, vocabulary)
+        counts["searched words unknown or ambiguous"] += lost * times
+        if ids:
+            matched[ids] = matched.get(ids, 0) + times
+        else:
+            counts["searched queries without a known word"] += times
+    return matched, counts
 
 
 def match_words(words: Iterable[str | tuple[str, str]], vocabulary: Vocabulary) -> tuple[tuple[int, ...], int]:

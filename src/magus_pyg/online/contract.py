@@ -2,7 +2,8 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index as as_number
 from typing import Any, Literal
@@ -59,10 +60,13 @@ class OnlineSession(ABC):
     Args:
         graph: the relational graph.
         beginning: what it began with.
+        left_out: what was left out of the searched queries, see `read_searched`.
     """
 
-    def __init__(self, graph: HeteroData, beginning: Beginning) -> None:
+    def __init__(self, graph: HeteroData, beginning: Beginning, left_out: Mapping[str, int]) -> None:
         self.graph, self.beginning = graph, beginning
+        self.left_out: Counter[str] = Counter(left_out)
+        """How much of what the person searched and told was left out, such as words that no item has (reading 20)."""
         self.history: tuple[AnsweredList | Told, ...] = ()
         """What was answered and told so far, in order."""
         self.notes: tuple[str, ...] = ()
@@ -71,6 +75,11 @@ class OnlineSession(ABC):
         nodes = (find_query(graph, words) for words in beginning.searched)
         self._searched = tuple(dict.fromkeys(node for node in nodes if node is not None and self._holds(node)))
         self._play = self._begin(self._searched)
+        lost = len(beginning.searched) - len(self._searched)
+        if lost:
+            self.left_out["searched queries that are no node of the session"] = lost
+        if self.left_out:
+            logger.info("of what was searched before a session was left out: %s", dict(self.left_out))
 
     @abstractmethod
     def _begin(self, searched: Sequence[int]) -> NodePlay:
@@ -181,23 +190,29 @@ class OnlineSession(ABC):
         It is no filter. An open list is withdrawn, and the next `recommend` gives another for the same round. The query
         of a told word alone is not shown any more.
 
+        Words that no item has are left out and counted (`left_out`); where there are no others, nothing changes.
+
         Args:
-            words: one word or several, each a value or (field, value).
+            words: one word or several, each a value or (field, value). A pair of texts is one word if the first is a
+                word field, and is refused where it may be two words as well.
             liked: whether the person wants them.
 
         Returns:
-            The words as the graph has them.
+            The words that were taken in, as the graph has them.
 
         Raises:
-            GraphError: a word that is unknown or stands in several fields, or no word.
+            GraphError: a word that stands in several fields, or no word.
             SessionError: the session is over, or its variant lists items alone.
         """
         if self.done:
             raise SessionError(f"the session is over after {self.round} round(s): start a new one")
         if not self._play.listens:
             raise SessionError(f"variant {self.variant!r} takes no words: it lists items by their base scores alone")
-        found = read_words(self.graph, words)
-        self._take(told(self.graph, found, liked, self._holds))
+        found, unknown = read_words(self.graph, words)
+        if unknown:
+            self.left_out["told words that no item has"] += unknown
+        if found:
+            self._take(told(self.graph, found, liked, self._holds))
         return found
 
     def _take(self, event: AnsweredList | Told) -> None:

@@ -9,18 +9,19 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
-from magus_pyg.agents.methods import VARIANTS, check_variant
+from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
+from magus_pyg.agents.methods import VARIANTS, check_variant, session_agent
 from magus_pyg.errors import ModelError, SessionError
-from magus_pyg.graph import SessionGraphBuilder, item_nodes, n_items
+from magus_pyg.graph import SessionGraphBuilder, id_texts, item_id_of, item_nodes, n_items
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.online.resuming import beginning_here
-from magus_pyg.online.session_inputs import Scores, Wording, check_finite, read_searched, scores_by_node
+from magus_pyg.online.session_inputs import Scores, Wording, read_searched, scores_by_node
 from magus_pyg.online.session_state import Beginning, SessionState
 from magus_pyg.online.slot_play import SlotPlay
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.prepare import find_slots, score_candidates
-from magus_pyg.simulation.protocol import Agent, SessionView
+from magus_pyg.simulation.protocol import SessionView
+from magus_pyg.simulation.score_checks import checked_scores
 
 if TYPE_CHECKING:
     from magus_pyg.runs import Run
@@ -38,8 +39,9 @@ class MagusSession(OnlineSession):
         variant: "base" (MAGUS), "plus" (MAGUS+, needs `state`), "bayes" or "none" (items alone).
         list_length: N, the length of a list.
         rounds: K, the most rounds.
-        searched: the person's searched queries, each a sequence of words as for `find_query`; those that are no node
-            are left out.
+        searched: the person's searched queries, each one word or several (see `tell`). Words that no item has, or that
+            stand in several fields, are left out and counted; so are queries that are no node. A query given twice
+            counts once.
         candidates: ids of the items to choose from; all that have a score if None.
         exclude: ids of candidates that are not offered.
         state: the `EdgeFactors` that MAGUS+ learned, or the `BayesState` that the Bayesian variant fitted (its defaults
@@ -49,10 +51,10 @@ class MagusSession(OnlineSession):
         min_items: the fewest items of a list, as long as so many are left: people always see something concrete.
 
     Raises:
-        ModelError: scores that are NaN, infinite or of the wrong number.
-        GraphError: an unknown item id.
+        ModelError: scores that are no numbers, not real, NaN, infinite, too far apart or of the wrong number.
+        GraphError: an unknown item id, or what is no word.
         SessionError: no candidates, a candidate twice, rounds, list_length or min_items out of range.
-        ConfigError: an unknown variant, or "plus" without a state.
+        ConfigError: an unknown variant, "plus" without a state, or a state of another variant or out of range.
     """
 
     def __init__(
@@ -71,10 +73,10 @@ class MagusSession(OnlineSession):
         min_items: int = 1,
     ) -> None:
         check_variant(variant, state)
-        chosen = None if candidates is None else tuple(str(item) for item in candidates)
-        left_out = tuple(dict.fromkeys(str(item) for item in exclude))
+        chosen = None if candidates is None else id_texts(candidates)
+        left_out = tuple(dict.fromkeys(id_texts(exclude)))
         nodes, values, chosen = _candidate_scores(graph, scores, chosen, left_out)
-        words = read_searched(graph, searched)
+        words, left = read_searched(graph, searched)
         beginning = Beginning(variant, list_length, rounds, chosen, left_out, words, min_items)
         builder = SessionGraphBuilder(graph) if builder is None else builder
         graphs = builder.build(nodes.unsqueeze(0))
@@ -94,8 +96,8 @@ class MagusSession(OnlineSession):
             key=hash_keys(0, user),
             min_items=min(beginning.min_items, longest),
         )
-        self.agent = _make_agent(graph, matrix, variant, state, options)
-        super().__init__(graph, beginning)
+        self.agent = session_agent(variant, graph, matrix, options, state)
+        super().__init__(graph, beginning, left)
 
     @classmethod
     def from_run(
@@ -213,27 +215,12 @@ class MagusSession(OnlineSession):
         return int(nodes[0]) <= node <= int(nodes[-1]) and bool((nodes == node).any())
 
 
-def _make_agent(
-    graph: HeteroData,
-    matrix: Tensor,
-    variant: str,
-    state: EdgeFactors | BayesState | None,
-    options: MagusOptions | None,
-) -> Agent:
-    check_variant(variant, state)
-    if variant == "none":
-        return ItemsAgent(graph, matrix)
-    if variant == "bayes":
-        return BayesAgent(graph, matrix, state if isinstance(state, BayesState) else None)
-    return MagusAgent(graph, matrix, options, state if isinstance(state, EdgeFactors) else None)
-
-
 def _candidate_scores(
     graph: HeteroData, scores: Scores, candidates: tuple[str, ...] | None, exclude: tuple[str, ...]
 ) -> tuple[Tensor, Tensor, tuple[str, ...] | None]:
     """Candidate nodes int64 [C], their scores float64 [C], and the candidates by id; None where they are all items."""
     vector, given = scores_by_node(graph, scores)
-    vector, ids = vector.to("cpu", torch.float64), graph.vocabulary.item_ids
+    vector, ids = vector.to("cpu"), graph.vocabulary.item_ids
     if candidates is None and given is not None:
         candidates = tuple(ids[node] for node in torch.nonzero(given).flatten().tolist())
     nodes = torch.arange(n_items(graph)) if candidates is None else item_nodes(graph, candidates)
@@ -247,6 +234,5 @@ def _candidate_scores(
         nodes = nodes[~torch.isin(nodes, item_nodes(graph, exclude))]
     if not nodes.numel():
         raise SessionError("a session needs at least one candidate")
-    values = vector[nodes]
-    check_finite(graph, nodes, values)
+    values = checked_scores(vector[nodes], lambda at: f"the score of item {item_id_of(graph, int(nodes[at]))!r}")
     return nodes, values, candidates

@@ -11,6 +11,7 @@ from magus_pyg.data import Sessions
 from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, n_items
 from magus_pyg.simulation.protocol import Scorer
+from magus_pyg.simulation.score_checks import checked_scores
 
 __all__ = [
     "PreparedBatch",
@@ -70,7 +71,7 @@ def score_candidates(scorer: Scorer | Tensor, users: Tensor, items: Tensor) -> T
         float64 [B, C], 0 for padding.
 
     Raises:
-        ModelError: if a score is NaN or infinite, or the shape is wrong.
+        ModelError: if the shape is wrong, or as of `checked_scores`.
     """
     present = items >= 0
     if isinstance(scorer, Tensor):
@@ -81,16 +82,11 @@ def score_candidates(scorer: Scorer | Tensor, users: Tensor, items: Tensor) -> T
         scores = scorer.score(users, items)
     if scores.shape != items.shape:
         raise ModelError(f"the recommender gave scores of shape {list(scores.shape)}, expected {list(items.shape)}")
-    scores = scores.detach().to(dtype=torch.float64, device=items.device)
-    scores = torch.where(present, scores, 0.0)
-    bad = ~torch.isfinite(scores)
-    if bad.any():
-        row, column = torch.nonzero(bad)[0].tolist()
-        raise ModelError(
-            f"the score of user {int(users[row])} for item {int(items[row, column])} is {float(scores[row, column])}: "
-            "scores must be finite"
-        )
-    return scores
+
+    def called(row: int, column: int) -> str:
+        return f"the score of user {int(users[row])} for item {int(items[row, column])}"
+
+    return checked_scores(scores.to(items.device), called, present)
 
 
 def session_ids(sessions: Sessions) -> Tensor:

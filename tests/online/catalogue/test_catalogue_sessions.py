@@ -296,5 +296,28 @@ def test_bad_input() -> None:
         catalogue.resume(state, scores, list_length=2)
     with pytest.raises(SessionError, match="another session: its variant is 'base', expected 'none'"):
         Catalogue(graph, "none").resume(state, scores)
-    with pytest.raises(SessionError, match="of another catalogue"):
-        Catalogue(graph).session(catalogue.start(scores))
+    start = catalogue.start(scores)
+    for other in (Catalogue(graph), Catalogue(graph, "none")):
+        for begin in (lambda: other.session(start), lambda: other.play(start, 3, 5)):  # noqa: B023
+            with pytest.raises(SessionError, match="of another catalogue"):
+                begin()
+
+
+def test_a_start_is_of_one_edition() -> None:
+    graph = shop(10, 0)
+    scores, catalogue = any_scores(graph, 0), Catalogue(graph)
+    changes = [lambda: catalogue.remove_items(["i3"]), lambda: catalogue.restore_items(["i3"])]
+    for change in changes:
+        start = catalogue.start(scores)
+        running, saved = catalogue.session(start), catalogue.session(start).to_dict()
+        catalogue.session(start).recommend()
+        change()
+        for begin in (lambda: catalogue.session(start), lambda: catalogue.resume(saved, start)):  # noqa: B023
+            with pytest.raises(SessionError, match="before items were added, removed or restored"):
+                begin()
+        running.recommend()  # what has begun goes on
+        running.feedback()
+        running.undo()
+        kept = catalogue.edition
+        catalogue.restore_items(["i4"])  # it is on offer
+        assert catalogue.edition is kept

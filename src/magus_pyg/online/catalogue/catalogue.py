@@ -1,7 +1,7 @@
 """Sessions over a whole catalogue: made once a process, a session a person."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,13 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.methods import check_variant
 from magus_pyg.errors import ConfigError, ModelError, SessionError
-from magus_pyg.graph import Extension, Word, extend_relational_graph, find_query, item_nodes
+from magus_pyg.graph import Extension, extend_relational_graph, find_query, id_texts, item_nodes
 from magus_pyg.online.catalogue.belief_play import BayesPlay, Prior, Width, first_belief
 from magus_pyg.online.catalogue.carry_over import check_extension
 from magus_pyg.online.catalogue.catalogue_session import CatalogueSession
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights, DensePlay, weighted_guess
-from magus_pyg.online.catalogue.edition import Edition
+from magus_pyg.online.catalogue.edition import Edition, Start
 from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, first_guess, item_scores
 from magus_pyg.online.catalogue.items_play import ItemsPlay
 from magus_pyg.online.catalogue.sparse_play import SparsePlay, Switches
@@ -33,26 +33,7 @@ from magus_pyg.online.session_state import Beginning, SessionState
 if TYPE_CHECKING:
     from magus_pyg.runs import Run
 
-__all__ = ["Catalogue", "Start"]
-
-
-@dataclass(frozen=True)
-class Start:
-    """What sessions with the same base scores, exclusions and searched queries begin from; never changed.
-
-    Attributes:
-        first: the guess of MAGUS, or the belief of the Bayesian variant.
-        edition: the catalogue as it was then; its items and nodes are those of the sessions.
-        active: bool [N], the nodes on offer; None for all.
-        exclude: ids of the items that are not offered to these people.
-        searched: their searched queries.
-    """
-
-    first: Guess | Prior
-    edition: Edition
-    active: Tensor | None
-    exclude: tuple[str, ...]
-    searched: tuple[tuple[Word, ...], ...]
+__all__ = ["Catalogue"]
 
 
 class Catalogue:
@@ -145,16 +126,13 @@ class Catalogue:
     def remove_items(self, item_ids: Iterable[str]) -> None:
         """Take items from the offer (sold out, withdrawn) for all sessions that begin from now on.
 
-        Queries that no other item contains go with them. Nothing is built again.
+        Queries that no other item contains go with them. Nothing is built again. What `start` gave is refused from now
+        on; sessions that have begun go on.
 
         Raises:
             GraphError: an unknown item id; then none is removed.
         """
-        edition = self.edition
-        nodes = item_nodes(edition.index.graph, list(item_ids))
-        if edition.removed is None:
-            edition.removed = torch.zeros(edition.index.n_items, dtype=torch.bool, device=edition.index.device)
-        edition.removed[nodes] = True
+        self._offer(item_ids, removed=True)
 
     def restore_items(self, item_ids: Iterable[str]) -> None:
         """Put removed items on offer again.
@@ -162,18 +140,26 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is put back.
         """
+        self._offer(item_ids, removed=False)
+
+    def _offer(self, item_ids: Iterable[str], removed: bool) -> None:
         edition = self.edition
-        nodes = item_nodes(edition.index.graph, list(item_ids))
-        if edition.removed is not None:
-            edition.removed[nodes] = False
+        nodes = item_nodes(edition.index.graph, item_ids).to(edition.index.device)
+        before = edition.removed
+        now = torch.zeros(edition.index.n_items, dtype=torch.bool, device=edition.index.device)
+        if before is not None:
+            now |= before
+        now[nodes] = removed
+        if not torch.equal(now, torch.zeros_like(now) if before is None else before):
+            self.edition = replace(edition, removed=now)
 
     def add_items(self, items: pd.DataFrame | Extension, factors: EdgeFactors | None = None) -> Extension:
         """Put new items on offer, for all sessions that begin from now on: they are those of a catalogue that was made
         of all items.
 
-        Sessions that have begun, and what `start` gave, keep the catalogue as it was: its items, its numbers of nodes,
-        its memory. Scores given from now on have a value for each new item too, behind those of the old ones. Removed
-        items stay removed. What sessions share, and were using, is ready when this returns.
+        Sessions that have begun keep the catalogue as it was: its items, its numbers of nodes, its memory; what `start`
+        gave is refused from now on. Scores given from now on have a value for each new item too, behind those of the
+        old ones. Removed items stay removed. What sessions share, and were using, is ready when this returns.
 
         Args:
             items: the rows of the new items, as for `extend_relational_graph`; or what that made of this catalogue's
@@ -220,16 +206,16 @@ class Catalogue:
             GraphError: an unknown item id or word.
             SessionError: no item is left.
         """
-        edition = self.edition
+        edition = self.edition  # one for all of what follows: another thread may change the offer
         index = edition.index
         vector, given = scores_by_node(index.graph, scores)
-        left_out = tuple(dict.fromkeys(str(item) for item in exclude))
+        left_out = tuple(dict.fromkeys(id_texts(exclude)))
         excluded = edition.removed
         if left_out:
             none = torch.zeros(index.n_items, dtype=torch.bool, device=index.device)
             excluded = none if excluded is None else excluded.clone()
             excluded[item_nodes(index.graph, left_out)] = True
-        words = read_searched(index.graph, searched)
+        words, without = read_searched(index.graph, searched)
         if given is not None:
             missing = ~given if excluded is None else ~given & ~excluded.to(given.device)
             if bool(missing.any()):
@@ -241,7 +227,7 @@ class Catalogue:
         nodes = [node for query in words if (node := find_query(index.graph, query)) is not None]
         first = self._first(edition, vector, excluded, nodes)
         active = active_nodes(index, excluded) if self.variant == "none" else first.active
-        return Start(first, edition, active, left_out, words)
+        return Start(first, edition, active, left_out, words, without)
 
     def _first(
         self, edition: Edition, scores: Tensor, excluded: Tensor | None, searched: Sequence[int]
@@ -278,8 +264,8 @@ class Catalogue:
         """A session with one person: over the whole catalogue, or with `candidates` over a retrieval list.
 
         Args:
-            scores: as for `start`, or what that made (where items were added since, the session is over the items of
-                then). With `candidates` they alone need a score.
+            scores: as for `start`, or what that made of the catalogue as it is now. With `candidates` they alone need a
+                score.
             list_length: N, the length of a list.
             rounds: K, the most rounds.
             searched, exclude: as for `start`.
@@ -289,17 +275,18 @@ class Catalogue:
 
         Raises:
             SessionError: rounds, list_length or min_items out of range, no candidates, `searched`, `exclude` and
-                `candidates` beside a `Start`, which already says them, or a `Start` of another catalogue.
+                `candidates` beside a `Start`, which already says them, a `Start` of another catalogue, or one made
+                before items were added, removed or restored.
             others: as for `start`.
         """
-        exclude = list(exclude)
+        exclude = id_texts(exclude)
         if isinstance(scores, Start):
             if searched is not None or candidates is not None or exclude:
                 raise SessionError("give searched, candidates and exclude to start(), not beside what it made")
-            return self._session(scores, list_length, rounds, min_items)
+            return self._session(self._checked_start(scores), list_length, rounds, min_items)
         if candidates is None:
             return self._session(self.start(scores, searched, exclude), list_length, rounds, min_items)
-        edition, listed = self.edition, [str(item) for item in candidates]
+        edition, listed = self.edition, list(id_texts(candidates))
         if edition.removed is not None:
             gone = edition.removed[item_nodes(edition.index.graph, listed).to(edition.removed.device)].tolist()
             listed = [item for item, is_gone in zip(listed, gone, strict=True) if not is_gone]
@@ -323,9 +310,18 @@ class Catalogue:
 
         def begin(searched: Sequence[int] | None) -> NodePlay:
             chosen = start if searched is None else self._restarted(start, searched)
-            return self.play(chosen, beginning.list_length, beginning.rounds, beginning.min_items)
+            return self._play(chosen, beginning.list_length, beginning.rounds, beginning.min_items)
 
-        return CatalogueSession(start.edition.index, beginning, start.active, begin)
+        return CatalogueSession(start.edition.index, beginning, start.active, begin, start.left_out)
+
+    def _checked_start(self, start: Start) -> Start:
+        if start.edition.origin is not self.edition.origin:
+            raise SessionError("what start() made is of another catalogue: make one of this catalogue")
+        if start.edition is not self.edition:
+            raise SessionError(
+                "what start() made is of the catalogue before items were added, removed or restored: make another"
+            )
+        return start
 
     def resume(self, data: object, scores: Scores | Start, list_length: int | None = None) -> OnlineSession:
         """A session that goes on where its `to_dict` was taken, in this or another process.
@@ -340,12 +336,13 @@ class Catalogue:
 
         Raises:
             SessionError: a state of another format, variant, list length or catalogue, or with a value that cannot be;
-                no item is left; a `Start` with other exclusions or searched queries.
+                no item is left; a `Start` that `session` refuses, or with other exclusions or searched queries.
             others: as for `session`.
         """
         saved = SessionState.read(data)
-        graph = scores.edition.index.graph if isinstance(scores, Start) else self.graph
-        begun, notes = beginning_here(graph, saved, self.variant, list_length)
+        if isinstance(scores, Start):
+            self._checked_start(scores)
+        begun, notes = beginning_here(self.graph, saved, self.variant, list_length)
         if isinstance(scores, Start):
             same = (begun.candidates, begun.exclude, begun.searched) == (None, scores.exclude, scores.searched)
             if not same:
@@ -363,10 +360,11 @@ class Catalogue:
         """A session without its history, for those who keep that themselves.
 
         Raises:
-            SessionError: a start of another catalogue.
+            SessionError: a start that `session` refuses.
         """
-        if start.edition.origin is not self.edition.origin:
-            raise SessionError("what start() made is of another catalogue: make one of this catalogue")
+        return self._play(self._checked_start(start), list_length, rounds, min_items)
+
+    def _play(self, start: Start, list_length: int, rounds: int, min_items: int) -> NodePlay:
         longest = start.edition.index.n_nodes  # a longer list would be padding
         list_length, min_items = min(list_length, longest), min(min_items, longest)
         if isinstance(start.first, Prior):

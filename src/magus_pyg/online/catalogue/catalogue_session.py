@@ -1,6 +1,6 @@
 """A session with one person over a whole catalogue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ class CatalogueSession(OnlineSession):
         beginning: what the session begins with.
         active: bool [N], the nodes on offer; None for all.
         begin: begins it, with chosen ones of its searched queries (nodes); None: with all.
+        left_out: as of `OnlineSession`.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class CatalogueSession(OnlineSession):
         beginning: Beginning,
         active: Tensor | None,
         begin: Callable[[Sequence[int] | None], NodePlay],
+        left_out: Mapping[str, int],
     ) -> None:
         self._index, self._active, self._begun = index, active, begin
-        super().__init__(index.graph, beginning)
+        super().__init__(index.graph, beginning, left_out)
 
     def __repr__(self) -> str:
         return f"CatalogueSession(variant={self.variant!r}, round={self.round} of {self.rounds}, done={self.done})"

@@ -1,5 +1,6 @@
-"""A catalogue between two additions of items: what its sessions share, and how that goes on with new items."""
+"""A catalogue between two changes: what its sessions share and begin from, and how that goes on with new items."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -9,16 +10,19 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import EdgeFactors
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import Extension
+from magus_pyg.online.catalogue.belief_play import Prior
 from magus_pyg.online.catalogue.carry_over import carry_edges, extended_factors, make_alike, rows_are_equal
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights
+from magus_pyg.online.catalogue.first_guess import Guess
+from magus_pyg.online.session_inputs import SearchedWords
 
-__all__ = ["Edition"]
+__all__ = ["Edition", "Start"]
 
 
 @dataclass
 class Edition:
-    """A catalogue between two additions of items; sessions go on with the one they began with.
+    """A catalogue between two changes of its items; sessions go on with the one they began with.
 
     Attributes:
         index: the graph and what is made of it.
@@ -84,6 +88,29 @@ class Edition:
             carry_edges(self.weights, now.weights, extension.node_map, kept)
             make_alike(self.weights, now.weights)
         return now
+
+
+@dataclass(frozen=True)
+class Start:
+    """What sessions with the same base scores, exclusions and searched queries begin from; never changed.
+
+    It is of one edition of one catalogue: after items were added, removed or restored another is needed.
+
+    Attributes:
+        first: the guess of MAGUS, or the belief of the Bayesian variant.
+        edition: the catalogue as it was then; its items and nodes are those of the sessions.
+        active: bool [N], the nodes on offer; None for all.
+        exclude: ids of the items that are not offered to these people.
+        searched: their searched queries.
+        left_out: what was left out of them, see `read_searched`.
+    """
+
+    first: Guess | Prior
+    edition: Edition
+    active: Tensor | None
+    exclude: tuple[str, ...]
+    searched: SearchedWords
+    left_out: Mapping[str, int]
 
 
 def _is_unit(factors: EdgeFactors) -> bool:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import ModelError, SessionError
-from magus_pyg.graph import whole_units
+from magus_pyg.graph import item_id_of, whole_units
 from magus_pyg.online.catalogue.containment import CatalogueIndex
-from magus_pyg.online.session_inputs import check_finite
+from magus_pyg.simulation.score_checks import checked_scores
 
 __all__ = [
     "Guess",
@@ -190,13 +190,11 @@ def read_scores(index: CatalogueIndex, scores: Tensor) -> Tensor:
     """The scores as float64 [I] on the catalogue's device.
 
     Raises:
-        ModelError: of the wrong shape, or not finite.
+        ModelError: of the wrong shape, or as of `checked_scores`.
     """
     if scores.shape != (index.n_items,):
         raise ModelError(f"scores must have one value per item, [{index.n_items}], got {list(scores.shape)}")
-    scores = scores.detach().to(index.device, torch.float64)
-    check_finite(index.graph, torch.arange(index.n_items), scores)
-    return scores
+    return checked_scores(scores.to(index.device), lambda at: f"the score of item {item_id_of(index.graph, at)!r}")
 
 
 def first_guess(
