@@ -261,6 +261,18 @@ def test_another_variant_or_length_is_refused(maker: Maker, kind: str, variant: 
         foreign_maker.resume(state)
 
 
+def test_a_shop_with_the_same_words_is_another(maker: Maker, kind: str, variant: str) -> None:
+    """It has one id in common, and the queries that were shown."""
+    session = maker.make(list_length=4, min_items=1)
+    answer(session, np.random.default_rng(1))
+    ids = [f"i{1000 + number}" for number in range(40)]
+    shared = next(name for name in through_json(session)["items"])
+    foreign = shop_table(40, 1).assign(item_id=[shared, *ids[1:]])
+    other = Maker(kind, variant, mp.build_relational_graph(foreign, FIELDS, max_words=3, materialize=False))
+    with pytest.raises(SessionError, match=r"of another catalogue: \d+ of \d+ of its items are not in this one"):
+        other.resume(through_json(session))
+
+
 # ---------------------------------------------------------------- undo, tell, feedback
 
 

@@ -19,8 +19,8 @@ from magus_pyg.simulation.loop import check_lengths
 __all__ = ["Beginning", "Named", "NamedAnswer", "NamedTold", "SessionState", "find_named", "named"]
 
 _FORMAT = "magus_pyg session 1"
-_WITNESSES = 4
-"""Items of the catalogue whose ids are kept, to tell it from another one."""
+_WITNESSES = 8
+"""Items of the catalogue whose ids are kept, to tell it from another one, which may share some."""
 
 Named = str | tuple[Word, ...]
 """An item by its id, or a query by its words."""
@@ -176,17 +176,21 @@ class SessionState:
             raise SessionError("the state goes on after an item was clicked, which ends a session")
 
     def check_graph(self, graph: HeteroData) -> None:
-        """Raise a SessionError if the session is surely one of another catalogue."""
+        """Raise a SessionError unless the word fields are the same, and most of the items that the state names are
+        still here."""
         fields = _word_fields(graph)
         if fields != self.fields:
             raise SessionError(
                 f"the state is of another catalogue: its word fields are {list(self.fields)}, here {list(fields)}"
             )
         shown = [node for entry in self.said if isinstance(entry, NamedAnswer) for node in entry.shown]
-        known = (find_named(graph, node) is not None for node in [*self.items, *shown])
-        if self.items and not any(known):
+        # Words say nothing: shops of one kind have the same.
+        named_items = list(dict.fromkeys([*self.items, *(node for node in shown if isinstance(node, str))]))
+        gone = [item for item in named_items if graph.vocabulary.item_ids.find(item) is None]
+        if 2 * len(gone) > len(named_items):
             raise SessionError(
-                f"the state is of another catalogue: none of its items is in this one, such as {self.items[0]!r}"
+                f"the state is of another catalogue: {len(gone)} of {len(named_items)} of its items are not in this "
+                f"one, such as {gone[0]!r}"
             )
 
 
