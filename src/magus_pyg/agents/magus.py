@@ -16,7 +16,7 @@ from magus_pyg.agents.fitted_states import AgentState, require_keys
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.normalised import NormalisedSpread
-from magus_pyg.agents.ranking import rank_list, scale_to_unit
+from magus_pyg.agents.ranking import rank_list, scale_to_unit, scale_to_wholes
 from magus_pyg.errors import ConfigError, GraphError, RunError
 from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
@@ -151,11 +151,13 @@ class _MagusPlay:
         self.options, self.view, self.graphs = options, view, view.graphs
         self.propagate = SignedLabelPropagation()
         self.left = self.graphs.valid.clone()
-        self.base = torch.zeros(self.graphs.node.shape, dtype=torch.float64, device=self.graphs.node.device)
-        self.base[:, : self.graphs.n_candidates] = view.scores
+        scores = torch.zeros(self.graphs.node.shape, dtype=torch.float64, device=self.graphs.node.device)
+        scores[:, : self.graphs.n_candidates] = view.scores
+        is_item = self.graphs.valid & self.graphs.is_item
         # Eq. (2): normalised base scores on the items, 0 on the queries. Ties go by them too, so a constant added to
         # all base scores changes nothing.
-        self.base = scale_to_unit(self.base, self.graphs.valid & self.graphs.is_item)
+        self.base = scale_to_unit(scores, is_item)
+        self.wholes, self.one = scale_to_wholes(scores, is_item)
         self.inhibits: Tensor | None = None
         if options.needs_explicit:
             self.inhibits, _ = view.builder.explicit(
@@ -182,27 +184,24 @@ class _MagusPlay:
     def _guess(self) -> Tensor:
         """The scores before the first round, [B, M]."""
         graphs = self.graphs
-        y = self.base.view(-1)
+        y = self.wholes.view(-1)
         receivers = (graphs.valid & ~graphs.is_item).view(-1)
         # Eq. (4): from the whole to its parts; in the first pass the items alone hold a score.
         edges = graphs.item_edges.flip(0)
-        negative = self._scaled_negative()
+        scale, root = self.minus_scale, self.minus_scale**0.5
+        learned = self.negative
+        # β is a factor on the R- weights, so its root on their features.
+        factors = (self.positive, learned if learned is None or scale == 1.0 else learned * root)
         for hop in range(self.options.hops):
             if hop:
                 edges = torch.stack([graphs.whole, graphs.part])
-            y = self.propagate(
-                y, edges, self.inhibits, factors=(self.positive, negative), receivers=receivers, batch=graphs.session
-            )
-        return self._lift_searched(y.view(graphs.node.shape))
-
-    def _scaled_negative(self) -> Tensor | None:
-        """The R- factors of the first guess: `minus_scale` is a factor on the weight, so its root on the features."""
-        scale = self.minus_scale
-        if scale == 1.0:
-            return self.negative
-        ones = self.base.new_ones((self.base.numel(), 1)) if self.negative is None else self.negative
-        scaled: Tensor = ones * scale**0.5
-        return scaled
+            given = {"factors": factors, "receivers": receivers, "batch": graphs.session}
+            both = self.propagate(y, edges, self.inhibits, **given)
+            if learned is None and scale != 1.0:  # of unit weights both sums are whole, and what is equal stays equal
+                plus = self.propagate(y, edges, edges[:, :0], **given)
+                both = plus - scale * (plus - both)
+            y = both
+        return self._lift_searched(y.view(graphs.node.shape) / self.one)
 
     def _lift_searched(self, y: Tensor) -> Tensor:
         """Eq. (5): the user's searched queries rise."""

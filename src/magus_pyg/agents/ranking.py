@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["rank_list", "rank_top", "scale_to_unit"]
+__all__ = ["rank_list", "rank_top", "scale_to_unit", "scale_to_wholes"]
 
 
 def rank_top(value: Tensor, tie: Tensor, allowed: Tensor, n: int) -> Tensor:
@@ -80,3 +80,30 @@ def scale_to_unit(value: Tensor, valid: Tensor) -> Tensor:
     span = high - low
     scaled = (value - low) / torch.where(span > 0, span, 1.0)
     return torch.where(valid & (span > 0), scaled, 0.0)
+
+
+def scale_to_wholes(value: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Eq. (2) in whole numbers, whose sums are exact in any order: values less the lowest, in units of a power of two.
+
+    So what is equal by Eq. (4) is equal in the end, and reading 10 orders it. Nothing is lost of whole scores, and of
+    others that a few bits hold; the others keep 40 bits, fewer where sums of more than 4,096 would not fit float64.
+
+    Args:
+        value: float64 [B, M].
+        valid: bool [B, M].
+
+    Returns:
+        float64 [B, M], 0 where not valid; and float64 [B, 1], what 1 of Eq. (2) is in them.
+    """
+    if not value.shape[1]:
+        return value.clone(), value.new_ones((value.shape[0], 1))
+    low = torch.where(valid, value, torch.inf).min(dim=1, keepdim=True).values
+    high = torch.where(valid, value, -torch.inf).max(dim=1, keepdim=True).values
+    power = torch.frexp(torch.where(high > low, high - low, 1.0)).exponent
+    log_count = torch.frexp((valid.sum(1, keepdim=True) - 1).clamp(min=0).to(torch.float64)).exponent
+    bits = (52 - log_count).clamp(max=40)
+    # In two steps, each within float64.
+    part = torch.ldexp(torch.where(valid, value - low, 0.0), (-power).clamp(max=1000))
+    wholes = torch.round(torch.ldexp(part, bits))
+    one = wholes.max(dim=1, keepdim=True).values
+    return wholes, torch.where(one > 0.0, one, 1.0)

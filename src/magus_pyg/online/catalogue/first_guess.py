@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from magus_pyg.agents.ranking import scale_to_wholes
 from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import item_id_of, whole_units
 from magus_pyg.online.catalogue.containment import CatalogueIndex
@@ -44,7 +45,8 @@ class Guess:
     Attributes:
         index: the catalogue.
         base: float64 [I], the base scores by Eq. (2), 0 for items that are not on offer.
-        y: float64 [N], the scores after Eqs. (4) and (5), not yet scaled by Eq. (6).
+        y: float64 [N], the scores after Eqs. (4) and (5), not yet scaled by Eq. (6). With unit weights they are counted
+            in whole numbers, so that what is equal by the equations is equal here; then `base` orders the items.
         active: bool [N], the nodes on offer: items, and queries of at least one of them; None for all.
     """
 
@@ -222,12 +224,16 @@ def first_guess(
     scores = read_scores(index, scores)
     active = active_nodes(index, excluded)
     y = scores.new_empty(index.n_nodes)
-    base = unit_scores(scores, None if active is None else active[: index.n_items], y[: index.n_items])
-    units = whole_units(index.n_items)
-    counted = index.total((base * units).round_(), y[index.n_items :])
+    items, queries = y[: index.n_items], y[index.n_items :]
+    offered = None if active is None else active[: index.n_items]
+    valid = torch.ones_like(scores, dtype=torch.bool) if offered is None else offered
+    wholes, one = scale_to_wholes(scores.unsqueeze(0), valid.unsqueeze(0))
+    items.copy_(wholes[0])
+    index.total(items, queries)
     # Eq. (4) with unit weights: the items that contain a query send +, all others -β.
-    counted.mul_((1.0 + minus_scale) / units).sub_(minus_scale * base.sum())
-    return Guess(index, base, lift(index, y, active, searched, literal), active)
+    queries.mul_(1.0 + minus_scale).sub_(minus_scale * items.sum())
+    y.div_(float(one))
+    return Guess(index, unit_scores(scores, offered), lift(index, y, active, searched, literal), active)
 
 
 def item_scores(index: CatalogueIndex, scores: Tensor, excluded: Tensor | None = None) -> Guess:
