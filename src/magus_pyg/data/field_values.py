@@ -15,7 +15,16 @@ import pyarrow.compute as pc
 
 from magus_pyg.data.dataset_options import LogOptions
 
-__all__ = ["CleanFields", "FieldEntries", "band_labels", "clean_fields", "clean_text", "joined", "split_texts"]
+__all__ = [
+    "CleanFields",
+    "FieldEntries",
+    "band_labels",
+    "clean_fields",
+    "clean_text",
+    "joined",
+    "labels_of_bands",
+    "split_texts",
+]
 
 # Characters without width or meaning of their own. The joiners U+200C and U+200D stay: some scripts need them.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
@@ -92,6 +101,7 @@ def clean_fields(
     n_rows: int,
     options: LogOptions,
     groups: Mapping[str, Sequence[str]] | None = None,
+    known: Mapping[str, Iterable[str]] | None = None,
 ) -> CleanFields:
     """Clean the values of some fields, and spell each word one way.
 
@@ -100,6 +110,7 @@ def clean_fields(
         n_rows: rows of the table.
         options: the rules.
         groups: names -> fields in which equal values are one word; fields in no group stand alone.
+        known: name of a group, or of a field that stands alone -> words that are there already, whose spelling is kept.
 
     Returns:
         Each field's values without blanks, empties and repeats within a row, in their order.
@@ -107,13 +118,14 @@ def clean_fields(
     notes: dict[str, int] = {}
     cleaned = {name: _cleaned(name, entries, options, notes) for name, entries in fields.items()}
     spelling: dict[str, str] = {}
-    member_of = {member: members for members in (groups or {}).values() for member in members}
+    group_of = {member: (group, members) for group, members in (groups or {}).items() for member in members}
     columns = {}
     for name in fields:
         if name in columns:
             continue
-        together = [member for member in member_of.get(name, [name]) if member in fields] or [name]
-        written = _spelling([cleaned[member] for member in together], options.spelling)
+        group, members = group_of.get(name, (name, [name]))
+        together = [member for member in members if member in fields] or [name]
+        written = _spelling([cleaned[member] for member in together], options.spelling, (known or {}).get(group, ()))
         for member in together:
             columns[member] = _joined(cleaned[member], written, n_rows)
         merged = sum(new != old for old, new in written.items()) if options.spelling == "fold" else 0
@@ -149,6 +161,42 @@ def band_labels(values: np.ndarray, count: int, name: str) -> np.ndarray:
         text = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
         labels[rows] = f"{name} {text}"
     return labels
+
+
+def labels_of_bands(values: np.ndarray, name: str, words: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers as the bands that `band_labels` made of others; a number between two bands is of the upper one, since
+    bands end at numbers that occur.
+
+    Args:
+        values: float64 [n]; NaN where there is none.
+        name: the field.
+        words: the words of the field, its bands among them.
+
+    Returns:
+        object [n] of texts, "" for NaN and for numbers outside of all bands; and which those are, bool [n].
+    """
+    found = sorted(filter(None, (_band(text, clean_text(name)) for text in words)))
+    labels, known = np.full(values.size, "", dtype=object), ~np.isnan(values)
+    if not found:
+        return labels, known
+    ends = np.array([high for _, high, _ in found])
+    numbers = np.array([float(_number(value)) if there else 0.0 for value, there in zip(values, known, strict=True)])
+    inside = known & (numbers >= found[0][0]) & (numbers <= ends[-1])
+    place = np.searchsorted(ends, numbers, side="left")
+    labels[inside] = [found[number][2] for number in place[inside]]
+    return labels, known & ~inside
+
+
+def _band(text: str, name: str) -> tuple[float, float, str] | None:
+    """The least and the greatest number of a band, and its label; None for other words."""
+    head, rest = text[: len(name) + 1], text[len(name) + 1 :]
+    if head.casefold() != f"{name} ".casefold():
+        return None
+    try:
+        ends = [float(part) for part in rest.split(" to ")]
+    except ValueError:
+        return None
+    return (ends[0], ends[-1], text) if len(ends) <= 2 else None
 
 
 def _number(value: float) -> str:
@@ -193,8 +241,8 @@ def _empty_values(name: str, options: LogOptions) -> Iterable[str]:
     return [*options.empty_values.get("*", []), *options.empty_values.get(name, [])]
 
 
-def _spelling(fields: Sequence[_Cleaned], rule: str) -> dict[str, str]:
-    """From each text to the text it is written as."""
+def _spelling(fields: Sequence[_Cleaned], rule: str, known: Iterable[str]) -> dict[str, str]:
+    """From each text to the text it is written as; that of a known word is kept where spellings are folded."""
     counts: dict[str, int] = {}
     for one in fields:
         for text, count in zip(one.texts, np.bincount(one.code, minlength=len(one.texts)).tolist(), strict=True):
@@ -208,7 +256,8 @@ def _spelling(fields: Sequence[_Cleaned], rule: str) -> dict[str, str]:
     for text, count in counts.items():
         # The most frequent spelling; of equally frequent ones the first in the order of characters.
         best[_key(text)] = min(best.get(_key(text), (0, "")), (-count, text))
-    return {text: best[_key(text)][1] for text in counts}
+    kept = {_key(text): text for text in known}
+    return {text: kept.get(_key(text), best[_key(text)][1]) for text in counts}
 
 
 def _joined(field_: _Cleaned, written: Mapping[str, str], n_rows: int) -> np.ndarray:

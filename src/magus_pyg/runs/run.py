@@ -15,9 +15,11 @@ from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS, variant_method
 from magus_pyg.data import RecDataset
+from magus_pyg.data.sets.new_items import clean_new_items
 from magus_pyg.errors import DataError, RunError
 from magus_pyg.files import home_expanded
 from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
+from magus_pyg.graph.settings import GraphSettings
 from magus_pyg.models import BaseRecommender, load_model
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
@@ -152,6 +154,28 @@ class Run:
         user = torch.tensor([self.population.user(user_id)])
         _, nodes = self.population.searched.gather(user)
         return [words_of(self.graph, node) for node in nodes.tolist()]
+
+    def cleaned_items(
+        self, items: pd.DataFrame, graph: HeteroData | None = None
+    ) -> tuple[pd.DataFrame, dict[str, int]]:
+        """New items, cleaned as those of the run's data set were: see `clean_new_items`.
+
+        Args:
+            items: the rows of the new items, as in the source of the data set.
+            graph: that they will be added to, whose words keep their spelling and bands; the run's if None.
+
+        Returns:
+            The rows as `extend_relational_graph` takes them, and what was counted.
+
+        Raises:
+            DataError: as of `clean_new_items`.
+        """
+        graph = self.graph if graph is None else graph
+        settings: GraphSettings | None = getattr(graph, "settings", None)
+        words: dict[str, list[str]] = {}
+        for word in [*graph.vocabulary.words, *(word for word, _ in (settings.dropped if settings else ()))]:
+            words.setdefault(word.field, []).append(word.value)
+        return clean_new_items(items, self.config.dataset, words)
 
     def dataset(self, data_root: Path | str | None = None) -> RecDataset:
         """Load the data set of the run again.

@@ -18,6 +18,7 @@ from magus_pyg.data.field_values import CleanFields, FieldEntries, band_labels, 
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.table_files import SUFFIXES, FileTable, find_table, read_table
+from magus_pyg.data.sets.field_tables import one_each
 from magus_pyg.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "DELIMITERS",
     "TIME_FORM",
     "FolderTables",
+    "band_numbers",
     "item_fields",
     "read_files",
     "searched_queries",
@@ -181,7 +183,8 @@ def _fields(
         if column in (key, name):  # whatever else is called as the ids are here
             continue
         if column in options.bands:
-            entries[column] = _bands(table, column, options.bands[column])
+            labels = band_labels(band_numbers(table, column), options.bands[column], column)
+            entries[column] = one_each(labels)
         elif column in asked:
             entries[column] = table.entries(column, options.separator, refuse_bar=True)
         elif not table.has_texts(column) and column != options.title_field:
@@ -193,8 +196,9 @@ def _fields(
     return pd.DataFrame(columns), clean
 
 
-def _bands(table: FileTable, column: str, count: int) -> FieldEntries:
-    """A field of numbers as one band a row; a blank is no number."""
+def band_numbers(table: FileTable, column: str) -> np.ndarray:
+    """The numbers of a field that is cut into bands, float64 [rows]; NaN for a blank. What else is no number is
+    rejected."""
     texts = pc.utf8_trim_whitespace(table.texts(column))
     blank = pc.equal(texts, "").to_numpy()
     values = checks.parsed_numbers(texts, table.decimal)
@@ -208,7 +212,7 @@ def _bands(table: FileTable, column: str, count: int) -> FieldEntries:
             f"{value!r} is no number, and the field is to be cut into bands ({bad.sum()} such rows); take it out of "
             f"dataset.bands, or {DECIMAL}",
         )
-    return FieldEntries(np.arange(len(table)), pa.array(band_labels(values, count, column), pa.string()))
+    return values
 
 
 def searched_queries(

@@ -1,6 +1,8 @@
 """Sessions over a whole catalogue: made once a process, a session a person."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +14,14 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.methods import check_variant
-from magus_pyg.errors import ConfigError, ModelError, SessionError
+from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import Extension, extend_relational_graph, find_query, id_texts, item_nodes
 from magus_pyg.online.catalogue.belief_play import BayesPlay, Prior, Width, first_belief
 from magus_pyg.online.catalogue.carry_over import check_extension
 from magus_pyg.online.catalogue.catalogue_session import CatalogueSession
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights, DensePlay, weighted_guess
-from magus_pyg.online.catalogue.edition import Edition, Start
+from magus_pyg.online.catalogue.edition import Edition, Start, catalogue_options
 from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, first_guess, item_scores
 from magus_pyg.online.catalogue.items_play import ItemsPlay
 from magus_pyg.online.catalogue.sparse_play import SparsePlay, Switches
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from magus_pyg.runs import Run
 
 __all__ = ["Catalogue"]
+
+logger = logging.getLogger(__name__)
+
+Clean = Callable[[pd.DataFrame, HeteroData], tuple[pd.DataFrame, dict[str, int]]]
 
 
 class Catalogue:
@@ -52,6 +58,10 @@ class Catalogue:
         options: the switches of MAGUS; `scope` is the whole catalogue anyway.
         width: among how many items "bayes" plans its lists.
         dtype: of the learned factors; float32 halves their memory and time.
+        clean: cleans the rows of new items for a graph (`Run.cleaned_items`); None takes them as they are.
+
+    Attributes:
+        left_out: how much of new items was left out, such as numbers outside of all bands.
 
     Raises:
         GraphError: a graph of other relations than Definition 3.1's, or weights of another graph.
@@ -67,10 +77,12 @@ class Catalogue:
         options: MagusOptions | None = None,
         width: Width | None = None,
         dtype: torch.dtype = torch.float32,
+        clean: Clean | None = None,
     ) -> None:
         check_variant(variant, state)
-        self.variant, self.dtype = variant, dtype
-        self.options = _checked(options or MagusOptions())
+        self.variant, self.dtype, self.clean = variant, dtype, clean
+        self.left_out: Counter[str] = Counter()
+        self.options = catalogue_options(options or MagusOptions())
         self.width = (width or Width()).check()
         self.belief = state.check() if isinstance(state, BayesState) else BayesState()
         factors = state if isinstance(state, EdgeFactors) else None
@@ -92,7 +104,7 @@ class Catalogue:
 
         loaded = load_run(run) if isinstance(run, str | Path) else run
         chosen = loaded.variant if variant is None else variant
-        return cls(loaded.graph, chosen, loaded.state_for(chosen), loaded.magus_options)
+        return cls(loaded.graph, chosen, loaded.state_for(chosen), loaded.magus_options, clean=loaded.cleaned_items)
 
     @property
     def index(self) -> CatalogueIndex:
@@ -162,8 +174,9 @@ class Catalogue:
         old ones. Removed items stay removed. What sessions share, and were using, is ready when this returns.
 
         Args:
-            items: the rows of the new items, as for `extend_relational_graph`; or what that made of this catalogue's
-                graph, for those who need its numbers of nodes or its options.
+            items: the rows of the new items, as for `extend_relational_graph`, in a catalogue of a run as in the source
+                of its data set, since they are cleaned as that was; or what `extend_relational_graph` made of this
+                catalogue's graph, for those who need its numbers of nodes or its options.
             factors: for "plus", learned weights of all nodes of the graph with the new items. None: old nodes keep
                 theirs, and a new item gets the mean of the items that share its words, a new query that of the queries
                 of its words (`magus_pyg.online.catalogue.carry_over.extended_factors`).
@@ -180,14 +193,19 @@ class Catalogue:
         if factors is not None:
             check_variant(self.variant, factors)
         graph = edition.index.graph
+        notes: dict[str, int] = {}
         if isinstance(items, Extension):
             extension = check_extension(graph, items)
         else:
+            items, notes = (items, notes) if self.clean is None else self.clean(items, graph)
             extension = extend_relational_graph(graph, items)
         if extension.graph is graph and factors is None:
             return extension
         # Sessions of other threads see all of it or nothing.
         self.edition = edition.extended(extension, factors, self.options.minus_scale, self.dtype)
+        self.left_out.update(notes)
+        if notes:
+            logger.warning("new items: %s", ", ".join(f"{what}: {count}" for what, count in notes.items()))
         return extension
 
     def start(
@@ -377,14 +395,3 @@ class Catalogue:
         if edition.weights is not None or options.clamp:
             return DensePlay(start.first, switches, edition.weights)
         return SparsePlay(start.first, switches)
-
-
-def _checked(options: MagusOptions) -> MagusOptions:
-    options.check()
-    for name, only in (("hops", 1), ("relations", "definition"), ("propagation", "paper")):
-        if getattr(options, name) != only:
-            raise ConfigError(
-                f"magus.{name}={getattr(options, name)!r} is for sessions with few candidates: a whole catalogue takes "
-                f"{only!r}"
-            )
-    return replace(options)

@@ -1,14 +1,14 @@
 """A catalogue between two changes: what its sessions share and begin from, and how that goes on with new items."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents import EdgeFactors
-from magus_pyg.errors import GraphError
+from magus_pyg.agents import EdgeFactors, MagusOptions
+from magus_pyg.errors import ConfigError, GraphError
 from magus_pyg.graph import Extension
 from magus_pyg.online.catalogue.belief_play import Prior
 from magus_pyg.online.catalogue.carry_over import carry_edges, extended_factors, make_alike, rows_are_equal
@@ -17,7 +17,7 @@ from magus_pyg.online.catalogue.dense_play import CatalogueWeights
 from magus_pyg.online.catalogue.first_guess import Guess
 from magus_pyg.online.session_inputs import SearchedWords
 
-__all__ = ["Edition", "Start"]
+__all__ = ["Edition", "Start", "catalogue_options"]
 
 
 @dataclass
@@ -119,3 +119,15 @@ def _is_unit(factors: EdgeFactors) -> bool:
         rows_are_equal(side) and bool(torch.isclose(side[:1].square().sum(), side.new_ones(())).all())
         for side in (factors.positive, factors.negative)
     )
+
+
+def catalogue_options(options: MagusOptions) -> MagusOptions:
+    """A copy of the switches, if a whole catalogue can be played by them; ConfigError otherwise."""
+    options.check()
+    for name, only in (("hops", 1), ("relations", "definition"), ("propagation", "paper")):
+        if getattr(options, name) != only:
+            raise ConfigError(
+                f"magus.{name}={getattr(options, name)!r} is for sessions with few candidates: a whole catalogue takes "
+                f"{only!r}"
+            )
+    return replace(options)
