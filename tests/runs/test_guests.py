@@ -44,6 +44,28 @@ def test_scores_that_say_nothing() -> None:
     assert guests.scores(torch.tensor([0])).tolist() == [0.0, 0.0, 0.5]
 
 
+def test_the_best_items_are_varied() -> None:
+    """Two users like items 0 and 1, a third items 2 and 3 a little less: the first list holds both kinds."""
+    crowd, other = [2.0, 1.9, -3.0, -3.0, -9.0], [-3.0, -3.0, 1.8, 1.7, -9.0]
+    table = Table([crowd, crowd, [9.0] * 5])
+    table.user_known = torch.tensor([1.0, 1.0, 1.0])
+    table.logits = torch.tensor([crowd, crowd, other])
+    guests = Guests(table, 5)  # type: ignore[arg-type]
+    nothing = torch.zeros(0, dtype=torch.int64)
+    plain, varied = guests.scores(nothing), guests.varied_scores(nothing)
+    assert plain.argsort(descending=True).tolist() == [0, 1, 2, 3, 4]
+    assert varied.argsort(descending=True).tolist() == [0, 2, 1, 3, 4]
+    assert varied.sort().values.tolist() == plain.sort().values.tolist()
+    # After two refusals by hand: the weights 1/3 become (1 - p_u0)(1 - p_u2).
+    p = [[probability(value, 1.0, 0.0) for value in row] for row in (crowd, crowd, other)]
+    weight = [(1 - row[0]) * (1 - row[2]) for row in p]
+    fit = [sum(w * row[v] for w, row in zip(weight, p, strict=True)) for v in (1, 3)]
+    assert fit[0] > fit[1]
+    moved = guests.varied_scores(torch.tensor([3]))
+    assert moved.argsort(descending=True).tolist()[:2] == [2, 3]
+    assert Guests(Table([[1.0], [2.0], [0.0]]), 1).varied_scores(nothing).numel() == 1  # type: ignore[arg-type]
+
+
 def test_guests_of_a_run(tiny_run: Path) -> None:
     run = mp.load_run(tiny_run)
     plain = run.scores()

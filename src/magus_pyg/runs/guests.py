@@ -13,6 +13,9 @@ _USERS = 1000
 _PAIRS = 2**24
 """Pairs of a user and an item that are kept, at most: 64 MB."""
 
+_POOL, _VARIED = 50, 12
+"""Among so many of the best items, so many are chosen to differ: a screen or two."""
+
 
 class Guests:
     r"""What a recommender knows of guests.
@@ -47,7 +50,45 @@ class Guests:
         """
         if self.scale <= 0.0:  # calibration found that the model's scores say nothing: all users count alike
             return self.logits.mean(0, dtype=torch.float64)
-        calibrated = self.logits * self.scale + self.shift
-        fits = torch.nn.functional.logsigmoid(calibrated[:, liked].to(torch.float64)).sum(1)
-        mean = torch.softmax(fits, 0) @ torch.sigmoid(calibrated).to(torch.float64)
+        mean = self._weights(liked) @ self._probabilities().to(torch.float64)
         return (torch.logit(mean, eps=1e-12) - self.shift) / self.scale
+
+    def varied_scores(self, liked: Tensor) -> Tensor:
+        """The scores of a guest, with the best items in an order that reaches more of the users.
+
+        The best items of a mixture are liked by the same users. So of the `_POOL` best, `_VARIED` are chosen one after
+        the other, each the likeliest if those before it are refused: a refusal makes the users likelier who do not like
+        that item. They get the highest scores in that order, the other items the lower ones in theirs, so that all
+        scores are still there.
+
+        Args:
+            liked: as of `scores`.
+        """
+        scores = self.scores(liked)
+        best = torch.argsort(scores, descending=True, stable=True)
+        if self.scale <= 0.0:
+            return scores
+        pool = best[:_POOL]
+        p, weight = self._probabilities(pool).to(torch.float64), self._weights(liked)
+        chosen: list[int] = []
+        for _ in range(min(_VARIED, pool.numel())):
+            fit = weight @ p
+            fit[chosen] = -1.0
+            chosen.append(int(fit.argmax()))
+            weight = weight * (1.0 - p[:, chosen[-1]])
+            weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+        others = torch.ones_like(best, dtype=torch.bool)
+        others[chosen] = False
+        varied = torch.empty_like(scores)
+        varied[torch.cat([pool[chosen], best[others]])] = scores[best]
+        return varied
+
+    def _probabilities(self, items: Tensor | None = None) -> Tensor:
+        """The calibrated probabilities p_ui, float32 [users, items]."""
+        logits = self.logits if items is None else self.logits[:, items]
+        return torch.sigmoid(logits * self.scale + self.shift)
+
+    def _weights(self, liked: Tensor) -> Tensor:
+        """The probability w_u of each user to be the guest, float64 [users]."""
+        calibrated = self.logits[:, liked].to(torch.float64) * self.scale + self.shift
+        return torch.softmax(torch.nn.functional.logsigmoid(calibrated).sum(1), 0)

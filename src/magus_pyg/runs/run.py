@@ -115,7 +115,7 @@ class Run:
         """The base recommender's scores of all items for one person.
 
         Args:
-            user_id: a user of the log; None for a guest (see `Guests`).
+            user_id: a user of the log; None for a guest, who gets popular and varied items (`Guests.varied_scores`).
             liked: ids of items that a guest likes.
 
         Returns:
@@ -126,7 +126,7 @@ class Run:
             GraphError: an unknown item.
         """
         if user_id is None:
-            return self._guests.scores(item_nodes(self.graph, list(liked)))
+            return self._guests.varied_scores(item_nodes(self.graph, liked))
         if len(liked):
             raise DataError(f"liked items are for guests, and user {user_id!r} has a log: leave one of the two out")
         user = torch.tensor([self.population.user(user_id)])
