@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors
-from magus_pyg.graph import n_items, n_nodes
+from magus_pyg.graph import n_items, n_nodes, node_words
 from magus_pyg.online import OnlineSession
 
 VARIANTS = ("none", "base", "plus", "bayes")
@@ -37,6 +37,18 @@ def any_scores(graph: HeteroData, seed: int) -> torch.Tensor:
     ids = graph.vocabulary.item_ids
     drawn = [np.random.default_rng([seed, int(name[1:])]).random() for name in ids]
     return torch.tensor(drawn, dtype=torch.float64)
+
+
+def word_scores(graph: HeteroData, seed: int) -> torch.Tensor:
+    """Scores that go with words, so that queries are worth showing: one word of a quarter of the items or so weighs far
+    more than the others. They are whole numbers, and many are equal."""
+    random = np.random.default_rng([seed, 7])
+    weight = torch.from_numpy(random.integers(0, 4, len(graph.vocabulary.words)).astype(np.float64))
+    count = n_items(graph)
+    words = node_words(graph).select(torch.arange(count))
+    many = torch.bincount(words.index, minlength=weight.numel())
+    weight[torch.argsort(many, descending=True, stable=True)[int(random.integers(3))]] = 40.0
+    return torch.zeros(count, dtype=torch.float64).index_add_(0, words.row, weight[words.index])
 
 
 def learned(graph: HeteroData, seed: int, refusal: float = 0.3) -> EdgeFactors:

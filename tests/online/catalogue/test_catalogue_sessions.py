@@ -1,6 +1,8 @@
 """A whole catalogue: the lists of a session with all items as candidates, whatever is answered."""
 
 import json
+from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,14 @@ from catalogues import APPLE_FIELDS, apple_table, catalogues
 from catalogues import Catalogue as Table
 from hypothesis import given
 from hypothesis import strategies as st
-from online_cases import any_scores, learned, shop
+from online_cases import any_scores, learned, shop, word_scores
 
 import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors, MagusOptions
 from magus_pyg.errors import ConfigError, GraphError, ModelError, SessionError
 from magus_pyg.graph import n_items, n_nodes
 from magus_pyg.online.catalogue import Catalogue, Width
+from magus_pyg.online.catalogue.first_guess import Guess
 from magus_pyg.online.catalogue.sparse_play import SparsePlay
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.simulation import AnsweredList
@@ -32,10 +35,14 @@ SWITCHES = [
 ]
 
 
-def play_both(one: OnlineSession, other: OnlineSession, seed: int, not_care: bool = False) -> int:
-    """Give two sessions the same random answers; their lists and scores must agree. The number of rounds."""
+def play_both(one: OnlineSession, other: OnlineSession, seed: int, not_care: bool = False) -> Counter[str]:
+    """Give two sessions the same random answers; their lists and scores must agree.
+
+    Returns:
+        How many rounds there were, with how many queries and equal neighbours in their lists, clicks and Not Cares.
+    """
     random = np.random.default_rng(seed)
-    rounds = 0
+    counts: Counter[str] = Counter()
     while not one.done:
         lists = [session.recommend() for session in (one, other)]
         nodes = [[entry.node for entry in shown] for shown in lists]
@@ -47,22 +54,79 @@ def play_both(one: OnlineSession, other: OnlineSession, seed: int, not_care: boo
         others = [node for node in queries if node != clicked and not_care and random.random() < 0.4]
         one.feedback(clicked, others)
         other.feedback(clicked, others)
-        rounds += 1
+        counts["rounds"] += 1
+        counts["queries"] += len(queries)
+        counts["clicks"] += clicked is not None
+        counts["not care"] += len(others)
+        counts["ties"] += sum(high == low for high, low in pairwise(scores[1]))
     assert other.done
-    return rounds
+    return counts
 
 
 @pytest.mark.parametrize("options", SWITCHES, ids=str)
-@pytest.mark.parametrize("seed", range(4))
-def test_magus_over_the_catalogue_is_the_session(options: MagusOptions, seed: int) -> None:
-    graph = shop(60, seed)
-    scores = any_scores(graph, seed)
+def test_magus_over_the_catalogue_is_the_session(options: MagusOptions) -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(6):
+        graph = shop(60, seed)
+        scores = any_scores(graph, seed) if seed % 3 == 2 else word_scores(graph, seed)
+        catalogue = Catalogue(graph, options=options)
+        given = {
+            "list_length": 4,
+            "rounds": 6,
+            "min_items": seed % 2,
+            "searched": [["kind1"], ["brand2", "size3"]] if seed % 2 else None,
+        }
+        for answers in range(2):
+            whole = catalogue.session(scores, **given)
+            few = mp.MagusSession(graph, scores, options=options, **given)  # type: ignore[arg-type]
+            counts += play_both(few, whole, answers, not_care=True)
+    assert counts["rounds"] == 6 * 2 * 6
+    assert min(counts["queries"], counts["clicks"]) >= 12, counts
+    assert min(counts["not care"], counts["ties"]) >= 10, counts
+
+
+@pytest.mark.parametrize("minus_scale", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("grid", [1, 3, 10, None])
+def test_equal_scores_are_ordered_by_reading_10(minus_scale: float, grid: int | None) -> None:
+    """With β = 0 a query that one item alone holds has the score of the item, whatever that is."""
+    options, counts = MagusOptions(minus_scale=minus_scale), Counter[str]()
+    for seed in range(3):
+        graph = shop(50, seed)
+        scores = any_scores(graph, seed) if grid is None else torch.floor((grid + 1) * any_scores(graph, seed))
+        catalogue = Catalogue(graph, options=options)
+        few = mp.MagusSession(graph, scores, list_length=6, rounds=8, options=options, min_items=0)
+        whole = catalogue.session(scores, list_length=6, rounds=8, min_items=0)
+        first = whole.recommend()
+        base = {
+            node: float(scores[node]) if node < n_items(graph) else float(scores.min())
+            for node in range(n_nodes(graph))
+        }
+        for high, low in pairwise(first):
+            if high.score == low.score:
+                assert (-base[high.node], high.node) < (-base[low.node], low.node)
+        counts += play_both(few, whole, seed, not_care=True)
+    assert counts["rounds"] == 24
+    assert counts["ties"] >= (10 if grid is not None or minus_scale == 0.0 else 0), counts
+    assert counts["clicks"] >= (10 if minus_scale == 0.0 else 0), counts
+
+
+@pytest.mark.parametrize("minus_scale", [0.0, 1.0])
+def test_ties_beyond_the_nodes_that_are_kept_in_order(minus_scale: float) -> None:
+    """More nodes than the guess keeps in order have one score, the best or the worst."""
+    graph = shop(900, 0, values=12)
+    half = torch.arange(900, dtype=torch.float64) % 3 > 0
+    options = MagusOptions(minus_scale=minus_scale)
     catalogue = Catalogue(graph, options=options)
-    searched = [["kind1"], ["brand2", "size3"]] if seed % 2 else None
-    for answers in range(3):
-        whole = catalogue.session(scores, list_length=4, rounds=6, searched=searched)
-        few = mp.MagusSession(graph, scores, list_length=4, rounds=6, searched=searched, options=options)
-        assert play_both(few, whole, answers, not_care=True) == 6
+    for scores in (half.to(torch.float64), torch.zeros(900), word_scores(graph, 0)):
+        start = catalogue.start(scores)
+        assert isinstance(start.first, Guess)
+        best = start.first.y == start.first.y[: n_items(graph)].max()
+        worst = start.first.y == start.first.extremes[0]
+        assert max(int(best.sum()), int(worst.sum())) > 512 or scores.max() > 1.0
+        few = mp.MagusSession(graph, scores, list_length=40, rounds=8, options=options)
+        counts = play_both(few, catalogue.session(start, list_length=40, rounds=8), 1, not_care=True)
+        assert counts["rounds"] == 8
+        assert counts["ties"] > 100, counts
 
 
 @given(table=catalogues(), seed=st.integers(0, 2**16), data=st.data())
@@ -87,7 +151,9 @@ def test_learned_weights_over_the_catalogue(seed: int, dtype: torch.dtype, optio
     assert catalogue.weights is not None
     whole = catalogue.session(scores, rounds=5, searched=[["size1"]])
     few = mp.MagusSession(graph, scores, "plus", rounds=5, searched=[["size1"]], state=factors, options=options)
-    assert play_both(few, whole, seed) == 5
+    counts = play_both(few, whole, seed, not_care=True)
+    assert counts["rounds"] == 5
+    assert counts["clicks"] >= 1, counts
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -97,10 +163,13 @@ def test_unit_weights_that_learned_a_refusal_stay_sparse(seed: int) -> None:
     ones[:, 0] = 1.0
     factors = EdgeFactors(ones, ones.clone(), minus_scale=0.2, refusal=0.7)
     catalogue = Catalogue(graph, "plus", factors)
-    whole = catalogue.session(any_scores(graph, seed), rounds=5)
+    scores = word_scores(graph, seed) + any_scores(graph, seed)
+    whole = catalogue.session(scores, rounds=5)
     assert catalogue.weights is None
-    few = mp.MagusSession(graph, any_scores(graph, seed), "plus", rounds=5, state=factors)
-    assert play_both(few, whole, seed) == 5
+    few = mp.MagusSession(graph, scores, "plus", rounds=5, state=factors)
+    counts = play_both(few, whole, seed)
+    assert counts["rounds"] == 5
+    assert counts["clicks"] >= 1, counts
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -116,10 +185,39 @@ def test_bayes_over_a_catalogue_within_the_width_is_the_session(seed: int, state
     graph = shop(60, seed)
     scores = any_scores(graph, seed)
     catalogue = Catalogue(graph, "bayes", state)
+    counts: Counter[str] = Counter()
     for answers in range(3):
-        whole = catalogue.session(scores, rounds=5, searched=[["kind1"]])
+        whole = catalogue.session(scores, rounds=5, searched=[["kind1"], ["kind1"]])
         few = mp.MagusSession(graph, scores, "bayes", rounds=5, searched=[["kind1"]], state=state)
-        assert play_both(few, whole, answers, not_care=True) == 5
+        counts += play_both(few, whole, answers, not_care=True)
+    assert counts["rounds"] == 15
+    assert min(counts["clicks"], counts["not care"]) >= 3, counts
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_bayes_beyond_the_width_plays_the_session(depth: int) -> None:
+    """Lists are planned among 128 items or more of 1,000; clicks bring others among them, as the belief of all says."""
+    graph = shop(1000, 1, values=8)
+    scores = 0.05 * word_scores(graph, 1) + 8.0 * any_scores(graph, 1)
+    state = mp.BayesState(temperature=1.0, error_rate=0.02, depth=depth)
+    catalogue = Catalogue(graph, "bayes", state, width=Width(least=128, most=1024, tolerance=0.3))
+    counts: Counter[str] = Counter()
+    first = set(torch.topk(scores, 128).indices.tolist())
+    for answers in range(2):
+        whole = catalogue.session(scores, rounds=5)
+        few = mp.MagusSession(graph, scores, "bayes", rounds=5, state=state)
+        random = np.random.default_rng(answers)
+        while not few.done:
+            shown = [entry.node for entry in whole.recommend()]
+            assert shown == [entry.node for entry in few.recommend()]
+            counts["beyond"] += whole._play.gap > 0.0  # type: ignore[attr-defined]
+            counts["items beyond the first width"] += len({node for node in shown if node < n_items(graph)} - first)
+            queries = [node for node in shown if node >= n_items(graph)]
+            clicked = queries[-1] if queries and random.random() < 0.8 else None
+            counts["clicks"] += clicked is not None
+            for session in (whole, few):
+                session.feedback(clicked)
+    assert min(counts[what] for what in ("beyond", "clicks", "items beyond the first width")) >= 3, counts
 
 
 def test_bayes_beyond_the_width_bounds_what_it_misses() -> None:
@@ -255,7 +353,7 @@ def test_one_item_and_no_words(n: int, variant: str) -> None:
     scores = torch.zeros(n)
     whole = Catalogue(graph, variant).session(scores, list_length=1, rounds=n + 1)
     few = mp.MagusSession(graph, scores, variant, list_length=1, rounds=n + 1)
-    assert play_both(few, whole, 0) == n + 1
+    assert play_both(few, whole, 0)["rounds"] == n + 1
 
 
 def test_bad_input() -> None:
