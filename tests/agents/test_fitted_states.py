@@ -1,13 +1,17 @@
 """Fitted states: read back as they were saved, and what is refused."""
 
 from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
-from magus_pyg.agents import BayesState, EdgeFactors
+from magus_pyg import Catalogue, MagusSession
+from magus_pyg.agents import BayesState, EdgeFactors, MagusAgent
 from magus_pyg.agents.fitted_states import FittedValues, network_tensors, read_network
+from magus_pyg.agents.methods import session_agent
 from magus_pyg.agents.normalised_fitting import NormalisedState
 from magus_pyg.agents.rivals import BeliefCalibration, MaxEntropyState
 from magus_pyg.agents.rivals.ear import Reflection
@@ -15,8 +19,8 @@ from magus_pyg.agents.rivals.policy import PolicyNetwork
 from magus_pyg.agents.rivals.recurrent_agent import RecurrentRanking
 from magus_pyg.dialogues import DialogueBayesState
 from magus_pyg.dialogues.dialogue_methods import DIALOGUE_METHODS, DialogueMagusState
-from magus_pyg.errors import RunError
-from magus_pyg.graph import n_nodes
+from magus_pyg.errors import ConfigError, RunError
+from magus_pyg.graph import build_relational_graph, n_nodes
 from magus_pyg.testing import small_graph
 
 STATES: list[FittedValues] = [
@@ -98,6 +102,42 @@ def test_edge_factors() -> None:
         EdgeFactors.of_tensors({key: value for key, value in saved.items() if key != "refusal"}, graph)
     wide = replace(factors(), positive=factors().positive.double())
     assert wide.tensors()["positive"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"positive": torch.tensor([[1.0], [float("nan")]])},
+            r"positive of EdgeFactors must be finite \(node 1",
+        ),
+        ({"negative": torch.tensor([[float("inf")], [1.0]])}, "negative of EdgeFactors must be finite"),
+        ({"positive": torch.ones(2)}, r"positive of EdgeFactors must be floating \[N, r\] \(got torch.float32 \[2\]\)"),
+        ({"positive": torch.ones(2, 1, dtype=torch.complex64)}, "positive of EdgeFactors must be floating"),
+        ({"minus_scale": float("nan")}, "minus_scale of EdgeFactors must be at least 0"),
+        ({"refusal": -0.5}, "refusal of EdgeFactors must be at least 0"),
+    ],
+)
+def test_edge_factors_out_of_range(change: dict[str, Any], message: str) -> None:
+    """Wherever they are given: sessions, catalogues, agents."""
+    table = pd.DataFrame({"item_id": ["a"], "kind": ["x"]})
+    graph = build_relational_graph(table, ["kind"])
+    ones = torch.ones(2, 1)
+    state = replace(EdgeFactors(ones, ones), **change)
+    doors = [
+        state.check,
+        lambda: MagusSession(graph, [1.0], "plus", state=state),
+        lambda: Catalogue(graph, "plus", state),
+        lambda: MagusAgent(graph, ones, None, state),
+        lambda: session_agent("plus", graph, ones, state=state),
+    ]
+    for door in doors:
+        with pytest.raises(ConfigError, match=message):
+            door()
+    for bad in (BayesState(temperature=float("nan")), BayesState(error_rate=0.5)):
+        for door in (lambda: MagusSession(graph, [1.0], "bayes", state=bad), lambda: Catalogue(graph, "bayes", bad)):  # noqa: B023
+            with pytest.raises(ConfigError, match="bayes"):
+                door()
 
 
 def test_a_network() -> None:

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magus_pyg.agents.ranking import rank_top, scale_to_unit
+from magus_pyg.agents.ranking import rank_top, scale_to_unit, scale_to_wholes
+from magus_pyg.graph import whole_units
 
 _SMALL = st.integers(-2, 2).map(float)
 
@@ -53,3 +54,33 @@ def test_padding_does_not_take_part() -> None:
     valid = torch.tensor([[True, True, True, False]])
     assert scale_to_unit(value, valid).tolist() == [[1.0, 0.0, 0.5, 0.0]]
     assert rank_top(value, value, valid, 4).tolist() == [[0, 2, 1, -1]]
+
+
+def test_whole_numbers_by_hand() -> None:
+    value = torch.tensor([[3.0, 5.0, 4.0, 99.0], [2.0, 2.0, 2.0, 2.0], [0.0, 0.1, 0.3, 0.0]], dtype=torch.float64)
+    valid = torch.tensor([[True, True, True, False], [True] * 4, [True] * 4])
+    wholes, one = scale_to_wholes(value, valid)
+    assert wholes[0].tolist() == [0.0, 2.0**39, 2.0**38, 0.0]  # the span 2 is 2**39, since its power of two is 4
+    assert one.flatten().tolist() == [2.0**39, 1.0, wholes[2].max()]
+    assert wholes[1].tolist() == [0.0] * 4
+    assert wholes[2].tolist() == [round(number * 2.0**41) for number in value[2].tolist()]
+    assert scale_to_wholes(value[:, :0], valid[:, :0])[1].tolist() == [[1.0]] * 3
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=8), st.integers(-1000, 1000))
+def test_whole_numbers_are_those_of_eq_2(values: list[float], power: int) -> None:
+    value = torch.tensor([values], dtype=torch.float64)
+    value = torch.ldexp(value / value.abs().max().clamp(min=1.0), torch.tensor(power))
+    valid = torch.ones_like(value, dtype=torch.bool)
+    wholes, one = scale_to_wholes(value, valid)
+    assert torch.equal(wholes, wholes.round())
+    assert 0.0 <= wholes.min() <= wholes.max() <= 2.0**40
+    if power > -900:
+        assert torch.allclose(wholes / one, scale_to_unit(value, valid), rtol=0.0, atol=2.0**-39)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4096, 4097, 8193])
+def test_sums_of_whole_numbers_fit(count: int) -> None:
+    value = torch.arange(count, dtype=torch.float64).unsqueeze(0) % 2
+    _, one = scale_to_wholes(value, torch.ones_like(value, dtype=torch.bool))
+    assert float(one) == (whole_units(count) / 2 if count > 1 else 1.0)

@@ -155,6 +155,7 @@ def test_a_large_vocabulary_keeps_its_combinations_apart() -> None:
         assert node is not None
         assert words_of(graph, node) == words_of(graph, item)
     assert find_query(graph, ["a0", "b1"]) is None
+    assert find_query(graph, ("a", "a0")) == find_query(graph, "a0") == find_query(graph, [("a", "a0")])
 
 
 # ---------------------------------------------------------------- reading a graph

@@ -43,7 +43,7 @@ def word_scores(graph: HeteroData, seed: int) -> torch.Tensor:
     """Scores that go with words, so that queries are worth showing: one word of a quarter of the items or so weighs far
     more than the others. They are whole numbers, and many are equal."""
     random = np.random.default_rng([seed, 7])
-    weight = torch.from_numpy(random.integers(0, 4, len(graph.vocabulary.words)).astype(np.float64))
+    weight = torch.from_numpy(random.integers(0, 2, len(graph.vocabulary.words)).astype(np.float64))
     count = n_items(graph)
     words = node_words(graph).select(torch.arange(count))
     many = torch.bincount(words.index, minlength=weight.numel())

@@ -11,6 +11,7 @@ from catalogues import APPLE_FIELDS
 import magus_pyg as mp
 from magus_pyg.agents import MagusOptions
 from magus_pyg.agents.ranking import rank_list
+from magus_pyg.errors import GraphError
 from magus_pyg.graph import build_relational_graph
 from magus_pyg.online import OnlineSession
 
@@ -101,3 +102,19 @@ def test_the_lowest_queries_give_way_to_the_best_items() -> None:
     assert rank_list(value, tie, allowed, 3, is_item, 2).tolist() == [[3, 4, 0], [3, 4, 0]]
     allowed[:, 4:] = False
     assert rank_list(value, tie, allowed, 3, is_item, 2).tolist() == [[3, 0, -1], [3, 0, -1]]
+
+
+@both
+def test_a_pair_of_texts(kind: str) -> None:
+    """A field and a value is one word; where the field is a word itself, it may be two."""
+    table = pd.DataFrame({"item_id": ["a", "b"], "brand": ["Oatly", "Alpro"], "kind": ["brand", "milk"]})
+    graph = build_relational_graph(table, ["kind"])
+    graph_of_both = build_relational_graph(table, ["brand", "kind"])
+    make = mp.MagusSession if kind == "session" else lambda graph, scores: mp.Catalogue(graph).session(scores)
+    assert make(graph, [1.0, 2.0]).tell(("brand", "milk")) == (("kind", "brand"), ("kind", "milk"))  # no field here
+    assert make(graph, [1.0, 2.0]).tell(("kind", "milk")) == (("kind", "milk"),)
+    told = make(graph_of_both, [1.0, 2.0])
+    with pytest.raises(GraphError, match=r"\('brand', 'Oatly'\) may be one word, of the field 'brand', or two"):
+        told.tell(("brand", "Oatly"))
+    assert told.tell([("brand", "Oatly")]) == (("brand", "Oatly"),)
+    assert told.tell(["brand", "Oatly"]) == (("kind", "brand"), ("brand", "Oatly"))

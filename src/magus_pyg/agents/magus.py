@@ -54,7 +54,7 @@ class EdgeFactors:
             ConfigError: features that are no matrix of real, finite numbers, or another number that is below 0.
         """
         for name in ("minus_scale", "refusal"):
-            check_value(f"EdgeFactors.{name}", getattr(self, name), at_least(0))
+            check_value(f"{name} of EdgeFactors", getattr(self, name), at_least(0))
         if self._fault is not None:
             raise ConfigError(self._fault)
         return self
@@ -64,10 +64,10 @@ class EdgeFactors:
         """What is wrong with the features."""
         for name, side in (("positive", self.positive), ("negative", self.negative)):
             if side.dim() != 2 or not side.is_floating_point():
-                return f"EdgeFactors.{name} must be floating [N, r] (got {side.dtype} {list(side.shape)})"
+                return f"{name} of EdgeFactors must be floating [N, r] (got {side.dtype} {list(side.shape)})"
             if not bool(torch.isfinite(side).all()):
                 row = int(torch.nonzero(~torch.isfinite(side))[0, 0])
-                return f"EdgeFactors.{name} must be finite (node {row} has {side[row].tolist()})"
+                return f"{name} of EdgeFactors must be finite (node {row} has {side[row].tolist()})"
         return None
 
     def tensors(self) -> AgentState:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -42,8 +43,7 @@ def scores_by_node(graph: HeteroData, scores: Scores) -> tuple[Tensor, Tensor | 
     count = n_items(graph)
     if not isinstance(scores, Mapping | pd.Series):
         try:
-            vector = scores.detach() if isinstance(scores, Tensor) else torch.as_tensor(scores)
-            vector = vector if vector.is_complex() else vector.to(torch.float64)
+            vector = scores if isinstance(scores, Tensor) else _vector(scores)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"scores must be numbers, one per item, [{count}], got a {type(scores).__name__}"
@@ -59,6 +59,11 @@ def scores_by_node(graph: HeteroData, scores: Scores) -> tuple[Tensor, Tensor | 
     vector, given = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.bool)
     vector[nodes], given[nodes] = torch.tensor(values, dtype=torch.float64), True
     return vector, None if bool(given.all()) else given
+
+
+def _vector(scores: Sequence[float]) -> Tensor:
+    kind = torch.complex128 if np.iscomplexobj(scores) else torch.float64
+    return torch.as_tensor(scores, dtype=kind)
 
 
 def _number(item: object, value: Any) -> float:

@@ -171,6 +171,8 @@ def test_fitting_finds_the_temperature_and_says_what_it_falls_back_to(caplog: py
     state = fit_bayes(graph, scores, prepared, judge, error_rates=(0.0, 0.2), depths=(0, 1), progress=progress)
     assert progress.phases() == [(4, 4)]
     assert state.temperature == pytest.approx(found)
+    for batch_size in (1, 7, 300):  # the last bits too
+        assert fit_temperature(prepare_sessions(graph, sessions, scores, batch_size)) == found
     assert state.others == 0.0
     empty = prepare_sessions(graph, sessions.take(torch.zeros(0, dtype=torch.int64)), scores)
     with caplog.at_level(logging.WARNING):

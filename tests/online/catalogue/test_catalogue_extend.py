@@ -1,6 +1,9 @@
 """Items added to a catalogue: sessions are those of a catalogue of all items, and those that run go on as they were."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +15,12 @@ from catalogues import Catalogue as Table
 from catalogues import catalogues
 from hypothesis import given
 from hypothesis import strategies as st
+from online_cases import word_scores
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.agents import EdgeFactors, MagusOptions
+from magus_pyg.data import TabularOptions
 from magus_pyg.errors import ConfigError, DataError, GraphError, ModelError, SessionError
 from magus_pyg.graph import n_items, n_nodes
 from magus_pyg.online.catalogue import Catalogue
@@ -56,9 +61,9 @@ def state_of(variant: str, graph: HeteroData, seed: int) -> EdgeFactors | mp.Bay
     return {"plus": learned(graph, seed), "bayes": mp.BayesState(temperature=0.2, error_rate=0.05)}.get(variant)
 
 
-def assert_alike(one: OnlineSession, other: OnlineSession, seed: int) -> None:
-    """The same random answers give the same lists, node for node and score for score."""
-    random = np.random.default_rng(seed)
+def assert_alike(one: OnlineSession, other: OnlineSession, seed: int) -> Counter[str]:
+    """The same random answers give the same lists, node for node and score for score; how many clicks there were."""
+    random, counts = np.random.default_rng(seed), Counter[str]()
     while not one.done:
         lists = [session.recommend() for session in (one, other)]
         assert lists[0] == lists[1]
@@ -66,9 +71,12 @@ def assert_alike(one: OnlineSession, other: OnlineSession, seed: int) -> None:
         queries = [node for node in nodes if node >= n_items(one.graph)]
         clicked = int(random.choice(queries)) if queries and random.random() < 0.7 else None
         not_care = [node for node in queries if node != clicked and random.random() < 0.3]
+        counts["clicks"] += clicked is not None
+        counts["not care"] += len(not_care)
         for session in (one, other):
             session.feedback(clicked, not_care)
     assert other.done
+    return counts
 
 
 # ---------------------------------------------------------------- by hand
@@ -146,8 +154,10 @@ def test_unit_weights_stay_unit() -> None:
 def test_sessions_are_those_of_a_fresh_catalogue(variant: str, used: bool, seed: int) -> None:
     items = table(70, seed)
     graph = build(items.head(40))
-    catalogue = Catalogue(graph, variant, state_of(variant, graph, seed))
+    options = MagusOptions(minus_scale=0.3)  # with 1 hardly a query is listed
+    catalogue = Catalogue(graph, variant, state_of(variant, graph, seed), options)
     catalogue.remove_items(["i3", "i30"])
+    counts: Counter[str] = Counter()
     for low, high in pairwise([40, 41, 60, 70]):
         if used:  # all that sessions share is made, and carried over
             assert_alike(*(catalogue.session(scores_of(low, seed)) for _ in range(2)), seed)
@@ -155,7 +165,7 @@ def test_sessions_are_those_of_a_fresh_catalogue(variant: str, used: bool, seed:
         catalogue.add_items(items[low:high])
         now = build(items.head(high))
         state = catalogue.factors if variant == "plus" else state_of(variant, now, seed)
-        fresh = Catalogue(now, variant, state)
+        fresh = Catalogue(now, variant, state, options)
         fresh.remove_items(["i3", "i30"])
         if variant == "plus":
             assert catalogue.weights is not None
@@ -164,9 +174,11 @@ def test_sessions_are_those_of_a_fresh_catalogue(variant: str, used: bool, seed:
             assert torch.equal(catalogue.weights.edge, fresh.weights.edge)
         searched = [["kind1"], ["brand2", "size3"]]
         for answers in range(1 if variant == "bayes" else 3):
-            scores = scores_of(high, answers)
-            one, other = (c.session(scores, 4, 5, searched, exclude=["i7"]) for c in (catalogue, fresh))
-            assert_alike(one, other, answers)
+            random = answers == 1 or variant == "bayes"
+            scores = scores_of(high, answers) if random else word_scores(catalogue.graph, seed)
+            given = {"list_length": 4, "searched": searched, "exclude": ["i7"], "min_items": answers % 2}
+            one, other = (c.session(scores, **given) for c in (catalogue, fresh))
+            counts += assert_alike(one, other, answers)
             whole = one.graph.vocabulary.item_ids
             assert whole == [f"i{number}" for number in range(high)]
         candidates = [f"i{number}" for number in (1, 3, 8, high - 1)]
@@ -175,6 +187,8 @@ def test_sessions_are_those_of_a_fresh_catalogue(variant: str, used: bool, seed:
         if low == 40:
             catalogue.restore_items(["i30", "i40"])
             catalogue.remove_items(["i30"])
+    if variant != "none":
+        assert min(counts["clicks"] - 2, counts["not care"]) >= 1, counts
 
 
 @pytest.mark.parametrize(
@@ -251,6 +265,34 @@ def test_no_items_change_nothing(variant: str) -> None:
     edition = catalogue.edition
     assert catalogue.add_items(items.head(0)).node_map.tolist() == list(range(n_nodes(graph)))
     assert catalogue.edition is edition
+
+
+def test_items_of_a_run_are_cleaned(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By the rules of the run's data set, with the words that the graph has now."""
+    items = pd.DataFrame(
+        {"item_id": ["a", "b", "c"], "brand": ["Alpro", "Oatly", "Kerry"], "price": ["price 1 to 3", "price 5", ""]}
+    )
+    graph = mp.build_relational_graph(items, ["brand", "price"])
+    run = mp.load_run(tiny_run)
+    options = TabularOptions(word_fields=["brand", "price"], bands={"price": 2}, empty_values={"*": ["n/a"]})
+    run = replace(run, graph=graph, config=replace(run.config, dataset=options))
+    catalogue = Catalogue.from_run(run, "none")
+    new = pd.DataFrame({"item_id": ["d", "e", "f"], "brand": ["ALPRO", " N/A", "Soy"], "price": [4.5, 9, 2]})
+    with caplog.at_level(logging.WARNING):
+        catalogue.add_items(new)
+    assert caplog.messages == [
+        "new items: values of price outside of all bands, such as 9: 1, values of brand that mean no value: 1, spellings "
+        "of brand written as another: 1"
+    ]
+    assert catalogue.left_out["values of price outside of all bands, such as 9"] == 1
+    words = [[word.value for word in mp.words_of(catalogue.graph, node)] for node in range(3, 6)]
+    assert words == [["Alpro", "price 5"], [], ["Soy", "price 1 to 3"]]
+    catalogue.add_items(pd.DataFrame({"item_id": ["g"], "brand": ["sOY"], "price": [None]}))  # a word of a new item
+    assert [word.value for word in mp.words_of(catalogue.graph, 6)] == ["Soy"]
+    kept = catalogue.edition
+    with pytest.raises(DataError, match=r"the new items, row 1, column 'price': 'cheap' is no number"):
+        catalogue.add_items(pd.DataFrame({"item_id": ["h"], "brand": ["Soy"], "price": ["cheap"]}))
+    assert catalogue.edition is kept
 
 
 # ---------------------------------------------------------------- what has begun

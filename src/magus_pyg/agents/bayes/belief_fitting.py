@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import fsum
 
 import numpy as np
 import torch
@@ -26,9 +27,10 @@ _SEARCHED_ERRORS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 def target_log_likelihood(sessions: PreparedSessions, temperature: float, searched_error: float = 0.5) -> float:
     """Mean log-probability that the belief before the first round gives to a target.
 
-    A session with several targets counts as one: the mean over its targets. NaN without sessions.
+    A session with several targets counts as one: the mean over its targets. NaN without sessions. The sum is exact, so
+    that batches do not matter.
     """
-    total, count = 0.0, 0
+    found: list[float] = []
     for batch in sessions.batches:
         graphs = batch.graphs
         present = graphs.valid[:, : graphs.n_candidates]
@@ -37,25 +39,28 @@ def target_log_likelihood(sessions: PreparedSessions, temperature: float, search
         belief = normalised(logit)
         targets = graphs.sort_candidates(batch.sessions.targets)
         logs = torch.where(targets, belief.clamp(min=1e-300).log(), 0.0).sum(1) / targets.sum(1).clamp(min=1)
-        total += float(logs[targets.any(1)].sum())
-        count += int(targets.any(1).sum())
-    return total / count if count else float("nan")
+        found += logs[targets.any(1)].tolist()
+    return fsum(found) / len(found) if found else float("nan")
 
 
 def fit_temperature(sessions: PreparedSessions) -> float:
-    """The temperature that makes the targets of sessions most likely, within [1e-3, 1e3] of the scores' spread."""
-    spread = [
-        float(batch.scores[batch.graphs.valid[:, : batch.graphs.n_candidates]].std())
-        for batch in sessions.batches
-        if batch.scores.numel() > 1
-    ]
-    scale = max(float(np.mean(spread)), 1e-6) if spread else 1.0
+    """The temperature that makes the targets of sessions most likely, within [1e-3, 1e3] of the scores' spread.
+
+    It has six digits: how sessions are batched moves the last ones of what it is made from.
+    """
+    scores = [batch.scores[batch.graphs.valid[:, : batch.graphs.n_candidates]] for batch in sessions.batches]
+    joined = torch.cat(scores) if scores else torch.zeros(0)
+    scale = max(_rounded(float(joined.std())), 1e-6) if joined.numel() > 1 else 1.0
     found = minimize_scalar(
         lambda log_t: -target_log_likelihood(sessions, scale * float(np.exp(log_t))),
         bounds=(-7.0, 7.0),
         method="bounded",
     )
-    return scale * float(np.exp(found.x))
+    return _rounded(scale * float(np.exp(found.x)))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def fit_bayes(

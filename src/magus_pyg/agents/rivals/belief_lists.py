@@ -14,7 +14,7 @@ from magus_pyg.agents.bayes.belief import (
     searched_evidence,
 )
 from magus_pyg.agents.items import mark_shown
-from magus_pyg.agents.rivals.nodes import SessionNodes
+from magus_pyg.agents.rivals.nodes import SessionNodes, steady
 from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.protocol import Feedback, SessionView
 
@@ -162,8 +162,8 @@ def make_lists(tracker: BeliefTracker, choose: Choose) -> Tensor:
     if not chosen:
         return torch.zeros((len(belief), 0), dtype=torch.int64)
     places, value = torch.stack(chosen, 1), torch.stack(clicks, 1)
-    places = places.gather(1, _order(places >= nodes.n_items, value))
-    return nodes.fill(nodes.slots_of(places), tracker.left, tracker.logit)
+    places = places.gather(1, _order(places >= nodes.n_items, steady(value)))
+    return nodes.fill(nodes.slots_of(places), tracker.left, steady(tracker.logit))
 
 
 def _order(is_query: Tensor, click: Tensor) -> Tensor:
