@@ -281,8 +281,8 @@ def test_items_of_a_run_are_cleaned(tiny_run: Path, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         catalogue.add_items(new)
     assert caplog.messages == [
-        "new items: values of price outside of all bands, such as 9: 1, values of brand that mean no value: 1, spellings "
-        "of brand written as another: 1"
+        "new items: values of price outside of all bands, such as 9: 1, values of brand that mean no value: 1, "
+        "spellings of brand written as another: 1"
     ]
     assert catalogue.left_out["values of price outside of all bands, such as 9"] == 1
     words = [[word.value for word in mp.words_of(catalogue.graph, node)] for node in range(3, 6)]
