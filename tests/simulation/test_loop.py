@@ -7,10 +7,10 @@ from catalogues import APPLE_FIELDS, apple_table
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents import ItemsAgent, MagusAgent
+from magus_pyg.agents import BayesAgent, BayesState, ItemsAgent, MagusAgent
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ModelError, SessionError
-from magus_pyg.graph import build_relational_graph
+from magus_pyg.graph import build_relational_graph, n_items
 from magus_pyg.random import uniform
 from magus_pyg.simulation import (
     RECORD_COLUMNS,
@@ -320,6 +320,26 @@ def test_sessions_prepared_for_another_graph(graph: HeteroData) -> None:
     other = build_relational_graph(apple_table(), APPLE_FIELDS)
     with pytest.raises(SessionError, match="another graph"):
         simulate(ItemsAgent(graph, SCORES), prepare_sessions(other, one_session(0), SCORES))
+
+
+def test_a_query_searched_twice_counts_once(graph: HeteroData) -> None:
+    """In the belief too, which every searched query moves."""
+    first = n_items(graph)
+    once, twice = (
+        Sessions(
+            torch.tensor([0]), torch.tensor([[0, 1, 2]]), torch.tensor([[True, False, False]]), torch.tensor([searched])
+        )
+        for searched in ([first, first + 1], [first, first + 1, first, -1])
+    )
+    scores = torch.tensor([[0.3, 0.2, 0.1]])
+    shown = [
+        prepare_sessions(graph, sessions, scores).batches[0].searched.tolist()  # type: ignore[union-attr]
+        for sessions in (once, twice)
+    ]
+    assert shown[1] == [[*shown[0][0], -1, -1]]
+    state = BayesState(searched_error=0.1)
+    plays = [simulate(BayesAgent(graph, scores, state), sessions) for sessions in (once, twice)]
+    assert plays[0]["shown"].tolist() == plays[1]["shown"].tolist()
 
 
 def test_searched_queries_that_a_session_does_not_have(graph: HeteroData) -> None:

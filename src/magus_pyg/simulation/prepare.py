@@ -115,7 +115,7 @@ def prepare_batches(
 
 
 def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
-    """The slots of nodes [B, S] in their sessions, -1 where a session does not have the node."""
+    """The slots of nodes [B, S] in their sessions, -1 where a session does not have the node or had it before."""
     if nodes is None:
         return None
     table = torch.where(graphs.valid, graphs.node, torch.iinfo(torch.int64).max)
@@ -123,7 +123,8 @@ def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
     place = torch.searchsorted(queries, nodes.contiguous())
     inside = place < queries.shape[1]
     found = inside & (queries.gather(1, torch.where(inside, place, 0)) == nodes) if queries.shape[1] else inside
-    return torch.where(found & (nodes >= 0), place + graphs.n_candidates, -1)
+    earlier = (nodes.unsqueeze(2) == nodes.unsqueeze(1)).tril(-1).any(2)  # a query given twice counts once
+    return torch.where(found & (nodes >= 0) & ~earlier, place + graphs.n_candidates, -1)
 
 
 def prepare_sessions(

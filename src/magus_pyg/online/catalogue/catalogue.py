@@ -362,7 +362,8 @@ class Catalogue:
             self._checked_start(scores)
         begun, notes = beginning_here(self.graph, saved, self.variant, list_length)
         if isinstance(scores, Start):
-            same = (begun.candidates, begun.exclude, begun.searched) == (None, scores.exclude, scores.searched)
+            searched, _ = read_searched(self.graph, begun.searched)
+            same = (begun.candidates, begun.exclude, searched) == (None, scores.exclude, scores.searched)
             if not same:
                 raise SessionError(
                     "the state has other candidates, exclusions or searched queries than what start() made"
