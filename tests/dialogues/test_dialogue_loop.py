@@ -111,7 +111,7 @@ def test_bad_arguments() -> None:
     for noise in (-0.1, 0.5, float("nan")):
         with pytest.raises(ConfigError, match=r"noise must be in \[0, 0.5\)"):
             play_dialogues(DialogueItemsAgent(), given, SCORES, noise=noise)
-    with pytest.raises(ModelError, match="user 0 and item 4 is nan"):
+    with pytest.raises(ModelError, match="user 0 for item 4 is nan"):
         play_dialogues(DialogueItemsAgent(), given, SCORES.where(SCORES != 1.0, float("nan")))
 
 
