@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
 from magus_pyg.graph._cells import cell_text
-from magus_pyg.graph.searched import listed_words
+from magus_pyg.graph.searched import one_word
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.graph.words import Word
 from magus_pyg.ragged import Ragged
@@ -193,7 +193,7 @@ def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) 
 
     Args:
         graph: the relational graph.
-        words: values or (field, value); see `listed_words` for what is one word.
+        words: values or (field, value); see `one_word` for what is one alone.
 
     Returns:
         The node, or None where the graph has no such query node (no item contains it, or it is too long).
@@ -201,7 +201,8 @@ def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) 
     Raises:
         GraphError: if a word is unknown, if a value stands in several fields, or if no word is given.
     """
-    listed = listed_words(words, graph.vocabulary)
+    alone = one_word(words, graph.vocabulary)
+    listed = list(words) if alone is None else [alone]
     if not listed:
         raise GraphError("a query needs at least one word")
     return query_node(graph, tuple(sorted({graph.vocabulary.word_id(word) for word in listed})))

@@ -1,7 +1,7 @@
 """Searched queries of a log: matched to words, and nodes of their own where longer than the enumerated ones."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "match_queries",
     "match_wordings",
     "match_words",
+    "one_word",
     "parse_query",
 ]
 
@@ -63,27 +64,31 @@ def parse_query(query: Query, separator: str = "|") -> list[str | tuple[str, str
     for word in [query] if isinstance(query, Word) else query:
         if isinstance(word, str):
             words.append(word)
-        elif isinstance(word, tuple | list) and len(word) == 2 and all(map(_is_text, word)):
+        elif isinstance(word, tuple | list) and len(word) == 2 and all(isinstance(part, Hashable) for part in word):
             words.append((word[0], word[1]))
         elif not is_missing(word):
             raise GraphError(f"a word of a searched query is a value or a pair (field, value), got {word!r}")
     return words
 
 
-def _is_text(part: object) -> bool:
-    return isinstance(part, str) or is_missing(part)
-
-
 def listed_words(words: Query, vocabulary: Vocabulary) -> list[str | tuple[str, str]]:
-    """The words that somebody gives as one word or as several; missing entries are left out.
-
-    One text, one `Word`, and a pair of texts of which the first is a word field are one word.
+    """The words that somebody gives as one word (see `one_word`) or as several; missing entries are left out.
 
     Raises:
-        GraphError: an entry that is no word, or a pair that may mean one word or two.
+        GraphError: an entry that is no word, or as of `one_word`.
     """
-    if isinstance(words, str):
-        return [words]
+    alone = one_word(words, vocabulary)
+    return parse_query(words) if alone is None else [alone]
+
+
+def one_word(words: Query, vocabulary: Vocabulary) -> str | tuple[str, str] | None:
+    """The word, if it is one alone: a text, a `Word`, or a pair of texts of which the first is a word field.
+
+    Raises:
+        GraphError: a pair that may mean one word or two.
+    """
+    if isinstance(words, str | Word):
+        return words
     if type(words) is tuple and len(words) == 2 and words[0] in vocabulary.words.fields and isinstance(words[1], str):
         field, value = str(words[0]), words[1]
         if vocabulary.find(field):
@@ -91,8 +96,8 @@ def listed_words(words: Query, vocabulary: Vocabulary) -> list[str | tuple[str, 
                 f"{words!r} may be one word, of the field {field!r}, or two: give [({field!r}, {value!r})] or "
                 f"[{field!r}, {value!r}]"
             )
-        return [(field, value)]
-    return parse_query(words)
+        return field, value
+    return None
 
 
 def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[QueryWording, int]:
