@@ -69,7 +69,7 @@ def test_words_are_told_and_explained_with_what_moved_most_first(
     shown = capsys.readouterr().out
     assert "by the base scores alone: no answer has moved it yet" in shown
     assert "?9 is none of ?1 to ?3" in shown
-    assert "unknown word 'no such word'" in shown
+    assert "no item has the word 'no such word'" in shown
     moved = [float(line.split()[0]) for line in shown[shown.index("round 3 of 5"):].splitlines() if " round " in line
              and line.strip()[:1] in ("+", "-")]  # fmt: skip
     assert len(moved) > 1

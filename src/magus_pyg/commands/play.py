@@ -169,9 +169,12 @@ def _tell(console: Terminal, session: MagusSession, typed: str) -> None:
     """Take in a word that is wanted, or not."""
     before = session.node_scores()
     try:
-        session.tell(typed[1:].strip(), liked=typed[0] == "+")
+        told = session.tell(typed[1:].strip(), liked=typed[0] == "+")
     except MagusError as error:
         console.print(str(error))
+        return
+    if not told:
+        console.print(f"no item has the word {shown(typed[1:].strip())!r}")
         return
     _show_ahead(console, session, before)
 
