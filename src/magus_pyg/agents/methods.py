@@ -223,7 +223,7 @@ def check_variant(variant: str, state: object) -> None:
     if expected is EdgeFactors and state is None:
         raise ConfigError(f"variant={variant!r} needs state: the weights that MAGUS+ learned (run.edge_factors)")
     if state is not None and expected is not None:
-        state.check()  # type: ignore[attr-defined]
+        state.check()
 
 
 def session_agent(
