@@ -1,8 +1,8 @@
 """What do explicit R- edges cost, and what their sums without them?
 
-    python benchmarks/implicit.py                        # all, some minutes, up to 10 GB
-    python benchmarks/implicit.py --nodes 1000 3000      # explicit and ours
-    python benchmarks/implicit.py --only growth          # ours alone, up to 3 million nodes
+    python benchmarks/edge_sums.py                        # all, some minutes, up to 10 GB
+    python benchmarks/edge_sums.py --nodes 1000 3000      # explicit and ours
+    python benchmarks/edge_sums.py --only growth          # ours alone, up to 3 million nodes
 
 Catalogues of a category, a seller and a brand an item, as in `catalogue.py`. Two sums, each over [N] scores in float32:
 
