@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch_geometric.nn import Linear, MessagePassing
+from torch_geometric.nn import Linear
 from torch_geometric.typing import SparseTensor
 from torch_geometric.utils import spmm
 
@@ -10,9 +10,10 @@ from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import ComplementCache, edge_dot
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_features, check_mask, read_edges
+from magus_pyg.nn._layer import Layer
 
 
-class FeaturePropagation(MessagePassing):  # type: ignore[misc]
+class FeaturePropagation(Layer):
     r"""The feature propagation of Eqs. (11) and (12) of the MAGUS paper, without a message an edge.
 
     As printed, every neighbour u of v sends :math:`W_1 e_u + W_2 (e_v^\top e_u) e_v`. Both maps are linear and

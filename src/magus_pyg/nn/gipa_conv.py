@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import glorot, zeros
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._inputs import EdgesLike, check_edge_type, check_features, read_edges
+from magus_pyg.nn._layer import Layer
 
 
-class GIPAConv(MessagePassing):  # type: ignore[misc]
+class GIPAConv(Layer):
     r"""The layer of `"GIPA: General Information Propagation Algorithm for Graph Learning"
     <https://arxiv.org/abs/2105.06035>`_ (Zheng et al. 2021, the first version): attention, propagation, aggregation.
 

@@ -3,20 +3,20 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import glorot, zeros
 from torch_geometric.utils import softmax
 
 from magus_pyg.errors import ModelError
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import EdgesLike, check_edge_type, check_features, read_edges
+from magus_pyg.nn._layer import Layer
 from magus_pyg.nn._relation_weight import RelationWeight
 
 MECHANISMS = ("across-relation", "within-relation")
 MODES = ("additive-self-attention", "multiplicative-self-attention")
 
 
-class RGATConv(MessagePassing):  # type: ignore[misc]
+class RGATConv(Layer):
     r"""The relational graph attention of `"Relational Graph Attention Networks" <https://arxiv.org/abs/1904.05811>`_
     (Busbridge et al. 2019).
 

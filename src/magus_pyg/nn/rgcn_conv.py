@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.inits import glorot, zeros
 
 from magus_pyg.errors import GraphError, ModelError
@@ -18,10 +17,11 @@ from magus_pyg.nn._inputs import (
     check_mask,
     read_edges,
 )
+from magus_pyg.nn._layer import Layer
 from magus_pyg.nn._relation_weight import RelationWeight
 
 
-class RGCNConv(MessagePassing):  # type: ignore[misc]
+class RGCNConv(Layer):
     r"""The relational graph convolution of `"Modeling Relational Data with Graph Convolutional Networks"
     <https://arxiv.org/abs/1703.06103>`_ (Schlichtkrull et al. 2018).
 

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import spmm
 
@@ -10,11 +9,12 @@ from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import Complement, ComplementCache, edge_dot
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_mask, read_edges
+from magus_pyg.nn._layer import Layer
 
 Factors = Tensor | tuple[Tensor | None, Tensor | None]
 
 
-class SignedLabelPropagation(MessagePassing):  # type: ignore[misc]
+class SignedLabelPropagation(Layer):
     r"""One synchronous pass of the signed label propagation of Eqs. (4) and (9) of the MAGUS paper.
 
     .. math::
