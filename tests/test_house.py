@@ -159,6 +159,7 @@ WHOLE_REPOSITORY = {
     "nn/test_sparse_tensors.py",  # all layers on one kind of input
     "test_examples.py",
     "test_house.py",
+    "test_layers_page.py",
     "test_own_data_page.py",
     "test_own_model_page.py",
     "test_packaging.py",

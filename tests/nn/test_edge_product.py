@@ -15,7 +15,7 @@ NONE = torch.empty(2, 0, dtype=torch.int64)
 
 
 def drawn(seed: int, num_src: int, num_dst: int, num_edges: int, in_order: bool = False) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(torch.get_default_device()).manual_seed(seed)
     source, target = (torch.randint(0, size, (num_edges,), generator=generator) for size in (num_src, num_dst))
     order = torch.argsort(target, stable=True) if in_order else torch.arange(num_edges)
     return torch.stack([source[order], target[order]])
@@ -73,6 +73,7 @@ LAYERS: list[tuple[str, Callable[[], nn.Module], tuple[int, ...]]] = [
 ]
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize(("name", "make", "relations"), LAYERS, ids=[layer[0] for layer in LAYERS])
 def test_layers_give_the_same_both_ways(
     name: str, make: Callable[[], nn.Module], relations: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
@@ -121,6 +122,7 @@ def test_a_subclass_may_change_messages(monkeypatch: pytest.MonkeyPatch) -> None
     torch.testing.assert_close(Halved()(y, ends, NONE), expected)
 
 
+@pytest.mark.cpu
 def test_where_it_pays() -> None:
     ordered, mixed = drawn(5, 50, 50, 1 << 17, in_order=True), drawn(5, 50, 50, 1 << 17)
     x = torch.rand(50, 1)

@@ -1,5 +1,6 @@
 """Every layer with `torch_sparse.SparseTensor` as adj_t: the values and all gradients of plain edges.
 
+Without torch_sparse its stand-in takes its place (`sparse_stand_in.py`).
 Edges come in any order, some twice; rows of the SparseTensor are sorted, so edge values are matched to them.
 """
 
@@ -10,24 +11,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sparse_stand_in import adjacency
 from torch import Tensor
-from torch_geometric.typing import WITH_TORCH_SPARSE, SparseTensor
+from torch_geometric.typing import OptTensor
 
 from magus_pyg.nn import FeaturePropagation, GIPAConv, RGATConv, RGCNConv, SignedLabelPropagation
-
-pytestmark = pytest.mark.skipif(not WITH_TORCH_SPARSE, reason="torch_sparse is not installed")
 
 N_SRC, N_DST, RELATIONS = 7, 5, 3
 
 
 def drawn(seed: int, num_src: int, num_dst: int, num_edges: int = 30) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(torch.get_default_device()).manual_seed(seed)
     source, target = (torch.randint(0, size, (num_edges,), generator=generator) for size in (num_src, num_dst))
     return torch.stack([source, target])
-
-
-def adjacency(edges: Tensor, num_src: int, num_dst: int, value: Tensor | None = None) -> Any:
-    return SparseTensor(row=edges[1], col=edges[0], value=value, sparse_sizes=(num_dst, num_src))
 
 
 def gradients(out: Tensor, *inputs: Tensor) -> list[Tensor | None]:
@@ -155,6 +151,19 @@ def test_gipa(seed: int) -> None:
         attr,
         *layer.parameters(),
     )
+
+
+@pytest.mark.parametrize("relation", ["pos", "neg"])
+def test_messages_that_a_subclass_changes_carry_the_values(relation: str) -> None:
+    class Halved(SignedLabelPropagation):
+        def message(self, y_j: Tensor, weight: OptTensor) -> Tensor:
+            return super().message(y_j, weight) / 2
+
+    edges, none = drawn(1, N_SRC, N_DST), torch.empty(2, 0, dtype=torch.int64)
+    y, weight = (torch.rand(N_SRC), torch.zeros(N_DST)), torch.rand(30)
+    adj_t = adjacency(edges, N_SRC, N_DST, weight)
+    pair = (adj_t, none) if relation == "pos" else (none, adj_t)
+    torch.testing.assert_close(Halved()(y, *pair), SignedLabelPropagation()(y, *pair) / 2)
 
 
 def test_no_edges() -> None:

@@ -75,7 +75,7 @@ class _Layer(nn.Module):
 
     def __init__(self, options: GIPAOptions) -> None:
         super().__init__()
-        self.register_buffer("edge_features", EDGE_FEATURES.clone(), persistent=False)
+        self.register_buffer("edge_features", EDGE_FEATURES.to(torch.get_default_dtype(), copy=True), persistent=False)
         self.embed = nn.Linear(EDGE_FEATURES.size(1), options.edge_dim)
         self.conv = GIPAConv(
             options.dim,

@@ -145,7 +145,7 @@ class Hybrid(MPS):
         mean, deviation = moments
         told = deviation > _EVEN  # else all items are alike to the user
         likeness = (cosine - mean) / torch.where(told, deviation, 1)
-        return torch.lerp(popularity, likeness, torch.where(told, 1 - self.options.popularity, 0.0))
+        return torch.lerp(popularity, likeness, told.to(likeness.dtype) * (1 - self.options.popularity))
 
     def _block(self, n: int) -> int:
         """How many users to look at together, against n candidates."""

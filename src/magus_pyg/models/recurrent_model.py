@@ -166,7 +166,7 @@ class RecurrentRecommender(FieldRecommender, DotProductRecommender):
         item, place = torch.unique(window.item[order].T[mask], return_inverse=True)
         weight = None
         if self.training:
-            share = uses[order] / lengths.clamp(min=1)
+            share = uses[order].to(self.bias.dtype) / lengths.clamp(min=1)
             weight = share.new_zeros(len(item)).index_add_(0, place, share.expand_as(mask)[mask])
         read = self.items(item, weight, distinct=True, joined=True)
         gates = F.linear(self._drop(read.vectors), self.cell.weight_ih, self.cell.bias_ih)

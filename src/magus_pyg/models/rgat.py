@@ -46,7 +46,13 @@ class RGAT(GraphRecommender):
         """One attention layer with all heads, concatenated."""
         options = self.options
         return nn.ModuleList(
-            RGATConv(options.dim, options.dim // options.heads, len(RELATIONS), options.heads, dropout=options.dropout)
+            RGATConv(
+                options.dim,
+                options.dim // options.heads,
+                len(RELATIONS),
+                heads=options.heads,
+                dropout=options.dropout,
+            )
             for _ in range(options.layers)
         )
 

@@ -45,7 +45,7 @@ class RGCN(GraphRecommender):
         """One convolution a layer; R- is the complement of R+ in both directions."""
         dim, bases = self.options.dim, self.options.num_bases or None
         return nn.ModuleList(
-            RGCNConv(dim, dim, len(RELATIONS), bases, None if self.sampled else {INHIBITS_TYPE: (0, 1)})
+            RGCNConv(dim, dim, len(RELATIONS), bases, complement_of=None if self.sampled else {INHIBITS_TYPE: (0, 1)})
             for _ in range(self.options.layers)
         )
 

@@ -51,9 +51,8 @@ def read_edges(edges: EdgesLike, name: str, num_src: int, num_dst: int) -> Edges
     if index.dtype not in (torch.int64, torch.int32):
         raise GraphError(f"{name} must hold int64 node ids, got {index.dtype}")
     index = index.to(torch.int64)
-    if not torch.compiler.is_compiling():
-        _check_range(index[0], num_src, f"{name}[0]", "source nodes")
-        _check_range(index[1], num_dst, f"{name}[1]", "target nodes")
+    check_range(index[0], num_src, f"{name}[0]", "source nodes")
+    check_range(index[1], num_dst, f"{name}[1]", "target nodes")
     return Edges(index, None, None)
 
 
@@ -67,8 +66,9 @@ def _read_sparse(adj_t: EdgesLike, name: str, num_src: int, num_dst: int) -> Edg
     return Edges(torch.stack([source, target]), value, adj_t)
 
 
-def _check_range(ids: Tensor, high: int, name: str, what: str) -> None:
-    if ids.numel() == 0:
+def check_range(ids: Tensor, high: int, name: str, what: str) -> None:
+    """Raise a `GraphError` unless all ids are in [0, high); a compiled graph cannot look at them."""
+    if ids.numel() == 0 or torch.compiler.is_compiling():
         return
     low_id, high_id = (int(bound) for bound in torch.aminmax(ids))
     if low_id < 0 or high_id >= high:
@@ -101,6 +101,18 @@ def check_batch(batch: Tensor | None, num_nodes: int, *edges: Tensor) -> None:
             )
 
 
+def check_one_set(num_src: int, num_dst: int, implied: bool, batch: Tensor | None, one_set: bool = True) -> None:
+    """Raise a `GraphError` where an implied R- or a batch stands between two sets of nodes.
+
+    Sets of different sizes are two; where `one_set` is false, so are those of equal size.
+    """
+    sizes = f"needs one node set, got a pair of {num_src} sources and {num_dst} receivers"
+    if batch is not None and num_src != num_dst:
+        raise GraphError(f"batch {sizes}")
+    if implied and (num_src != num_dst or not one_set):
+        raise GraphError(f"the implied R- {sizes}: give neg_edge_index ([2, 0] for no R-)")
+
+
 def check_edge_type(edge_type: Tensor | None, num_edges: int, num_relations: int) -> Tensor:
     """The checked relation of each edge, int64 [num_edges]; raises a `GraphError` for anything else."""
     if edge_type is None:
@@ -108,12 +120,36 @@ def check_edge_type(edge_type: Tensor | None, num_edges: int, num_relations: int
     if edge_type.dtype not in (torch.int64, torch.int32) or tuple(edge_type.shape) != (num_edges,):
         raise GraphError(f"edge_type must be int64 [{num_edges}], got {edge_type.dtype} {list(edge_type.shape)}")
     edge_type = edge_type.to(torch.int64)
-    if not torch.compiler.is_compiling():
-        _check_range(edge_type, num_relations, "edge_type", "relations")
+    check_range(edge_type, num_relations, "edge_type", "relations")
     return edge_type
 
 
-def check_features(x: Tensor, name: str, channels: int) -> None:
-    """Raise a `ModelError` unless `x` is floating [N, channels]."""
-    if x.dim() != 2 or x.size(1) != channels or not x.is_floating_point():
+def read_pair(x: Any, name: str) -> tuple[Any, Any]:
+    """(senders', receivers') of a pair, or twice the one that is given; raises a `ModelError` for other lengths."""
+    if not isinstance(x, (tuple, list)):
+        return x, x
+    if len(x) != 2:
+        raise ModelError(f"{name} must be a tensor or a pair ({name}_src, {name}_dst), got {len(x)} entries")
+    return x[0], x[1]
+
+
+def check_features(x: Tensor | None, name: str, channels: int, weight: Tensor) -> Tensor:
+    """`x` if it is floating [N, channels] of the dtype of `weight`; raises a `ModelError` for anything else.
+
+    Channels of -1, those of a layer that has not seen features yet, allow any. Under autocast dtypes may differ.
+    """
+    if not isinstance(x, Tensor):
+        raise ModelError(f"{name} must be a floating tensor [N, {channels}], got {type(x).__name__}")
+    if x.dim() != 2 or channels not in (-1, x.size(1)) or not x.is_floating_point():
         raise ModelError(f"{name} must be a floating tensor [N, {channels}], got {x.dtype} {list(x.shape)}")
+    check_dtype(x, name, weight)
+    return x
+
+
+def check_dtype(x: Tensor, name: str, weight: Tensor) -> None:
+    """Raise a `ModelError` unless `x` has the dtype of `weight`, or autocast gives both another."""
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ModelError(
+            f"{name} is {x.dtype}, the weights of the layer are {weight.dtype}: convert {name}, or the layer with "
+            f".to({x.dtype})"
+        )

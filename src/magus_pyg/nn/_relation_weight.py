@@ -7,21 +7,44 @@ from torch_geometric.nn.inits import glorot
 from magus_pyg.errors import ModelError
 
 
+def check_sizes(**sizes: int | None) -> None:
+    """Raise a `ModelError` that names the first size below 1; None is no size."""
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            later = "; it cannot be left to the first call" if size == -1 else ""
+            raise ModelError(f"{name} must be at least 1, got {size}{later}")
+
+
 class RelationWeight(nn.Module):
-    r"""W_r for R relations; with `num_bases` (Schlichtkrull et al. 2018) W_r = Σ_b comp[r, b] weight[b].
+    r"""W_r for R relations, free or in one of the two forms of Schlichtkrull et al. 2018 (Section 2.2).
+
+    With `num_bases` W_r = Σ_b comp[r, b] weight[b]; with `num_blocks` W_r holds B blocks on its diagonal.
 
     Attributes:
-        weight: [R, in, out], or [num_bases, in, out].
+        weight: [R, in, out], or [num_bases, in, out], or [R, B, in / B, out / B].
         comp: [R, num_bases], or None.
+
+    Raises:
+        ModelError: for sizes below 1, bases and blocks at once, or blocks that do not divide the channels.
     """
 
-    def __init__(self, num_relations: int, in_channels: int, out_channels: int, num_bases: int | None) -> None:
+    def __init__(
+        self, num_relations: int, in_channels: int, out_channels: int, num_bases: int | None, num_blocks: int | None
+    ) -> None:
         super().__init__()
         sizes = {"num_relations": num_relations, "in_channels": in_channels, "out_channels": out_channels}
-        for name, size in (sizes | ({} if num_bases is None else {"num_bases": num_bases})).items():
-            if size < 1:
-                raise ModelError(f"{name} must be at least 1, got {size}")
-        self.weight = nn.Parameter(torch.empty(num_bases or num_relations, in_channels, out_channels))
+        check_sizes(**sizes, num_bases=num_bases, num_blocks=num_blocks)
+        self.num_blocks = num_blocks
+        shape = (num_bases or num_relations, in_channels, out_channels)
+        if num_blocks is not None:
+            if num_bases is not None:
+                raise ModelError(f"num_bases={num_bases} and num_blocks={num_blocks} exclude each other: leave one out")
+            if in_channels % num_blocks or out_channels % num_blocks:
+                raise ModelError(
+                    f"num_blocks must divide the channels {in_channels} and {out_channels} of W_r, got {num_blocks}"
+                )
+            shape = (num_relations, num_blocks, in_channels // num_blocks, out_channels // num_blocks)
+        self.weight = nn.Parameter(torch.empty(shape))
         self.comp: nn.Parameter | None
         if num_bases is None:
             self.register_parameter("comp", None)
@@ -35,6 +58,10 @@ class RelationWeight(nn.Module):
 
     def forward(self) -> Tensor:
         """All weights, [R, in, out]."""
+        if self.num_blocks is not None:
+            size = (len(self.weight), self.num_blocks * self.weight.size(2), self.num_blocks * self.weight.size(3))
+            diagonal = torch.eye(self.num_blocks, dtype=self.weight.dtype, device=self.weight.device)
+            return torch.einsum("rbio,bc->rbico", self.weight, diagonal).reshape(size)
         if self.comp is None:
             return self.weight
         return torch.einsum("rb,bio->rio", self.comp, self.weight)

@@ -8,12 +8,21 @@ from torch_geometric.utils import spmm
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import ComplementCache, edge_dot
-from magus_pyg.nn._edge_product import EdgeRows, product_pays
-from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_features, check_mask, read_edges
-from magus_pyg.nn._layer import Layer
+from magus_pyg.nn._edge_passing import EdgePassing
+from magus_pyg.nn._inputs import (
+    Edges,
+    EdgesLike,
+    check_batch,
+    check_features,
+    check_mask,
+    check_one_set,
+    read_edges,
+    read_pair,
+)
+from magus_pyg.nn._relation_weight import check_sizes
 
 
-class FeaturePropagation(Layer):
+class FeaturePropagation(EdgePassing):
     r"""The feature propagation of Eqs. (11) and (12) of the MAGUS paper, without a message an edge.
 
     As printed, every neighbour u of v sends :math:`W_1 e_u + W_2 (e_v^\top e_u) e_v`. Both maps are linear and
@@ -33,14 +42,14 @@ class FeaturePropagation(Layer):
         **kwargs: arguments of `torch_geometric.nn.MessagePassing`, without `aggr` and `node_dim`.
 
     Shapes:
-        - input: x [N, d]; edges [2, E] as (source, target). N+ in both directions needs both directions given.
-        - output: [N, d].
+        - input: x [N, d], or a pair (x_src [N_src, d], x_dst [N_dst, d]) with both relations given; edges [2, E] as
+          (source, target). N+ in both directions needs both directions given.
+        - output: [N, d] or [N_dst, d].
     """
 
     def __init__(self, channels: int, cached: bool = False, **kwargs: object) -> None:
-        super().__init__(aggr="mean", node_dim=0, **kwargs)
-        if channels < 1:
-            raise ModelError(f"channels must be at least 1, got {channels}")
+        super().__init__("mean", **kwargs)
+        check_sizes(channels=channels)
         self.channels = channels
         self.lin1 = Linear(channels, channels, bias=False, weight_initializer="glorot")
         self.lin2 = Linear(channels, channels, bias=False, weight_initializer="glorot")
@@ -56,7 +65,7 @@ class FeaturePropagation(Layer):
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | tuple[Tensor, Tensor],
         pos_edge_index: EdgesLike,
         neg_edge_index: EdgesLike | None = None,
         skip_edge_index: EdgesLike | None = None,
@@ -66,7 +75,7 @@ class FeaturePropagation(Layer):
         """Run one layer.
 
         Args:
-            x: vectors of the nodes (Eq. 10), floating [N, d].
+            x: vectors of the nodes (Eq. 10), floating [N, d], or a pair (x_src, x_dst).
             pos_edge_index: R+, plain [2, E], `EdgeIndex` or `SparseTensor` as adj_t (values are not read). An edge
                 given twice counts twice in the mean; a loop counts as a neighbour, so give none.
             neg_edge_index: R- likewise; None for the implied R-, [2, 0] for none at all.
@@ -76,29 +85,34 @@ class FeaturePropagation(Layer):
             batch: int64 [N], the graph of each node in a disjoint union; the implied R- stays within a graph.
 
         Raises:
-            GraphError: node ids out of range, edges or masks of the wrong shape or type, edges between graphs.
+            GraphError: node ids out of range, edges or masks of the wrong shape or type, edges between graphs, an
+                implied R- or graphs of two node sets.
             ModelError: vectors of another shape or type.
         """
-        check_features(x, "x", self.channels)
-        num_nodes = x.size(0)
-        pos = read_edges(pos_edge_index, "pos_edge_index", num_nodes, num_nodes)
-        mean_pos = self._mean(x, pos)
+        x_src, x_dst = read_pair(x, "x")
+        x_src = check_features(x_src, "x" if x_src is x_dst else "x_src", self.channels, self.lin1.weight)
+        x_dst = check_features(x_dst, "x_dst", self.channels, self.lin1.weight)
+        size = num_src, num_dst = x_src.size(0), x_dst.size(0)
+        check_one_set(num_src, num_dst, neg_edge_index is None, batch, one_set=x_src is x_dst)
+        pos = self.read(pos_edge_index, "pos_edge_index", *size)
         if neg_edge_index is not None:
             if neg_nodes is not None:
                 raise GraphError("neg_nodes narrows the implied R-; with neg_edge_index, leave the edges out instead")
-            neg = read_edges(neg_edge_index, "neg_edge_index", num_nodes, num_nodes)
-            check_batch(batch, num_nodes, pos.ends, neg.ends)
-            mean_neg = self._mean(x, neg)
+            neg = self.read(neg_edge_index, "neg_edge_index", *size)
+            check_batch(batch, num_dst, pos.ends, neg.ends)
+            pos_part, neg_part = self.relation_parts(pos.ends.size(1), neg.ends.size(1))
+            mean_neg = self._mean(x_src, neg, size, neg_part)
         else:
-            check_mask(neg_nodes, "neg_nodes", num_nodes)
+            check_mask(neg_nodes, "neg_nodes", num_src)
+            pos_part = slice(None)
             joined = [pos.ends]
             if skip_edge_index is not None:
-                joined.append(read_edges(skip_edge_index, "skip_edge_index", num_nodes, num_nodes).ends)
-            mean_neg = self._complements.get(joined, num_nodes, batch).mean(x, neg_nodes)
+                joined.append(self.read(skip_edge_index, "skip_edge_index", *size).ends)
+            mean_neg = self._complements.get(joined, num_src, batch).mean(x_src, neg_nodes)
         # Eq. (11) with the messages of Eq. (12) collapsed
-        difference = mean_pos - mean_neg
-        similarity = (x * difference).sum(-1, keepdim=True)
-        return torch.relu(self.lin1(x + difference) + similarity * self.lin2(x))
+        difference = self._mean(x_src, pos, size, pos_part) - mean_neg
+        similarity = (x_dst * difference).sum(-1, keepdim=True)
+        return torch.relu(self.lin1(x_dst + difference) + similarity * self.lin2(x_dst))
 
     @staticmethod
     def edge_weight(x: Tensor, edge_index: EdgesLike) -> Tensor:
@@ -116,12 +130,12 @@ class FeaturePropagation(Layer):
         source, target = read_edges(edge_index, "edge_index", x.size(0), x.size(0)).ends
         return edge_dot(source, target, x)
 
-    def _mean(self, x: Tensor, edges: Edges) -> Tensor:
-        size = (x.size(0), x.size(0))
-        plain = self.explain or type(self).message is not FeaturePropagation.message
-        if edges.adj_t is None and not plain and product_pays(x, edges.ends, self.channels):
-            return EdgeRows(edges.ends, *size).mean(x)
-        return self.propagate(edges.ends if edges.adj_t is None else edges.adj_t, x=x, size=size)  # type: ignore[no-any-return]
+    def _mean(self, x: Tensor, edges: Edges, size: tuple[int, int], part: slice | None) -> Tensor:
+        """The mean over the edges into each node, [N_dst, d]; `part` of an explainer's mask holds for them."""
+        if edges.adj_t is not None and self.needs_no_messages(FeaturePropagation):
+            return self.propagate(edges.adj_t, x=x, size=size)  # type: ignore[no-any-return]
+        with self.explained(part):
+            return self.pass_features(x, edges.ends, size, FeaturePropagation)
 
     def message(self, x_j: Tensor) -> Tensor:
         """The neighbour's vector, [E, d]."""

@@ -3,16 +3,18 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn.inits import glorot, zeros
+from torch_geometric.nn import Linear
+from torch_geometric.nn.inits import zeros
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
 from magus_pyg.errors import GraphError, ModelError
-from magus_pyg.nn._inputs import EdgesLike, check_edge_type, check_features, read_edges
-from magus_pyg.nn._layer import Layer
+from magus_pyg.nn._edge_passing import EdgePassing
+from magus_pyg.nn._inputs import EdgesLike, check_dtype, check_edge_type, check_features, read_pair
+from magus_pyg.nn._relation_weight import check_sizes
 
 
-class GIPAConv(Layer):
+class GIPAConv(EdgePassing):
     r"""The layer of `"GIPA: General Information Propagation Algorithm for Graph Learning"
     <https://arxiv.org/abs/2105.06035>`_ (Zheng et al. 2021, the first version): attention, propagation, aggregation.
 
@@ -37,9 +39,10 @@ class GIPAConv(Layer):
     grows as N·(H + out) + E·(H + out), and by E·`prop_channels` where that is set.
 
     Args:
-        in_channels: channels of the nodes; a pair (source, target) for two node sets.
+        in_channels: channels of the nodes; a pair (source, target) for two node sets; -1 leaves them to the first
+            call, as in PyG's layers.
         out_channels: channels of the output, all heads together.
-        edge_channels: channels of the edges.
+        edge_channels: channels of the edges; -1 likewise.
         heads: H, must divide `out_channels`.
         att_channels: hidden units of the attention's MLPs; 0 makes them linear.
         prop_channels: hidden units of the propagation; 0 makes it linear.
@@ -50,7 +53,7 @@ class GIPAConv(Layer):
         **kwargs: arguments of `torch_geometric.nn.MessagePassing`, without `aggr` and `node_dim`.
 
     Shapes:
-        - input: x [N, in], or a pair (x_src [N_src, in_src], x_dst [N_dst, in_dst]); edges [2, E], edge_attr
+        - input: x [N, in], or a pair (x_src [N_src, in_src], x_dst [N_dst, in_dst] or None); edges [2, E], edge_attr
           [E, edge_channels].
         - output: [N, out] or [N_dst, out]; attention weights [E, H] where asked for.
     """
@@ -69,12 +72,11 @@ class GIPAConv(Layer):
         bias: bool = True,
         **kwargs: object,
     ) -> None:
-        super().__init__(aggr="add", node_dim=0, **kwargs)
+        super().__init__("add", **kwargs)
         in_src, in_dst = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
-        sizes = {"in_channels": min(in_src, in_dst), "out_channels": out_channels, "edge_channels": edge_channels}
-        for name, size in (sizes | {"heads": heads}).items():
-            if size < 1:
-                raise ModelError(f"{name} must be at least 1, got {size}")
+        for name, size in (("in_channels", in_src), ("in_channels", in_dst), ("edge_channels", edge_channels)):
+            check_sizes(**({} if size == -1 else {name: size}))
+        check_sizes(out_channels=out_channels, heads=heads)
         for name, size in {"att_channels": att_channels, "prop_channels": prop_channels}.items():
             if size < 0:
                 raise ModelError(f"{name} must be at least 0, got {size}")
@@ -83,7 +85,6 @@ class GIPAConv(Layer):
         if not 0.0 <= dropout < 1.0:
             raise ModelError(f"dropout must be in [0, 1), got {dropout}")
         self.in_channels = in_channels
-        self.in_channels_pair = (in_src, in_dst)
         self.out_channels = out_channels
         self.edge_channels = edge_channels
         self.heads = heads
@@ -93,10 +94,10 @@ class GIPAConv(Layer):
         self.att_dst = _attention_mlp(in_dst, att_channels, heads, negative_slope)
         self.att_edge = _attention_mlp(edge_channels, att_channels, heads, negative_slope)
         hidden = prop_channels or out_channels
-        self.prop_src = nn.Linear(in_src, hidden, bias=False)
-        self.prop_edge = nn.Linear(edge_channels, hidden, bias=False) if edge_propagation else None
-        self.prop_out = nn.Linear(prop_channels, out_channels, bias=False) if prop_channels else None
-        self.root = nn.Linear(in_dst, out_channels, bias=False)
+        self.prop_src = _linear(in_src, hidden)
+        self.prop_edge = _linear(edge_channels, hidden) if edge_propagation else None
+        self.prop_out = _linear(prop_channels, out_channels) if prop_channels else None
+        self.root = _linear(in_dst, out_channels)
         self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
         self.reset_parameters()
 
@@ -104,38 +105,48 @@ class GIPAConv(Layer):
         """Draw all weights anew (Glorot) and set the bias to zero."""
         super().reset_parameters()
         for module in self.modules():
-            if isinstance(module, nn.Linear):
-                glorot(module.weight)
+            if isinstance(module, Linear):
+                module.reset_parameters()
         zeros(self.bias)
 
     def forward(
         self,
-        x: Tensor | tuple[Tensor, Tensor],
+        x: Tensor | tuple[Tensor, Tensor | None],
         edge_index: EdgesLike,
         edge_attr: Tensor | None = None,
         edge_type: Tensor | None = None,
         return_attention_weights: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Run the layer.
 
         Args:
-            x: floating [N, in], or a pair (x_src, x_dst).
+            x: floating [N, in], or a pair (x_src, x_dst). Receivers without features are None, and `size` tells their
+                number: what reads :math:`x_v` is left out.
             edge_index: plain [2, E], `EdgeIndex`, or `SparseTensor` as adj_t whose values are the edge features.
             edge_attr: floating [E, edge_channels], or [T, edge_channels] with `edge_type`.
             edge_type: int64 [E] in [0, T), the row of `edge_attr` of each edge, where many edges share their features:
                 these are then projected T times instead of E times.
             return_attention_weights: also return the weights after the softmax, before dropout, [E, H] (in the
                 row-major order of a SparseTensor).
+            size: (N_src, N_dst), read where x_dst is None.
 
         Raises:
             GraphError: node ids or edge types out of range, edges or edge features of the wrong shape or type.
             ModelError: node features of the wrong shape or type.
         """
-        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
-        check_features(x_src, "x" if x_src is x_dst else "x_src", self.in_channels_pair[0])
-        check_features(x_dst, "x_dst", self.in_channels_pair[1])
-        num_src, num_dst = x_src.size(0), x_dst.size(0)
-        edges = read_edges(edge_index, "edge_index", num_src, num_dst)
+        x_src, x_dst = read_pair(x, "x")
+        x_src = check_features(
+            x_src, "x" if x_src is x_dst else "x_src", self.prop_src.in_channels, self.prop_src.weight
+        )
+        num_src = x_src.size(0)
+        if x_dst is not None:
+            num_dst = check_features(x_dst, "x_dst", self.root.in_channels, self.root.weight).size(0)
+        elif size is None:
+            raise ModelError("x_dst is None: give size=(number of senders, number of receivers)")
+        else:
+            num_dst = size[1]
+        edges = self.read(edge_index, "edge_index", num_src, num_dst)
         edge_attr = edges.value if edge_attr is None else edge_attr
         if edge_type is None:
             edge_attr = self._check_edge_attr(edge_attr, edges.ends.size(1))
@@ -144,19 +155,21 @@ class GIPAConv(Layer):
             edge_type = check_edge_type(edge_type, edges.ends.size(1), edge_attr.size(0))
 
         source, target = edges.ends
-        logit = self.att_src(x_src).index_select(0, source) + self.att_dst(x_dst).index_select(0, target)
+        logit = self.att_src(x_src).index_select(0, source)
+        if x_dst is not None:
+            logit = logit + self.att_dst(x_dst).index_select(0, target)
         logit = F.leaky_relu(logit + _of_edges(self.att_edge(edge_attr), edge_type), self.negative_slope)
         alpha = softmax(logit, target, num_nodes=num_dst)
 
-        out = self.propagate(
+        out = self.pass_along(
             edges.ends,
-            p=(self.prop_src(x_src), None),
+            (num_src, num_dst),
+            p=self.prop_src(x_src),
             edge=None if self.prop_edge is None else _of_edges(self.prop_edge(edge_attr), edge_type),
             alpha=F.dropout(alpha, self.dropout, self.training),
-            size=(num_src, num_dst),
-        )
-        # The residual connection is the aggregation's last step.
-        out = out.flatten(1) + self.root(x_dst)
+        ).flatten(1)
+        if x_dst is not None:
+            out = out + self.root(x_dst)  # the residual connection is the aggregation's last step
         if self.bias is not None:
             out = out + self.bias
         return (out, alpha) if return_attention_weights else out
@@ -170,10 +183,12 @@ class GIPAConv(Layer):
 
     def _check_edge_attr(self, edge_attr: Tensor | None, rows: int | None) -> Tensor:
         """The features; raises a `GraphError` unless they are floating [rows, edge_channels] (any rows if None)."""
-        channels = self.edge_channels
+        first = self.att_edge if isinstance(self.att_edge, Linear) else self.att_edge[0]
+        channels = first.in_channels
         if edge_attr is not None and edge_attr.is_floating_point() and edge_attr.dim() == 2:
             rows_fit = rows is None or edge_attr.size(0) == rows
-            if rows_fit and edge_attr.size(1) == channels:
+            if rows_fit and channels in (-1, edge_attr.size(1)):
+                check_dtype(edge_attr, "edge_attr", self.prop_src.weight)
                 return edge_attr
         wanted = f"floating [{'T' if rows is None else rows}, {channels}]"
         if edge_attr is None:
@@ -187,12 +202,15 @@ class GIPAConv(Layer):
         )
 
 
+def _linear(in_channels: int, out_channels: int) -> Linear:
+    return Linear(in_channels, out_channels, bias=False, weight_initializer="glorot")
+
+
 def _attention_mlp(in_channels: int, hidden: int, heads: int, negative_slope: float) -> nn.Module:
     """From one side's features to a term of the logits, without biases, as in the released code."""
     if not hidden:
-        return nn.Linear(in_channels, heads, bias=False)
-    first, second = nn.Linear(in_channels, hidden, bias=False), nn.Linear(hidden, heads, bias=False)
-    return nn.Sequential(first, nn.LeakyReLU(negative_slope), second)
+        return _linear(in_channels, heads)
+    return nn.Sequential(_linear(in_channels, hidden), nn.LeakyReLU(negative_slope), _linear(hidden, heads))
 
 
 def _of_edges(value: Tensor, edge_type: Tensor | None) -> Tensor:

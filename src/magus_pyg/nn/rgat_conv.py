@@ -3,20 +3,21 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import glorot, zeros
 from torch_geometric.utils import softmax
 
-from magus_pyg.errors import ModelError
+from magus_pyg.errors import GraphError, ModelError
+from magus_pyg.nn._edge_passing import EdgePassing
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
-from magus_pyg.nn._inputs import EdgesLike, check_edge_type, check_features, read_edges
-from magus_pyg.nn._layer import Layer
-from magus_pyg.nn._relation_weight import RelationWeight
+from magus_pyg.nn._inputs import EdgesLike, check_dtype, check_edge_type, check_features, read_pair
+from magus_pyg.nn._relation_weight import RelationWeight, check_sizes
 
 MECHANISMS = ("across-relation", "within-relation")
 MODES = ("additive-self-attention", "multiplicative-self-attention")
 
 
-class RGATConv(Layer):
+class RGATConv(EdgePassing):
     r"""The relational graph attention of `"Relational Graph Attention Networks" <https://arxiv.org/abs/1904.05811>`_
     (Busbridge et al. 2019).
 
@@ -32,27 +33,33 @@ class RGATConv(Layer):
     over those of one relation (`within-relation`, WIRGAT). Every node is projected once a relation and edges gather
     the result, so no weight matrix is ever copied to an edge: a call holds (N·R + E)·H·out numbers, not E·in·H·out.
 
-    Against `torch_geometric.nn.RGATConv`: Q_r and K_r belong to one relation and one head, as in the paper (there one
-    pair serves all relations and mixes heads); dropout stops in evaluation; no self-loops, edge features or
-    cardinality preservation are added.
+    Against `torch_geometric.nn.RGATConv`, whose arguments come first and mean the same: Q_r and K_r belong to one
+    relation and one head, as in the paper, unless `shared_attention` asks for PyG's; a head's output has
+    `out_channels` whatever `dim` is; no cardinality is preserved. `from_pyg` takes over its weights.
 
     Args:
         in_channels: channels of the input (of sources and targets alike).
         out_channels: channels of the output, of each head.
         num_relations: R.
-        heads: H.
+        num_bases: number of bases the W_r share; None gives each relation its own.
+        num_blocks: number of blocks on the diagonal of each W_r, outside of which it is 0; not with `num_bases`.
+        mod: None; PyG's preservations of cardinality are refused.
         attention_mechanism: "across-relation" or "within-relation".
         attention_mode: "additive-self-attention" or "multiplicative-self-attention".
+        heads: H.
         dim: size of queries and keys; above 1 only in the multiplicative mode.
-        num_bases: number of bases the W_r share; None gives each relation its own.
         concat: put the heads side by side; else their mean.
         negative_slope: of the LeakyReLU.
         dropout: probability to drop an attention weight in training.
+        edge_dim: channels of edge features, which are then added to additive logits, and multiply the others, as
+            PyG does; None for edges without features.
         bias: add b.
+        shared_attention: one Q and one K for all relations, which read the projections of all heads for each.
         **kwargs: arguments of `torch_geometric.nn.MessagePassing`, without `aggr` and `node_dim`.
 
     Shapes:
-        - input: x [N, in], or a pair (x_src [N_src, in], x_dst [N_dst, in]); edges [2, E], edge_type [E].
+        - input: x [N, in], or a pair (x_src [N_src, in], x_dst [N_dst, in]); edges [2, E], edge_type [E],
+          edge_attr [E, edge_dim].
         - output: [N_dst, H·out], or [N_dst, out] without `concat`; attention weights [E, H] where asked for.
     """
 
@@ -61,24 +68,32 @@ class RGATConv(Layer):
         in_channels: int,
         out_channels: int,
         num_relations: int,
-        heads: int = 1,
+        num_bases: int | None = None,
+        num_blocks: int | None = None,
+        mod: None = None,
         attention_mechanism: str = "across-relation",
         attention_mode: str = "additive-self-attention",
+        heads: int = 1,
         dim: int = 1,
-        num_bases: int | None = None,
         concat: bool = True,
         negative_slope: float = 0.2,
         dropout: float = 0.0,
+        edge_dim: int | None = None,
         bias: bool = True,
+        *,
+        shared_attention: bool = False,
         **kwargs: object,
     ) -> None:
-        super().__init__(aggr="add", node_dim=0, **kwargs)
+        super().__init__("add", **kwargs)
+        if mod is not None:
+            raise ModelError(f"mod={mod!r}: this layer preserves no cardinality; leave mod out")
         if attention_mechanism not in MECHANISMS:
             raise ModelError(f"attention_mechanism must be one of {MECHANISMS}, got {attention_mechanism!r}")
         if attention_mode not in MODES:
             raise ModelError(f"attention_mode must be one of {MODES}, got {attention_mode!r}")
         if heads < 1 or dim < 1:
             raise ModelError(f"heads and dim must be at least 1, got {heads} and {dim}")
+        check_sizes(out_channels=out_channels, edge_dim=edge_dim)
         if dim > 1 and attention_mode == MODES[0]:
             raise ModelError(f"queries and keys of the additive mode are scalars, got dim={dim}")
         if not 0.0 <= dropout < 1.0:
@@ -93,9 +108,16 @@ class RGATConv(Layer):
         self.concat = concat
         self.negative_slope = negative_slope
         self.dropout = dropout
-        self.lin = RelationWeight(num_relations, in_channels, heads * out_channels, num_bases)
-        self.att_q = nn.Parameter(torch.empty(num_relations, heads, out_channels, dim))
-        self.att_k = nn.Parameter(torch.empty(num_relations, heads, out_channels, dim))
+        self.shared_attention = shared_attention
+        self.lin = RelationWeight(num_relations, in_channels, heads * out_channels, num_bases, num_blocks)
+        shared = (heads * out_channels, heads * dim)
+        shape = shared if shared_attention else (num_relations, heads, out_channels, dim)
+        self.att_q = nn.Parameter(torch.empty(shape))
+        self.att_k = nn.Parameter(torch.empty(shape))
+        self.lin_edge: Linear | None = None
+        if edge_dim is not None:
+            self.lin_edge = Linear(edge_dim, heads * out_channels, bias=False, weight_initializer="glorot")
+        self.register_parameter("att_e", None if edge_dim is None else nn.Parameter(torch.empty(shared)))
         size = heads * out_channels if concat else out_channels
         self.register_parameter("bias", nn.Parameter(torch.empty(size)) if bias else None)
         self.reset_parameters()
@@ -106,6 +128,9 @@ class RGATConv(Layer):
         self.lin.reset_parameters()
         glorot(self.att_q)
         glorot(self.att_k)
+        glorot(self.att_e)
+        if self.lin_edge is not None:
+            self.lin_edge.reset_parameters()
         zeros(self.bias)
 
     def forward(
@@ -113,6 +138,7 @@ class RGATConv(Layer):
         x: Tensor | tuple[Tensor, Tensor],
         edge_index: EdgesLike,
         edge_type: Tensor | None = None,
+        edge_attr: Tensor | None = None,
         return_attention_weights: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Run the layer.
@@ -121,19 +147,21 @@ class RGATConv(Layer):
             x: floating [N, in], or a pair (x_src, x_dst).
             edge_index: plain [2, E], `EdgeIndex`, or `SparseTensor` as adj_t whose values are the relations.
             edge_type: int64 [E] in [0, R), the relation of each edge.
+            edge_attr: floating [E, edge_dim]; None for edges without features.
             return_attention_weights: also return the weights after the softmax, before dropout, [E, H] (in the
                 row-major order of a SparseTensor).
 
         Raises:
-            GraphError: node ids or relations out of range, edges of the wrong shape or type.
+            GraphError: node ids or relations out of range, edges or their features of the wrong shape or type.
             ModelError: features of the wrong shape or type.
         """
-        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
-        check_features(x_src, "x" if x_src is x_dst else "x_src", self.in_channels)
-        check_features(x_dst, "x_dst", self.in_channels)
+        x_src, x_dst = read_pair(x, "x")
+        x_src = check_features(x_src, "x" if x_src is x_dst else "x_src", self.in_channels, self.att_q)
+        x_dst = check_features(x_dst, "x_dst", self.in_channels, self.att_q)
         num_src, num_dst, R, H = x_src.size(0), x_dst.size(0), self.num_relations, self.heads
-        edges = read_edges(edge_index, "edge_index", num_src, num_dst)
+        edges = self.read(edge_index, "edge_index", num_src, num_dst)
         edge_type = check_edge_type(edges.value if edge_type is None else edge_type, edges.ends.size(1), R)
+        edge = None if edge_attr is None else self._attend_edges(edge_attr, edges.ends.size(1))
 
         # Row n·R + r of what follows belongs to node n and relation r.
         source_slot, target_slot = edges.ends[0] * R + edge_type, edges.ends[1] * R + edge_type
@@ -142,9 +170,10 @@ class RGATConv(Layer):
         query = self._attend(x_dst, weight, self.att_q).index_select(0, target_slot)
         key = self._attend(x_src, weight, self.att_k).index_select(0, source_slot)
         if self.attention_mode == "additive-self-attention":
-            logit = F.leaky_relu((query + key).squeeze(-1), self.negative_slope)
+            logit = query + key if edge is None else query + key + edge
+            logit = F.leaky_relu(logit.squeeze(-1), self.negative_slope)
         else:
-            logit = (query * key).sum(-1)
+            logit = (query * key if edge is None else query * key * edge).sum(-1)
         if self.attention_mechanism == "within-relation":
             alpha = softmax(logit, target_slot, num_nodes=num_dst * R)
         else:
@@ -152,12 +181,11 @@ class RGATConv(Layer):
 
         slots = torch.stack([source_slot, edges.ends[1]])
         dropped = F.dropout(alpha, self.dropout, self.training)
-        plain = self.explain or type(self).message is not RGATConv.message
-        if not plain and product_pays(h, slots, self.out_channels):
+        if self.needs_no_messages(RGATConv) and product_pays(h, slots, self.out_channels):
             rows = EdgeRows(slots, num_src * R, num_dst)
             out = torch.stack([rows.sum(h[:, k].contiguous(), dropped[:, k]) for k in range(H)], 1)
         else:
-            out = self.propagate(slots, h=(h, None), alpha=dropped, size=(num_src * R, num_dst))
+            out = self.pass_along(slots, (num_src * R, num_dst), h=h, alpha=dropped)
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.bias is not None:
             out = out + self.bias
@@ -165,9 +193,24 @@ class RGATConv(Layer):
 
     def _attend(self, x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
         """Queries or keys of all nodes and relations, x W_r Q_r with W_r Q_r multiplied first: [N·R, H, dim]."""
-        weight = weight.view(self.num_relations, -1, self.heads, self.out_channels)
-        folded = torch.einsum("riho,rhod->irhd", weight, kernel)
+        if self.shared_attention:
+            folded = (weight @ kernel).transpose(0, 1)
+        else:
+            weight = weight.view(self.num_relations, -1, self.heads, self.out_channels)
+            folded = torch.einsum("riho,rhod->irhd", weight, kernel)
         return (x @ folded.flatten(1)).view(-1, self.heads, self.dim)
+
+    def _attend_edges(self, edge_attr: Tensor, num_edges: int) -> Tensor:
+        """What the edges' features add to the logits or multiply them by, [E, H, dim]."""
+        if self.lin_edge is None:
+            raise ModelError("edge_attr is given, but the layer was made without edge_dim")
+        channels = self.lin_edge.in_channels
+        if not edge_attr.is_floating_point() or tuple(edge_attr.shape) != (num_edges, channels):
+            raise GraphError(
+                f"edge_attr must be floating [{num_edges}, {channels}], got {edge_attr.dtype} {list(edge_attr.shape)}"
+            )
+        check_dtype(edge_attr, "edge_attr", self.att_q)
+        return (self.lin_edge(edge_attr) @ self.att_e).view(-1, self.heads, self.dim)  # type: ignore[no-any-return]
 
     def message(self, h_j: Tensor, alpha: Tensor) -> Tensor:
         """The weighted projection of the source, [E, H, out]."""

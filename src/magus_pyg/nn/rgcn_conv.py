@@ -4,24 +4,25 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn.aggr import Aggregation
 from torch_geometric.nn.inits import glorot, zeros
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._complement import Complement, select_edges
-from magus_pyg.nn._edge_product import EdgeRows, product_pays
+from magus_pyg.nn._edge_passing import EdgePassing
 from magus_pyg.nn._inputs import (
     EdgesLike,
     check_batch,
     check_edge_type,
     check_features,
     check_mask,
-    read_edges,
+    check_range,
+    read_pair,
 )
-from magus_pyg.nn._layer import Layer
-from magus_pyg.nn._relation_weight import RelationWeight
+from magus_pyg.nn._relation_weight import RelationWeight, check_sizes
 
 
-class RGCNConv(Layer):
+class RGCNConv(EdgePassing):
     r"""The relational graph convolution of `"Modeling Relational Data with Graph Convolutional Networks"
     <https://arxiv.org/abs/1703.06103>`_ (Schlichtkrull et al. 2018).
 
@@ -32,15 +33,22 @@ class RGCNConv(Layer):
     has no edges: its neighbours of v are all nodes that no edge of the listed relations joins to v, in either
     direction, v left out. So R- is used whole at the cost of R+: `complement_of={inhibits: (improves, contains)}`.
 
+    Against `torch_geometric.nn.RGCNConv`, whose arguments come first and mean the same: the mean is over a relation's
+    edges with any extension installed, and relations may be implied. `from_pyg` takes over its weights.
+
     Args:
-        in_channels: channels of the input; a pair (source, target) for two node sets.
+        in_channels: channels of the input; a pair (source, target) for two node sets. Of nodes without features, the
+            number of nodes.
         out_channels: channels of the output.
         num_relations: R, implied relations included.
         num_bases: number of bases the relations share; None gives each its own weight.
-        complement_of: for each implied relation the relations it is the complement of.
+        num_blocks: number of blocks on the diagonal of each W_r, outside of which it is 0; not with `num_bases`.
+        aggr: what the neighbours of a relation become, "mean" in the formula; "sum", "max" or another single one.
         root_weight: add W_0 x_v.
+        is_sorted: that edges are sorted by relation, which changes nothing here.
         bias: add b.
-        **kwargs: arguments of `torch_geometric.nn.MessagePassing`, without `aggr` and `node_dim`.
+        complement_of: for each implied relation the relations it is the complement of; for the mean alone.
+        **kwargs: arguments of `torch_geometric.nn.MessagePassing`, without `node_dim`.
 
     Shapes:
         - input: x [N, in], or a pair (x_src [N_src, in_src], x_dst [N_dst, in_dst]); edges [2, E], edge_type [E].
@@ -53,19 +61,29 @@ class RGCNConv(Layer):
         out_channels: int,
         num_relations: int,
         num_bases: int | None = None,
-        complement_of: Mapping[int, Sequence[int]] | None = None,
+        num_blocks: int | None = None,
+        aggr: str | Aggregation = "mean",
         root_weight: bool = True,
+        is_sorted: bool = False,
         bias: bool = True,
+        *,
+        complement_of: Mapping[int, Sequence[int]] | None = None,
         **kwargs: object,
     ) -> None:
-        super().__init__(aggr="mean", node_dim=0, **kwargs)
+        super().__init__(aggr, **kwargs)
         in_src, in_dst = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
+        check_sizes(in_channels=min(in_src, in_dst))
         self.in_channels = in_channels
         self.in_channels_pair = (in_src, in_dst)
         self.out_channels = out_channels
         self.num_relations = num_relations
+        self.is_sorted = is_sorted
         self.complement_of = _read_complement_of(complement_of or {}, num_relations)
-        self.lin = RelationWeight(num_relations, in_src, out_channels, num_bases)
+        if not isinstance(self.aggr, str):
+            raise ModelError(f"aggr must be one aggregation, which keeps the channels, got {aggr!r}")
+        if self.complement_of and self.aggr != "mean":
+            raise ModelError(f"relations of complement_of are means, which aggr={self.aggr!r} is not: leave one out")
+        self.lin = RelationWeight(num_relations, in_src, out_channels, num_bases, num_blocks)
         self.register_parameter("root", nn.Parameter(torch.empty(in_dst, out_channels)) if root_weight else None)
         self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
         self.reset_parameters()
@@ -79,7 +97,7 @@ class RGCNConv(Layer):
 
     def forward(
         self,
-        x: Tensor | tuple[Tensor, Tensor],
+        x: Tensor | tuple[Tensor | None, Tensor] | None,
         edge_index: EdgesLike,
         edge_type: Tensor | None = None,
         complement_nodes: Tensor | tuple[Tensor | None, Tensor | None] | None = None,
@@ -89,7 +107,9 @@ class RGCNConv(Layer):
         """Run the layer.
 
         Args:
-            x: floating [N, in], or a pair (x_src, x_dst).
+            x: floating [N, in], or a pair (x_src, x_dst). Nodes without features are int64 [N], their numbers in
+                [0, in): each stands for a unit vector, whose projection is a row of W_r. None numbers the senders from
+                0 to in - 1.
             edge_index: plain [2, E], `EdgeIndex`, or `SparseTensor` as adj_t whose values are the relations.
             edge_type: int64 [E] in [0, R), the relation of each edge; none may be an implied relation.
             complement_nodes: bool [N], the nodes that implied relations join; a pair (sources, receivers) tells them
@@ -102,35 +122,44 @@ class RGCNConv(Layer):
                 graphs, edges of an implied relation, implied relations between two node sets.
             ModelError: features of the wrong shape or type.
         """
-        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
-        check_features(x_src, "x" if x_src is x_dst else "x_src", self.in_channels_pair[0])
-        if x_src is not x_dst or self.root is not None:
-            check_features(x_dst, "x_dst", self.in_channels_pair[1])
+        x_src, x_dst = read_pair(x, "x")
+        one_set = x_src is x_dst
+        in_src, in_dst = self.in_channels_pair
+        if x_src is None:
+            x_src = torch.arange(in_src, device=self.lin.weight.device)
+            x_dst = x_src if one_set else x_dst
+        x_src = self._check_nodes(x_src, "x" if one_set else "x_src", in_src)
+        if not one_set or self.root is not None:
+            x_dst = self._check_nodes(x_dst, "x_dst", in_dst)
         num_src, num_dst = x_src.size(0), x_dst.size(0)
-        edges = read_edges(edge_index, "edge_index", num_src, num_dst)
+        edges = self.read(edge_index, "edge_index", num_src, num_dst)
         edge_type = check_edge_type(
             edges.value if edge_type is None else edge_type, edges.ends.size(1), self.num_relations
         )
 
-        # One row a (node, relation): the means of all relations at once.
-        slots = torch.stack([edges.ends[0], edges.ends[1] * self.num_relations + edge_type])
-        size = (num_src, num_dst * self.num_relations)
-        plain = self.explain or type(self).message is not RGCNConv.message
-        if not plain and product_pays(x_src, slots, x_src.size(1)):
-            mean = EdgeRows(slots, *size).mean(x_src)
-        else:
-            mean = self.propagate(slots, x=x_src, size=size)
         weight = self.lin()
-        out = mean.view(num_dst, self.num_relations * self.in_channels_pair[0]) @ weight.flatten(0, 1)
+        # One row a (node, relation): what the neighbours become in all relations at once.
+        slot = edges.ends[1] * self.num_relations + edge_type
+        if x_src.is_floating_point():
+            ends, size = torch.stack([edges.ends[0], slot]), (num_src, num_dst * self.num_relations)
+            gathered = self.pass_features(x_src, ends, size, RGCNConv)
+            out = gathered.view(num_dst, self.num_relations * in_src) @ weight.flatten(0, 1)
+        else:
+            ends = torch.stack([edge_type * in_src + x_src.index_select(0, edges.ends[0]), slot])
+            size = (self.num_relations * in_src, num_dst * self.num_relations)
+            gathered = self.pass_features(weight.flatten(0, 1), ends, size, RGCNConv)
+            out = gathered.view(num_dst, self.num_relations, self.out_channels).sum(1)
         if self.complement_of:
-            if num_src != num_dst:
-                raise GraphError(f"implied relations need one node set, got {num_src} sources and {num_dst} receivers")
+            if not one_set:
+                raise GraphError(
+                    f"implied relations need one node set, got a pair of {num_src} sources and {num_dst} receivers"
+                )
             extra = None
             if skip_edge_index is not None:
-                extra = read_edges(skip_edge_index, "skip_edge_index", num_src, num_dst).ends
+                extra = self.read(skip_edge_index, "skip_edge_index", num_src, num_dst).ends
             out = out + self._implied(x_src, edges.ends, edge_type, weight, complement_nodes, extra, batch)
         if self.root is not None:
-            out = out + x_dst @ self.root
+            out = out + _project(x_dst, self.root)
         if self.bias is not None:
             out = out + self.bias
         return out  # type: ignore[no-any-return]
@@ -151,18 +180,27 @@ class RGCNConv(Layer):
         check_mask(sources, "complement_nodes", num_nodes)
         check_mask(receivers, "complement_nodes", num_nodes)
         extra = [] if skip is None else [skip]
-        out = x.new_zeros(num_nodes, self.out_channels)
+        out = weight.new_zeros(num_nodes, self.out_channels)
         for relation, listed in self.complement_of.items():
             if not torch.compiler.is_compiling() and bool((edge_type == relation).any()):
                 raise GraphError(f"edge_type holds {relation}, but that relation is the complement of {listed}")
             is_listed = torch.isin(edge_type, torch.tensor(listed, device=edge_type.device))
             joined = [select_edges(ends, is_listed), *extra]
             check_batch(batch, num_nodes, *joined)
-            mean = Complement(joined, num_nodes, batch).mean(x, sources)
-            if receivers is not None:
-                mean = mean * receivers.unsqueeze(-1)
-            out = out + mean @ weight[relation]
+            complement = Complement(joined, num_nodes, batch)
+            if x.is_floating_point():
+                mean = complement.mean(x, sources) @ weight[relation]
+            else:
+                mean = complement.mean(_project(x, weight[relation]), sources)
+            out = out + (mean if receivers is None else mean * receivers.unsqueeze(-1))
         return out
+
+    def _check_nodes(self, x: Tensor, name: str, channels: int) -> Tensor:
+        """The checked features, or numbers of nodes that have none."""
+        if isinstance(x, Tensor) and x.dtype == torch.int64 and x.dim() == 1:
+            check_range(x, channels, name, "rows of weights")
+            return x
+        return check_features(x, name, channels, self.lin.weight)
 
     def message(self, x_j: Tensor) -> Tensor:
         """The neighbour's features, [E, in]."""
@@ -174,6 +212,11 @@ class RGCNConv(Layer):
             f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
             f"num_relations={self.num_relations}{implied})"
         )
+
+
+def _project(x: Tensor, weight: Tensor) -> Tensor:
+    """x W, [N, out], of features [N, in], or of nodes without features by their numbers."""
+    return x @ weight if x.is_floating_point() else weight.index_select(0, x)
 
 
 def _read_complement_of(complement_of: Mapping[int, Sequence[int]], num_relations: int) -> dict[int, tuple[int, ...]]:

@@ -5,16 +5,16 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import spmm
 
-from magus_pyg.errors import GraphError, ModelError
+from magus_pyg.errors import ModelError
 from magus_pyg.nn._complement import Complement, ComplementCache, edge_dot
+from magus_pyg.nn._edge_passing import EdgePassing
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
-from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_mask, read_edges
-from magus_pyg.nn._layer import Layer
+from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_mask, check_one_set, read_pair
 
 Factors = Tensor | tuple[Tensor | None, Tensor | None]
 
 
-class SignedLabelPropagation(Layer):
+class SignedLabelPropagation(EdgePassing):
     r"""One synchronous pass of the signed label propagation of Eqs. (4) and (9) of the MAGUS paper.
 
     .. math::
@@ -43,7 +43,7 @@ class SignedLabelPropagation(Layer):
     """
 
     def __init__(self, cached: bool = False, **kwargs: object) -> None:
-        super().__init__(aggr="add", node_dim=0, **kwargs)
+        super().__init__("add", **kwargs)
         self._complements = ComplementCache(cached)
 
     def reset_parameters(self) -> None:
@@ -90,26 +90,25 @@ class SignedLabelPropagation(Layer):
         is_vector = y_dst.dim() == 1
         if is_vector:
             y_src, y_dst = y_src.unsqueeze(-1), y_dst.unsqueeze(-1)
-        num_src, num_dst = y_src.size(0), y_dst.size(0)
-        pos = read_edges(pos_edge_index, "pos_edge_index", num_src, num_dst)
+        size = num_src, num_dst = y_src.size(0), y_dst.size(0)
+        check_one_set(num_src, num_dst, neg_edge_index is None, batch)
+        pos = self.read(pos_edge_index, "pos_edge_index", *size)
         check_mask(receivers, "receivers", num_dst)
-        if batch is not None and num_src != num_dst:
-            raise GraphError(f"batch needs one node set, got {num_src} sources and {num_dst} receivers")
         pos_factors, neg_factors = _read_factors(factors, y_src, num_dst)
+        neg, pos_part, neg_part = None, slice(None), None
+        if neg_edge_index is not None:
+            neg = self.read(neg_edge_index, "neg_edge_index", *size)
+            check_batch(batch, num_dst, pos.ends, neg.ends)
+            pos_part, neg_part = self.relation_parts(pos.ends.size(1), neg.ends.size(1))
 
         # R+ of Eqs. (4) and (9)
-        out = y_dst + self._edge_sum(y_src, num_dst, pos, pos_weight, pos_factors, "pos")
+        with self.explained(pos_part):
+            out = y_dst + self._edge_sum(y_src, num_dst, pos, pos_weight, pos_factors, "pos")
         # R- of Eqs. (4) and (9)
-        if neg_edge_index is not None:
-            neg = read_edges(neg_edge_index, "neg_edge_index", num_src, num_dst)
-            check_batch(batch, num_dst, pos.ends, neg.ends)
-            out = out - self._edge_sum(y_src, num_dst, neg, neg_weight, neg_factors, "neg")
+        if neg is not None:
+            with self.explained(neg_part):
+                out = out - self._edge_sum(y_src, num_dst, neg, neg_weight, neg_factors, "neg")
         else:
-            if num_src != num_dst:
-                raise GraphError(
-                    f"the implied R- needs one node set, got {num_src} sources and {num_dst} receivers: "
-                    "give neg_edge_index ([2, 0] for no R-)"
-                )
             if neg_weight is not None:
                 raise ModelError("neg_weight has no edges to stand on: give neg_edge_index too, or use factors")
             complement = self._complement(pos, skip_edge_index, num_dst, batch)
@@ -135,13 +134,12 @@ class SignedLabelPropagation(Layer):
             weight = edge_dot(edges.ends[0], edges.ends[1], factors)  # Eq. (14)
         if weight is not None:
             _check_weight(weight, f"{sign}_weight", edges.ends.size(1), y_src)
-        if edges.adj_t is not None and weight is edges.value:
-            return self.propagate(edges.adj_t, y=y_src, weight=None, size=size)  # type: ignore[no-any-return]
-        # An explainer masks messages, and a subclass may change them: both need them formed.
-        plain = self.explain or type(self).message is not SignedLabelPropagation.message
-        if not plain and product_pays(y_src, edges.ends, y_src.size(1)):
-            return EdgeRows(edges.ends, *size).sum(y_src, weight)
-        return self.propagate(edges.ends, y=y_src, weight=weight, size=size)  # type: ignore[no-any-return]
+        if self.needs_no_messages(SignedLabelPropagation):
+            if edges.adj_t is not None and weight is edges.value:
+                return self.propagate(edges.adj_t, y=y_src, weight=None, size=size)  # type: ignore[no-any-return]
+            if product_pays(y_src, edges.ends, y_src.size(1)):
+                return EdgeRows(edges.ends, *size).sum(y_src, weight)
+        return self.pass_along(edges.ends, size, y=y_src, weight=weight)
 
     def _complement(
         self, pos: Edges, skip_edge_index: EdgesLike | None, num_nodes: int, batch: Tensor | None
@@ -149,7 +147,7 @@ class SignedLabelPropagation(Layer):
         """The pairs of the implied R-."""
         joined = [pos.ends]
         if skip_edge_index is not None:
-            joined.append(read_edges(skip_edge_index, "skip_edge_index", num_nodes, num_nodes).ends)
+            joined.append(self.read(skip_edge_index, "skip_edge_index", num_nodes, num_nodes).ends)
         return self._complements.get(joined, num_nodes, batch)
 
     def message(self, y_j: Tensor, weight: OptTensor) -> Tensor:
@@ -165,13 +163,10 @@ class SignedLabelPropagation(Layer):
 
 
 def _read_scores(y: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    if isinstance(y, Tensor):
-        y_src = y_dst = y
-    else:
-        if len(y) != 2:
-            raise ModelError(f"y must be a tensor or a pair (y_src, y_dst), got {len(y)} entries")
-        y_src, y_dst = y
+    y_src, y_dst = read_pair(y, "y")
     for name, value in (("y_src", y_src), ("y_dst", y_dst)):
+        if not isinstance(value, Tensor):
+            raise ModelError(f"{name} must be floating, [N] or [N, B], got {type(value).__name__}")
         if value.dim() not in (1, 2) or not value.is_floating_point():
             raise ModelError(f"{name} must be floating, [N] or [N, B], got {value.dtype} {list(value.shape)}")
     if y_src.shape[1:] != y_dst.shape[1:] or y_src.dtype != y_dst.dtype:

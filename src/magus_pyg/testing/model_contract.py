@@ -190,6 +190,22 @@ class ModelContract:
         assert result.history["train_loss"].between(0, 10).all()
         assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
+    @pytest.mark.parametrize("made", ["by default", "converted"])
+    def test_double_precision(self, made: str, model: Any) -> None:
+        kept = torch.get_default_dtype()
+        try:
+            if made == "by default":
+                torch.set_default_dtype(torch.float64)
+            double = self.build().double()
+            double.load_state_dict(model.state_dict())
+            torch.testing.assert_close(
+                double.score(self.all_users, self.all_items), model.score(self.all_users, self.all_items)
+            )
+            fit(double, small_data(), replace(self.train_options, epochs=1), progress=False)
+        finally:
+            torch.set_default_dtype(kept)
+        assert all(parameter.dtype == torch.float64 for parameter in double.parameters())
+
     def test_sparse_updates_take_the_same_first_step(self) -> None:
         models = []
         for sparse in ("always", "never"):
