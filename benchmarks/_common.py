@@ -1,4 +1,4 @@
-"""Timing and peak memory of one case a process, so that no case sees what another left behind."""
+"""Timing and peak memory of one case a process, so that no case sees what another left behind; on the CPU or a GPU."""
 
 import argparse
 import json
@@ -6,17 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypedDict
 
 import torch
 
+_device = torch.device("cpu")
+
 
 class Figures(TypedDict):
-    """CPU seconds of the best run, and MB of memory the runs took beyond what was there before them.
-
-    CPU time is summed over threads; unlike wall time it leaves out the work of others on the machine.
-    """
+    """Seconds of the best run, see `seconds`, and MB of memory the runs took beyond what was there before them."""
 
     seconds: float
     peak_mb: float
@@ -30,22 +30,74 @@ def peak_resident_mb() -> float:
     raise RuntimeError("/proc/self/status has no line VmHWM: peak memory is only measured on Linux")
 
 
+def device() -> torch.device:
+    """What `--device` says."""
+    return _device
+
+
+def on_device() -> AbstractContextManager[object]:
+    """Tensors are made on it within; costs nothing on the CPU."""
+    return nullcontext() if _device.type == "cpu" else _device
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option `--device`, for `use_device`."""
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or another; auto: a GPU where there is one")
+
+
+def use_device(name: str) -> None:
+    """Measure on the device of this name from now on.
+
+    Raises:
+        SystemExit: for a device that is not there.
+    """
+    global _device
+    there = torch.accelerator.current_accelerator()
+    found = torch.device(name if name != "auto" else "cpu" if there is None else there.type)
+    if found.type != "cpu" and (there is None or there.type != found.type):
+        raise SystemExit(f"--device={name}: torch sees {'no accelerator' if there is None else there} here")
+    _device = found
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    """A seeded generator for what is made now."""
+    return torch.Generator(torch.get_default_device()).manual_seed(seed)
+
+
+def seconds() -> float:
+    """A clock: on the CPU its time, summed over threads, without the work of others on the machine; else wall time.
+
+    On a GPU all work that was asked for is waited for.
+    """
+    if _device.type == "cpu":
+        return time.process_time()
+    torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
+def peak_mb() -> float:
+    """The most memory held so far, in MB: of the process, or on the GPU."""
+    if _device.type == "cpu":
+        return peak_resident_mb()
+    return torch.accelerator.max_memory_allocated() / 2**20
+
+
 def measure(step: Callable[[], object], repeats: int) -> Figures:
     """Run `step` `repeats` times, after once to warm up where that is more than once."""
-    before = peak_resident_mb()
+    before = peak_mb()
     if repeats > 1:
         step()
-    seconds = []
+    taken = []
     for _ in range(repeats):
-        start = time.process_time()
+        start = seconds()
         step()
-        seconds.append(time.process_time() - start)
-    return Figures(seconds=min(seconds), peak_mb=peak_resident_mb() - before)
+        taken.append(seconds() - start)
+    return Figures(seconds=min(taken), peak_mb=peak_mb() - before)
 
 
 def run_in_process(script: str, case: str, threads: int) -> Figures | None:
     """Run `script --case case` in a process of its own; None where it died, for example of lack of memory."""
-    command = [sys.executable, script, "--case", case, "--threads", str(threads)]
+    command = [sys.executable, script, "--case", case, "--threads", str(threads), "--device", str(_device)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         print(f"case {case!r} ended with {result.returncode}: {result.stderr.strip()[-300:]}", file=sys.stderr)
@@ -55,14 +107,16 @@ def run_in_process(script: str, case: str, threads: int) -> Figures | None:
 
 
 def parse_cases(parser: argparse.ArgumentParser, run_case: Callable[[str], object]) -> argparse.Namespace | None:
-    """The options of a benchmark that runs its cases in processes of their own, with the threads set.
+    """The options of a benchmark that runs its cases in processes of their own, with threads and device set.
 
     None where this is such a process: its figures are printed then.
     """
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
+    add_device(parser)
     parser.add_argument("--case", help="run one case in this process and print its figures as JSON")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    use_device(options.device)
     if options.case is None:
         return options
     print(json.dumps(run_case(options.case)))
@@ -81,4 +135,9 @@ def machine() -> str:
         if line.startswith("model name"):
             name = line.split(":", 1)[1].strip()
             break
-    return f"{name}, torch {torch.__version__}"
+    there = "" if _device.type == "cpu" else f"{_device_name()} (wall time and memory of it), "
+    return f"{there}{name}, torch {torch.__version__}"
+
+
+def _device_name() -> str:
+    return torch.cuda.get_device_name() if _device.type == "cuda" else str(_device)

@@ -2,6 +2,7 @@
 
     python benchmarks/convs.py                 # all, some minutes
     python benchmarks/convs.py --only features # or: attention, gipa
+    python benchmarks/convs.py --device auto   # on a GPU where there is one
 
 attention: `magus_pyg.nn.RGATConv` against `torch_geometric.nn.RGATConv`, 20,000 nodes, 200,000 edges, 4 relations,
 64 -> 64, one head, forward and backward.
@@ -9,14 +10,14 @@ gipa: `GIPAConv`, 20,000 nodes, 64 -> 64, 7 kinds of edges with 16 features, hid
 against the same weights applied to every edge: nodes are gathered first and projected an edge at a time.
 features: `FeaturePropagation` (d = 64), whose R- is implied, against Eqs. (11) and (12) with a message an edge of the
 explicit R-, forward and backward, by the number of nodes. Each node has 10 edges of R+.
-Times are CPU time; memory is the peak beyond the inputs. Every case runs in a process of its own.
+Times are CPU time, on a GPU wall time; memory is the peak beyond the inputs. Every case runs in a process of its own.
 """
 
 import argparse
 
 import torch
 import torch_geometric.nn as pyg
-from _common import Figures, machine, measure, parse_cases, row, run_in_process
+from _common import Figures, generator, machine, measure, on_device, parse_cases, row, run_in_process
 from torch import Tensor
 from torch_geometric.utils import softmax
 
@@ -29,10 +30,10 @@ MECHANISMS = ("across-relation", "within-relation")
 
 
 def attention(which: str, mechanism: str) -> Figures:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(NODES, CHANNELS, generator=generator, requires_grad=True)
-    edge_index = torch.randint(0, NODES, (2, EDGES), generator=generator)
-    edge_type = torch.randint(0, RELATIONS, (EDGES,), generator=generator)
+    random = generator()
+    x = torch.randn(NODES, CHANNELS, generator=random, requires_grad=True)
+    edge_index = torch.randint(0, NODES, (2, EDGES), generator=random)
+    edge_type = torch.randint(0, RELATIONS, (EDGES,), generator=random)
     conv_class = RGATConv if which == "magus_pyg" else pyg.RGATConv
     conv = conv_class(CHANNELS, CHANNELS, RELATIONS, attention_mechanism=mechanism)
 
@@ -43,11 +44,11 @@ def attention(which: str, mechanism: str) -> Figures:
 
 
 def gipa(form: str, heads: int, num_edges: int) -> Figures:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(NODES, CHANNELS, generator=generator, requires_grad=True)
-    edge_index = torch.randint(0, NODES, (2, num_edges), generator=generator)
-    kinds = torch.randint(0, KINDS, (num_edges,), generator=generator)
-    table = torch.randn(KINDS, EDGE_CHANNELS, generator=generator, requires_grad=True)
+    random = generator()
+    x = torch.randn(NODES, CHANNELS, generator=random, requires_grad=True)
+    edge_index = torch.randint(0, NODES, (2, num_edges), generator=random)
+    kinds = torch.randint(0, KINDS, (num_edges,), generator=random)
+    table = torch.randn(KINDS, EDGE_CHANNELS, generator=random, requires_grad=True)
     conv = GIPAConv(CHANNELS, CHANNELS, EDGE_CHANNELS, heads=heads, att_channels=CHANNELS)
 
     def step() -> None:
@@ -69,9 +70,9 @@ def gipa_by_edge(conv: GIPAConv, x: Tensor, edge_index: Tensor, edge_attr: Tenso
 
 
 def features(form: str, num_nodes: int) -> Figures:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(num_nodes, CHANNELS, generator=generator, requires_grad=True)
-    half = torch.randint(0, num_nodes, (2, 5 * num_nodes), generator=generator)
+    random = generator()
+    x = torch.randn(num_nodes, CHANNELS, generator=random, requires_grad=True)
+    half = torch.randint(0, num_nodes, (2, 5 * num_nodes), generator=random)
     half = half[:, half[0] != half[1]]
     pos = torch.cat([half, half.flip(0)], dim=1)
     layer = FeaturePropagation(CHANNELS)
@@ -103,9 +104,10 @@ def message_edges(x: Tensor, pos: Tensor, neg: Tensor, w1: Tensor, w2: Tensor) -
 
 def run_case(case: str) -> Figures:
     kind, which, *sizes = case.split(",")
-    if kind == "attention":
-        return attention(which, sizes[0])
-    return gipa(which, *map(int, sizes)) if kind == "gipa" else features(which, int(sizes[0]))
+    with on_device():
+        if kind == "attention":
+            return attention(which, sizes[0])
+        return gipa(which, *map(int, sizes)) if kind == "gipa" else features(which, int(sizes[0]))
 
 
 def cells(figures: Figures | None) -> tuple[str, str]:

@@ -3,6 +3,7 @@
     python benchmarks/edge_sums.py                        # all, some minutes, up to 10 GB
     python benchmarks/edge_sums.py --nodes 1000 3000      # explicit and ours
     python benchmarks/edge_sums.py --only growth          # ours alone, up to 3 million nodes
+    python benchmarks/edge_sums.py --device auto          # the sums on a GPU where there is one
 
 Catalogues of a category, a seller and a brand an item, as in `catalogue.py`. Two sums, each over [N] scores in float32:
 
@@ -14,13 +15,12 @@ all: one synchronous pass in which every node sends to every other node that it 
 multiplies and adds, as PyG users write it; "matrix" is the same as one product with torch's CSR matrix. Ours is
 `SignedLabelPropagation(cached=True)`: "first" is its first pass, which sorts the edges, the other one every later pass.
 "engine" is the first guess of `magus_pyg.online.catalogue`, "first" with the making of its index.
-Times are CPU time; memory is what a process took for edges and passes beyond the graph itself. Every case runs in a
-process of its own.
+Times are CPU time, on a GPU wall time; memory is what a process took for edges and passes beyond the graph itself.
+Every case runs in a process of its own.
 """
 
 import argparse
 import math
-import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from _common import machine, parse_cases, peak_resident_mb, row, run_in_process
+from _common import device, machine, parse_cases, peak_mb, row, run_in_process, seconds
 from catalogue import shop
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -127,9 +127,11 @@ class Inputs(NamedTuple):
         """For "guess" or "all"."""
         items, own, part_whole = n_items(graph), n_nodes(graph), graph[IMPROVES].edge_index
         if which == "all":
-            return cls(scores(own), torch.cat([part_whole, part_whole.flip(0)], dim=1), independent_edges(graph), None)
+            pos, skip = torch.cat([part_whole, part_whole.flip(0)], dim=1), independent_edges(graph)
+            return cls(scores(own).to(device()), pos.to(device()), skip.to(device()), None)
         pos = part_whole[:, part_whole[1] < items].flip(0).contiguous()
-        return cls(guess_scores(graph), pos, None, torch.arange(own) >= items)
+        receivers = torch.arange(own, device=device()) >= items
+        return cls(guess_scores(graph).to(device()), pos.to(device()), None, receivers)
 
 
 def ours(graph: HeteroData, which: str) -> dict[str, float]:
@@ -154,8 +156,8 @@ def engine(graph: HeteroData) -> dict[str, float]:
 def theirs(graph: HeteroData, which: str, form: str) -> dict[str, float]:
     """Figures of explicit edges."""
     own = n_nodes(graph)
-    edge_index, weight = explicit_edges(graph, which)
-    edges, y = edge_index.size(1), guess_scores(graph) if which == "guess" else scores(own)
+    edge_index, weight = (tensor.to(device()) for tensor in explicit_edges(graph, which))
+    edges, y = edge_index.size(1), (guess_scores(graph) if which == "guess" else scores(own)).to(device())
     if form == "edges":
         step = partial(EdgeSum().__call__, y, edge_index, weight)
         return timed(step, 20e-6 * edges, own, edges)
@@ -180,18 +182,17 @@ def scores(n: int) -> Tensor:
 def timed(step: Callable[[], object], held_mb: float, nodes: int, edges: int, first: bool = False) -> dict[str, float]:
     """The figures of a pass; `held_mb` is what its edges take."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of building the graph, is forgotten
-    before = peak_resident_mb()
-    start = time.process_time()
+    before, start = peak_mb(), seconds()
     step()
-    begun = time.process_time() - start
-    repeats, seconds = (5 if begun < 1 else 2), []
+    begun = seconds() - start
+    repeats, taken = (5 if begun < 1 else 2), []
     for _ in range(repeats):
-        start = time.process_time()
+        start = seconds()
         step()
-        seconds.append(time.process_time() - start)
-    peak = held_mb + peak_resident_mb() - before
+        taken.append(seconds() - start)
+    peak = held_mb + peak_mb() - before
     return {
-        "seconds": min(seconds), "first": begun if first else min(seconds), "peak_mb": peak, "nodes": nodes,
+        "seconds": min(taken), "first": begun if first else min(taken), "peak_mb": peak, "nodes": nodes,
         "edges": edges,
     }  # fmt: skip
 
@@ -209,7 +210,7 @@ def run_case(case: str) -> dict[str, float]:
 def check(graph: HeteroData, which: str) -> dict[str, float]:
     """The largest difference between the explicit sums and ours, in float64."""
     y, pos, skip, receivers = Inputs.of(graph, which)
-    edge_index, weight = explicit_edges(graph, which)
+    edge_index, weight = (tensor.to(device()) for tensor in explicit_edges(graph, which))
     expected = EdgeSum()(y.double(), edge_index, weight.double())
     found = SignedLabelPropagation()(y.double(), pos, skip_edge_index=skip, receivers=receivers)
     return {"seconds": 0.0, "peak_mb": 0.0, "difference": float((expected - found).abs().max())}
@@ -251,7 +252,8 @@ def ratios(slow: dict[str, float], fast: dict[str, float]) -> tuple[str, str]:
 
 def growth(nodes: list[int], threads: int) -> None:
     """Ours alone, and the exponent of its growth."""
-    for which, form in ((SUMS[0], "ours"), (SUMS[1], "ours"), (SUMS[0], "engine")):
+    forms = [(SUMS[0], "ours"), (SUMS[1], "ours"), (SUMS[0], "engine")]
+    for which, form in forms if device().type == "cpu" else forms[:2]:  # catalogues are worked on the CPU
         print(f"\n{which}, {form}")
         print(row("nodes", "edges read", "ms", "first ms", "MB"))
         print(row(*["---"] * 5))

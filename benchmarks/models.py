@@ -4,6 +4,7 @@
     python benchmarks/models.py --models fm pnn          # some
     python benchmarks/models.py --only growth            # or: training
     python benchmarks/models.py --rows 5000              # a quick look
+    python benchmarks/models.py --device auto            # ours on a GPU where there is one
 
 training: rows a second at batch 1000 and dim 64 on 100,000 random rows in the shape of MovieLens 100K (943 users with
 three profile values, 1,682 items with up to three of 100 words), without dropout and sampled negatives, beside
@@ -14,26 +15,26 @@ value one of its own. Graph models take ten steps over the graph of all rows.
 growth: a step with 10,000 items and with a million; 100,000 rows, each item with two of 50 words; graph models sample
 neighbours. "rows" are the distinct rows of the embedding tables that a step uses: of a larger catalogue, histories and
 sampled neighbours hold more distinct items.
-Times are CPU time; memory is the peak beyond the inputs. Every case runs in a process of its own.
+Times are CPU time, on a GPU wall time; memory is the peak beyond the inputs. Every case runs in a process of its own.
 """
 
 import argparse
 import contextlib
 import io
 import itertools
-import time
 from dataclasses import fields, replace
 from typing import Any, cast
 
 import pandas as pd
 import torch
-from _common import Figures, machine, measure, parse_cases, peak_resident_mb, row, run_in_process
+from _common import Figures, device, machine, measure, parse_cases, peak_mb, row, run_in_process, seconds
 from _deepctr import RIVALS, WHY_NOT, available, batches, rival, take_step
 
 from magus_pyg.graph import build_relational_graph, node_words
 from magus_pyg.models import (
     MODELS,
     BaseRecommender,
+    Batch,
     FeatureSpace,
     GraphModelOptions,
     Interactions,
@@ -105,20 +106,21 @@ def make_model(options: ModelOptions, problem: Problem) -> BaseRecommender:
 
 
 def train_options(epochs: int) -> TrainOptions:
-    return TrainOptions(epochs=epochs, batch_size=BATCH, negatives=0, patience=99, accelerator="cpu")
+    accelerator = "gpu" if device().type == "cuda" else device().type
+    return TrainOptions(epochs=epochs, batch_size=BATCH, negatives=0, patience=99, accelerator=accelerator)
 
 
 def epoch_of(run: Any) -> Figures:
     """The cost of an epoch of `run(epochs)`: two out of three, each the best of some runs."""
-    before, best = peak_resident_mb(), {1: float("inf"), 3: float("inf")}
+    before, best = peak_mb(), {1: float("inf"), 3: float("inf")}
     run(1)
     for epochs in (1, 3) * REPEATS:
-        start = time.process_time()
+        start = seconds()
         run(epochs)
-        best[epochs] = min(best[epochs], time.process_time() - start)
+        best[epochs] = min(best[epochs], seconds() - start)
     if best[3] <= best[1]:
         raise SystemExit("an epoch takes too little time to be measured: give more --rows")
-    return Figures(seconds=(best[3] - best[1]) / 2, peak_mb=peak_resident_mb() - before)
+    return Figures(seconds=(best[3] - best[1]) / 2, peak_mb=peak_mb() - before)
 
 
 def our_fit(name: str, problem: Problem) -> Figures:
@@ -144,11 +146,13 @@ def our_step(options: ModelOptions, problem: Problem) -> StepFigures:
     """A step of the training, without what is around it."""
     rows, model = problem[1], make_model(options, problem).train()
     model.observe(rows)
+    model.to(device())
     validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
     settings = train_options(1)
     choose_sparse(model, settings.sparse_over)
     optimizer = RowAdam(model.parameters(), lr=settings.lr, fused=True)
-    ready = list(itertools.islice(Loaders(TrainingData(rows, validation), model, settings, 0).train(), STEPS))
+    loaders = Loaders(TrainingData(rows, validation), model, settings, 0)
+    ready = [moved(batch) for batch in itertools.islice(loaders.train(), STEPS)]
 
     def steps() -> None:
         for batch in ready:
@@ -160,6 +164,11 @@ def our_step(options: ModelOptions, problem: Problem) -> StepFigures:
     figures = measure(steps, repeats=REPEATS)
     rows_used = sum(used_rows(table.grad) for table in tables_of(model))
     return StepFigures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"], rows=rows_used)
+
+
+def moved(batch: Batch) -> Batch:
+    """The batch on the device that is measured."""
+    return Batch(*(column.to(device()) for column in batch))
 
 
 def tables_of(model: BaseRecommender) -> list[torch.nn.Parameter]:
@@ -229,7 +238,8 @@ def print_training(names: list[str], rows: int, threads: int) -> None:
     print(row(*["---"] * 10))
     for name in names:
         ours, cells = speeds("ours", name, rows, threads)
-        rivals = [other for other, own in RIVALS.items() if own == name and available()]
+        beside = available() and device().type == "cpu"
+        rivals = [other for other, own in RIVALS.items() if own == name and beside]
         for other in [*rivals] or [""]:
             theirs, their_cells = speeds("theirs", other, rows, threads) if other else ((None, None), ["-"] * 3)
             pairs = zip(theirs, ours, strict=True)

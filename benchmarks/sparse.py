@@ -5,6 +5,7 @@ The candidates are timed in turn within one process, several rounds over, and th
 ratios hold where the machine is busy. "weighted" gives each edge a weight with a gradient (Eq. 14), "unit" none.
 
     python benchmarks/sparse.py [--nodes 100000] [--edges 1000000] [--columns 1 32 256] [--rounds 5] [--skew]
+                                [--device auto]
 
 Edges are sorted by target, as `build_relational_graph` gives R+; "our product, unsorted" gets them shuffled and sorts
 first. What depends on the edges alone is made once for the candidates, in every call for our own code. torch_scatter
@@ -17,7 +18,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from _common import machine
+from _common import add_device, device, generator, machine, on_device, use_device
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.typing import WITH_TORCH_SCATTER, WITH_TORCH_SPARSE
@@ -37,8 +38,15 @@ def main() -> None:
     parser.add_argument("--columns", type=int, nargs="+", default=[1, 32, 256])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--skew", action="store_true", help="sources by a power law, as words of a catalogue are")
+    add_device(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    use_device(arguments.device)
+    with on_device():
+        _print_tables(arguments)
+
+
+def _print_tables(arguments: argparse.Namespace) -> None:
     warnings.filterwarnings("ignore", message="Sparse")
     print(machine())
     edges = _edges(arguments.nodes, arguments.edges, arguments.skew)
@@ -51,10 +59,10 @@ def main() -> None:
 
 
 def _edges(nodes: int, edges: int, skew: bool) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    draw = torch.rand(edges, generator=generator)
+    random = generator()
+    draw = torch.rand(edges, generator=random)
     source = ((draw**3 if skew else draw) * nodes).to(torch.int64)
-    target = torch.randint(0, nodes, (edges,), generator=generator)
+    target = torch.randint(0, nodes, (edges,), generator=random)
     order = torch.argsort(target * nodes + source)
     return torch.stack([source[order], target[order]])
 
@@ -79,10 +87,6 @@ def _cases(edges: Tensor, ptr: Tensor, nodes: int) -> dict[str, Case]:
 
     cases: dict[str, Case] = {
         "our layer, edge_index": lambda y, weight: layer((y, zero.expand_as(y)), edges, none, pos_weight=weight),
-        "our product": lambda y, weight: EdgeRows(edges, nodes, nodes).sum(y, weight),
-        "our product, unsorted": lambda y, weight: EdgeRows(mixed, nodes, nodes).sum(
-            y, None if weight is None else weight[shuffled]
-        ),
         "index_add": lambda y, weight: torch.zeros_like(y).index_add_(0, target, gather(y, weight)),
         "PyG scatter": lambda y, weight: scatter(gather(y, weight), target, 0, nodes, "sum"),
         "torch.segment_reduce": lambda y, weight: torch.segment_reduce(
@@ -92,6 +96,11 @@ def _cases(edges: Tensor, ptr: Tensor, nodes: int) -> dict[str, Case]:
         "torch.sparse CSR": csr,
         "EdgeIndex.matmul": lambda y, weight: index.matmul(y, weight, transpose=True),
     }
+    if device().type == "cpu":  # elsewhere layers pass messages
+        cases["our product"] = lambda y, weight: EdgeRows(edges, nodes, nodes).sum(y, weight)
+        cases["our product, unsorted"] = lambda y, weight: EdgeRows(mixed, nodes, nodes).sum(
+            y, None if weight is None else weight[shuffled]
+        )
     if WITH_TORCH_SCATTER:
         from torch_scatter import segment_csr
 
@@ -108,6 +117,13 @@ def _cases(edges: Tensor, ptr: Tensor, nodes: int) -> dict[str, Case]:
     return cases
 
 
+def _now() -> float:
+    """Wall time, when all work that was asked for is done."""
+    if device().type != "cpu":
+        torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
 def _measure(cases: dict[str, Case], y: Tensor, weight: Tensor | None, backward: bool, rounds: int) -> None:
     kind = ("unit" if weight is None else "weighted") + (", forward + backward" if backward else ", forward")
     y = y.detach().requires_grad_(backward)
@@ -121,7 +137,7 @@ def _measure(cases: dict[str, Case], y: Tensor, weight: Tensor | None, backward:
             if name in failed:
                 continue
             y.grad = None
-            start = time.perf_counter()
+            start = _now()
             try:
                 out = case(y, weight)
                 if backward:
@@ -129,7 +145,7 @@ def _measure(cases: dict[str, Case], y: Tensor, weight: Tensor | None, backward:
             except (RuntimeError, NotImplementedError, ValueError) as error:
                 failed[name] = str(error).splitlines()[0][:60]
                 continue
-            seconds = time.perf_counter() - start
+            seconds = _now() - start
             if expected is None:
                 expected = out.detach()
             torch.testing.assert_close(out.detach(), expected, rtol=1e-4, atol=1e-4)
