@@ -100,6 +100,19 @@ def test_collapsed_is_the_per_edge_form(seed, num_nodes, num_edges, with_batch, 
         assert torch.allclose(explicit, loops, atol=1e-10)
 
 
+def test_two_sets_of_nodes():
+    layer = FeaturePropagation(3).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    ends, neg = torch.tensor([[0, 1, 2, 2], [3, 3, 4, 3]]), torch.tensor([[0, 1], [4, 4]])
+    # The sets beside each other in one graph.
+    expected = layer(x, ends, neg)[3:]
+    shift = torch.tensor([[0], [3]])
+    assert torch.allclose(layer((x[:3], x[3:]), ends - shift, neg - shift), expected)
+    for pair in ((x[:3], x[3:]), (x[:2], x[3:])):
+        with pytest.raises(GraphError, match=r"implied R- needs one node set, got a pair of . sources and 2"):
+            layer(pair, NO_EDGES)
+
+
 def test_items_as_negatives_need_no_independent_pairs():
     # Nodes 0 and 1 are items; an item is R⊥ to nothing, so N- limited to items is the same with and without R⊥.
     items = torch.tensor([True, True, False, False])

@@ -139,6 +139,33 @@ def test_bipartite():
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_receivers_without_features_are_those_of_zeros(form):
+    layer = randomize(GIPAConv((3, 2), 4, 2, **form))
+    ends, attr, generator = random_graph(2, 3, 6, 9, 2)
+    x, none = torch.randn(3, 3, generator=generator).double(), torch.zeros(6, 2, dtype=torch.float64)
+    expected = layer((x, none), ends, attr)
+    assert torch.equal(layer((x, None), ends, attr, size=(3, 6)), expected)
+    with pytest.raises(ModelError, match=r"x_dst is None: give size="):
+        layer((x, None), ends, attr)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sizes_of_the_first_call(form):
+    lazy, sized = GIPAConv((-1, -1), 4, -1, **form), GIPAConv((3, 2), 4, 2, **form)
+    ends, attr, generator = random_graph(2, 3, 6, 9, 2)
+    pair = tuple(torch.randn(shape, generator=generator) for shape in ((3, 3), (6, 2)))
+    assert lazy(pair, ends, attr.float()).shape == (6, 4)
+    shapes = [{name: value.shape for name, value in layer.named_parameters()} for layer in (lazy, sized)]
+    assert shapes[0] == shapes[1]
+    sized.load_state_dict(lazy.state_dict())
+    assert torch.equal(lazy(pair, ends, attr.float()), sized(pair, ends, attr.float()))
+    with pytest.raises(ModelError, match=r"x_src must be a floating tensor \[N, 3\], got .* \[6, 2\]"):
+        lazy(pair[::-1], ends, attr.float())
+    with pytest.raises(GraphError, match=r"edge_attr must be floating \[9, 2\]"):
+        lazy(pair, ends, torch.rand(9, 3))
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_gradcheck(form):
     layer = randomize(GIPAConv(3, 4, 3, **form))
     generator = torch.Generator(torch.get_default_device()).manual_seed(1)

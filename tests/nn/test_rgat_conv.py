@@ -130,6 +130,24 @@ def test_equals_pyg(mechanism, mode, options):
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_edge_features_by_hand(mechanism):
+    # Logits 1·2 + 1·3 with what the edge adds, LeakyReLU of 0.2 below 0.
+    layer = RGATConv(1, 1, 1, attention_mechanism=mechanism, edge_dim=2, bias=False)
+    with torch.no_grad():
+        for parameter in (layer.lin.weight, layer.att_q, layer.att_k, layer.att_e):
+            parameter.fill_(1.0)
+        layer.lin_edge.weight.copy_(torch.tensor([[1.0, -1.0]]))
+    x, ends, types = torch.tensor([[2.0], [3.0], [4.0]]), torch.tensor([[1, 2], [0, 0]]), torch.zeros(2).long()
+    attr = torch.tensor([[0.0, 10.0], [2.0, 1.0]])
+    logits = torch.tensor([0.2 * (5.0 - 10.0), 6.0 + 1.0])
+    out, alpha = layer(x, ends, types, attr, return_attention_weights=True)
+    torch.testing.assert_close(alpha[:, 0], logits.softmax(0))
+    torch.testing.assert_close(out[0], (logits.softmax(0) * torch.tensor([3.0, 4.0])).sum(0, keepdim=True))
+    with pytest.raises(GraphError, match=r"edge_attr must be floating \[2, 2\].*\[2, 3\]"):
+        layer(x, ends, types, torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_attention_weights_sum_to_one(mechanism):
     layer = RGATConv(3, 2, 3, heads=2, attention_mechanism=mechanism)
     ends, types, generator = random_graph(3, 6, 30, 3)
@@ -211,6 +229,9 @@ BAD = [
     pytest.param({"x": (X, torch.ones(4, 3))}, ModelError, r"x_dst.*\[4, 3\]", id="target channels"),
     pytest.param({"edge_index": EDGES - 1}, GraphError, "holds -1", id="id"),
     pytest.param({"edge_type": None}, GraphError, "edge_type is missing", id="no types"),
+    pytest.param({"edge_attr": torch.ones(6, 2)}, ModelError, "made without edge_dim", id="features of edges"),
+    pytest.param({"x": (X, None)}, ModelError, "x_dst must be.*NoneType", id="no receivers"),
+    pytest.param({"x": (X, X, X)}, ModelError, "3 entries", id="three sets"),
     pytest.param({"edge_type": TYPES + 1}, GraphError, "edge_type holds 3.*0 to 2", id="relation"),
 ]
 
@@ -231,6 +252,10 @@ def test_bad_inputs(changed, error, message):
         ({"dropout": 1.0}, "dropout.*1.0"),
         ({"num_bases": -1}, "num_bases.*-1"),
         ({"num_relations": 0}, "num_relations.*0"),
+        ({"in_channels": -1}, "in_channels.*-1; it cannot be left to the first call"),
+        ({"out_channels": 0}, "out_channels.*0"),
+        ({"edge_dim": 0}, "edge_dim.*0"),
+        ({"mod": "scaled"}, "mod='scaled'"),
     ],
 )
 def test_bad_options(options, message):

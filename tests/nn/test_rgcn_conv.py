@@ -142,6 +142,49 @@ def test_implied_equals_given_edges_and_their_gradients():
         assert torch.allclose(left, right)
 
 
+@pytest.mark.parametrize("options", [{}, {"num_bases": 2}, {"num_blocks": 2}, {"root_weight": False}])
+@pytest.mark.parametrize("implied", [False, True])
+def test_nodes_without_features_are_unit_vectors(options, implied):
+    layer = randomize(RGCNConv(6, 4, 3, complement_of={2: [0]} if implied else None, **options))
+    ends, types, _ = random_graph(4, 6, 12, 2)
+    unit = torch.eye(6, dtype=torch.float64)
+    assert torch.allclose(layer(None, ends, types), layer(unit, ends, types))
+    number = torch.tensor([5, 1, 1, 0, 2, 4])
+    assert torch.allclose(layer(number, ends, types), layer(unit[number], ends, types))
+    if not implied:
+        # Either of a pair may have features.
+        few, types = ends % torch.tensor([[6], [2]]), types
+        expected = layer((unit, unit[:2]), few, types)
+        assert torch.allclose(layer((None, unit[:2]), few, types), expected)
+        assert torch.allclose(layer((unit, number.new_tensor([0, 1])), few, types), expected)
+    with pytest.raises(GraphError, match=r"x holds 6.* 0 to 5"):
+        layer(number + 1, ends, types)
+
+
+def test_blocks_are_the_diagonal_of_each_weight():
+    layer = randomize(RGCNConv(4, 6, 2, num_blocks=2))
+    assert layer.lin.weight.shape == (2, 2, 2, 3)
+    expected = torch.stack([torch.block_diag(*blocks) for blocks in layer.lin.weight])
+    assert torch.equal(layer.lin(), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_blocks": 3}, "num_blocks must divide the channels 4 and 6.*got 3"),
+        ({"num_blocks": 2, "num_bases": 2}, "exclude each other"),
+        ({"num_blocks": 0}, "num_blocks must be at least 1, got 0"),
+        ({"aggr": "sum", "complement_of": {1: [0]}}, "means, which aggr='sum' is not"),
+        ({"aggr": ["mean", "max"]}, r"one aggregation.*\['mean', 'max'\]"),
+        ({"in_channels": -1}, "in_channels must be at least 1, got -1; it cannot be left to the first call"),
+        ({"in_channels": (4, -1)}, "in_channels must be at least 1, got -1"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ModelError, match=message):
+        RGCNConv(**({"in_channels": 4, "out_channels": 6, "num_relations": 2} | options))
+
+
 def test_gradcheck():
     layer = randomize(RGCNConv(2, 2, 3, num_bases=2, complement_of={1: [0]}))
     x = torch.randn(4, 2, dtype=torch.float64, requires_grad=True)
@@ -211,6 +254,8 @@ def test_bad_implied_relations():
         layer(X, EDGES, TYPES)
     with pytest.raises(GraphError, match="one node set, got a pair of 4 sources and 3"):
         layer((X, X[:3]), NO_EDGES, NO_TYPE)
+    with pytest.raises(GraphError, match="one node set, got a pair of 4 sources and 4"):
+        layer((X, X.clone()), NO_EDGES, NO_TYPE)
     with pytest.raises(GraphError, match=r"complement_nodes.*\[3\]"):
         layer(X, NO_EDGES, NO_TYPE, torch.ones(3).bool())
     with pytest.raises(ModelError, match="relation 5"):
