@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from all_layers import CHANNELS, EDGE_CHANNELS, LAYERS, Case
 from hypothesis import given
 from hypothesis import strategies as st
 from sparse_stand_in import adjacency
 from torch import Tensor
-from torch_geometric.typing import OptTensor
+from torch_geometric.data import Data
+from torch_geometric.loader import NeighborLoader
+from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE, OptTensor
 
 from magus_pyg.nn import FeaturePropagation, GIPAConv, RGATConv, RGCNConv, SignedLabelPropagation
 
@@ -175,3 +178,30 @@ def test_no_edges() -> None:
     layer = FeaturePropagation(4).double()
     empty = adjacency(none, N_DST, N_DST)
     torch.testing.assert_close(layer(x, empty, empty), layer(x, none, none))
+
+
+@pytest.mark.skipif(not (WITH_PYG_LIB or WITH_TORCH_SPARSE), reason="NeighborLoader needs pyg-lib or torch-sparse")
+@pytest.mark.parametrize("case", LAYERS.values(), ids=list(LAYERS))
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_batches_with_all_neighbours_give_the_seeds_what_the_graph_gives(case: Case, as_sparse: bool) -> None:
+    layer, edges = case.make().double().cpu(), drawn(3, N_SRC, N_SRC, 20).cpu()
+    x = torch.rand(N_SRC, CHANNELS, dtype=torch.float64, device="cpu")
+    kind = torch.arange(20, device="cpu") % RELATIONS
+    attr = torch.rand(20, EDGE_CHANNELS, dtype=torch.float64, device="cpu")
+    none = torch.empty(2, 0, dtype=torch.int64, device="cpu")
+    name = type(layer).__name__
+    arguments = {"RGCNConv": (kind,), "RGATConv": (kind,), "GIPAConv": (attr,)}.get(name, (none,))
+    expected = layer(x, edges, *arguments)
+    value = None if arguments[0] is none else arguments[0]
+    if as_sparse:
+        data = Data(x=x, adj_t=adjacency(edges, N_SRC, N_SRC, value))
+    else:
+        data = Data(x=x, edge_index=edges, value=value)
+    for batch in NeighborLoader(data, num_neighbors=[-1], batch_size=3):
+        if as_sparse:
+            given = () if value is not None else (none,)
+            out = layer(batch.x, batch.adj_t, *given)
+        else:
+            out = layer(batch.x, batch.edge_index, none if value is None else batch.value)
+        seeds = batch.input_id
+        torch.testing.assert_close(out[: batch.batch_size], expected[seeds])
