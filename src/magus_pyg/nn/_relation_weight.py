@@ -35,7 +35,7 @@ class RelationWeight(nn.Module):
         sizes = {"num_relations": num_relations, "in_channels": in_channels, "out_channels": out_channels}
         check_sizes(**sizes, num_bases=num_bases, num_blocks=num_blocks)
         self.num_blocks = num_blocks
-        shape = (num_bases or num_relations, in_channels, out_channels)
+        shape: tuple[int, ...] = (num_bases or num_relations, in_channels, out_channels)
         if num_blocks is not None:
             if num_bases is not None:
                 raise ModelError(f"num_bases={num_bases} and num_blocks={num_blocks} exclude each other: leave one out")

@@ -1,7 +1,7 @@
 """Layers of PyTorch Geometric as ours of the same name."""
 
 import copy
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch_geometric import nn as pyg
@@ -11,11 +11,7 @@ from magus_pyg.nn.rgat_conv import RGATConv
 from magus_pyg.nn.rgcn_conv import RGCNConv
 
 
-@overload
-def from_pyg(layer: pyg.RGCNConv) -> RGCNConv: ...
-@overload
-def from_pyg(layer: pyg.RGATConv) -> RGATConv: ...
-def from_pyg(layer: Any) -> Any:
+def from_pyg(layer: Any) -> RGCNConv | RGATConv:
     """Our layer with the arguments and a copy of the weights of PyG's, of the same dtype, device and mode.
 
     Outputs are equal, but where PyG's `RGCNConv` multiplies with pyg-lib and so takes its mean over all edges of a
@@ -29,7 +25,8 @@ def from_pyg(layer: Any) -> Any:
             of several query dimensions (`dim` above 1) or does not sum.
     """
     if type(layer) in (pyg.RGCNConv, pyg.FastRGCNConv):
-        ours, names = _rgcn(layer), dict(_OF_RGCN)
+        ours: RGCNConv | RGATConv = _rgcn(layer)
+        names = dict(_OF_RGCN)
     elif type(layer) is pyg.RGATConv:
         ours, names = _rgat(layer), dict(_OF_RGAT)
         if layer.num_bases is not None:

@@ -183,7 +183,7 @@ class GIPAConv(EdgePassing):
 
     def _check_edge_attr(self, edge_attr: Tensor | None, rows: int | None) -> Tensor:
         """The features; raises a `GraphError` unless they are floating [rows, edge_channels] (any rows if None)."""
-        first = self.att_edge if isinstance(self.att_edge, Linear) else self.att_edge[0]
+        first = next(module for module in self.att_edge.modules() if isinstance(module, Linear))
         channels = first.in_channels
         if edge_attr is not None and edge_attr.is_floating_point() and edge_attr.dim() == 2:
             rows_fit = rows is None or edge_attr.size(0) == rows
@@ -209,7 +209,7 @@ def _linear(in_channels: int, out_channels: int) -> Linear:
 def _attention_mlp(in_channels: int, hidden: int, heads: int, negative_slope: float) -> nn.Module:
     """From one side's features to a term of the logits, without biases, as in the released code."""
     if not hidden:
-        return _linear(in_channels, heads)
+        return _linear(in_channels, heads)  # type: ignore[no-any-return]
     return nn.Sequential(_linear(in_channels, hidden), nn.LeakyReLU(negative_slope), _linear(hidden, heads))
 
 

@@ -95,7 +95,9 @@ class SignedLabelPropagation(EdgePassing):
         pos = self.read(pos_edge_index, "pos_edge_index", *size)
         check_mask(receivers, "receivers", num_dst)
         pos_factors, neg_factors = _read_factors(factors, y_src, num_dst)
-        neg, pos_part, neg_part = None, slice(None), None
+        neg: Edges | None = None
+        pos_part: slice | None = slice(None)
+        neg_part: slice | None = None
         if neg_edge_index is not None:
             neg = self.read(neg_edge_index, "neg_edge_index", *size)
             check_batch(batch, num_dst, pos.ends, neg.ends)
