@@ -64,7 +64,7 @@ class _StandIn(typing.SparseTensor):  # the name under which PyG and the layers 
         ptr, col, value = self.csr()
         if value is None:
             value = torch.ones(col.numel(), dtype=dtype or torch.get_default_dtype(), device=col.device)
-        return torch.sparse_csr_tensor(ptr, col, value, self._sizes, check_invariants=True)
+        return torch.sparse_csr_tensor(ptr, col, value, self._sizes, check_invariants=False)
 
 
 def _matmul(src: _StandIn, other: Tensor, reduce: str = "sum") -> Tensor:

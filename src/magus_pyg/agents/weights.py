@@ -78,7 +78,7 @@ class NodeFeatures(nn.Module):
         self.neg_nodes = self.is_item if negatives == "items" else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, 0x57))
-            self.propagation = FeaturePropagation(items.shape[1], cached=True)
+            self.propagation = FeaturePropagation(items.shape[1], cached=True).to(items.dtype)
 
     def forward(self) -> Tensor:
         """[N, d], non-negative."""
