@@ -36,7 +36,18 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """From the ground up. Folders of one floor do not import each other; a folder that does not exist yet is not drawn."""
 
-GROUND_FILES = ("_version", "errors", "escaping", "files", "invocation", "options", "ragged", "random", "terminal")
+GROUND_FILES = (
+    "_version",
+    "errors",
+    "escaping",
+    "files",
+    "interrupts",
+    "invocation",
+    "options",
+    "ragged",
+    "random",
+    "terminal",
+)
 ROOF_FILES = ("__init__", "ear")
 """Files beside the folders that hand on names of the floors, `ear` old ones; nothing inside may import them."""
 

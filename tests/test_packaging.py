@@ -27,7 +27,7 @@ def test_every_script_is_a_command_of_the_installed_package() -> None:
     commands = {path.stem for path in (ROOT / "src" / "magus_pyg" / "commands").glob("*.py")}
     commands = {name for name in commands if (ROOT / "scripts" / f"{name}.py").is_file()}
     assert "make_data" in commands
-    expected = {(f"magus-{name.replace('_', '-')}", f"magus_pyg.commands.{name}:command") for name in commands}
+    expected = {(f"magus-{name.replace('_', '-')}", f"magus_pyg.commands.starting:{name}") for name in commands}
     assert installed == expected
 
 

@@ -23,12 +23,14 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from magus_pyg.errors import MagusError, RunError
+from magus_pyg.interrupts import remove, removed_after
 
 __all__ = [
     "TakenError",
     "home_expanded",
     "locked",
     "remove_left",
+    "scratch_folder",
     "temporary_folder",
     "whole",
     "write_json",
@@ -72,15 +74,13 @@ def whole(path: Path, error: type[MagusError] = RunError, *, new: bool = False) 
         path.parent.mkdir(parents=True, exist_ok=True)
         place = path.with_name(f".{path.name}.writing-{secrets.token_hex(8)}")
         remove_left(path.parent, None if new else path.name)
-        try:
+        with removed_after(place):
             place.mkdir()
             with FileLock(place / ".lock"):
                 fresh = place / path.name
                 yield fresh
                 _flush(fresh, place.stat().st_mode)
                 _put(fresh, path, None if new else place / ".before")
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, error: type[MagusError] = RunError) -> None:
@@ -121,26 +121,29 @@ def locked(path: Path, error: type[MagusError] = RunError, taken: str = "") -> I
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder for the temporary files of this process and of those that it starts, whatever library makes them.
-
-    PyTorch Geometric, for one, writes a file for each class of layers, and leaves it. Those of killed processes are
-    removed first.
-    """
-    before, outer = tempfile.tempdir, os.environ.get("TMPDIR")
+def scratch_folder() -> Iterator[Path]:
+    """A folder among the temporary files, removed at the end; those that killed processes left are removed first."""
     place = Path(tempfile.gettempdir()) / f"magus-pyg-{secrets.token_hex(8)}"
     remove_left(place.parent)
-    try:
+    with removed_after(place):
         place.mkdir(mode=0o700)
         with FileLock(place / ".lock"):
+            yield place
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A `scratch_folder` for all temporary files of this process and those it starts, whatever library makes them."""
+    before, outer = tempfile.tempdir, os.environ.get("TMPDIR")
+    with scratch_folder() as place:
+        try:
             tempfile.tempdir = os.environ["TMPDIR"] = str(place)
             yield place
-    finally:
-        tempfile.tempdir = before
-        os.environ.pop("TMPDIR", None)
-        if outer is not None:
-            os.environ["TMPDIR"] = outer
-        shutil.rmtree(place, ignore_errors=True)
+        finally:
+            tempfile.tempdir = before
+            os.environ.pop("TMPDIR", None)
+            if outer is not None:
+                os.environ["TMPDIR"] = outer
 
 
 def remove_left(folder: Path, name: str | None = None) -> None:
@@ -161,7 +164,7 @@ def remove_left(folder: Path, name: str | None = None) -> None:
             if not lock.exists() and (any(place.iterdir()) or time.time() - found.st_mtime < _LOCK_SECONDS):
                 continue  # not of ours, or of a process that has just begun
             with FileLock(lock, timeout=0):
-                shutil.rmtree(place, ignore_errors=True)
+                remove(place)
 
 
 def _flush(path: Path, mode: int) -> None:

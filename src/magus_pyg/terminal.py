@@ -217,14 +217,21 @@ def say(text: str) -> None:
     _write(sys.stdout, text)
 
 
-def complain(text: str) -> None:
-    """Print a text on standard error, at once."""
+def complain(text: str, *, alone: bool = False) -> None:
+    """Print a text on standard error, at once.
+
+    Args:
+        text: what is printed.
+        alone: on a terminal it takes the place of the line that the cursor stands in, such as a prompt with `^C`.
+    """
+    if alone and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[2K")
     _write(sys.stderr, text)
 
 
 def _write(stream: TextIO, text: str) -> None:
     replace_unknown(stream)
-    print(shown(text, lines=True), file=stream, flush=True)
+    print(f"{shown(text, lines=True)}\n", end="", file=stream, flush=True)  # at once, whatever else prints
 
 
 def replace_unknown(stream: TextIO) -> None:

@@ -1,14 +1,16 @@
 """Starts every command on tiny data, ends it by a signal at a random moment, and checks what it says and leaves.
 
-Run by hand as `kill_commands.py [KILLS [SEED [COMMANDS ...]]]`; prints a table of counts by command and signal.
-`KILL_PYTHON` and `KILL_SCRIPTS` name another interpreter and another folder of scripts, such as those of an older
-release.
+Run by hand as `kill_commands.py [KILLS [SEED [COMMANDS ...]]]`; prints a line a kill and a table by command and signal.
+`shared` is `simulate` in two processes. `KILL_PYTHON` and `KILL_SCRIPTS` name another interpreter and another folder of
+scripts, such as those of an older release.
 """
 
 import collections
+import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -16,14 +18,56 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SCRIPTS = Path(os.environ.get("KILL_SCRIPTS") or Path(__file__).parents[2] / "scripts")
 PYTHON = os.environ.get("KILL_PYTHON") or sys.executable
 DATA = ["dataset.users=60", "dataset.items=160", "dataset.brands=8", "simulation.resamples=50"]
-COMMANDS = ("train", "simulate", "make_data", "tune", "report", "describe", "play")
+COMMANDS = ("train", "simulate", "shared", "make_data", "tune", "report", "describe", "play")
 CODES = {signal.SIGINT: (130, "stopped"), signal.SIGTERM: (143, "stopped by SIGTERM")}
+
+#: Functions of the package -> the stage they are of; the innermost one that runs counts.
+STAGES = {
+    "guarded": "begins or ends",
+    "load_data": "reads",
+    "read_plays": "reads",
+    "load_run": "reads",
+    "build_graph": "builds the graph",
+    "build_relational_graph": "builds the graph",
+    "fit": "trains",
+    "_fit": "fits",
+    "fit_agents": "fits",
+    "play_agents": "plays",
+    "simulate": "plays",
+    "play_session": "plays",
+    "write_scale_data": "writes",
+    "write_report": "writes",
+    "whole": "writes",
+    "write_play": "writes",
+    "write_text": "writes",
+    "save_model": "writes",
+    "save_graph": "writes",
+}
+#: Run by each interpreter at its start: a thread that keeps noting in which function of the package the first one is.
+SAMPLER = """
+import os, sys, threading, time
+def sample():
+    place = os.environ["KILL_STAGE"]
+    first = threading.main_thread().ident
+    while True:
+        frame, names = sys._current_frames().get(first), []
+        while frame is not None:
+            if "magus_pyg" in frame.f_code.co_filename:
+                names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        with open(place + "-", "w") as file:
+            file.write(" ".join(names))
+        os.replace(place + "-", place)
+        time.sleep(0.02)
+if os.environ.pop("KILL_SAMPLED", ""):
+    threading.Thread(target=sample, daemon=True).start()
+"""
 
 
 def _hear_interrupts() -> None:
@@ -36,6 +80,7 @@ class World:
     """A folder with a finished run in it, its own temporary folder and cache."""
 
     folder: Path
+    told: set[str] = field(default_factory=set)
 
     @property
     def runs(self) -> Path:
@@ -44,26 +89,40 @@ class World:
 
     def environment(self) -> dict[str, str]:
         """Of the commands."""
-        place = self.folder / "tmp"
-        place.mkdir(exist_ok=True)
-        return {**os.environ, "TMPDIR": str(place), "MAGUS_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+        place, sampler = self.folder / "tmp", self.folder / "sampler"
+        for folder in (place, sampler):
+            folder.mkdir(exist_ok=True)
+        (sampler / "sitecustomize.py").write_text(SAMPLER)
+        path = os.pathsep.join([str(sampler), *filter(None, [os.environ.get("PYTHONPATH")])])
+        sampled = {"PYTHONPATH": path, "KILL_SAMPLED": "1", "KILL_STAGE": str(self.folder / "stage")}
+        own = {"TMPDIR": str(place), "MAGUS_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+        return {**os.environ, **own, **sampled}
+
+    def stage(self) -> str:
+        """What the command did that was started last."""
+        place = self.folder / "stage"
+        names = place.read_text().split() if place.exists() else []
+        return next((STAGES[name] for name in names if name in STAGES), "loads libraries")
 
     def words(self, command: str, run: Path | None) -> list[str]:
         """A command to kill."""
+        simulate = [f"run={run}", "simulation.rounds=3", "simulation.at=[3]", "simulation.resamples=50"]
         words = {
             "train": [*DATA, f"paths.runs={self.runs}", "train.epochs=3", "magus=plus"],
-            "simulate": [f"run={run}", "simulation.rounds=3", "simulation.at=[3]", "simulation.resamples=50"],
+            "simulate": simulate,
+            "shared": [*simulate, "simulation.processes=2", "simulation.batch_size=8"],
             "make_data": ["shape=tmall", "scale=0.003", f"out={self.folder / 'made'}"],
             "tune": [*DATA, "trials=3", "train.epochs=2", f"out={self.folder / 'tuned.yaml'}"],
             "report": [f"runs={run}", "table=1", f"out={self.folder / 'reports'}"],
             "describe": DATA,
             "play": [f"run={run}", "user=0"],
         }[command]
-        return [PYTHON, str(SCRIPTS / f"{command}.py"), *words]
+        return [PYTHON, str(SCRIPTS / f"{command.replace('shared', 'simulate')}.py"), *words]
 
     def start(self, words: list[str]) -> subprocess.Popen[str]:
         """Start a command, in a group of its own."""
         pipe = subprocess.PIPE
+        (self.folder / "stage").unlink(missing_ok=True)
         return subprocess.Popen(
             words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=self.environment(), cwd=self.folder,
             start_new_session=True, preexec_fn=_hear_interrupts,
@@ -79,8 +138,44 @@ class World:
         """What a command takes from start to end; what it makes is taken away."""
         began = time.monotonic()
         self.finish(self.words(command, run))
-        shutil.rmtree(self.folder / "made", ignore_errors=True)
+        self.lost(command, run, 0)
         return time.monotonic() - began
+
+    def made(self, command: str, run: Path) -> int:
+        """How much there is of what a command makes."""
+        places = {
+            "train": self.runs.glob("*/results.csv"),
+            "simulate": (run / "simulations").glob("*/simulation.json"),
+            "make_data": self.folder.glob("made"),
+            "tune": self.folder.glob("tuned.yaml"),
+            "report": self.folder.glob("reports/table1.*"),
+        }
+        return len(list(places.get(command.replace("shared", "simulate"), [])))
+
+    def lost(self, command: str, run: Path, before: int) -> str:
+        """What a command had done and is not there; what it has made is taken away, but for runs and simulations."""
+        made = self.made(command, run) - before
+        for name in ("made", "reports"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "tuned.yaml").unlink(missing_ok=True)
+        if command in ("describe", "play"):
+            return "nothing: it writes nothing"
+        if command == "report":
+            return f"{4 - made} of 4 tables" if made < 4 else "nothing"
+        if made:
+            return "nothing"
+        if command == "train":
+            cut = [path for path in self.runs.iterdir() if not (path / "results.csv").exists()]
+            latest = max(cut, default=None)
+            if latest is None or latest.name in self.told:
+                return "all, nothing was kept yet"
+            self.told.add(latest.name)
+            return (
+                "nothing but the epoch or the play at work"
+                if list(latest.glob("checkpoints/*.pt"))
+                else "all, its training had just begun"
+            )
+        return {"tune": "the search", "make_data": "the data"}.get(command, "the simulation")
 
     def left(self) -> Iterator[Path]:
         """Temporary files and folders that are there now."""
@@ -97,22 +192,26 @@ class Outcome:
     number: signal.Signals
     code: int
     moment: float
+    stage: str
+    lost: str
     faults: list[str]
-    left: int
-    ended: bool
+    left: list[str]
 
 
 def kill(world: World, command: str, run: Path, number: signal.Signals, moment: float, twice: bool) -> Outcome:
     """End a command by a signal, and look at what it said and left."""
+    before, known, there = world.made(command, run), set(world.runs.iterdir()), set(world.left())
     process = world.start(world.words(command, run))
     assert process.stdin is not None
     if command == "play":
         process.stdin.write("\n")
         process.stdin.flush()
+    faults, stage = [], "had ended"
     try:
         process.wait(moment)
     except subprocess.TimeoutExpired:
         process.send_signal(number)
+        stage = world.stage()
         if twice:
             time.sleep(0.02)
             process.send_signal(number)
@@ -121,40 +220,97 @@ def kill(world: World, command: str, run: Path, number: signal.Signals, moment: 
     except subprocess.TimeoutExpired:
         process.kill()
         _, errors = process.communicate()
-        return Outcome(command, number, process.returncode, moment, ["it did not end"], 0, False)
-    code, faults = process.returncode, []
+        faults.append("it did not end in 25 seconds")
+    code = process.returncode
+    if stage != "had ended":
+        faults += wrong_end(number, code, errors, loading=stage == "loads libraries")
+    left = sorted(re.sub("[0-9a-f]{16}", "*", path.name) for path in set(world.left()) - there)
+    if number is not signal.SIGKILL and left:
+        faults.append(f"left {left}")
+    time.sleep(0.2)
+    if running := group(process.pid):
+        faults.append(f"{len(running)} processes of it still run")
+    faults += broken(world, run)
+    new = [path for path in world.runs.iterdir() if path not in known]
+    asked = [f"resume={path}" for path in new if not (path / "results.csv").exists()]
+    if code in (130, 143) and asked and asked[0] not in errors:
+        faults.append(f"it did not say how to go on: {errors[-300:]!r}")
+    return Outcome(command, number, code, moment, stage, world.lost(command, run, before), faults, left)
+
+
+def wrong_end(number: signal.Signals, code: int, errors: str, loading: bool) -> list[str]:
+    """What is wrong with how a command ended that was sent a signal."""
+    faults = []
     if number is signal.SIGKILL:
         expected = code in (-9, 0)
     else:
-        # While libraries are loaded the system ends it.
-        expected = code in (CODES[number][0], -number, 0)
-        if code == CODES[number][0] and CODES[number][1] not in errors.splitlines():
+        # Before the first line of a command runs, the interpreter itself is ended by the system, or complains.
+        expected = code in (CODES[number][0], 0) or (loading and code == -number)
+        lines = [line for line in errors.splitlines() if line.partition("; ")[0] == CODES[number][1]]
+        if code == CODES[number][0] and len(lines) != 1:
             faults.append(f"it said {errors[-300:]!r}")
     if not expected:
         faults.append(f"exit code {code}: {errors[-500:]}")
     if "Traceback" in errors or "Exception ignored" in errors:
         faults.append(f"a trace: {errors[-500:]}")
-    left = list(world.left())
-    if number is not signal.SIGKILL and code == CODES[number][0] and not twice and left:
-        faults.append(f"left {[path.name for path in left]}")
+    return faults
+
+
+def group(leader: int) -> list[int]:
+    """The processes that a command has started and that still run (on Linux)."""
+    running = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader and fields[0] != "Z":
+                running.append(int(status.parent.name))
+    return running
+
+
+def broken(world: World, run: Path) -> list[str]:
+    """What is neither whole nor can be gone on with."""
+    faults = []
     for folder in world.runs.iterdir():
         if not (folder / "run.json").is_file() or not (folder / "config.yaml").is_file():
             faults.append(f"{folder.name} can neither be read nor gone on with")
+            shutil.rmtree(folder)
     for path in (run / "simulations").glob("[!.]*"):
         if not (path / "simulation.json").is_file():
             faults.append(f"{path} is half a simulation")
+            shutil.rmtree(path)
     for path in [*world.folder.glob("made/*"), *world.folder.glob("reports/*"), *world.folder.glob("tuned.yaml")]:
-        if not path.stat().st_size:
+        if path.is_file() and not path.stat().st_size:
             faults.append(f"{path} is empty")
     if (world.folder / "made").exists() and len(list((world.folder / "made").iterdir())) != 3:
         faults.append("half a folder of data")
-    shutil.rmtree(world.folder / "made", ignore_errors=True)
-    return Outcome(command, number, code, moment, faults, len(left), code == 0)
+    return faults
+
+
+def after_all(world: World, run: Path, commands: list[str]) -> list[str]:
+    """Go on with runs that were cut off and run every command to its end; what is wrong then."""
+    faults = []
+    infos = sorted(world.runs.glob("*/run.json"))
+    cut = [path.parent for path in infos if json.loads(path.read_text())["state"] != "complete"]
+    for folder in cut[:3]:
+        world.finish([PYTHON, str(SCRIPTS / "train.py"), f"resume={folder}"])
+        for name in ("records.parquet", "results.csv", "model.safetensors"):
+            if (folder / name).read_bytes() != (run / name).read_bytes():
+                faults.append(f"{folder.name} was gone on with, and its {name} is another one")
+    print(f"{len(cut)} runs cut off, {len(cut[:3])} of them gone on with")
+    for folder in cut[3:]:
+        shutil.rmtree(folder)
+    if cut:
+        world.finish(world.words("train", None))
+    for command in dict.fromkeys([*commands, "report"]):
+        world.finish(world.words(command, run))
+    if left := [str(path.relative_to(world.folder)) for path in world.left()]:
+        faults.append(f"left after the next start: {left}")
+    return faults
 
 
 def main(kills: int, seed: int, commands: list[str]) -> int:
     """Kill, then let every command run once to its end, and print what happened; the number of faults."""
-    moments, outcomes, faults = random.Random(seed), [], 0
+    moments, outcomes = random.Random(seed), []
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         world = World(Path(name))
         world.finish(world.words("train", None))
@@ -163,40 +319,44 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
         signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
         for count in range(kills):
             command, number = commands[count % len(commands)], signals[count // len(commands) % 3]
-            span = spans[command]
             twice = number is not signal.SIGKILL and moments.random() < 0.3
-            outcome = kill(world, command, run, number, moments.uniform(0.3, 0.95) * span, twice)
+            outcome = kill(world, command, run, number, moments.uniform(0.1, 0.95) * spans[command], twice)
             outcomes.append(outcome)
-            print(f"{command:10} {number.name:8} exit {outcome.code:4} after {outcome.moment:.1f} s", flush=True)
+            signs = f"{number.name}{' twice' if twice else ''}"
+            print(f"| {command} | {signs} | {outcome.stage} | {outcome.code} | {outcome.lost} | ", end="")
+            print(f"{'; '.join(outcome.left) or 'nothing'} |", flush=True)
             for fault in outcome.faults:
-                faults += 1
-                print(f"{command} {number.name} after {outcome.moment:.1f} s: {fault}", flush=True)
-        infos = sorted(world.runs.glob("*/run.json"))
-        cut = [path.parent for path in infos if json.loads(path.read_text())["state"] != "complete"]
-        for folder in cut[:2]:
-            world.finish([PYTHON, str(SCRIPTS / "train.py"), f"resume={folder}"])
-        for command in dict.fromkeys(["train", *commands]):
-            world.finish(world.words(command, run))
-        left = [str(path.relative_to(world.folder)) for path in world.left()]
-        if left:
-            faults += 1
-            print(f"left after the next start: {left}")
-        table = collections.Counter((each.command, each.number.name, each.code) for each in outcomes)
-        for (command, number_name, code), many in sorted(table.items()):
-            print(f"{command:10} {number_name:8} exit {code:4}: {many}")
-        swept = sum(each.left for each in outcomes)
-        print(
-            f"{len(outcomes)} kills, {len(cut)} runs cut off, {swept} things left and {len(left)} after the next start"
-        )
-        print(f"{faults} faults")
+                print(f"FAULT: {command} {number.name} after {outcome.moment:.1f} s: {fault}", flush=True)
+        last = after_all(world, run, commands)
+        for fault in last:
+            print(f"FAULT: {fault}")
+        print_table(outcomes)
+        faults = sum(len(outcome.faults) for outcome in outcomes) + len(last)
+        print(f"{len(outcomes)} kills, {faults} faults")
     return faults
+
+
+def print_table(outcomes: list[Outcome]) -> None:
+    """A row a command and signal: kills, those with a fault, places left for the next start, and stages."""
+    rows = collections.defaultdict(list)
+    for outcome in outcomes:
+        rows[outcome.command, outcome.number.name].append(outcome)
+    print(
+        "\n| command | signal | kills | with a fault | temporary folders left | while it |\n|---|---|--:|--:|--:|---|"
+    )
+    for (command, number), those in sorted(rows.items()):
+        stages = collections.Counter(outcome.stage for outcome in those)
+        told = ", ".join(f"{stage} ({many})" for stage, many in stages.items())
+        wrong, left = sum(bool(each.faults) for each in those), sum(len(each.left) for each in those)
+        print(f"| {command} | {number} | {len(those)} | {wrong} | {left} | {told} |")
+    print()
 
 
 if __name__ == "__main__":
     sys.exit(
         min(
             main(
-                int(sys.argv[1]) if sys.argv[1:] else 21,
+                int(sys.argv[1]) if sys.argv[1:] else 24,
                 int(sys.argv[2]) if sys.argv[2:] else 0,
                 sys.argv[3:] or list(COMMANDS),
             ),

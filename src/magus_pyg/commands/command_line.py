@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from magus_pyg.commands.interrupts import end_of, heard_signals
 from magus_pyg.errors import ConfigError, MagusError
 from magus_pyg.files import temporary_folder
+from magus_pyg.interrupts import hear_no_more, heard_signals, stop_of
 from magus_pyg.invocation import as_called
 from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, parse, split_groups
 from magus_pyg.runs.schemas import from_container, schema_names, typed
@@ -103,26 +103,32 @@ def wants_help(words: Sequence[str], text: str) -> bool:
 
 
 def guarded(command: Callable[..., None], *arguments: Any) -> int:
-    """Run a command; a MagusError becomes one message on standard error and the code 2; an interrupt, see `end_of`."""
+    """Run a command: a MagusError becomes one message on standard error and the code 2; a signal, see `stop_of`."""
     try:
         command(*arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # such as `--help | head`: whoever read the output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except MagusError as error:
-        if os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0"):
+        hear_no_more()
+    except (Exception, KeyboardInterrupt) as error:
+        stop = stop_of(error)
+        if stop is not None:
+            complain(stop.message, alone=True)
+            return stop.code
+        if isinstance(error, BrokenPipeError):  # such as `--help | head`: whoever read the output has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        if not isinstance(error, MagusError) or os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0"):
             raise
         complain(f"error: {error}")
         return 2
-    except KeyboardInterrupt as interrupt:
-        message, code = end_of(interrupt)
-        complain(message)
-        return code
     return 0
 
 
 def run_command(main: Callable[[Sequence[str]], None]) -> int:
     """Run a command with the words of this process, which only has to end after it; gives the exit code."""
-    with heard_signals(), temporary_folder():
-        return guarded(main, sys.argv[1:])
+
+    def command() -> None:
+        with temporary_folder():
+            main(sys.argv[1:])
+
+    with heard_signals():
+        return guarded(command)

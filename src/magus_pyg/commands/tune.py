@@ -9,7 +9,8 @@ from magus_pyg.errors import ConfigError
 from magus_pyg.escaping import plain_frame
 from magus_pyg.experiment.tuning import TuneOptions, tune, write_experiment
 from magus_pyg.files import home_expanded
-from magus_pyg.invocation import as_called, command_name
+from magus_pyg.interrupts import told_if_stopped
+from magus_pyg.invocation import as_called, command_name, shell_words
 from magus_pyg.report.console import make_console
 from magus_pyg.runs.overrides import compose_config
 from magus_pyg.terminal import say
@@ -53,7 +54,9 @@ def main_tune(words: Sequence[str]) -> None:
         study=home_expanded(own["study"]) if "study" in own else None,
     )
     console = make_console()
-    tuned = tune(others, options, console)
+    again = f"go on with {command_name('tune')} {shell_words(*words)}"
+    with told_if_stopped(again if options.study else "its trials are lost: study=FILE.db keeps those of a search"):
+        tuned = tune(others, options, console)
     config = compose_config(others)
     path = home_expanded(own.get("out", f"{config.model.name}-{config.dataset.name}.yaml"))
     write_experiment(path, others, tuned)

@@ -1,7 +1,8 @@
 """Playing the sessions of a data set with several agents, and what comes out of it."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -189,7 +190,7 @@ Part = tuple[str, pd.DataFrame | str | None, float]
 """(stage, what it gave, its seconds): `_GRAPHS`, the name of an agent with its records, or `_SAY` with a text."""
 
 
-def _play_share(job: _Job, say: Callable[[str], None], shared: bool) -> Iterator[Part]:
+def _play_share(job: _Job, say: Callable[[str], None], shared: bool) -> Generator[Part, None, None]:
     """Play with every agent: all sessions, or where `shared`, this process's share, records going to that of rank 0."""
     config, options, rows = job.config, job.config.simulation, job.rows
     user = build_user(config.user)
@@ -253,12 +254,10 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched
         )
         processes = batches
     spawned = processes > 1 and not launched
-    parts: Iterator[Part] = (
-        in_processes(_play_job, job, processes) if spawned else _play_share(job, console.print, launched)
-    )
+    parts = in_processes(_play_job, job, processes) if spawned else _play_share(job, console.print, launched)
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
-    with console.stage("playing", len(names)) as playing:
+    with closing(parts), console.stage("playing", len(names)) as playing:  # closed at once: other processes end with it
         playing.note = _GRAPHS
         for stage, given, seconds in parts:
             if isinstance(given, str):

@@ -181,7 +181,7 @@ def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned
     base = compose_config(words)
     space = space_of(base, options.vary)
     inputs = prepare_training(typed(base), console)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is broken off is told as a trace
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=int(base.seed))
     storage = None if options.study is None else f"sqlite:///{options.study}"

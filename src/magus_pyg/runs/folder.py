@@ -17,6 +17,7 @@ from torch import Tensor
 
 from magus_pyg.errors import RunError
 from magus_pyg.files import TakenError, home_expanded, locked, remove_left, whole
+from magus_pyg.interrupts import told_if_stopped
 from magus_pyg.invocation import command_name, shell_words
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.play_folder import PlayFolder
@@ -94,7 +95,7 @@ class RunFolder(PlayFolder):
         if not self.path.is_dir():
             self.raise_missing()
         taken = f"{self.path} is being trained by another process: wait for its end, or stop it"
-        with locked(self.checkpoints / "training", taken=taken):
+        with locked(self.checkpoints / "training", taken=taken), told_if_stopped(f"go on with {self._resuming}"):
             yield
 
     @property

@@ -11,10 +11,11 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -24,6 +25,7 @@ import torch.distributed as dist
 from torch.multiprocessing import get_context
 
 from magus_pyg.errors import ConfigError, MagusError, ProcessError
+from magus_pyg.files import scratch_folder
 from magus_pyg.options import at_least, check_value
 
 __all__ = ["Launch", "check_main_guard", "die_with_parent", "in_processes", "joined_launch", "read_launch"]
@@ -49,7 +51,7 @@ class _Failure(NamedTuple):
     text: str
 
 
-def in_processes(job: Job[_T], payload: _T, processes: int) -> Iterator[Any]:
+def in_processes(job: Job[_T], payload: _T, processes: int) -> Generator[Any, None, None]:
     """Run a job in new processes of this machine, joined in a gloo group.
 
     The payload goes through a file that all of them map into memory, so its tensors are held once. The threads of this
@@ -71,31 +73,51 @@ def in_processes(job: Job[_T], payload: _T, processes: int) -> Iterator[Any]:
     check_main_guard()
     check_value("processes", processes, at_least(1))
     context = get_context("spawn")
-    messages = context.Queue()
-    with tempfile.TemporaryDirectory(prefix="magus-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         try:
             torch.save((job, payload), folder / "job.pt")
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ConfigError(f"this cannot be handed to other processes ({error}): use one process") from error
         threads = max(1, torch.get_num_threads() // processes)
+        pipes = [context.Pipe(duplex=False) for _ in range(processes)]
         workers = [
-            context.Process(target=_work, args=(folder, rank, processes, threads, messages), daemon=True)
-            for rank in range(processes)
+            context.Process(target=_work, args=(folder, rank, processes, threads, end), daemon=True)
+            for rank, (_, end) in enumerate(pipes)
         ]
         try:
-            with _without_interrupts():
+            with _without_signals():
                 for worker in workers:
                     worker.start()
-            yield from _received(messages, workers)
+            for _, end in pipes:
+                end.close()  # so that a pipe ends with the process that writes to it
+            yield from _received(_Mailbox([heard for heard, _ in pipes]), workers)
         finally:
             for worker in workers:
                 if worker.is_alive():
-                    worker.terminate()
+                    worker.kill()  # it holds nothing that has to be put in order
             for worker in workers:
                 if worker.pid is not None:
                     worker.join()
-            messages.close()
+
+
+class _Mailbox:
+    """What processes say, each through a pipe of its own: one that is killed leaves no other one waiting."""
+
+    def __init__(self, pipes: Sequence[Connection]) -> None:
+        self._pipes = list(pipes)
+
+    def get(self, timeout: float) -> tuple[int, str, Any]:
+        """The next message as (rank, kind, value); queue.Empty if none comes in so many seconds."""
+        if not self._pipes:
+            time.sleep(timeout)
+        for pipe in wait(self._pipes, timeout):
+            assert isinstance(pipe, Connection)
+            self._pipes.remove(pipe)
+            with suppress(EOFError, ConnectionError):  # its process is gone
+                said: tuple[int, str, Any] = pipe.recv()
+                self._pipes.append(pipe)  # at the end: the others are heard before it is again
+                return said
+        raise queue.Empty
 
 
 def _received(messages: Any, workers: Sequence[BaseProcess]) -> Iterator[Any]:
@@ -167,26 +189,30 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
+        started_by = multiprocessing.parent_process()
+        if os.getppid() != (parent if started_by is None else started_by.pid):
             os._exit(1)
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that are started meanwhile never hear Ctrl-C: this one does, and ends them."""
+def _without_signals() -> Iterator[None]:
+    """No process is left half started; those that are started never hear Ctrl-C: this one does, and ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(folder: Path, rank: int, processes: int, threads: int, messages: Any) -> None:
+def _work(folder: Path, rank: int, processes: int, threads: int, end: Connection) -> None:
     """What a new process does."""
     die_with_parent()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGHUP])
+    tempfile.tempdir = str(folder)
     torch.set_num_threads(threads)
     try:
         # A file instead of a port: nothing to collide with, and nothing open to the network.
@@ -194,12 +220,12 @@ def _work(folder: Path, rank: int, processes: int, threads: int, messages: Any) 
             "gloo", init_method=(folder / "meeting").as_uri(), rank=rank, world_size=processes, timeout=_TIMEOUT
         )
         job, payload = torch.load(folder / "job.pt", weights_only=False, mmap=True)
-        job(payload, (lambda value: messages.put((0, "message", value))) if rank == 0 else _unheard)
-        messages.put((rank, "done", None))
+        job(payload, (lambda value: end.send((0, "message", value))) if rank == 0 else _unheard)
+        end.send((rank, "done", None))
     except MagusError as error:
-        messages.put((rank, "failed", _Failure(time.monotonic(), type(error), str(error))))
+        end.send((rank, "failed", _Failure(time.monotonic(), type(error), str(error))))
     except Exception:  # noqa: BLE001 (whatever it is, the process that started this one reports it)
-        messages.put((rank, "failed", _Failure(time.monotonic(), None, traceback.format_exc().rstrip())))
+        end.send((rank, "failed", _Failure(time.monotonic(), None, traceback.format_exc().rstrip())))
     except KeyboardInterrupt:
         pass  # the process that started this one is interrupted too, and says so
     finally:

@@ -1,0 +1,191 @@
+"""Ctrl-C, SIGTERM and SIGHUP, from the first moment of a command to its last.
+
+While libraries are loaded, a signal ends the process at once. After that the first one ends it in order: what is
+half-done is removed, other processes are ended. A second one ends it at once. Either way the temporary folders of this
+process are removed, and what can be done next is said. Imports nothing that takes time.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+__all__ = [
+    "Stop",
+    "hear_no_more",
+    "hear_while_loading",
+    "heard_signals",
+    "remove",
+    "removed_after",
+    "stop_of",
+    "told_if_stopped",
+]
+
+_MESSAGES = {signal.SIGINT: "stopped", signal.SIGTERM: "stopped by SIGTERM"}
+if sys.platform != "win32":
+    _MESSAGES[signal.SIGHUP] = "stopped by SIGHUP"
+_PATIENCE = 10.0  # seconds in which a command ends that was told to: a library may have caught what was raised
+
+
+class Stop(NamedTuple):
+    """How a command ends that was told to."""
+
+    message: str
+    code: int
+    """128 and the number of the signal, as shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
+
+
+class _Process:
+    """What this process has to know when a signal comes."""
+
+    def __init__(self) -> None:
+        self.is_listening = False
+        self.stop: Stop | None = None
+        self.temporary: set[Path] = set()
+        self.told: list[str] = []
+
+    def listen(self) -> None:
+        """Begin anew."""
+        self.is_listening, self.stop = True, None
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.temporary.clear)  # they are its parent's
+
+
+def stop_of(error: BaseException) -> Stop | None:
+    """How a command ends by an error, to be told by the caller; None where the error is one of its own.
+
+    Libraries turn what a signal raises into errors of theirs, and work that is shared out breaks off.
+    """
+    hear_no_more()
+    if _process.stop is None and isinstance(error, KeyboardInterrupt):
+        return _stop_by(signal.SIGINT)
+    return _process.stop
+
+
+def hear_no_more() -> None:
+    """Ignore signals where `heard_signals` heard them: the process has only to end, and if it was told to, it will."""
+    if _process.is_listening:
+        _ignore()
+
+
+@contextmanager
+def told_if_stopped(what: str) -> Iterator[None]:
+    """Let the message of a command that is stopped meanwhile end with what can be done next."""
+    _process.told.append(what)
+    try:
+        yield
+    finally:
+        _process.told.remove(what)
+
+
+@contextmanager
+def removed_after(folder: Path) -> Iterator[None]:
+    """Remove a folder, which may not be there yet, at the end of the block, whatever ends it."""
+    _process.temporary.add(folder)
+    try:
+        yield
+    finally:
+        remove(folder)
+        _process.temporary.discard(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a temporary folder; its lock goes last, so that what is half removed is still known as one."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != ".lock":
+                path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def hear_while_loading() -> None:
+    """Let signals end the process at once, with their message and without a trace."""
+    for number in _heard():
+        signal.signal(number, lambda number, frame: _end_at_once(_stop_by(signal.Signals(number))))
+
+
+@contextmanager
+def heard_signals() -> Iterator[None]:
+    """Raise a KeyboardInterrupt at the first signal, end the process at the second, and hear none after the block."""
+    end = 0.0
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal end
+        if _process.stop is not None:
+            _end_at_once(_process.stop)
+        _process.stop = _stop_by(signal.Signals(number))
+        end = time.monotonic() + _PATIENCE
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, raise_again)
+        raise_again(0, None)
+
+    def raise_again(number: int, frame: FrameType | None) -> None:
+        assert _process.stop is not None
+        left = end - time.monotonic()
+        if left <= 0:
+            _end_at_once(_process.stop)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, left)
+        raise KeyboardInterrupt
+
+    def swallowed(error: "sys.UnraisableHookArgs") -> None:
+        # What is raised in a destructor goes no further: it is raised once more, a moment later.
+        if _process.stop is None or not isinstance(error.exc_value, KeyboardInterrupt):
+            before(error)
+        elif hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    heard, before = _heard(), sys.unraisablehook
+    _process.listen()
+    for number in heard:
+        signal.signal(number, hear)
+    sys.unraisablehook = swallowed
+    try:
+        yield
+    finally:
+        hear_no_more()
+        _process.is_listening = False
+        _remove_temporary()
+
+
+def _heard() -> list[signal.Signals]:
+    # Whoever starts a process with a signal ignored, as `nohup` and jobs in the background are, wants it ignored.
+    return [number for number in _MESSAGES if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _ignore() -> None:
+    for number in _MESSAGES:
+        signal.signal(number, signal.SIG_IGN)
+    if _process.stop is not None and hasattr(signal, "SIGALRM"):
+        code = _process.stop.code
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
+
+
+def _stop_by(number: signal.Signals) -> Stop:
+    return Stop("; ".join([_MESSAGES[number], *_process.told[-1:]]), 128 + number)
+
+
+def _remove_temporary() -> None:
+    for folder in list(_process.temporary):
+        remove(folder)
+
+
+def _end_at_once(stop: Stop) -> None:
+    _ignore()
+    _remove_temporary()
+    with suppress(OSError, ValueError):  # streams may be closed
+        if sys.stdout.isatty():
+            os.write(sys.stdout.fileno(), b"\r\x1b[2K\x1b[?25h")  # a bar is wiped away, and the cursor shown again
+        os.write(sys.stderr.fileno(), f"{stop.message}\n".encode(errors="backslashreplace"))
+    os._exit(stop.code)
