@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -134,12 +135,19 @@ class World:
         out, errors = process.communicate("\n" * 10)
         assert process.returncode == 0, (words, out, errors)
 
-    def seconds(self, command: str, run: Path) -> float:
-        """What a command takes from start to end; what it makes is taken away."""
-        began = time.monotonic()
-        self.finish(self.words(command, run))
+    def span(self, command: str, run: Path) -> tuple[float, float]:
+        """When a command has loaded its libraries, and when it ends, in seconds; what it makes is taken away."""
+        began, loaded = time.monotonic(), 0.0
+        process = self.start(self.words(command, run))
+        reader = threading.Thread(target=process.communicate, args=("\n" * 10,))
+        reader.start()
+        while reader.is_alive():
+            if not loaded and self.stage() != "loads libraries":
+                loaded = time.monotonic() - began
+            reader.join(0.05)
+        assert process.returncode == 0, command
         self.lost(command, run, 0)
-        return time.monotonic() - began
+        return loaded, time.monotonic() - began
 
     def made(self, command: str, run: Path) -> int:
         """How much there is of what a command makes."""
@@ -222,7 +230,9 @@ def kill(world: World, command: str, run: Path, number: signal.Signals, moment: 
         _, errors = process.communicate()
         faults.append("it did not end in 25 seconds")
     code = process.returncode
-    if stage != "had ended":
+    if code == 0:
+        stage = "had ended"
+    else:
         faults += wrong_end(number, code, errors, loading=stage == "loads libraries")
     left = sorted(re.sub("[0-9a-f]{16}", "*", path.name) for path in set(world.left()) - there)
     if number is not signal.SIGKILL and left:
@@ -315,12 +325,15 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
         world = World(Path(name))
         world.finish(world.words("train", None))
         (run,) = world.runs.iterdir()
-        spans = {command: world.seconds(command, run) for command in commands}
+        spans = {command: world.span(command, run) for command in commands}
         signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
         for count in range(kills):
             command, number = commands[count % len(commands)], signals[count // len(commands) % 3]
             twice = number is not signal.SIGKILL and moments.random() < 0.3
-            outcome = kill(world, command, run, number, moments.uniform(0.1, 0.95) * spans[command], twice)
+            loaded, end = spans[command]
+            # One in four while libraries are loaded, which is most of the time of a small command.
+            moment = moments.uniform(*((0.1, loaded) if moments.random() < 0.25 else (loaded, end)))
+            outcome = kill(world, command, run, number, moment, twice)
             outcomes.append(outcome)
             signs = f"{number.name}{' twice' if twice else ''}"
             print(f"| {command} | {signs} | {outcome.stage} | {outcome.code} | {outcome.lost} | ", end="")

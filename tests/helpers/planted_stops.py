@@ -80,7 +80,7 @@ def words(command: str, folder: Path) -> list[str]:
     return {
         "train": [*TINY, f"paths.runs={folder / 'runs'}", "magus=plus"],
         "simulate": [f"run={run}", "magus=plus", "refit=true", "simulation.resamples=50"],
-        "report": [f"runs={run}", "table=1", "formats=[txt,csv]", "resamples=50", f"out={folder / 'reports'}"],
+        "report": [f"runs={run}", "table=1", "formats=[text,csv]", "resamples=50", f"out={folder / 'reports'}"],
         "tune": [*TINY, "trials=2", f"out={folder / 'tuned.yaml'}"],
         "describe": TINY,
         "play": [f"run={run}", "user=0"],
@@ -188,7 +188,9 @@ def forked(job: Callable[..., int], *arguments: Any) -> None:
     """Call a function in a process of its own; it and all that it forks end with the code that it gives."""
     child = os.fork()
     if child == 0:
-        sys.exit(job(*arguments))
+        code = job(*arguments)
+        sys.stdout.flush()
+        os._exit(code)  # without the end of the interpreter, which takes longer than all else
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, arguments
 
