@@ -2,7 +2,8 @@
 
 Run by hand as `kill_commands.py [KILLS [SEED [COMMANDS ...]]]`; prints a line a kill and a table by command and signal.
 `shared` is `simulate` in two processes. `KILL_PYTHON` and `KILL_SCRIPTS` name another interpreter and another folder of
-scripts, such as those of an older release.
+scripts, such as those of an older release; `KILL_WORLD` a folder where all is kept, so that the same call, broken off
+at any time, goes on with the kills that are missing.
 """
 
 import collections
@@ -19,13 +20,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 SCRIPTS = Path(os.environ.get("KILL_SCRIPTS") or Path(__file__).parents[2] / "scripts")
 PYTHON = os.environ.get("KILL_PYTHON") or sys.executable
 DATA = ["dataset.users=60", "dataset.items=160", "dataset.brands=8", "simulation.resamples=50"]
 COMMANDS = ("train", "simulate", "shared", "make_data", "tune", "report", "describe", "play")
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CODES = {signal.SIGINT: (130, "stopped"), signal.SIGTERM: (143, "stopped by SIGTERM")}
 
 #: Functions of the package -> the stage they are of; the innermost one that runs counts.
@@ -116,7 +118,7 @@ class World:
             "tune": [*DATA, "trials=3", "train.epochs=2", f"out={self.folder / 'tuned.yaml'}"],
             "report": [f"runs={run}", "table=1", f"out={self.folder / 'reports'}"],
             "describe": DATA,
-            "play": [f"run={run}", "user=0"],
+            "play": [f"run={run}", "user=u00000"],
         }[command]
         return [PYTHON, str(SCRIPTS / f"{command.replace('shared', 'simulate')}.py"), *words]
 
@@ -197,13 +199,19 @@ class Outcome:
     """What became of one kill."""
 
     command: str
-    number: signal.Signals
+    signal: str
     code: int
     moment: float
     stage: str
     lost: str
     faults: list[str]
     left: list[str]
+
+    def row(self) -> str:
+        """One line, and one a fault."""
+        left = ", ".join(self.left) or "nothing"
+        line = f"| {self.command} | {self.signal} | {self.stage} | {self.code} | {self.lost} | {left} |"
+        return "\n".join([line, *(f"FAULT: after {self.moment:.1f} s {fault}" for fault in self.faults)])
 
 
 def kill(world: World, command: str, run: Path, number: signal.Signals, moment: float, twice: bool) -> Outcome:
@@ -245,7 +253,8 @@ def kill(world: World, command: str, run: Path, number: signal.Signals, moment: 
     asked = [f"resume={path}" for path in new if not (path / "results.csv").exists()]
     if code in (130, 143) and asked and asked[0] not in errors:
         faults.append(f"it did not say how to go on: {errors[-300:]!r}")
-    return Outcome(command, number, code, moment, stage, world.lost(command, run, before), faults, left)
+    signs = f"{number.name}{' twice' if twice else ''}"
+    return Outcome(command, signs, code, moment, stage, world.lost(command, run, before), faults, left)
 
 
 def wrong_end(number: signal.Signals, code: int, errors: str, loading: bool) -> list[str]:
@@ -320,26 +329,30 @@ def after_all(world: World, run: Path, commands: list[str]) -> list[str]:
 
 def main(kills: int, seed: int, commands: list[str]) -> int:
     """Kill, then let every command run once to its end, and print what happened; the number of faults."""
-    moments, outcomes = random.Random(seed), []
-    with tempfile.TemporaryDirectory(prefix="kills-") as name:
-        world = World(Path(name))
-        world.finish(world.words("train", None))
-        (run,) = world.runs.iterdir()
-        spans = {command: world.span(command, run) for command in commands}
-        signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
-        for count in range(kills):
-            command, number = commands[count % len(commands)], signals[count // len(commands) % 3]
+    with contextlib.ExitStack() as stack:
+        kept = os.environ.get("KILL_WORLD") or stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-"))
+        world = World(Path(kept).absolute())
+        plan, done = world.folder / "plan.json", world.folder / "outcomes.json"
+        if not plan.exists():
+            world.folder.mkdir(exist_ok=True)
+            world.finish(world.words("train", None))
+            (run,) = world.runs.iterdir()
+            spans = {command: world.span(command, run) for command in commands}
+            plan.write_text(json.dumps({"run": str(run), "spans": spans}))
+        planned = json.loads(plan.read_text())
+        run, spans = Path(planned["run"]), planned["spans"]
+        outcomes = [Outcome(**json.loads(line)) for line in done.read_text().splitlines()] if done.exists() else []
+        for count in range(len(outcomes), kills):
+            command, number = commands[count % len(commands)], SIGNALS[count // len(commands) % 3]
+            moments = random.Random(f"{seed} {count}")
             twice = number is not signal.SIGKILL and moments.random() < 0.3
             loaded, end = spans[command]
             # One in four while libraries are loaded, which is most of the time of a small command.
             moment = moments.uniform(*((0.1, loaded) if moments.random() < 0.25 else (loaded, end)))
-            outcome = kill(world, command, run, number, moment, twice)
-            outcomes.append(outcome)
-            signs = f"{number.name}{' twice' if twice else ''}"
-            print(f"| {command} | {signs} | {outcome.stage} | {outcome.code} | {outcome.lost} | ", end="")
-            print(f"{'; '.join(outcome.left) or 'nothing'} |", flush=True)
-            for fault in outcome.faults:
-                print(f"FAULT: {command} {number.name} after {outcome.moment:.1f} s: {fault}", flush=True)
+            outcomes.append(kill(world, command, run, number, moment, twice))
+            with done.open("a") as file:
+                file.write(json.dumps(asdict(outcomes[-1])) + "\n")
+            print(outcomes[-1].row(), flush=True)
         last = after_all(world, run, commands)
         for fault in last:
             print(f"FAULT: {fault}")
@@ -353,7 +366,7 @@ def print_table(outcomes: list[Outcome]) -> None:
     """A row a command and signal: kills, those with a fault, places left for the next start, and stages."""
     rows = collections.defaultdict(list)
     for outcome in outcomes:
-        rows[outcome.command, outcome.number.name].append(outcome)
+        rows[outcome.command, outcome.signal.split()[0]].append(outcome)
     print(
         "\n| command | signal | kills | with a fault | temporary folders left | while it |\n|---|---|--:|--:|--:|---|"
     )

@@ -83,7 +83,7 @@ def words(command: str, folder: Path) -> list[str]:
         "report": [f"runs={run}", "table=1", "formats=[text,csv]", "resamples=50", f"out={folder / 'reports'}"],
         "tune": [*TINY, "trials=2", f"out={folder / 'tuned.yaml'}"],
         "describe": TINY,
-        "play": [f"run={run}", "user=0"],
+        "play": [f"run={run}", "user=u00000"],
         "make_data": ["shape=tmall", "scale=0.0002", f"out={folder / 'made'}"],
     }[command]
 
