@@ -1,12 +1,16 @@
 """What the packaging files name is there: packages, commands, versions, paths, hooks."""
 
 import re
+import subprocess
+import sys
 from configparser import ConfigParser
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from repository import ROOT
 
+import magus_pyg
 from magus_pyg import __version__
 
 
@@ -62,3 +66,15 @@ def test_the_hooks_are_those_of_the_environment() -> None:
     assert [entry["repo"] for entry in hooks["repos"]] == ["local"]  # nothing is downloaded
     assert {hook["language"] for hook in hooks["repos"][0]["hooks"]} == {"system"}
     assert [hook["id"] for hook in hooks["repos"][0]["hooks"]] == ["ruff", "ruff-format", "mypy", "house"]
+
+
+def test_names_of_the_package_are_loaded_where_they_are_used() -> None:
+    code = (
+        "import sys, magus_pyg; print('torch' in sys.modules, magus_pyg.DataError.__module__, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "magus_pyg.errors False\n"
+    assert all(getattr(magus_pyg, name) is not None for name in magus_pyg.__all__)
+    assert set(magus_pyg.__all__) <= set(dir(magus_pyg))
+    with pytest.raises(AttributeError, match="has no attribute 'Catalog'"):
+        _ = magus_pyg.Catalog
