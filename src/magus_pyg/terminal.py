@@ -225,7 +225,7 @@ def complain(text: str, *, alone: bool = False) -> None:
         alone: on a terminal it takes the place of the line that the cursor stands in, such as a prompt with `^C`.
     """
     if alone and sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[2K")
+        print("\r\x1b[2K", end="", file=sys.stderr)
     _write(sys.stderr, text)
 
 

@@ -56,7 +56,7 @@ STAGES = {
     },
     "tune": {
         "reading": "magus_pyg.experiment.preparing.load_data",
-        "training": "magus_pyg.training.fitting.write_checkpoint",
+        "training": "magus_pyg.experiment.tuning.fit",
         "writing": "magus_pyg.commands.tune.write_experiment",
     },
     "describe": {
