@@ -111,12 +111,14 @@ def locked(path: Path, error: type[MagusError] = RunError, taken: str = "") -> I
         except Timeout:
             raise error(taken) from None
     try:
-        if taken and not place.exists():
+        if not taken:
+            yield
+        elif place.exists():
+            with removed_after(place):  # nobody waits for it
+                yield
+        else:
             raise error(taken)  # whoever held it was just about to end, and has taken the lock away
-        yield
     finally:
-        if taken:
-            place.unlink(missing_ok=True)  # nobody waits for it
         lock.release()
 
 

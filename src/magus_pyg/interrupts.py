@@ -1,8 +1,8 @@
 """Ctrl-C, SIGTERM and SIGHUP, from the first moment of a command to its last.
 
 While libraries are loaded, a signal ends the process at once. After that the first one ends it in order: what is
-half-done is removed, other processes are ended. A second one ends it at once. Either way the temporary folders of this
-process are removed, and what can be done next is said. Imports nothing that takes time.
+half-done is removed, other processes are ended. A second one ends it at once. Either way what is temporary is
+removed, and what can be done next is said. Imports nothing that takes time.
 """
 
 import os
@@ -88,25 +88,28 @@ def told_if_stopped(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def removed_after(folder: Path) -> Iterator[None]:
-    """Remove a folder, which may not be there yet, at the end of the block, whatever ends it."""
-    _process.temporary.add(folder)
+def removed_after(path: Path) -> Iterator[None]:
+    """Remove a temporary file or folder, which may not be there yet, at the end of the block, whatever ends it."""
+    _process.temporary.add(path)
     try:
         yield
     finally:
-        remove(folder)
-        _process.temporary.discard(folder)
+        remove(path)
+        _process.temporary.discard(path)
 
 
-def remove(folder: Path) -> None:
-    """Remove a temporary folder; its lock goes last, so that what is half removed is still known as one."""
+def remove(path: Path) -> None:
+    """Remove a temporary file or folder; its lock goes last, so that what is half removed is still known as one."""
     with suppress(OSError):
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.name != ".lock":
-                path.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+            return
+        for entry in path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != ".lock":
+                entry.unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def hear_while_loading() -> None:
@@ -177,8 +180,8 @@ def _stop_by(number: signal.Signals) -> Stop:
 
 
 def _remove_temporary() -> None:
-    for folder in list(_process.temporary):
-        remove(folder)
+    for path in list(_process.temporary):
+        remove(path)
 
 
 def _end_at_once(stop: Stop) -> None:

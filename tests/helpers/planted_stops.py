@@ -34,6 +34,8 @@ from magus_pyg.simulation import processes
 TERM, INT = signal.SIGTERM, signal.SIGINT
 SIGNALS = {"SIGTERM": [TERM], "Ctrl-C": [INT], "Ctrl-C twice": [INT, INT]}
 
+PLUS = ["magus=plus", "magus.training.epochs=2"]
+
 #: Command -> stage -> a function in the middle of it.
 STAGES = {
     "train": {
@@ -78,8 +80,8 @@ def words(command: str, folder: Path) -> list[str]:
     """What each command is started with."""
     run = next((folder / "runs").glob("*"), None)
     return {
-        "train": [*TINY, f"paths.runs={folder / 'runs'}", "magus=plus"],
-        "simulate": [f"run={run}", "magus=plus", "refit=true", "simulation.resamples=50"],
+        "train": [*TINY, f"paths.runs={folder / 'runs'}", *PLUS],
+        "simulate": [f"run={run}", *PLUS, "refit=true", "simulation.resamples=50"],
         "report": [f"runs={run}", "table=1", "formats=[text,csv]", "resamples=50", f"out={folder / 'reports'}"],
         "tune": [*TINY, "trials=2", f"out={folder / 'tuned.yaml'}"],
         "describe": TINY,
