@@ -214,14 +214,18 @@ class Outcome:
         return "\n".join([line, *(f"FAULT: after {self.moment:.1f} s {fault}" for fault in self.faults)])
 
 
-def kill(world: World, command: str, run: Path, number: signal.Signals, moment: float, twice: bool) -> Outcome:
-    """End a command by a signal, and look at what it said and left."""
+def kill(
+    world: World, command: str, run: Path, number: signal.Signals, moment: float, twice: bool, loading: bool
+) -> Outcome:
+    """End a command by a signal so long after its start, or after libraries are loaded; look at what it said and left."""
     before, known, there = world.made(command, run), set(world.runs.iterdir()), set(world.left())
     process = world.start(world.words(command, run))
     assert process.stdin is not None
     if command == "play":
         process.stdin.write("\n")
         process.stdin.flush()
+    while not loading and process.poll() is None and world.stage() == "loads libraries":
+        time.sleep(0.02)
     faults, stage = [], "had ended"
     try:
         process.wait(moment)
@@ -334,11 +338,11 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
         world = World(Path(kept).absolute())
         plan, done = world.folder / "plan.json", world.folder / "outcomes.json"
         if not plan.exists():
+            shutil.rmtree(world.runs, ignore_errors=True)
             world.folder.mkdir(exist_ok=True)
             world.finish(world.words("train", None))
             (run,) = world.runs.iterdir()
-            spans = {command: world.span(command, run) for command in commands}
-            plan.write_text(json.dumps({"run": str(run), "spans": spans}))
+            plan.write_text(json.dumps({"run": str(run), "spans": {}}))
         planned = json.loads(plan.read_text())
         run, spans = Path(planned["run"]), planned["spans"]
         outcomes = [Outcome(**json.loads(line)) for line in done.read_text().splitlines()] if done.exists() else []
@@ -346,10 +350,14 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
             command, number = commands[count % len(commands)], SIGNALS[count // len(commands) % 3]
             moments = random.Random(f"{seed} {count}")
             twice = number is not signal.SIGKILL and moments.random() < 0.3
+            if command not in spans:
+                spans[command] = world.span(command, run)
+                plan.write_text(json.dumps(planned))
             loaded, end = spans[command]
             # One in four while libraries are loaded, which is most of the time of a small command.
-            moment = moments.uniform(*((0.1, loaded) if moments.random() < 0.25 else (loaded, end)))
-            outcomes.append(kill(world, command, run, number, moment, twice))
+            loading = moments.random() < 0.25
+            moment = moments.uniform(0.1, loaded) if loading else moments.uniform(0, end - loaded)
+            outcomes.append(kill(world, command, run, number, moment, twice, loading))
             with done.open("a") as file:
                 file.write(json.dumps(asdict(outcomes[-1])) + "\n")
             print(outcomes[-1].row(), flush=True)
