@@ -217,7 +217,7 @@ class Outcome:
 def kill(
     world: World, command: str, run: Path, number: signal.Signals, moment: float, twice: bool, loading: bool
 ) -> Outcome:
-    """End a command by a signal so long after its start, or after libraries are loaded; look at what it said and left."""
+    """End a command by a signal, timed from its start or from where libraries are loaded; look at what it left."""
     before, known, there = world.made(command, run), set(world.runs.iterdir()), set(world.left())
     process = world.start(world.words(command, run))
     assert process.stdin is not None
