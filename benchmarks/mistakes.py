@@ -44,7 +44,8 @@ class Mistake:
 _TRAINING = "tests/training"
 _RIVALS = "tests/agents/rivals tests/agents/test_methods.py tests/experiment/test_pipeline_variants.py"
 _VARIANTS = "tests/agents/test_variant_fitting.py tests/agents tests/experiment/test_pipeline_variants.py"
-_FITS = "tests/experiment/test_agent_plays_fits.py tests/experiment/test_agent_plays_later_rows.py"
+_FITS = "tests/experiment/test_agent_plays_fits.py"
+_LATER = "tests/experiment/test_agent_plays_later_rows.py"
 _BAYES = "tests/agents/bayes"
 _MAGUS = "tests/agents --ignore=tests/agents/bayes --ignore=tests/agents/rivals"
 _NN = "tests/nn"
@@ -446,14 +447,14 @@ MISTAKES = (
         "data/session_building.py",
         "touched = items_of_users(data, PARTS[: which + 1])",
         "touched = items_of_users(data, PARTS)",
-        _FITS,
+        _LATER,
     ),
     Mistake(
         "sessions of folds avoid what was touched in later parts",
         "training/folds.py",
         "np.where(data.part == 0, of_model, 2)",
         "np.where(data.part == 0, of_model, 1)",
-        _FITS,
+        _LATER,
     ),
     Mistake(
         "validation negatives may be validation positives",
