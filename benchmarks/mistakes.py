@@ -657,6 +657,9 @@ def outcome(mistake: Mistake, tests: Path) -> str:
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        # Beside the source, as in a checkout: without them no test that composes a configuration could pass.
+        shutil.copytree(ROOT / "conf", Path(place) / "conf")
+        shutil.copy(ROOT / "setup.cfg", place)
         path = source / "magus_pyg" / mistake.file
         path.write_text(path.read_text(encoding="utf-8").replace(mistake.before, mistake.after), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": str(source), "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"}
