@@ -7,7 +7,7 @@ from magus_pyg.agents.methods import variant_method
 from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
 from magus_pyg.errors import MagusError, SessionError
 from magus_pyg.escaping import cut, shown
-from magus_pyg.graph import given_title, item_id_of, n_items, words_of
+from magus_pyg.graph import given_title, item_id_of, n_items, title_of, words_of
 from magus_pyg.invocation import command_name
 from magus_pyg.online import MagusSession, Recommendation
 from magus_pyg.report import make_console, queries_text
@@ -214,7 +214,8 @@ def _show_ahead(console: Terminal, session: MagusSession, before: Mapping[int, f
         return
     console.print(f"  ahead now of the {len(new):,} items not shown yet (and their places before):", style="dim")
     for node in ahead:
-        console.print(f"  {new[node]:>3} ({old[node]:,})  {_label(session, node)}", style="dim")
+        name = cut(shown(title_of(session.graph, node)), _LONG)
+        console.print(f"  {new[node]:>3} ({old[node]:,})  {name}", style="dim")
 
 
 def _places(session: MagusSession, scores: Mapping[int, float]) -> dict[int, int]:

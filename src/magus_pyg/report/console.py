@@ -46,7 +46,8 @@ def results_table(
         terminal: where it is to be printed; None for one part.
 
     Returns:
-        Rich tables: each metric with its 95 % interval below. Figures are never cut, and every part names the methods.
+        The title and rich tables: each metric with its 95 % interval below. Figures are never cut, and every part
+        names the methods.
     """
     metrics = [name for name in results.columns if f"{name}_low" in results.columns]
     columns: list[tuple[str, list[str | Text]]] = [("sessions", [f"{count:,}" for count in results["sessions"]])]
@@ -61,12 +62,12 @@ def results_table(
     parts: list[Table] = []
     while columns:
         for kept in range(len(columns), 0, -1):
-            table = _table_of(results["method"], columns[:kept], None if parts else title)
+            table = _table_of(results["method"], columns[:kept])
             if terminal is None or _wanted_width(table, terminal) <= terminal.width:
                 break
         parts.append(table)
         columns = columns[kept:]
-    return Group(*parts)
+    return Group(*([] if title is None else [title]), *parts)
 
 
 def queries_text(shares: Mapping[str, float]) -> list[str]:
@@ -89,8 +90,8 @@ def _wanted_width(table: Table, terminal: Terminal) -> int:
     return Measurement.get(terminal, terminal.options.update(max_width=100_000), table).maximum
 
 
-def _table_of(methods: pd.Series, columns: Sequence[tuple[str, Sequence[str | Text]]], title: str | None) -> Table:
-    table = Table(title=title, title_justify="left")
+def _table_of(methods: pd.Series, columns: Sequence[tuple[str, Sequence[str | Text]]]) -> Table:
+    table = Table()
     table.add_column("method", overflow="fold", max_width=40)
     for name, cells in columns:
         table.add_column(name, justify="center" if isinstance(cells[0], Text) else "right", no_wrap=True)
