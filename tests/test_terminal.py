@@ -139,6 +139,16 @@ def test_a_command_is_never_broken(screen: Callable[[int], Terminal], capsys: py
     assert shlex.split(joined.replace("\\\n", " ")) == shlex.split(whole)
 
 
+def test_a_note_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    with terminal.logs("magus_pyg.tested"):
+        for _ in range(2):
+            terminal.note("no user gets a validation session")
+            logging.getLogger("magus_pyg.tested").info("no user gets a validation session")
+            terminal.note("another")
+    assert capsys.readouterr().out == "no user gets a validation session\nanother\n"
+
+
 def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(quiet=True).print("x")
     assert capsys.readouterr().out == ""

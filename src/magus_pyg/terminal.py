@@ -52,6 +52,7 @@ class Terminal(Console):
         replace_unknown(stream)
         width = None if stream.isatty() else _ENDLESS
         super().__init__(stderr=stderr, quiet=quiet, width=width, highlight=False, markup=False, emoji=False)
+        self._noted: set[str] = set()
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Called by rich for every text it prints, also for cells and titles of tables."""
@@ -60,6 +61,12 @@ class Terminal(Console):
     def say(self, text: str) -> None:
         """Print a text whose lines are never broken: a path, or a command to go on with."""
         self.print(text, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print what several may have to say, such as each agent, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.print(text)
 
     def command(self, lead: str, *parts: str) -> None:
         """Print a command to go on with, so that it can be copied: no part of it is ever broken.
@@ -79,7 +86,7 @@ class Terminal(Console):
 
     @contextmanager
     def logs(self, name: str, level: int = logging.INFO) -> Iterator[None]:
-        """Print what a logger is told meanwhile, a line a record; what is told again is not printed again."""
+        """Print what a logger is told meanwhile, a line a record, each text once."""
         logger, handler = logging.getLogger(name), _Lines(self)
         before = logger.level
         logger.addHandler(handler)
@@ -94,13 +101,10 @@ class Terminal(Console):
 class _Lines(logging.Handler):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()
-        self._terminal, self._told = terminal, set[str]()
+        self._terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
-        if text not in self._told:
-            self._told.add(text)
-            self._terminal.print(text)
+        self._terminal.note(self.format(record))
 
 
 class Stage:

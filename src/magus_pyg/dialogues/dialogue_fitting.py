@@ -47,7 +47,7 @@ def fit_prior(
     """
     state = (state or DialogueBayesState()).check()
     if not len(dialogues):
-        logger.warning("there are no validation dialogues to fit the belief on; it stays as %s", state)
+        logger.warning("bayes: there are no validation dialogues to fit the belief on; it stays as %s", state)
         return state
     fit = _PriorFit(dialogues, scorer)
     start = np.array([np.log(fit.spread), state.given_power, state.popularity, state.unknown])

@@ -148,7 +148,7 @@ def fit_agents(
         sessions=sessions,
         rows=lambda: training_data(data, config.train),
         fold_sessions=fold_sessions,
-        say=console.print,
+        say=console.note,
     )
     for name in agent_names(config):
         fit = METHODS[name].fit
@@ -254,14 +254,14 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched
         )
         processes = batches
     spawned = processes > 1 and not launched
-    parts = in_processes(_play_job, job, processes) if spawned else _play_share(job, console.print, launched)
+    parts = in_processes(_play_job, job, processes) if spawned else _play_share(job, console.note, launched)
     names = agent_names(config)
     logs, rows, speeds = [], [], {}
     with closing(parts), console.stage("playing", len(names)) as playing:  # closed at once: other processes end with it
         playing.note = _GRAPHS
         for stage, given, seconds in parts:
             if isinstance(given, str):
-                console.print(given)
+                console.note(given)
                 continue
             watch.add(stage, seconds)
             if given is not None:
