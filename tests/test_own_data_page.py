@@ -43,7 +43,7 @@ def test_every_command_of_the_guide(tmp_path, monkeypatch, capsys):
     assert "price 1.79 to 2.19" in shown
     assert "run folder" in shown
     assert "user u-01, bayes" in shown
-    assert re.search(r"item 0001\d\d: \w+ (drink|cheese|yoghurt) \(", shown)
+    assert re.search(r"  \d  \w+ (drink|cheese|yoghurt) \(", shown)
 
 
 def test_the_settings_are_words_for_a_shell(tmp_path):

@@ -99,7 +99,8 @@ def test_every_problem_is_shown(shop: Path, capsys: pytest.CaptureFixture[str]) 
     assert "1. " in shown
     assert "interactions.csv, line 6: 2 columns instead of 4: ['1', '7']" in shown
     assert "line 7, column 'item_id': '9' is no item of items.csv (1 rows with 1 such ids)" in shown
-    assert "line 8, column 'rating': 'x' is no rating (2 such rows); lines 8, 9" in shown
+    assert "line 8, column 'rating': 'x' is no rating (2 such rows); words need dataset.positive=action" in shown
+    assert "dataset.decimal=','; lines 8, 9" in shown
     assert "3 (3 in the log)" in shown
     (shop / "items.csv").unlink()
     with pytest.raises(DataError, match="2 problems in the files of dataset"):
