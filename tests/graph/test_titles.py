@@ -48,14 +48,14 @@ def test_titles_by_hand() -> None:
             mp.title_of(graph, node)
 
 
-def test_labels_name_items_by_id_title_and_words() -> None:
+def test_labels_name_items_by_title_or_id_and_words() -> None:
     graph = shop_graph()
     labels = [node_label(graph, item) for item in range(4)]
     assert labels == [
-        "item m1: Soya drink (milk Alpro)",
+        "Soya drink (milk Alpro)",
         "item m2 (barista milk Oatly)",
         "item m3",
-        "item c1: Cheddar, 200 g (cheese Kerry)",
+        "Cheddar, 200 g (cheese Kerry)",
     ]
     query = mp.find_query(graph, ["Oatly", "milk"])
     assert query is not None

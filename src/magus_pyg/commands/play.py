@@ -7,7 +7,7 @@ from magus_pyg.agents.methods import variant_method
 from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
 from magus_pyg.errors import MagusError, SessionError
 from magus_pyg.escaping import cut, shown
-from magus_pyg.graph import given_title, item_id_of, n_items, title_of, words_of
+from magus_pyg.graph import n_items, node_label, title_of
 from magus_pyg.invocation import command_name
 from magus_pyg.online import MagusSession, Recommendation
 from magus_pyg.report import make_console, queries_text
@@ -120,12 +120,9 @@ def _show_list(console: Terminal, session: MagusSession) -> str:
 
 
 def _label(session: MagusSession, node: int) -> str:
-    """A query as what is looked for; an item by its title and words, by its id where it has no title."""
-    graph, words = session.graph, " ".join(str(word) for word in words_of(session.graph, node))
-    if node >= n_items(graph):
-        return cut(shown(f"anything with {words}"), _LONG)
-    name = given_title(graph, node) or f"item {item_id_of(graph, node)}"
-    return cut(shown(f"{name} ({words})" if words else name), _LONG)
+    """A node as a list shows it, a query as what is looked for."""
+    is_query = node >= n_items(session.graph)
+    return cut(shown(("anything with " if is_query else "") + node_label(session.graph, node)), _LONG)
 
 
 def _ask(console: Terminal, prompt: str) -> str | None:

@@ -171,7 +171,7 @@ def given_title(graph: HeteroData, node: int) -> str:
 
 
 def node_label(graph: HeteroData, node: int) -> str:
-    """A node as lists name it: a query by its words, an item by its id, its title, if it was given one, and its words.
+    """A node as lists name it: a query by its words, an item by its title, its id if it was given none, and its words.
 
     Raises:
         GraphError: if the graph has no such node.
@@ -179,8 +179,7 @@ def node_label(graph: HeteroData, node: int) -> str:
     words = _words_text(graph, node)
     if check_node(graph, node) >= n_items(graph):
         return words
-    title = given_title(graph, node)
-    name = f"item {harmless_text(item_id_of(graph, node))}" + (f": {title}" if title else "")
+    name = given_title(graph, node) or f"item {harmless_text(item_id_of(graph, node))}"
     return f"{name} ({words})" if words else name
 
 
