@@ -3,7 +3,9 @@
 ml-100k where it is found (MAGUS_DATA or the data folder beside the repository), else the synthetic catalogue; random
 base scores lifted on the targets, since the time does not depend on who made the scores.
 
-    python benchmarks/simulation.py [--sessions 2000] [--rounds 5] [--reference 100]
+With --explicit also MAGUS with `relations: swapped` beside its form with all of R- as edges, which is quadratic.
+
+    python benchmarks/simulation.py [--sessions 2000] [--rounds 5] [--reference 100] [--explicit]
 """
 
 import argparse
@@ -11,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +21,18 @@ import torch
 
 import magus_pyg as mp
 from magus_pyg.data import MovieLens100kOptions, RecDataset, SyntheticOptions, load_dataset
+from magus_pyg.simulation import Agent
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class _Explicit(mp.MagusOptions):
+    """Options with all of R- as edges, whatever the relations."""
+
+    @property
+    def needs_explicit(self) -> bool:
+        return True
 
 
 def main() -> None:
@@ -29,6 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--reference", type=int, default=100, help="sessions that the literal reference plays")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--explicit", action="store_true", help="swapped relations, without and with their edges")
     arguments = parser.parse_args()
 
     data = _dataset()
@@ -44,14 +58,21 @@ def main() -> None:
     print(f"session graphs and scores: {seconds:.3f} s, {len(sessions) / seconds:,.0f} sessions/s")
     prepared = mp.prepare_sessions(graph, sessions, scores)
     speed = {}
-    for agent in (
+    agents: list[Agent] = [
         mp.ItemsAgent(graph, scores),
         mp.MagusAgent(graph, scores),
         mp.MagusAgent(graph, scores, mp.MagusOptions(negative="signed", unclicked="unknown"), name="magus signed"),
-    ):
+    ]
+    if arguments.explicit:
+        for name, kind in (("magus swapped", mp.MagusOptions), ("magus swapped, explicit", _Explicit)):
+            agents.append(mp.MagusAgent(graph, scores, kind(relations="swapped"), name=name))
+    for agent in agents:
         seconds = _best(partial(mp.simulate, agent, prepared, rounds=arguments.rounds), arguments.repeats)
         speed[agent.name] = len(sessions) / seconds
         print(f"{agent.name}: {seconds:.3f} s, {speed[agent.name]:,.0f} sessions/s")
+    if arguments.explicit:
+        ratio = speed["magus swapped"] / speed["magus swapped, explicit"]
+        print(f"magus swapped is {ratio:.1f} times as fast as with its edges")
     if arguments.reference:
         seconds = _reference(data, sessions, scores, arguments.reference, arguments.rounds)
         literal = arguments.reference / seconds

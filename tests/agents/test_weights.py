@@ -177,6 +177,38 @@ def test_features_of_all_negatives_equal_the_dense_propagation(graph):
     assert torch.allclose(module(), torch.stack(rows), atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [2, 1 << 15])
+def test_features_of_item_negatives_equal_the_layer(graph, rows, monkeypatch):
+    """Eqs. (11) and (12) node by node, and their gradient, against the layer that does all nodes at once."""
+    monkeypatch.setattr("magus_pyg.agents.weights._ROWS", rows)
+    items = torch.rand((4, 3), generator=torch.Generator().manual_seed(1))
+    queries = torch.rand((n_nodes(graph) - 4, 3), generator=torch.Generator().manual_seed(2))
+    module = NodeFeatures(graph, items, queries, "items", seed=0)
+    edges = improves_edges(graph)
+    x = torch.cat([items, module.queries])
+    expected = module.propagation(x, torch.cat([edges, edges.flip(0)], 1), neg_nodes=graph["node"].is_item)
+    assert torch.allclose(module(), expected, atol=1e-6)
+    assert torch.allclose(module.of_items(), expected[:4], atol=1e-6)
+    weight = torch.rand((4, 3), generator=torch.Generator().manual_seed(3))
+    gradients = [
+        torch.autograd.grad((found * weight).sum(), list(module.parameters()))
+        for found in (module.of_items(), expected[:4])
+    ]
+    for found, wanted in zip(*gradients, strict=True):
+        assert torch.allclose(found, wanted, atol=1e-5)
+
+
+def test_large_features_stay_in_single_precision(graph, monkeypatch):
+    x = features_of(graph)
+    form = WeightForm("cosine", 0.5, 0.25)
+    double = edge_factors(graph, x, form)
+    monkeypatch.setattr("magus_pyg.agents.weights._LARGE", 1)
+    single = edge_factors(graph, x, form)
+    assert (double.positive.dtype, single.positive.dtype) == (torch.float64, torch.float32)
+    for name in ("positive", "negative"):
+        assert torch.allclose(getattr(double, name).float(), getattr(single, name), atol=1e-6)
+
+
 def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     scores = torch.tensor([[0.9, 0.2, 0.6, 0.1]])
     sessions = mp.Sessions(torch.zeros(1, dtype=torch.int64), torch.arange(4).view(1, 4), torch.eye(4)[1:2] > 0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
-from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph
+from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph, n_items, node_words
 from reference import contains, part_of
 
 Edges = set[tuple[int, int]]
@@ -244,3 +244,40 @@ def test_a_candidate_twice(builder: SessionGraphBuilder) -> None:
 def test_candidates_of_another_shape(builder: SessionGraphBuilder) -> None:
     with pytest.raises(SessionError, match=r"\[sessions, candidates\], got \[2\]"):
         builder.build(torch.tensor([0, 1]))
+
+
+@given(batches(), st.booleans())
+def test_independent_of_chosen_slots(batch: tuple[Catalogue, Tensor], catalogue_scope: bool) -> None:
+    """Of all slots: R⊥ as the explicit form has it, in its order; of some: the edges that leave them."""
+    catalogue, candidates = batch
+    builder = SessionGraphBuilder(build(catalogue))
+    graphs = builder.build(candidates)
+    _, expected = builder.explicit(graphs, catalogue=catalogue_scope)
+    every = torch.nonzero(graphs.valid.view(-1)).flatten()
+    assert torch.equal(builder.independent(graphs, every, catalogue_scope), expected)
+    some = every[1::2]
+    found = builder.independent(graphs, some.flip(0), catalogue_scope)
+    assert torch.equal(found, expected[:, torch.isin(expected[0], some)])
+
+
+@given(batches(), st.integers(1, 3))
+def test_queries_of_a_session_are_of_enough_candidates(batch: tuple[Catalogue, Tensor], least: int) -> None:
+    catalogue, candidates = batch
+    graph = build_relational_graph(catalogue.table, **catalogue.build_arguments, min_support=least, materialize=False)
+    graphs = SessionGraphBuilder(graph).build(candidates)
+    rows, first = node_words(graph).tolist(), n_items(graph)
+    for session, chosen in enumerate(candidates.tolist()):
+        items = sorted(item for item in chosen if item >= 0)
+        queries = [
+            node
+            for node in range(first, len(rows))
+            if sum(set(rows[node]) <= set(rows[item]) for item in items) >= least
+        ]
+        assert [node for node in graphs.node[session].tolist() if node >= 0] == items + queries
+        edges = {
+            (part, whole)
+            for part in queries
+            for whole in items + queries
+            if set(rows[part]) < set(rows[whole]) or (whole < first and set(rows[part]) <= set(rows[whole]))
+        }
+        assert edges_of(graphs, session, torch.stack([graphs.part, graphs.whole])) == edges

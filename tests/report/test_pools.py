@@ -44,10 +44,12 @@ def test_order_and_names(tmp_path: Path) -> None:
     found = {name: [1, 0, 3] for name in ("bayes", "items", "magus", "mine", "crm", "static")}
     run = write_run(tmp_path / "fm", found, model={"name": "fm"})
     write_simulation(run, 1, {"magus": [1, 1, 1]}, model={"name": "fm"}, magus__negative="signed")
-    write_run(tmp_path / "mps", {"static": [1, 0, 3]}, model={"name": "mps"})
+    counted = write_run(tmp_path / "mps", {"static": [1, 0, 3]}, model={"name": "mps", "rows": "count"})
+    write_simulation(counted, 1, {"static": [1, 1, 1]}, model={"name": "mps", "rows": "score"})
     pools = pool_plays(read_plays(tmp_path))
     assert [f"{pool.model} {pool.name}" for pool in pools] == [
-        "mps static", "fm static", "fm CRM", "fm mine", "fm MAGUS", "fm MAGUS (negative=signed)", "fm bayes",
+        "mps static", "mps static (rows=score)", "fm static", "fm CRM", "fm mine", "fm MAGUS",
+        "fm MAGUS (negative=signed)", "fm bayes",
         "fm items",
     ]  # fmt: skip
 

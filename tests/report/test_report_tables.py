@@ -260,6 +260,12 @@ def test_variations() -> None:
     assert variation_of("magus", signed) == "hops=2, negative=signed"
     assert variation_of("static", signed) == "hops=2"
     assert variation_of("items", signed) == ""
+    # The MPS and Hybrid rows: by count, unless asked for; runs of earlier releases ranked by score.
+    counted = signed | {"model.name": "hybrid", "model.rows": "count"}
+    assert variation_of("static", counted) == ""
+    assert variation_of("static", counted | {"model.rows": "score"}) == "rows=score, hops=2"
+    assert variation_of("static", plain | {"model.name": "mps"}) == "rows=score"
+    assert variation_of("magus", counted) == "hops=2, negative=signed"
     assert variation_of("magus+", signed | {"magus.weights": "raw"}) == "hops=2, negative=signed, weights=raw"
     fitted = {"magus.name": "bayes", "magus.error_rate": None, "magus.depth": 2, "magus.exact": True}
     assert variation_of("bayes", fitted) == "depth=2"
@@ -270,7 +276,8 @@ def test_labels() -> None:
     assert row_label("fm", "recurrent", "", {"recurrent", "items"}) == "FM"
     assert row_label("fm", "static", "", {"static", "recurrent"}) == "FM, static"
     assert row_label("mps", "static", "", {"static"}) == "MPS"
-    assert row_label("own", "max_entropy", "", set()) == "own+ME"
+    assert row_label("own", "max_entropy", "", set()) == "own+ME, calibrated belief"
+    assert row_label("fm", "max_entropy_literal", "", set()) == "FM+ME, literal"
     assert row_label("rgcn", "magus", "hops=2", set()) == "RGCN+MAGUS (hops=2)"
     assert row_label("gipa", "mine", "", set()) == "GIPA+mine"
 

@@ -5,11 +5,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from magus_pyg.agents.popular import PopularAgent
+from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.graph import item_id_of, save_graph
+from magus_pyg.models import MPS, MPSOptions
 from magus_pyg.report.story import tell_story
 from magus_pyg.runs import load_run
+from magus_pyg.simulation import simulate
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +36,12 @@ def test_the_story_is_what_was_recorded(run: Path, method: str) -> None:
         assert sum(node.is_item for node in story.nodes.values()) == rows["n_candidates"].iloc[0]
 
 
-def test_popularity_is_of_the_users_own_log(run: Path) -> None:
+def test_popularity_is_the_count_of_the_mps_row(run: Path) -> None:
     loaded = load_run(run)
     story = tell_story(run, "magus", None)
-    user = loaded.population.user(story.user_id)
-    rows = slice(int(loaded.population.user_ptr[user]), int(loaded.population.user_ptr[user + 1]))
+    log = loaded.population
     items = [
-        int(item)
-        for item, part in zip(loaded.population.item[rows], loaded.population.part[rows], strict=True)
-        if part < 2
+        int(item) for item, part, label in zip(log.item, log.part, log.label, strict=True) if part == 0 and label == 1
     ]
     from magus_pyg.graph import words_of
 
@@ -55,6 +57,13 @@ def test_popularity_is_of_the_users_own_log(run: Path) -> None:
     ranks = [story.nodes[node].popularity for node in shown]
     assert ranks == sorted(ranks, reverse=True)
     assert ranks[0] == max(entry.popularity for entry in story.nodes.values())
+    rows = log.train_rows(loaded.config.train)
+    mps = MPS(MPSOptions(), loaded.model.features, rows)
+    candidates = torch.tensor([[node for node, entry in story.nodes.items() if entry.is_item]])
+    one = Sessions(torch.zeros(1, dtype=torch.int64), candidates, torch.zeros(candidates.shape) > 0)
+    options = loaded.config.simulation
+    played = simulate(PopularAgent(loaded.graph, mps), one, None, options.rounds, options.list_length)
+    assert [list(turn.popular) for turn in story.rounds] == played["shown"].tolist()[: len(story.rounds)]
 
 
 def test_edges_are_those_of_the_session(run: Path) -> None:

@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.magus import MagusAgent
 from magus_pyg.agents.magus_options import MagusOptions
-from magus_pyg.agents.weights import FEATURE_FORMS, WeightForm, edge_factors
+from magus_pyg.agents.weights import FEATURE_FORMS, WeightFeatures, WeightForm
 from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_metrics, simulate
 from magus_pyg.training.progress import Progress, unseen
 
@@ -99,6 +99,7 @@ def choose_weight_form(
     Returns:
         The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
     """
+    made = WeightFeatures(graph, features)
     refusals = refusals if options.negative == "zero" else ()
     forms = weight_forms()
     total = len(forms) + _BEST * (len(refusals) + len(scales))
@@ -109,7 +110,7 @@ def choose_weight_form(
 
     def judge_all(chosen: Sequence[WeightForm]) -> None:
         for form in chosen:
-            values = judge(MagusAgent(graph, scorer, options, edge_factors(graph, features, form)))
+            values = judge(MagusAgent(graph, scorer, options, made.factors(form)))
             tried.append((values["objective"], -len(tried), form))
             rows.append({**asdict(form), **values})
             progress(len(rows), total, f"best objective {max(tried, key=lambda entry: entry[0])[0]:.4f}")

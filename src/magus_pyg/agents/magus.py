@@ -158,11 +158,7 @@ class _MagusPlay:
         # all base scores changes nothing.
         self.base = scale_to_unit(scores, is_item)
         self.wholes, self.one = scale_to_wholes(scores, is_item)
-        self.inhibits: Tensor | None = None
-        if options.needs_explicit:
-            self.inhibits, _ = view.builder.explicit(
-                self.graphs, options.relations, options.scope == "catalogue"  # type: ignore[arg-type]
-            )  # fmt: skip
+        self.inhibits = self._all_inhibits()
         self.positive, self.negative = self._slot_factors(factors)
         self.refusals = options.refusals(0.0 if factors is None else factors.refusal)
         self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
@@ -174,6 +170,17 @@ class _MagusPlay:
             self.spread = NormalisedSpread(self.graphs, view.builder, self.inhibits, factors_of_slots, catalogue)
             self.first = scale_to_unit(self.y, self.graphs.valid)  # Y(0) of App. B.3
             self.label = torch.full_like(self.y, -1.0)
+
+    def _all_inhibits(self) -> Tensor | None:
+        """R- as edges, [2, E], where its sums need them all; None where they are implied, or found as nodes send."""
+        options, graphs, builder = self.options, self.graphs, self.view.builder
+        catalogue = options.scope == "catalogue"
+        if options.needs_explicit:
+            return builder.explicit(graphs, options.relations, catalogue)[0]  # type: ignore[arg-type]
+        if options.relations == "swapped" and (options.hops > 1 or options.propagation == "normalised"):
+            queries = torch.nonzero((graphs.valid & ~graphs.is_item).view(-1)).flatten()
+            return builder.independent(graphs, queries, catalogue)
+        return None
 
     def _slot_factors(self, factors: EdgeFactors | None) -> tuple[Tensor | None, Tensor | None]:
         if factors is None:
@@ -192,11 +199,14 @@ class _MagusPlay:
         learned = self.negative
         # β is a factor on the R- weights, so its root on their features.
         factors = (self.positive, learned if learned is None or scale == 1.0 else learned * root)
+        inhibits = self.inhibits
+        if inhibits is None and self.options.relations == "swapped":
+            inhibits = edges[:, :0]  # an item and a query are never R⊥
         for hop in range(self.options.hops):
             if hop:
                 edges = torch.stack([graphs.whole, graphs.part])
             given = {"factors": factors, "receivers": receivers, "batch": graphs.session}
-            both = self.propagate(y, edges, self.inhibits, **given)
+            both = self.propagate(y, edges, inhibits, **given)
             if learned is None and scale != 1.0:  # of unit weights both sums are whole, and what is equal stays equal
                 plus = self.propagate(y, edges, edges[:, :0], **given)
                 both = plus - scale * (plus - both)
@@ -310,13 +320,15 @@ class _MagusPlay:
         graphs, builder = self.graphs, self.view.builder
         place, whole = graphs.wholes.gather(rows)
         up = torch.stack([rows[place], whole])
-        inhibits, skip = self.inhibits, None
+        inhibits, skip, catalogue = self.inhibits, None, self.options.scope == "catalogue"
         if only_positive:
             inhibits = up[:, :0]
         elif inhibits is not None:
             inhibits = inhibits[:, source[inhibits[0]] != 0]
+        elif self.options.relations == "swapped":
+            inhibits = builder.independent(graphs, rows, catalogue)
         else:
-            skip = builder.compatible(graphs, rows, self.options.scope == "catalogue")
+            skip = builder.compatible(graphs, rows, catalogue)
         result: Tensor = self.propagate(
             (source, y),
             up,

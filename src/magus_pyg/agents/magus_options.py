@@ -108,5 +108,6 @@ class MagusOptions:
 
     @property
     def needs_explicit(self) -> bool:
-        """Whether R- must be there as edges: the implied form knows one pass and the definition's R- alone."""
-        return self.relations != "definition" or self.hops > 1
+        """Whether all of R- must be there as edges, which are quadratic: the implied form knows one pass and the
+        definition's R- alone, and the R- of "swapped" are few enough to be found for the nodes that send."""
+        return self.relations == "fields" or (self.relations == "definition" and self.hops > 1)

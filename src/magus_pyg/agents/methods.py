@@ -18,9 +18,11 @@ from magus_pyg.agents.items import ItemsAgent
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
 from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.normalised_fitting import build_normalised, fit_normalised
+from magus_pyg.agents.popular import PopularAgent
 from magus_pyg.agents.rivals.rival_fitting import (
     build_crm,
     build_ear,
+    build_literal_entropy,
     build_max_entropy,
     build_recurrent,
     fit_crm_state,
@@ -31,6 +33,7 @@ from magus_pyg.agents.rivals.rival_fitting import (
 from magus_pyg.agents.static import StaticAgent
 from magus_pyg.agents.variant_fitting import build_bayes, build_plus, fit_bayes_state, fit_plus
 from magus_pyg.errors import ConfigError, did_you_mean
+from magus_pyg.models import MPS
 from magus_pyg.simulation import Agent, Scorer
 
 __all__ = [
@@ -115,6 +118,8 @@ def _play_bayes(
 
 
 def _static(context: AgentContext, state: AgentState) -> Agent:
+    if isinstance(context.model, MPS) and context.model.options.rows == "count":
+        return PopularAgent(context.graph, context.model)
     return StaticAgent(context.graph, context.model, context.magus_options)
 
 
@@ -132,7 +137,11 @@ METHODS: dict[str, Method] = {
         "{base}, static", "static", "rival", _static, alone=True, switches=_GUESS, colour="#8A8A8A", marker="X"
     ),
     "max_entropy": Method(
-        "{base}+ME", "ME", "rival", build_max_entropy, fit_max_entropy_state, plans=True, colour="#B87800", marker="^"
+        "{base}+ME, calibrated belief", "ME, calibrated", "rival", build_max_entropy, fit_max_entropy_state, plans=True,
+        colour="#B87800", marker="^",
+    ),
+    "max_entropy_literal": Method(
+        "{base}+ME, literal", "ME, literal", "rival", build_literal_entropy, colour="#D9A441", marker="<"
     ),
     "crm": Method("{base}+CRM", "CRM", "rival", build_crm, fit_crm_state, plans=True, colour="#B0568A", marker="P"),
     "ear": Method("{base}+EAR", "EAR", "rival", build_ear, fit_ear_state, plans=True, colour="#7A5C12", marker="p"),

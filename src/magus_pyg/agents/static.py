@@ -16,9 +16,9 @@ __all__ = ["StaticAgent"]
 class StaticAgent:
     """List items and queries by their first scores (Eqs. 2, 4, 5 and 6), best first, whatever is answered.
 
-    On popularity scores this is the MPS row of Table 1, on scores that mix popularity with the user's taste the Hybrid
-    row, and on any other base recommender what its scores are worth for queries before the first answer: the distance
-    to `magus` is what Eqs. (8) and (9) make of the answers. No node is shown twice.
+    What a base recommender's scores are worth for queries before the first answer: the distance to `magus` is what Eqs.
+    (8) and (9) make of the answers. No node is shown twice. On MPS and Hybrid, `static` is `PopularAgent` instead,
+    unless `model.rows` is "score".
 
     Args:
         graph: the relational graph.

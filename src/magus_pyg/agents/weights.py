@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,10 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.magus import EdgeFactors
 from magus_pyg.errors import ModelError
-from magus_pyg.graph import improves_edges, n_items, n_nodes
+from magus_pyg.graph import improves_edges, item_queries, n_items, n_nodes, node_parts, node_wholes
 from magus_pyg.models import BaseRecommender
+from magus_pyg.models.kernels.bag_index import bag_sums, index_bags
+from magus_pyg.models.kernels.embedding_bag_mean import embedding_bag_mean
 from magus_pyg.nn import FeaturePropagation
 from magus_pyg.options import above, at_least, between, check_options, one_of
 from magus_pyg.ragged import Ragged
@@ -19,9 +22,15 @@ from magus_pyg.random import derive_seed
 from magus_pyg.training.descent import Descent, seeded_generator, train_epochs
 from magus_pyg.training.stopping import EarlyStopping
 
-__all__ = ["FEATURE_FORMS", "WeightForm", "WeightTrainOptions", "edge_factors", "train_node_features"]
+__all__ = ["FEATURE_FORMS", "WeightFeatures", "WeightForm", "WeightTrainOptions", "edge_factors", "train_node_features"]
 
 FEATURE_FORMS = ("dot", "cosine", "centred")
+
+_ROWS = 1 << 15
+"""Queries looked at together."""
+
+_LARGE = 1 << 24
+"""Numbers of features beyond which a graph is large: they then stay in float32, as which run folders keep them."""
 
 
 @dataclass
@@ -63,30 +72,61 @@ class NodeFeatures(nn.Module):
         seed: of W1 and W2.
     """
 
-    improves: Tensor
-    is_item: Tensor
     items: Tensor
 
     def __init__(self, graph: HeteroData, items: Tensor, queries: Tensor, negatives: str, seed: int) -> None:
         super().__init__()
-        edges = improves_edges(graph)
+        self.graph = graph
         self.register_buffer("items", items.detach().clone())
         self.queries = nn.Parameter(queries.detach().clone())
-        self.register_buffer("improves", torch.cat([edges, edges.flip(0)], dim=1), persistent=False)  # N+: both ways
-        self.register_buffer("is_item", graph["node"].is_item, persistent=False)
         self.skip = _independent(graph) if negatives == "all" else None
-        self.neg_nodes = self.is_item if negatives == "items" else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, 0x57))
             self.propagation = FeaturePropagation(items.shape[1], cached=True).to(items.dtype)
+        held = item_queries(graph)
+        self._held = Ragged(held.ptr, held.index - len(items))
+        self._bags = index_bags(self._held, torch.arange(len(items)), len(queries), self.queries.dtype)
 
     def forward(self) -> Tensor:
         """[N, d], non-negative."""
         x = torch.cat([self.items, self.queries])  # Eq. (10)
+        if self.skip is None:
+            return torch.cat([self.of_items(), self._of_queries(x)])
+        edges = improves_edges(self.graph)
         features: Tensor = self.propagation(
-            x, self.improves, skip_edge_index=self.skip, neg_nodes=self.neg_nodes
-        )  # Eqs. (11), (12)
+            x, torch.cat([edges, edges.flip(0)], dim=1), skip_edge_index=self.skip  # N+: both ways
+        )  # Eqs. (11), (12)  # fmt: skip
         return features
+
+    def of_items(self) -> Tensor:
+        """[I, d]: the rows of the items, all that Eq. (13) looks at, without the work of the others."""
+        if self.skip is not None:
+            return self.forward()[: len(self.items)]
+        positive = embedding_bag_mean(self, "queries", self._held, index=self._bags)  # N+: the item's queries
+        others = self.items.sum(0) - self.items  # N-: the other items
+        features: Tensor = self.propagation.combine(self.items, positive - others / max(len(others) - 1, 1))
+        return features
+
+    def _of_queries(self, x: Tensor) -> Tensor:
+        """[Q, d]: N+ of a query is what it is part of and its parts, N- the items that do not contain it."""
+        count, total = len(self.items), self.items.sum(0)
+        parts, wholes = node_parts(self.graph), node_wholes(self.graph)
+        holders = self._held.transpose(len(self.queries))
+        blocks = [x[:0]]
+        for rows in torch.split(torch.arange(len(self.queries)), _ROWS):
+            near = [_sums(x, some.select(rows + count)) for some in (parts, wholes)]
+            inside = holders.select(rows)
+            many = (parts.lengths[rows + count] + wholes.lengths[rows + count]).clamp(min=1).unsqueeze(1)
+            others = (count - inside.lengths).clamp(min=1).unsqueeze(1)
+            negative = torch.where(inside.lengths.unsqueeze(1) < count, total - _sums(self.items, inside), 0.0)
+            difference = (near[0] + near[1]) / many - negative / others
+            blocks.append(self.propagation.combine(x[rows + count], difference))
+        return torch.cat(blocks)
+
+
+def _sums(x: Tensor, rows: Ragged) -> Tensor:
+    """The sums of x [N, d] over rows of its rows, [R, d]."""
+    return bag_sums(x, rows.index, rows.ptr[:-1])
 
 
 def _independent(graph: HeteroData) -> Tensor:
@@ -131,26 +171,32 @@ def train_node_features(
         graph, model.item_embedding(torch.arange(count)), model.query_embedding(words), options.negatives, seed
     )
     users = model.user_embedding(torch.arange(model.features.n_users)).detach()
-    optimizer = torch.optim.Adam(features.parameters(), lr=options.lr)
+    # Of a large graph a step is mostly reading and writing the queries' vectors: then in one pass.
+    fused = features.queries.numel() > _LARGE
+    optimizer = torch.optim.Adam(features.parameters(), lr=options.lr, fused=fused or None)
     every = torch.arange(validation[0].numel())
 
     def losses(epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(train[0].numel(), generator=seeded_generator(seed, epoch, 0x58))
         for rows in torch.split(order, options.batch_size):
-            yield _log_loss(features(), users, train, rows)
+            yield _log_loss(features.of_items(), users, train, rows)
 
     @torch.no_grad()
     def held_out_loss(epoch: int, loss: float) -> float:
-        return float(_log_loss(features(), users, validation, every))
+        return float(_log_loss(features.of_items(), users, validation, every))
 
     descent = Descent("the loss of the edge weights", optimizer, "lower plus.lr")
 
-    def present() -> Tensor:
-        learned: Tensor = features()
-        return learned.detach()
+    def present() -> dict[str, Tensor]:
+        return {name: weight.detach().clone() for name, weight in features.named_parameters()}
 
     stopping = EarlyStopping(options.patience, maximise=False)
-    return train_epochs(descent, losses, range(options.epochs), held_out_loss, stopping, present, present())
+    best = train_epochs(descent, losses, range(options.epochs), held_out_loss, stopping, present, present())
+    del optimizer, descent
+    features.load_state_dict(best, strict=False)
+    with torch.no_grad():
+        learned: Tensor = features()
+    return learned
 
 
 def _log_loss(features: Tensor, users: Tensor, data: tuple[Tensor, Tensor, Tensor], rows: Tensor) -> Tensor:
@@ -193,52 +239,83 @@ class WeightForm:
         )
 
 
-def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeFactors:
-    """The factors whose dot products are the edge weights, for R+ and R- apart (Eq. 14 in one of its forms).
-
-    All forms are affine in a dot product, so each is a dot product of vectors with one more coordinate:
-    1 + s (w/m - 1) = (1 - s) + (s/m) w.
+class WeightFeatures:
+    """Node features in the scales of the forms, each made once for all forms that are tried.
 
     Args:
         graph: the relational graph.
         features: [N, d], the e_v of `train_node_features`.
-        form: the form.
 
     Raises:
-        ModelError: features of another graph, not finite, or all zero.
+        ModelError: features of another graph, or not finite.
     """
-    if features.dim() != 2 or features.shape[0] != n_nodes(graph):
-        raise ModelError(f"features must be [{n_nodes(graph)}, d] for this graph, got {list(features.shape)}")
-    x = features.detach().to(torch.float64)
-    if not bool(torch.isfinite(x).all()):
-        raise ModelError("the node features are not all finite")
-    if form.raw:
-        return EdgeFactors(x, x, form.minus_scale, form.refusal)
-    constant = x.new_ones((x.shape[0], 1))
-    if form.feature == "centred":
-        centred = F.normalize(x - x.mean(0), dim=1)  # 1 + s·cos
-        positive = torch.cat([constant, form.shrink**0.5 * centred], 1)
-        negative = torch.cat([constant, form.shrink_minus**0.5 * centred], 1)
-        return EdgeFactors(positive, negative, form.minus_scale, form.refusal)
-    if form.feature == "cosine":
-        x = F.normalize(x, dim=1)
-    plus_mean, minus_mean = _mean_weights(graph, x)
-    sides = []
-    for shrink, mean in ((form.shrink, plus_mean), (form.shrink_minus, minus_mean)):
-        if shrink and not mean > 0:
-            raise ModelError("the node features give no positive weight: MAGUS+ has learned nothing from this data")
-        scale = (shrink / mean) ** 0.5 if shrink else 0.0
-        sides.append(torch.cat([(1.0 - shrink) ** 0.5 * constant, scale * x], 1))
-    return EdgeFactors(sides[0], sides[1], form.minus_scale, form.refusal)
+
+    def __init__(self, graph: HeteroData, features: Tensor) -> None:
+        if features.dim() != 2 or features.shape[0] != n_nodes(graph):
+            raise ModelError(f"features must be [{n_nodes(graph)}, d] for this graph, got {list(features.shape)}")
+        if not bool(torch.isfinite(features).all()):
+            raise ModelError("the node features are not all finite")
+        self.graph = graph
+        self.dot = features.detach().to(torch.float64 if features.numel() <= _LARGE else torch.float32)
+
+    @cached_property
+    def cosine(self) -> Tensor:
+        """[N, d], rows of length 1."""
+        return F.normalize(self.dot, dim=1)
+
+    @cached_property
+    def centred(self) -> Tensor:
+        """[N, d], rows of length 1 after their mean was taken away."""
+        return F.normalize(self.dot - self.dot.mean(0), dim=1)
+
+    @cached_property
+    def mean_dot(self) -> tuple[float, float]:
+        """The mean weights of R+ and R- by the dot product."""
+        return _mean_weights(self.graph, self.dot)
+
+    @cached_property
+    def mean_cosine(self) -> tuple[float, float]:
+        """The mean weights of R+ and R- by the cosine."""
+        return _mean_weights(self.graph, self.cosine)
+
+    def factors(self, form: WeightForm) -> EdgeFactors:
+        """The factors whose dot products are the edge weights, for R+ and R- apart (Eq. 14 in one of its forms).
+
+        All forms are affine in a dot product, so each is a dot product of vectors with one more coordinate:
+        1 + s (w/m - 1) = (1 - s) + (s/m) w.
+
+        Raises:
+            ModelError: features that are all zero.
+        """
+        if form.raw:
+            return EdgeFactors(self.dot, self.dot, form.minus_scale, form.refusal)
+        constant = self.dot.new_ones((self.dot.shape[0], 1))
+        if form.feature == "centred":  # 1 + s·cos
+            positive = torch.cat([constant, form.shrink**0.5 * self.centred], 1)
+            negative = torch.cat([constant, form.shrink_minus**0.5 * self.centred], 1)
+            return EdgeFactors(positive, negative, form.minus_scale, form.refusal)
+        x, means = (self.cosine, self.mean_cosine) if form.feature == "cosine" else (self.dot, self.mean_dot)
+        sides = []
+        for shrink, mean in zip((form.shrink, form.shrink_minus), means, strict=True):
+            if shrink and not mean > 0:
+                raise ModelError("the node features give no positive weight: MAGUS+ has learned nothing from this data")
+            scale = (shrink / mean) ** 0.5 if shrink else 0.0
+            sides.append(torch.cat([(1.0 - shrink) ** 0.5 * constant, scale * x], 1))
+        return EdgeFactors(sides[0], sides[1], form.minus_scale, form.refusal)
+
+
+def edge_factors(graph: HeteroData, features: Tensor, form: WeightForm) -> EdgeFactors:
+    """The factors of one form; arguments and errors as of `WeightFeatures` and its `factors`."""
+    return WeightFeatures(graph, features).factors(form)
 
 
 def _mean_weights(graph: HeteroData, x: Tensor) -> tuple[float, float]:
     """Mean dot product over R+, and over the R- pairs that an item is in (exact from R+ alone, reading 6)."""
-    part, whole = improves_edges(graph)
-    weight = (x[part] * x[whole]).sum(1)
+    edges = improves_edges(graph)
+    weight = FeaturePropagation.edge_weight(x, edges).to(torch.float64)
     count = n_items(graph)
-    items, with_item = x[:count], weight[whole < count]
+    items, with_item = x[:count].to(torch.float64), weight[edges[1] < count]
     # Ordered pairs (item, any other node), less the item itself and its R+: all of them are R-.
-    total = float(items.sum(0) @ x.sum(0) - items.square().sum() - with_item.sum())
+    total = float(items.sum(0) @ x.sum(0, dtype=torch.float64) - items.square().sum() - with_item.sum())
     pairs = count * (x.shape[0] - 1) - with_item.numel()
     return (float(weight.mean()) if weight.numel() else 0.0), (total / pairs if pairs else 0.0)

@@ -183,6 +183,8 @@ def finish(options: DatasetOptions, prepared: PreparedData) -> RecDataset:
         action=log.action,
         actions=log.actions,
         title_field=options.title_field,
+        min_support=options.min_support,
+        max_queries=options.max_queries,
     )
 
 

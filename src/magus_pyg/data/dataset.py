@@ -49,6 +49,8 @@ class RecDataset:
         profile_fields: columns of `users` that the recommenders read.
         max_words: most words of a query node.
         max_share: words on a larger share of the items are left out.
+        min_support: how many items contain a query node at the least, or "auto".
+        max_queries: the most query nodes with which "auto" is 1; else it is 2.
         searched: searched queries: user (int64 index), time (int64), words (text, joined by "|"); may be empty.
         notes: what was counted and carried on with, for example {"items without words": 3} (reading 20).
         ordered: whether the order of a user's rows is that of events; False where the log has neither times nor an
@@ -82,6 +84,8 @@ class RecDataset:
     action: np.ndarray | None = None
     actions: tuple[str, ...] = ()
     title_field: str = ""
+    min_support: int | str = "auto"
+    max_queries: int = 1_000_000
 
     def __post_init__(self) -> None:
         n = self.user.size
@@ -161,7 +165,8 @@ class RecDataset:
         """SHA-256 of the content, as 64 hex digits: ids, words, profiles, searched queries, log, parts and actions.
 
         Two data sets have the same fingerprint exactly if models, graphs and records made from one fit the other. The
-        name, the notes, item columns that are no words (so titles), and max_words and max_share are not content.
+        name, the notes, item columns that are no words (so titles), and what chooses words and queries (max_words,
+        max_share, min_support, max_queries) are not content.
         """
         digest = hashlib.sha256()
 

@@ -25,6 +25,9 @@ class DatasetOptions:
         profile_fields: user fields that the base recommenders read.
         max_words: most words of a query node, at least 1 (reading 3).
         max_share: words carried by more than this share of the items are left out, in (0, 1] (reading 1).
+        min_support: how many items contain a query node at the least; "auto": 1, or 2 where more than `max_queries`
+            would be nodes then (reading 36).
+        max_queries: see there.
         title_field: column of the item table with the titles that people see; "" for none, then they see an item's
             words. It makes no words, and is no part of the fingerprint.
         split_by: how the log is split 6:2:2 (reading 37): "user", each user's rows by time; "global", all rows by one
@@ -38,6 +41,8 @@ class DatasetOptions:
     profile_fields: list[str] = field(default_factory=list)
     max_words: int = 3
     max_share: float = 0.95
+    min_support: int | str = "auto"
+    max_queries: int = 1_000_000
     title_field: str = ""
     split_by: str = "auto"
 
@@ -76,7 +81,8 @@ def check_dataset_options(options: DatasetOptions) -> None:
     Raises:
         ConfigError: naming the option and its value.
     """
-    check_options(options, "dataset", max_words=at_least(1), max_share=between(0, 1, "(]"), split_by=one_of(SPLITS))
+    counts = {"max_words": at_least(1), "min_support": at_least(1, "auto"), "max_queries": at_least(1)}
+    check_options(options, "dataset", max_share=between(0, 1, "(]"), split_by=one_of(SPLITS), **counts)
     if len(options.name.encode()) > _LONGEST_NAME or any(not letter.isprintable() for letter in options.name):
         raise ConfigError(
             f"dataset.name must be at most {_LONGEST_NAME} bytes without control characters, as it names folders (got "

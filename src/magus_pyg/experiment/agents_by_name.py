@@ -17,7 +17,7 @@ __all__ = ["agent_context", "agent_names", "build_agent"]
 
 
 def agent_names(config: Config) -> list[str]:
-    """The agents that a configuration plays.
+    """The agents that a configuration plays; with `rivals.max_entropy.literal` that one is the literal one.
 
     Raises:
         ConfigError: an unknown agent, none, or one named twice.
@@ -26,7 +26,10 @@ def agent_names(config: Config) -> list[str]:
         return played_by(config.magus.name)
     for name in config.agents:
         method_named(name)
-    return check_names(config.agents)
+    names = check_names(config.agents)
+    if config.rivals.max_entropy.literal:
+        names = list(dict.fromkeys("max_entropy_literal" if name == "max_entropy" else name for name in names))
+    return names
 
 
 def agent_context(config: Config, graph: HeteroData, model: BaseRecommender, **given: Any) -> AgentContext:

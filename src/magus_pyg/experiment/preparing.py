@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.data import RecDataset, Sessions, searched_words
 from magus_pyg.data.part_checks import unlearnable_test
 from magus_pyg.experiment.environment import Stopwatch
-from magus_pyg.graph import n_items, n_nodes
+from magus_pyg.graph import min_support, n_items, n_nodes
 from magus_pyg.models import BaseRecommender, FeatureSpace, TrainingData, build_model
 from magus_pyg.ragged import Ragged
 from magus_pyg.runs.config import Config
@@ -63,9 +63,11 @@ def prepare_training(config: Config, console: Terminal, watch: Stopwatch | None 
         console.say(warning)
     with watch("graph"), console.stage("building the graph"):
         graph = build_graph(data)
+    least = min_support(graph)
     console.print(
         f"graph: {n_items(graph):,} items, {n_nodes(graph) - n_items(graph):,} queries of "
         f"{len(graph.vocabulary.words):,} words, {graph['node', 'improves', 'node'].edge_index.shape[1]:,} R+ edges"
+        + (f"; a query has at least {least} items (dataset.min_support)" if least > 1 else "")
     )
     population = _population(data, graph, config)
     features = features_of(graph, population.profiles, population.n_profiles)

@@ -9,9 +9,12 @@ from magus_pyg.graph.access import (
     item_node,
     item_nodes,
     item_queries,
+    min_support,
     n_items,
     n_nodes,
     node_label,
+    node_parts,
+    node_wholes,
     node_words,
     query_node,
     title_of,
@@ -19,6 +22,7 @@ from magus_pyg.graph.access import (
 )
 from magus_pyg.graph.extend import Extension, extend_relational_graph
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS, build_relational_graph
+from magus_pyg.graph.relational_rows import RelationalRows
 from magus_pyg.graph.session_graphs import SessionGraphBuilder, SessionGraphs
 from magus_pyg.graph.storage import load_graph, save_graph
 from magus_pyg.graph.trees import RelationalTrees, Touched, Tree, whole_units
@@ -30,6 +34,7 @@ __all__ = [
     "INDEPENDENT",
     "INHIBITS",
     "Extension",
+    "RelationalRows",
     "RelationalTrees",
     "SessionGraphBuilder",
     "SessionGraphs",
@@ -51,9 +56,12 @@ __all__ = [
     "item_nodes",
     "item_queries",
     "load_graph",
+    "min_support",
     "n_items",
     "n_nodes",
     "node_label",
+    "node_parts",
+    "node_wholes",
     "node_words",
     "query_node",
     "save_graph",

@@ -15,6 +15,12 @@ from magus_pyg.ragged import Ragged
 __all__ = ["Source", "ascending", "distinct", "find_shapes"]
 
 
+_UNKNOWN = (
+    "trees need the nodes of build_relational_graph with min_support=1: items, then every combination of at most "
+    "max_words words that some item contains, by size, then longer searched queries"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A relational graph as trees read it: everything but the row pointers is the graph's own memory.
@@ -59,12 +65,14 @@ class Source:
             most -= 1
         sizes = (*first[: most + 1], first[-1])
         source = cls(graph, first_query, n_nodes(graph), most, sizes, improves_edges(graph)[0], rows, words)
-        if not ascends or bool((rows.lengths < source.regular(words.lengths[:first_query])).any()):
-            raise GraphError(
-                "trees need the nodes of build_relational_graph: items, then every combination of at most max_words "
-                "words that some item contains, by size, then longer searched queries"
-            )
+        if not ascends:
+            raise GraphError(_UNKNOWN)
         return source
+
+    def check_complete(self) -> None:
+        """Raise a GraphError unless every combination of an item's words is there, which trees are made of."""
+        if bool((self.rows.lengths < self.regular(self.words.lengths[: self.n_items])).any()):
+            raise GraphError(_UNKNOWN)
 
     def regular(self, size: Tensor) -> Tensor:
         """int64: how many enumerated queries items of `size` words contain."""

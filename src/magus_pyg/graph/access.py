@@ -24,9 +24,12 @@ __all__ = [
     "item_node",
     "item_nodes",
     "item_queries",
+    "min_support",
     "n_items",
     "n_nodes",
     "node_label",
+    "node_parts",
+    "node_wholes",
     "node_words",
     "query_node",
     "title_of",
@@ -42,6 +45,12 @@ def n_nodes(graph: HeteroData) -> int:
 def n_items(graph: HeteroData) -> int:
     """I, the number of items; they are the nodes 0..I-1."""
     return int(graph.n_items)
+
+
+def min_support(graph: HeteroData) -> int:
+    """How many items contain a query node at the least."""
+    settings = getattr(graph, "settings", None)
+    return 1 if settings is None else int(settings.min_support)  # a file of an earlier release has no settings
 
 
 def improves_edges(graph: HeteroData) -> Tensor:

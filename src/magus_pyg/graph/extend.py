@@ -95,7 +95,9 @@ def extend_relational_graph(
     if titles is not None:
         titles = _joined(graph.titles, titles)
     ids = _joined(graph.vocabulary.item_ids, ids)
-    extended, levels = graph_of_words(table, ids, titles, settings, int(graph.max_words), graph.relations)
+    extended, levels = graph_of_words(
+        table, ids, titles, settings, int(graph.max_words), graph.relations, settings.min_support
+    )
     return Extension(extended.to(device), _node_map(graph, extended, levels, number).to(device))
 
 
@@ -177,7 +179,7 @@ def _node_map(graph: HeteroData, extended: HeteroData, levels: Levels, number: T
     queries = torch.arange(count, len(rows))
     short = queries[rows.lengths[count:] <= graph.max_words]
     for chosen, words in by_size(rows.select(short)):
-        node_map[short[chosen]] = levels.find(number[words]) + first
+        node_map[short[chosen]] = levels.find(number[words]) + first  # more items contain it than before
     long = first + levels.total
     now = {
         tuple(row): node

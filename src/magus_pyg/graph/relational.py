@@ -15,7 +15,7 @@ from magus_pyg.errors import DataError, GraphError
 from magus_pyg.graph._cells import column_texts
 from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph._texts import Texts
-from magus_pyg.graph.combinations import ADVICE, Combinations, Levels, enumerate_combinations
+from magus_pyg.graph.combinations import ADVICE, MAX_QUERIES, Combinations, Levels, enumerate_combinations
 from magus_pyg.graph.relations import Relations, relation_edges
 from magus_pyg.graph.searched import LongQueries, count_queries, match_queries
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries
@@ -56,6 +56,8 @@ def build_relational_graph(
     relations: Relations = "definition",
     separator: str = "|",
     title_field: str | None = None,
+    min_support: int | Literal["auto"] = 1,
+    max_queries: int = MAX_QUERIES,
 ) -> HeteroData:
     """Build the relational graph of a catalogue, exactly by Definition 3.1.
 
@@ -82,6 +84,10 @@ def build_relational_graph(
             and need explicit edges.
         separator: the text between several values.
         title_field: the column with the titles that people see of items (`title_of`); it makes no words.
+        min_support: how many items contain a query node at the least. What one item alone contains says no more than
+            the item, and where items have many words that is nearly all there is. "auto": 1, or 2 where more than
+            `max_queries` combinations would be nodes; `min_support(graph)` says which.
+        max_queries: see there.
 
     Returns:
         A `HeteroData` with
@@ -109,11 +115,18 @@ def build_relational_graph(
         searched=SearchedQueries.of(count_queries(queries or (), separator)),
         title_field=title_field,
     )
-    return graph_of_words(table, ids, titles, settings, max_words, relations)[0]
+    return graph_of_words(table, ids, titles, settings, max_words, relations, min_support, max_queries)[0]
 
 
 def graph_of_words(
-    table: WordTable, ids: Texts, titles: Texts | None, settings: GraphSettings, max_words: int, relations: Relations
+    table: WordTable,
+    ids: Texts,
+    titles: Texts | None,
+    settings: GraphSettings,
+    max_words: int,
+    relations: Relations,
+    min_support: int | Literal["auto"] = 1,
+    max_queries: int = MAX_QUERIES,
 ) -> tuple[HeteroData, Levels]:
     """The graph of items whose words are known, and its enumerated combinations.
 
@@ -121,15 +134,21 @@ def graph_of_words(
         table: the words of I items.
         ids: [I] texts.
         titles: [I] texts, if the graph has a title field.
-        settings: how the table was made; its `dropped` are those of the table.
-        max_words, relations: as for `build_relational_graph`.
+        settings: how the table was made; its `dropped` are those of the table, its `min_support` what is found here.
+        max_words, relations, min_support, max_queries: as for `build_relational_graph`.
 
     Raises:
         GraphError: as of `build_relational_graph`.
     """
-    base = enumerate_combinations(table.item_words, len(table.words), max_words)
+    base = enumerate_combinations(table.item_words, len(table.words), max_words, min_support, max_queries)
+    if min_support == "auto" and base.min_support > 1:
+        logger.warning(
+            "more than %d queries would arise: those that one item alone contains are left out (min_support=auto)",
+            max_queries,
+        )
     vocabulary = Vocabulary(table.words, ids)
-    long, counts = match_queries(settings.searched.distinct(), vocabulary, base.levels, max_words, table.item_words)
+    searched = settings.searched.distinct()
+    long, counts = match_queries(searched, vocabulary, base.levels, max_words, table.item_words, base.min_support)
     graph = _assemble(table, base, long)
     graph.vocabulary = vocabulary
     graph.max_words = max_words
@@ -139,7 +158,8 @@ def graph_of_words(
         "items without words": table.wordless,
         **counts,
     }
-    graph.settings = replace(settings, dropped=tuple(zip(table.dropped, table.dropped_items, strict=True)))
+    dropped = tuple(zip(table.dropped, table.dropped_items, strict=True))
+    graph.settings = replace(settings, dropped=dropped, min_support=base.min_support)
     if titles is not None:
         graph.titles = titles
     _materialize_relations(graph, settings.materialize, relations)

@@ -120,7 +120,12 @@ def count_queries(queries: Iterable[Query], separator: str = "|") -> dict[QueryW
 
 
 def match_queries(
-    distinct: Mapping[QueryWording, int], vocabulary: Vocabulary, levels: Levels, max_words: int, item_words: Ragged
+    distinct: Mapping[QueryWording, int],
+    vocabulary: Vocabulary,
+    levels: Levels,
+    max_words: int,
+    item_words: Ragged,
+    min_support: int = 1,
 ) -> tuple[LongQueries, dict[str, int]]:
     """Match searched queries to words, and find those that need a node of their own.
 
@@ -130,10 +135,11 @@ def match_queries(
         levels: the enumerated combinations.
         max_words: the most words of an enumerated combination.
         item_words: [I] rows of word ids, ascending within a row.
+        min_support: how many items contain a query node at the least.
 
     Returns:
         The long queries, and the counts: "searched queries", "searched words unknown or ambiguous", "searched
-        queries that no item contains", "searched queries without a known word".
+        queries that no item contains" (or too few), "searched queries without a known word".
 
     Raises:
         GraphError: more pairs of long queries and items than the memory holds.
@@ -148,7 +154,9 @@ def match_queries(
             whole[chosen] = levels.find(words_of_size) >= 0
     longer = torch.nonzero(ragged.lengths > max_words).flatten()
     holding, item = _containing(ragged.select(longer), item_words, levels.n_words)
-    whole[longer[holding]] = True
+    enough = torch.bincount(holding, minlength=longer.numel()) >= min_support
+    whole[longer] = enough
+    holding, item = holding[enough[holding]], item[enough[holding]]
     counts["searched queries that no item contains"] = sum(
         matched[ids] for ids, kept in zip(rows, whole.tolist(), strict=True) if not kept
     )

@@ -1,5 +1,8 @@
 """The graphs of many sessions at once: the candidates, the queries of at least one candidate, and R+ between them.
 
+In a graph whose queries are of at least `min_support` items, those of a session are of as many of its candidates: a
+query that one candidate alone contains says no more than the candidate.
+
 B session graphs share one layout [B, M]: the first C columns are the candidates in the order of their nodes, the
 others the queries in the order of their nodes. A slot is a column; the flat slot of column s in session b is
 `b * M + s`, so the B graphs are one graph of B * M nodes to any layer.
@@ -13,7 +16,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
-from magus_pyg.graph.access import item_queries, n_items, n_nodes, node_parts
+from magus_pyg.graph.access import item_queries, min_support, n_items, n_nodes, node_parts
 from magus_pyg.graph.relational import node_fields
 from magus_pyg.graph.relations import Relations, relation_masks
 from magus_pyg.ragged import Ragged
@@ -118,6 +121,7 @@ class SessionGraphBuilder:
         self.graph = graph
         self.n_nodes = n_nodes(graph)
         self.n_items = n_items(graph)
+        self.min_support = min_support(graph)
 
     @cached_property
     def item_parts(self) -> Ragged:
@@ -149,6 +153,10 @@ class SessionGraphBuilder:
         edge, query = self.item_parts.gather(node[session, slot])
         # The queries of a session once each, ascending: the sorted distinct keys (session, query).
         key, place = torch.unique(session[edge] * self.n_nodes + query, return_inverse=True)
+        if self.min_support > 1:
+            enough = torch.bincount(place, minlength=key.numel()) >= self.min_support
+            kept, number = enough[place], enough.cumsum(0) - 1
+            key, edge, place = key[enough], edge[kept], number[place[kept]]
         owner = key // self.n_nodes
         per_session = torch.bincount(owner, minlength=n_sessions)
         n_slots = n_candidates + (int(per_session.max()) if n_sessions else 0)
@@ -199,18 +207,40 @@ class SessionGraphBuilder:
         Returns:
             int64 [2, ...]: from a chosen slot to the slots compatible with it.
         """
+        return torch.cat([self._held_together(graphs, rows, catalogue), self._nested(graphs, rows)], 1)
+
+    def independent(self, graphs: SessionGraphs, rows: Tensor, catalogue: bool = False) -> Tensor:
+        """R⊥ from chosen slots: what some item holds together with one, and neither is part of the other.
+
+        Args:
+            graphs, rows, catalogue: as of `compatible`; each slot is chosen once.
+
+        Returns:
+            int64 [2, ...]: from a chosen slot to those independent of it, each pair once, sorted by source, then
+            target.
+        """
+        total = graphs.node.numel()
+        held, nested = (pairs[0] * total + pairs[1] for pairs in (
+            self._held_together(graphs, rows, catalogue), self._nested(graphs, rows)))  # fmt: skip
+        held = torch.unique(held)
+        held = held[~torch.isin(held, nested)]
+        return torch.stack([held // max(total, 1), held % max(total, 1)])
+
+    def _nested(self, graphs: SessionGraphs, rows: Tensor) -> Tensor:
+        """int64 [2, ...]: from a chosen slot to those that it is part of, to its parts, and to itself."""
         up_place, up = graphs.wholes.gather(rows)
         down_place, down = graphs.parts.gather(rows)
+        return torch.stack([torch.cat([rows[up_place], rows[down_place], rows]), torch.cat([up, down, rows])])
+
+    def _held_together(self, graphs: SessionGraphs, rows: Tensor, catalogue: bool) -> Tensor:
+        """int64 [2, ...]: from a chosen slot to the queries that some item holds together with it; pairs can repeat."""
         if catalogue:
-            source, target = self._through_catalogue(graphs, rows)
-        else:
-            is_item = up % graphs.n_slots < graphs.n_candidates
-            holder, item = rows[up_place[is_item]], up[is_item]
-            edge, target = graphs.parts.gather(item)  # the queries of the items that contain the chosen slot
-            source = holder[edge]
-        return torch.stack(
-            [torch.cat([source, rows[up_place], rows[down_place], rows]), torch.cat([target, up, down, rows])]
-        )
+            return torch.stack(self._through_catalogue(graphs, rows))
+        place, up = graphs.wholes.gather(rows)
+        is_item = up % graphs.n_slots < graphs.n_candidates
+        holder, item = rows[place[is_item]], up[is_item]
+        edge, target = graphs.parts.gather(item)  # the queries of the items that contain the chosen slot
+        return torch.stack([holder[edge], target])
 
     def _through_catalogue(self, graphs: SessionGraphs, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Pairs of a chosen slot and a query slot of its session that some item of the catalogue contains."""

@@ -66,6 +66,7 @@ class GraphSettings:
         merge_fields: pairs of a merged field and its columns.
         dropped: the words that were left out, and how many items carry each.
         searched: the searched queries.
+        min_support: how many items contain a query node at the least.
     """
 
     word_fields: tuple[str, ...]
@@ -77,6 +78,7 @@ class GraphSettings:
     dropped: tuple[tuple[Word, int], ...] = ()
     searched: SearchedQueries = field(default_factory=lambda: SearchedQueries.of({}))
     title_field: str | None = None
+    min_support: int = 1
 
     def header(self) -> dict[str, object]:
         """All but the searched queries, as JSON can hold it."""
@@ -89,6 +91,7 @@ class GraphSettings:
             "merge_fields": [[name, list(members)] for name, members in self.merge_fields],
             "dropped": [[*word, count] for word, count in self.dropped],
             "title_field": self.title_field,
+            "min_support": self.min_support,
         }
 
     @classmethod
@@ -108,4 +111,5 @@ class GraphSettings:
             dropped=tuple((Word(name, value), int(count)) for name, value, count in header["dropped"]),
             searched=searched,
             title_field=header.get("title_field"),  # files of earlier releases have none
+            min_support=int(header.get("min_support", 1)),  # likewise
         )

@@ -76,7 +76,7 @@ class RelationalTrees:
         units: in how many units a score of 1 is counted; selections and parts keep that of the whole catalogue.
 
     Raises:
-        GraphError: a graph whose nodes are not those of `build_relational_graph`.
+        GraphError: a graph whose nodes are not those of `build_relational_graph` with `min_support` 1.
     """
 
     shape: Tensor
@@ -84,6 +84,7 @@ class RelationalTrees:
 
     def __init__(self, graph: HeteroData, rows: Ragged | None = None) -> None:
         source = Source.of(graph, rows)
+        source.check_complete()
         self._plant(source, None, whole_units(source.n_items))
 
     def _plant(self, source: Source, chosen: Tensor | None, units: float) -> None:

@@ -9,8 +9,7 @@ from torch.nn import functional as F
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.interactions import Interactions
-from magus_pyg.models.model_options import ModelOptions
-from magus_pyg.models.mps import MPS
+from magus_pyg.models.mps import MPS, MPSOptions
 from magus_pyg.options import at_least, at_most, between, check_options
 from magus_pyg.ragged import Ragged, ragged_arange
 from magus_pyg.random import integers
@@ -24,11 +23,12 @@ _EVEN = 1e-6  # a deviation that is none
 
 
 @dataclass
-class HybridOptions(ModelOptions):
+class HybridOptions(MPSOptions):
     """Options of the hybrid suggestion.
 
     Attributes:
         name: "hybrid".
+        rows: as of `MPSOptions`; a count is mixed as popularity is.
         popularity: weight of popularity in the mix, in [0, 1]; likeness has the rest.
         history: how many of a user's latest liked items are read; a log without order gives all of them.
         decay: weight of an item beside that of the next later one, in (0, 1]; 1 where the log has no order.
@@ -42,6 +42,7 @@ class HybridOptions(ModelOptions):
     idf: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_options(self, popularity=between(0, 1), history=at_least(1), decay=between(0, 1, "(]"))
         check_options(self, history=at_most(100_000))
 
@@ -117,6 +118,13 @@ class Hybrid(MPS):
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The mix for each pair, float [n]."""
+        return self._mixed(user, candidates, self.popularity(candidates))
+
+    def node_values(self, user: Tensor, candidates: Candidates, count: Tensor) -> Tensor:
+        """The mix with given counts, float [n]; see `MPS.node_values`."""
+        return self._mixed(user, candidates, self._standardised(count.to(self.moments.dtype)))
+
+    def _mixed(self, user: Tensor, candidates: Candidates, popularity: Tensor) -> Tensor:
         distinct, place = torch.unique(user, return_inverse=True)
         key, value = self._user_words(distinct)
         words, size = candidates.words, self.features.n_words
@@ -126,7 +134,7 @@ class Hybrid(MPS):
         if len(key):
             part = torch.where(key[found] == wanted, value[found], 0) * self._idf[words.index]
         cosine = part.new_zeros(len(words)).index_add(0, words.row, part) / self._lengths(words)
-        return self._mix(self.likeness[user].unbind(1), self.popularity(candidates), cosine)
+        return self._mix(self.likeness[user].unbind(1), popularity, cosine)
 
     def _score_items(self, user: Tensor, item: Tensor) -> Tensor:
         if item.dim() == 1:

@@ -9,6 +9,7 @@ from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.model_options import ModelOptions
+from magus_pyg.options import check_options, one_of
 from magus_pyg.ragged import Ragged
 
 __all__ = ["MPS", "MPSOptions"]
@@ -19,13 +20,19 @@ _PAIRS = 1 << 22
 
 @dataclass
 class MPSOptions(ModelOptions):
-    """Options of the most popular suggestion: there is nothing to choose.
+    """Options of the most popular suggestion.
 
     Attributes:
         name: "mps".
+        rows: how the agent `static` ranks nodes on it. "count": by the positive rows that each covers (reading 31);
+            "score": by the first guess of MAGUS from the scores of the items, as on any other base recommender.
     """
 
     name: str = "mps"
+    rows: str = "count"
+
+    def __post_init__(self) -> None:
+        check_options(self, "model", rows=one_of(("count", "score")))
 
 
 class MPS(BaseRecommender):
@@ -52,15 +59,14 @@ class MPS(BaseRecommender):
     has_embeddings = False
     has_features = False
     trainable = False
+    options: MPSOptions
     positives: Tensor
     moments: Tensor
     _item_word: Tensor
     _word_items_ptr: Tensor
     _word_items_index: Tensor
 
-    def __init__(
-        self, options: ModelOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0
-    ) -> None:
+    def __init__(self, options: MPSOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0) -> None:
         super().__init__(options, features, seed)
         words = features.item_words
         items_of = words.transpose(features.n_words)
@@ -130,6 +136,16 @@ class MPS(BaseRecommender):
         place = torch.searchsorted(self._item_word, key).clamp(max=len(self._item_word) - 1)
         holds = (self._item_word[place] == key).all(1)
         return self.positives.new_zeros(len(table)).index_add(0, row, self.positives[item] * holds)
+
+    def node_values(self, user: Tensor, candidates: Candidates, count: Tensor) -> Tensor:
+        """What nodes are ranked by where their counts are known, float [n] (reading 31): here the counts.
+
+        Args:
+            user: int64 [n].
+            candidates: n items or word combinations.
+            count: float64 [n], the positive rows that each covers; of an item that contains others, its own rows.
+        """
+        return count
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The standardised popularity of each pair's candidate, float [n]."""

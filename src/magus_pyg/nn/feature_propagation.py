@@ -109,10 +109,20 @@ class FeaturePropagation(EdgePassing):
             if skip_edge_index is not None:
                 joined.append(self.read(skip_edge_index, "skip_edge_index", *size).ends)
             mean_neg = self._complements.get(joined, num_src, batch).mean(x_src, neg_nodes)
-        # Eq. (11) with the messages of Eq. (12) collapsed
-        difference = self._mean(x_src, pos, size, pos_part) - mean_neg
-        similarity = (x_dst * difference).sum(-1, keepdim=True)
-        return torch.relu(self.lin1(x_dst + difference) + similarity * self.lin2(x_dst))
+        return self.combine(x_dst, self._mean(x_src, pos, size, pos_part) - mean_neg)
+
+    def combine(self, x: Tensor, difference: Tensor) -> Tensor:
+        """Eq. (11) with the messages of Eq. (12) collapsed, for nodes whose neighbours' means are known.
+
+        Args:
+            x: vectors of n nodes, floating [n, d].
+            difference: [n, d], the means over N+ less those over N-.
+
+        Returns:
+            [n, d].
+        """
+        similarity = (x * difference).sum(-1, keepdim=True)
+        return torch.relu(self.lin1(x + difference) + similarity * self.lin2(x))
 
     @staticmethod
     def edge_weight(x: Tensor, edge_index: EdgesLike) -> Tensor:

@@ -29,7 +29,7 @@ _ALIKE = (("dataset.", "sessions.", "user.", "simulation."), ("model.", "train."
 # What does not change what is played, or is told apart in another way.
 _FREE = ("dataset.download", "dataset.verify", "dataset.path", "simulation.batch_size", "simulation.resamples",
          "simulation.at", "train.accelerator", "train.devices", "train.strategy",
-         "train.logger")  # fmt: skip
+         "train.logger", "model.rows")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -86,5 +86,12 @@ def variation_of(method: str, settings: Mapping[str, Any]) -> str:
         method: the agent.
         settings: the configuration of the play, flat: "magus.negative" and so on.
     """
-    found = {name: settings.get(f"magus.{name}", default) for name, default in method_of(method).switches.items()}
-    return ", ".join(f"{name}={value}" for name, value in found.items() if value != method_of(method).switches[name])
+    switches = method_of(method).switches
+    told: list[str] = []
+    if method == "static" and settings.get("model.name") in ("mps", "hybrid"):
+        # The counts of nodes depend on no switch; runs of earlier releases ranked by score, and say nothing of it.
+        counted = settings.get("model.rows", "score") == "count"
+        switches = {"learn": switches["learn"]} if counted else switches
+        told = [] if counted else ["rows=score"]
+    found = {name: settings.get(f"magus.{name}", default) for name, default in switches.items()}
+    return ", ".join(told + [f"{name}={value}" for name, value in found.items() if value != switches[name]])

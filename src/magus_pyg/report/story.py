@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from magus_pyg.agents.methods import METHODS
+from magus_pyg.agents.popular import node_counts
 from magus_pyg.errors import ConfigError, RunError, did_you_mean
-from magus_pyg.graph import given_title, improves_edges, item_id_of, item_queries, n_items, n_nodes, title_of, words_of
+from magus_pyg.graph import given_title, improves_edges, item_id_of, n_items, n_nodes, title_of, words_of
 from magus_pyg.simulation import first_click
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class StoryNode:
         words: number of its words.
         is_item: whether it is an item.
         is_target: whether it is a target item.
-        popularity: rows of the user's log before the test part whose item is the node or contains it.
+        popularity: training positives of all users whose item is the node or contains it (reading 31).
     """
 
     node: int
@@ -56,7 +57,7 @@ class StoryRound:
         scores: node -> the value by which the method ranked it.
         shown: its list.
         clicked: the node that was clicked, or None.
-        popular: the list of an agent that shows the most popular nodes not shown yet.
+        popular: the list of an agent that shows the most popular nodes not shown yet, as `PopularAgent` does.
         popular_clicked: what would be clicked there, or None; the agent does not learn from it.
     """
 
@@ -190,7 +191,7 @@ def _told(run: "Run", method: str, variant: str, sessions: "Sessions", session: 
         clicked = _truthful(run, shown, targets)
         played.feedback(clicked=clicked)
         rounds.append((scores, shown, clicked))
-    popularity = _popularity(run, int(one.user))
+    popularity = _popularity(run)
     nodes = {node: _node(run, node, targets, popularity) for node in rounds[0][0]}
     lists = _popular_lists(nodes.values(), options.list_length, len(rounds))
     popular_clicks = [_truthful(run, shown, targets) for shown in lists]
@@ -221,7 +222,7 @@ def _truthful(run: "Run", shown: Sequence[int], targets: set[int]) -> int | None
     return None if place < 0 else shown[place]
 
 
-def _node(run: "Run", node: int, targets: set[int], popularity: np.ndarray) -> StoryNode:
+def _node(run: "Run", node: int, targets: set[int], popularity: Tensor) -> StoryNode:
     is_item = node < n_items(run.graph)
     label = title_of(run.graph, node)
     if is_item and not given_title(run.graph, node):
@@ -229,19 +230,15 @@ def _node(run: "Run", node: int, targets: set[int], popularity: np.ndarray) -> S
     return StoryNode(node, label, len(words_of(run.graph, node)), is_item, node in targets, int(popularity[node]))
 
 
-def _popularity(run: "Run", user: int) -> np.ndarray:
-    """How many rows of the user's log before the test part hold each node, int64 [N]."""
-    population, graph = run.population, run.graph
-    rows = slice(int(population.user_ptr[user]), int(population.user_ptr[user + 1]))
-    items = population.item[rows][population.part[rows] < 2].to(torch.int64)
-    _, queries = item_queries(graph).gather(items)
-    counts: np.ndarray = np.bincount(torch.cat([items, queries]).numpy(), minlength=n_nodes(graph))
-    return counts
+def _popularity(run: "Run") -> Tensor:
+    """float64 [N]: the counts of `node_counts` over the rows that the run was trained on."""
+    rows = run.population.train_rows(run.config.train)
+    return node_counts(run.graph, torch.bincount(rows.item[rows.label == 1], minlength=n_items(run.graph)))
 
 
 def _popular_lists(nodes: Iterable[StoryNode], length: int, rounds: int) -> list[tuple[int, ...]]:
-    """The most popular nodes, list by list; of equals the one of fewer words, then the lower node."""
-    order = sorted(nodes, key=lambda node: (-node.popularity, node.is_item, node.words, node.node))
+    """The most popular nodes, list by list; of equals the lower node."""
+    order = sorted(nodes, key=lambda node: (-node.popularity, node.node))
     return [tuple(node.node for node in order[turn * length : (turn + 1) * length]) for turn in range(rounds)]
 
 

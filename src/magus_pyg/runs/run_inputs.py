@@ -32,6 +32,8 @@ def build_graph(data: RecDataset) -> HeteroData:
         queries=searched["words"][known].tolist(),
         merge_fields=data.merge_fields,
         title_field=data.title_field or None,
+        min_support=data.min_support,  # type: ignore[arg-type]
+        max_queries=data.max_queries,
     )
 
 

@@ -23,6 +23,12 @@ __all__ = [
 ]
 
 
+_SLOTS = 1 << 18
+"""Slots of a batch: bounds the memory where sessions have thousands of nodes."""
+
+_LOOKED_AT = 4
+
+
 @dataclass(frozen=True)
 class PreparedBatch:
     """A batch of sessions with their graphs.
@@ -106,12 +112,24 @@ def prepare_batches(
         raise SessionError(
             f"candidate {int(sessions.candidates.max())} is no item of the graph: items are the nodes 0..{count - 1}"
         )
+    batch_size = _fitting(builder, sessions, batch_size)
     for start in range(0, len(sessions), batch_size):
         batch = sessions.take(torch.arange(start, min(start + batch_size, len(sessions))))
         graphs = builder.build(batch.candidates)
         items = graphs.node[:, : graphs.n_candidates]
         scores = score_candidates(scorer, batch.user, items)
         yield PreparedBatch(batch, graphs, scores, find_slots(graphs, batch.searched))
+
+
+def _fitting(builder: SessionGraphBuilder, sessions: Sessions, batch_size: int) -> int:
+    """`batch_size`, or fewer sessions where these would have more than some `_SLOTS` slots together."""
+    candidates = sessions.candidates
+    held = builder.item_parts.lengths[candidates.clamp(min=0)].masked_fill(candidates < 0, 0).sum(1)
+    if not held.numel() or min(batch_size, held.numel()) * int(held.max()) <= _SLOTS:
+        return batch_size
+    # Candidates share queries: how many are left is seen in the sessions that hold the most.
+    largest = torch.argsort(held, descending=True, stable=True)[:_LOOKED_AT].sort().values
+    return max(1, min(batch_size, _SLOTS // max(1, builder.build(candidates[largest]).n_slots)))
 
 
 def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
@@ -136,7 +154,8 @@ def prepare_sessions(
         graph: the relational graph.
         sessions: B sessions.
         scorer: a base recommender, or a matrix of scores [U, I].
-        batch_size: sessions played at once; bounds the memory, changes no result.
+        batch_size: sessions played at once; bounds the memory, changes no result. Sessions of very many nodes come in
+            smaller batches.
 
     Raises:
         SessionError: candidates outside the graph or twice in a session.

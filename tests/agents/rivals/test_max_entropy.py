@@ -11,6 +11,7 @@ from playing import Case, cases
 from rival_cases import A, C, D, answer, beliefs, named, one_session, shapes_graph, view_of_scores
 from told_progress import ToldProgress
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import Judge
 from magus_pyg.agents.rivals import (
@@ -24,7 +25,7 @@ from magus_pyg.agents.rivals.belief_lists import BeliefTracker, ListInMaking, bi
 from magus_pyg.agents.rivals.max_entropy import EntropyRule, RulePlay
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.simulation import Feedback, ShownList, TruthfulUser, prepare_sessions, simulate
+from magus_pyg.simulation import Feedback, SessionView, ShownList, TruthfulUser, prepare_sessions, simulate
 from reference import part_of
 
 LITERAL = MaxEntropyState(items=0, ending=False)
@@ -248,3 +249,64 @@ def test_values_out_of_range_are_named(name: str, value: float) -> None:
     state = MaxEntropyState(**{name: value})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=f"{name} .*got {value}"):
         MaxEntropyAgent(shapes_graph(), beliefs(0.4, 0.3, 0.2, 0.1), state)
+
+
+def counted(scores: tuple[float, ...], rounds: int = 3, length: int = 1) -> tuple[HeteroData, SessionView, RulePlay]:
+    """The literal agent in a session of shapes_graph: x {a, b}, y {c, d}, red {a, c, d}, blue {b}."""
+    graph = shapes_graph()
+    view = view_of_scores(graph, torch.tensor([scores]), rounds, length)
+    running = MaxEntropyAgent(graph, torch.tensor([scores]), literal=True).start(view)
+    assert isinstance(running, RulePlay)
+    return graph, view, running
+
+
+def test_literal_counts_candidates_whatever_the_scores() -> None:
+    for scores in ((9.0, 0.0, 0.0, 0.0), (0.0, 0.0, 3.0, 9.0)):
+        _, _, running = counted(scores)
+        values = running.node_scores()[0]
+        assert values[:4].tolist() == pytest.approx([entropy(0.25)] * 4, abs=1e-8)
+        nodes = running.tracker.nodes
+        queries = sorted(values[nodes.slot[0, 4:]].tolist())
+        # x and y are of two candidates, red of three; blue and x red are of one, as the items.
+        expected = [entropy(0.25)] * 3 + [1.0, 1.0]
+        assert queries == pytest.approx(sorted(expected), abs=1e-8)
+
+
+def test_literal_keeps_no_place_for_items_and_does_not_think_of_the_end() -> None:
+    for rounds in (1, 3):
+        graph, view, running = counted((9.0, 0.0, 0.0, 0.0), rounds, 1)
+        assert named(graph, view, running.recommend()) == ["x"]
+
+
+def test_literal_by_hand() -> None:
+    """x is refused: c and d are left, which nothing but their own nodes tells apart; the base score decides."""
+    graph, view, running = counted((0.0, 0.0, 1.0, 2.0))
+    shown = running.recommend()
+    assert named(graph, view, shown) == ["x"]
+    running.update(answer(shown, -1))
+    assert running.tracker.belief().tolist() == [[0.0, 0.0, 0.5, 0.5]]
+    shown = running.recommend()
+    assert named(graph, view, shown) == ["d"]
+    running.update(answer(shown, -1))
+    assert running.tracker.belief().tolist() == [[0.0, 0.0, 1.0, 0.0]]
+    assert named(graph, view, running.recommend()) == ["c"]
+
+
+def test_literal_with_answers_that_contradict_each_other() -> None:
+    """All are refused one after the other; what contradicts the fewest answers counts, and the rest is listed last."""
+    graph, view, running = counted((4.0, 3.0, 2.0, 1.0), 8, 1)
+    listed = []
+    for _ in range(8):
+        shown = running.recommend()
+        listed += named(graph, view, shown)
+        running.update(answer(shown, -1))
+    assert len(set(listed)) == len(listed)
+    assert {"a", "b", "c", "d"} <= set(listed)
+
+
+@given(cases(max_sessions=4), st.integers(1, 4))
+def test_literal_gives_the_same_rows_in_any_batch(case: Case, batch_size: int) -> None:
+    agent = MaxEntropyAgent(case.graph, case.matrix, literal=True)
+    logs = [simulate(agent, case.sessions, None, case.rounds, case.list_length, batch_size=size)
+            for size in (batch_size, 8)]  # fmt: skip
+    assert logs[0].equals(logs[1])

@@ -14,7 +14,9 @@ from magus_pyg.data.sets.raw_dataset import RawDataset
 from magus_pyg.errors import MagusError
 
 #: What is applied when the kept files are read: it changes the data set, not the files (`test_processed`).
-READ_AFTERWARDS = {"name", "word_fields", "profile_fields", "max_words", "max_share", "title_field"}
+READ_AFTERWARDS = {
+    "name", "word_fields", "profile_fields", "max_words", "max_share", "min_support", "max_queries", "title_field"
+}  # fmt: skip
 #: What says where files come from, and whether they are read anew: it changes neither.
 WHERE_FROM = {"path", "download", "force_reload"}
 
@@ -64,6 +66,7 @@ PARTS = {"split": "set"}
 CHANGES: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "name": ("shop", {}), "word_fields": (["brand"], {}), "merge_fields": ({"both": ["brand", "tag"]}, {}),
     "profile_fields": ([], {}), "max_words": (2, {}), "max_share": (0.5, {}), "title_field": ("title", {}),
+    "min_support": (2, {}), "max_queries": (10, {}),
     "split_by": ("hash", {}), "empty_values": ({"brand": ["Bolt"]}, {}), "bands": ({"price": 2}, {}),
     "spelling": ("keep", {}), "max_length": (4, {}), "repeats": ("keep", {}), "min_user_rows": (3, {}),
     "min_item_rows": (3, {}), "need_positive": (True, {}), "path": ("nowhere", {}), "interactions": ("log", {}),
@@ -83,7 +86,8 @@ def outcome(options: DatasetOptions) -> object:
         data = load_dataset(options)
     except MagusError as error:
         return str(error)
-    return data.fingerprint, data.notes, data.name, data.title_field, data.max_words, data.max_share
+    chosen = (data.max_words, data.max_share, data.min_support, data.max_queries)
+    return data.fingerprint, data.notes, data.name, data.title_field, chosen
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ def test_every_option_of_the_synthetic_shop_changes_the_data_set() -> None:
     base = SyntheticOptions(users=20, items=60, brands=5, min_interactions=12, mean_interactions=16.0)
     special = {
         "word_fields": ["brand"], "profile_fields": ["age"], "merge_fields": {}, "title_field": "", "split_by": "hash",
-        "positive_share": 0.3, "max_share": 0.5, "unknown_words": 0.5,
+        "positive_share": 0.3, "max_share": 0.5, "unknown_words": 0.5, "min_support": 2,
     }  # fmt: skip
     plain, without_effect = outcome(base), []
     for entry in fields(SyntheticOptions):

@@ -20,6 +20,7 @@ from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play
 
 __all__ = [
+    "LEAST_ERROR",
     "BayesState",
     "BeliefCalibration",
     "ItemMass",

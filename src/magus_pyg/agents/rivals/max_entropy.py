@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from math import log
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.bayes.belief import BeliefCalibration
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, BeliefCalibration
 from magus_pyg.agents.bayes.belief_fitting import fit_temperature, target_log_likelihood
 from magus_pyg.agents.fitted_states import Rules
 from magus_pyg.agents.judging import Judge
-from magus_pyg.agents.ranking import rank_top
+from magus_pyg.agents.ranking import rank_top, scale_to_unit
 from magus_pyg.agents.rivals.belief_lists import (
     BeliefTracker,
     ListInMaking,
@@ -32,6 +33,8 @@ __all__ = ["EntropyRule", "MaxEntropyAgent", "MaxEntropyState", "RulePlay", "fit
 _SEARCHED_ERRORS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 _SHARES_OF_OTHERS = (0.5, 1.0)
 _ERROR_RATES = (0.01, 0.03, 0.1, 0.2, 0.3)
+_ORDER = 1e-3
+"""Of base scores in [0, 1] beside the log-likelihood of answers: they order what the answers leave equal."""
 
 
 @dataclass
@@ -55,10 +58,11 @@ class EntropyRule:
     Args:
         items: places of a list that go to the best items first.
         ending: whether the last round's all do.
+        among_equals: float64 [B, D], decides between nodes that split alike and are as likely; the lower one if None.
     """
 
-    def __init__(self, items: int = 0, ending: bool = True) -> None:
-        self.items, self.ending = items, ending
+    def __init__(self, items: int = 0, ending: bool = True, among_equals: Tensor | None = None) -> None:
+        self.items, self.ending, self.among_equals = items, ending, among_equals
 
     def __call__(self, making: ListInMaking) -> Tensor:
         """The place of the next node of each list, int64 [B], -1 where none is left."""
@@ -66,7 +70,40 @@ class EntropyRule:
         value = making.mass if only_items else binary_entropy(steady(making.rest_share))
         allowed = making.free & making.nodes.is_item if only_items else making.free
         # Of two nodes that split alike, the likelier is asked; without belief left, the best item by base score.
-        return rank_top(steady(value), steady(making.rest_mass), allowed, 1).squeeze(1)
+        tie = steady(making.rest_mass)
+        if self.among_equals is not None:
+            tie = tie + self.among_equals
+        return rank_top(steady(value), tie, allowed, 1).squeeze(1)
+
+
+class CandidateCount(BeliefTracker):
+    """Counts the candidates that fit all answers, each as likely as any other: ME without a belief.
+
+    Where none fits, as with users who err, those that contradict the fewest answers count. The base scores order equal
+    nodes (reading 10) and do no more.
+
+    Attributes:
+        order: float64 [B, D], the order of equal nodes: base scores of items, 0 of queries, all below the share of one
+            candidate.
+    """
+
+    def __init__(self, view: SessionView) -> None:
+        super().__init__(view, BeliefCalibration())
+        score = scale_to_unit(view.scores, self.present)
+        self.logit = torch.where(self.present, _ORDER * score, -torch.inf)
+        queries = score.new_zeros((len(score), self.nodes.valid.shape[1] - self.nodes.n_items))
+        self.order = torch.cat([score, queries], 1) / (2 * max(self.nodes.n_items, 1))
+
+    def belief(self) -> Tensor:
+        """float64 [B, C]: equal shares of the counted candidates; zeros where none is left."""
+        logit = torch.where(self.left[:, : self.nodes.n_items], self.logit, -torch.inf)
+        if not logit.shape[1]:
+            return logit
+        least = (
+            logit.max(1, keepdim=True).values + log(LEAST_ERROR) / 2
+        )  # an answer contradicted costs log(LEAST_ERROR)
+        counted = (torch.isfinite(logit) & (logit > least)).to(logit.dtype)
+        return counted / counted.sum(1, keepdim=True).clamp(min=1)
 
 
 class MaxEntropyAgent:
@@ -83,11 +120,15 @@ class MaxEntropyAgent:
     * a list of N nodes is chosen one after the other, each on what is left if those before it are refused;
     * refusals rule out as clicks do, softened by an error rate (fitted) where users err.
 
+    With `literal` it is what the paper says and no more: the entropy over the candidates that are still possible,
+    counted and not weighed by a belief; no place is kept for items, and the last round is as any other.
+
     Args:
         graph: the relational graph.
         scorer: a base recommender, or a matrix of scores [U, I].
-        state: what was fitted; the defaults if None.
+        state: what was fitted; the defaults if None. Not looked at with `literal`.
         name: how tables call it.
+        literal: see above.
 
     Raises:
         ConfigError: a value of the state out of range.
@@ -99,17 +140,22 @@ class MaxEntropyAgent:
         scorer: Scorer | Tensor,
         state: MaxEntropyState | None = None,
         name: str = "max_entropy",
+        literal: bool = False,
     ) -> None:
         self.graph = graph
         self.scorer = scorer
         self.state = (state or MaxEntropyState()).check()
         self.name = name
+        self.literal = literal
 
     def __repr__(self) -> str:
-        return f"MaxEntropyAgent({self.state})"
+        return f"MaxEntropyAgent({'literal' if self.literal else self.state})"
 
     def start(self, view: SessionView) -> Play:
         """Begin B sessions."""
+        if self.literal:
+            counted = CandidateCount(view)
+            return RulePlay(counted, EntropyRule(0, ending=False, among_equals=counted.order))
         return RulePlay(BeliefTracker(view, self.state), EntropyRule(self.state.items, self.state.ending))
 
 

@@ -33,6 +33,7 @@ from magus_pyg.training.folds import FoldedSessions, out_of_fold_scores
 __all__ = [
     "build_crm",
     "build_ear",
+    "build_literal_entropy",
     "build_max_entropy",
     "build_recurrent",
     "fit_crm_state",
@@ -181,6 +182,11 @@ def build_max_entropy(context: AgentContext, state: AgentState) -> Agent:
         context.say(f"max_entropy was not fitted in this run; it plays with {MaxEntropyState()}")
         return MaxEntropyAgent(context.graph, context.model)
     return MaxEntropyAgent(context.graph, context.model, MaxEntropyState.of_tensors(state))
+
+
+def build_literal_entropy(context: AgentContext, state: AgentState) -> Agent:
+    """`max_entropy` as the paper describes it; nothing is fitted."""
+    return MaxEntropyAgent(context.graph, context.model, name="max_entropy_literal", literal=True)
 
 
 def fit_recurrent_state(context: AgentContext) -> AgentState:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from magus_pyg.options import above, at_least, at_most, between, check_options
 
-__all__ = ["EarOptions", "PolicyOptions", "RecurrentAgentOptions", "RivalOptions"]
+__all__ = ["EarOptions", "MaxEntropyOptions", "PolicyOptions", "RecurrentAgentOptions", "RivalOptions"]
 
 
 _WIDEST = 65_536
@@ -44,6 +44,21 @@ class RecurrentAgentOptions:
         check_options(self, **dict.fromkeys(counts, at_least(1)), **rules)
         limits = {"hidden": _WIDEST, "feedback": _WIDEST, "rank": _WIDEST, "steps": 1_000_000, "epochs": 1_000_000}
         check_options(self, **{name: at_most(high) for name, high in limits.items()})
+
+
+@dataclass
+class MaxEntropyOptions:
+    """`max_entropy`.
+
+    Attributes:
+        literal: whether the agent named so is `max_entropy_literal`, the paper's description and nothing more
+            (reading 34).
+    """
+
+    literal: bool = False
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 @dataclass
@@ -137,6 +152,7 @@ class RivalOptions:
         folds: base models that are trained for out-of-fold scores of the training sessions, at least 2.
         per_user: training sessions of each user from each fold, and validation sessions of each user.
         sessions: training sessions, at most.
+        max_entropy: of `max_entropy`.
         recurrent: of `recurrent`.
         crm: of `crm`.
         ear: of `ear`.
@@ -145,6 +161,7 @@ class RivalOptions:
     folds: int = 3
     per_user: int = 4
     sessions: int = 10_000
+    max_entropy: MaxEntropyOptions = field(default_factory=MaxEntropyOptions)
     recurrent: RecurrentAgentOptions = field(default_factory=RecurrentAgentOptions)
     crm: PolicyOptions = field(default_factory=PolicyOptions)
     ear: EarOptions = field(default_factory=EarOptions)

@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 # What changes no processed file: it is applied, or only needed, when the files are read.
 _NOT_PROCESSED = {
-    "name", "word_fields", "profile_fields", "max_words", "max_share", "title_field", "path", "download",
-    "force_reload",
+    "name", "word_fields", "profile_fields", "max_words", "max_share", "min_support", "max_queries", "title_field",
+    "path", "download", "force_reload",
 }  # fmt: skip
 
 

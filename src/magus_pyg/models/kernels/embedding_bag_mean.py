@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from magus_pyg.models.kernels.bag_index import bag_sums, index_bags, scatter_distinct
+from magus_pyg.models.kernels.bag_index import BagIndex, bag_sums, index_bags, scatter_distinct
 from magus_pyg.models.kernels.embedding_tables import is_sparse, look_up
 from magus_pyg.ragged import Ragged
 
@@ -20,15 +20,25 @@ def plain_bag_mean(module: nn.Module, name: str, bags: Ragged) -> Tensor:
     return rows.new_zeros(len(bags), rows.shape[1]).index_add(0, bag, rows * share[bag].unsqueeze(1))
 
 
-def embedding_bag_mean(module: nn.Module, name: str, bags: Ragged, chosen: Tensor) -> Tensor:
-    """`plain_bag_mean` of chosen bags, [n, width] for `chosen` int64 [n]; differentiable once.
+def embedding_bag_mean(
+    module: nn.Module, name: str, bags: Ragged, chosen: Tensor | None = None, index: BagIndex | None = None
+) -> Tensor:
+    """`plain_bag_mean` of chosen bags, [n, width]; differentiable once.
 
     No row of an entry's own is formed, forwards or backwards: only sums over bags and over the uses of a value.
+
+    Args:
+        module, name: the table.
+        bags: of rows of it.
+        chosen: int64 [n], which bags; all if None.
+        index: what `index_bags` made of them, where it is at hand.
     """
     if torch.compiler.is_compiling():  # a compiler fuses plain operations itself
-        return plain_bag_mean(module, name, bags.select(chosen))
+        return plain_bag_mean(module, name, bags if chosen is None else bags.select(chosen))
     table, sparse = getattr(module, name), is_sparse(module, name)
-    index = index_bags(bags, chosen, float("inf") if sparse else len(table), table.dtype)
+    if index is None:
+        chosen = torch.arange(len(bags), device=bags.ptr.device) if chosen is None else chosen
+        index = index_bags(bags, chosen, float("inf") if sparse else len(table), table.dtype)
     means: Tensor = _EmbeddingBagMean.apply(table, *index, sparse)  # type: ignore[no-untyped-call]
     return means
 

@@ -12,7 +12,15 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
-from magus_pyg.graph import RelationalTrees, SessionGraphBuilder, Touched, n_items, n_nodes
+from magus_pyg.graph import (
+    RelationalRows,
+    RelationalTrees,
+    SessionGraphBuilder,
+    Touched,
+    min_support,
+    n_items,
+    n_nodes,
+)
 from magus_pyg.ragged import Ragged
 
 __all__ = ["CatalogueIndex", "Containment"]
@@ -107,13 +115,17 @@ class CatalogueIndex:
         return self.builder.item_parts
 
     @cached_property
-    def trees(self) -> RelationalTrees:
-        """The graph as trees (App. F.1)."""
+    def trees(self) -> RelationalTrees | RelationalRows:
+        """The graph as trees (App. F.1); as rows where queries of few items are left out."""
+        if min_support(self.graph) > 1:
+            return RelationalRows(self.graph, self.item_queries)
         return RelationalTrees(self.graph, self.item_queries)
 
     @cached_property
     def sums_along_trees(self) -> bool:
         """Whether Eq. (4) is summed along the trees, not over the rows; the sums are the same."""
+        if isinstance(self.trees, RelationalRows):
+            return False
         return self.trees.n_edges <= _FEWER_EDGES * self.item_queries.index.numel()
 
     @cached_property
@@ -153,7 +165,9 @@ class CatalogueIndex:
             values: float64 [I] or [I, B], whole numbers (`RelationalTrees.whole`), so that both give the same bits.
             out: float64 [Q] or [Q, B], to write to.
         """
-        return self.trees.total(values, out) if self.sums_along_trees else self.containment.total(values, out)
+        if self.sums_along_trees and isinstance(self.trees, RelationalTrees):
+            return self.trees.total(values, out)
+        return self.containment.total(values, out)
 
     @cached_property
     def held_by(self) -> Tensor:

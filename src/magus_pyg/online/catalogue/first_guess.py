@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magus_pyg.agents.ranking import scale_to_wholes
 from magus_pyg.errors import ModelError, SessionError
-from magus_pyg.graph import item_id_of, whole_units
+from magus_pyg.graph import item_id_of, min_support, whole_units
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.simulation.score_checks import checked_scores
 
@@ -260,12 +260,12 @@ def active_nodes(index: CatalogueIndex, excluded: Tensor | None) -> Tensor | Non
         return None
     if out.numel() == index.n_items:
         raise SessionError("a session needs at least one candidate: all items are excluded")
-    # A query is on offer while an item that contains it is: count what it loses.
+    # A query is on offer while as many items as it needs are: count what it loses.
     _, queries = index.item_queries.gather(out)
     lost = torch.bincount(queries - index.n_items, minlength=index.n_nodes - index.n_items)
     active = torch.ones(index.n_nodes, dtype=torch.bool, device=index.device)
     active[out] = False
-    active[index.n_items :] = lost < index.held_by
+    active[index.n_items :] = lost + min_support(index.graph) <= index.held_by
     return active
 
 

@@ -26,9 +26,9 @@ _TEXT = 0.215
 def story_graphs(story: Story) -> "Figure":
     """Draw a session: a graph a round, words above their combinations above items.
 
-    The number above a node is its score in that round, and so is its colour; the bar beside it is its popularity in
-    the user's log. Rings mark what was shown, dashed rings what a popularity agent would show. Of the nodes, those that
-    were shown by either, the targets, and then those of the highest scores are drawn.
+    The number above a node is its score in that round, and so is its colour; the bar beside it is its popularity. Rings
+    mark what was shown, dashed rings what a popularity agent would show. Of the nodes, those that were shown by either,
+    the targets, and then those of the highest scores are drawn.
 
     Args:
         story: what `story.tell_story` gave.
@@ -66,7 +66,7 @@ def story_graphs(story: Story) -> "Figure":
     told = ", ".join(cut(shown(name), LONGEST) for name in names)
     figure.suptitle(told, x=0.006, ha="left", fontsize=7.5, fontweight="bold")
     figure.supxlabel(
-        "Above a node: its score; bar: rows of the user's log that hold it; ring: shown; dashed ring: the most popular "
+        "Above a node: its score; bar: training positives that hold it; ring: shown; dashed ring: the most popular "
         "nodes not shown yet; bold: a target; pale: shown before.",
         fontsize=6, color=GREY, x=0.006, ha="left",
     )  # fmt: skip

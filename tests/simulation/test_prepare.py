@@ -1,0 +1,27 @@
+"""Batches of sessions: fewer where sessions have many nodes, which changes no row."""
+
+import pytest
+
+from magus_pyg.agents import MagusAgent
+from magus_pyg.simulation import prepare_sessions, simulate
+from magus_pyg.testing import small_graph, small_scores, small_sessions
+
+
+def test_sessions_of_many_nodes_come_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, scores, sessions = small_graph(), small_scores(), small_sessions()
+    whole = prepare_sessions(graph, sessions, scores, 256)
+    assert len(whole.batches) == 1
+    slots = whole.batches[0].graphs.n_slots
+    agent = MagusAgent(graph, scores)
+    rows = simulate(agent, whole)
+    for limit, size in ((2 * slots, 2), (1, 1), (10 * len(sessions) * slots, len(sessions))):
+        monkeypatch.setattr("magus_pyg.simulation.prepare._SLOTS", limit)
+        prepared = prepare_sessions(graph, sessions, scores, 256)
+        sizes = [len(batch.sessions) for batch in prepared.batches]
+        assert max(sizes) <= size or all(batch.graphs.node.numel() <= limit for batch in prepared.batches)
+        assert sum(sizes) == len(sessions)
+        assert len(sizes) > 1 or size == len(sessions)
+        assert simulate(agent, prepared).equals(rows)
+    monkeypatch.setattr("magus_pyg.simulation.prepare._SLOTS", 1)
+    none = sessions.take(sessions.user[:0])
+    assert not len(prepare_sessions(graph, none, scores, 256))
