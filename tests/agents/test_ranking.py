@@ -73,6 +73,8 @@ def test_whole_numbers_are_those_of_eq_2(values: list[float], power: int) -> Non
     value = torch.ldexp(value / value.abs().max().clamp(min=1.0), torch.tensor(power))
     valid = torch.ones_like(value, dtype=torch.bool)
     wholes, one = scale_to_wholes(value, valid)
+    for mine, its in zip(scale_to_wholes(value), (wholes, one), strict=True):
+        assert torch.equal(mine, its)
     assert torch.equal(wholes, wholes.round())
     assert 0.0 <= wholes.min() <= wholes.max() <= 2.0**40
     if power > -900:

@@ -82,7 +82,7 @@ def scale_to_unit(value: Tensor, valid: Tensor) -> Tensor:
     return torch.where(valid & (span > 0), scaled, 0.0)
 
 
-def scale_to_wholes(value: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+def scale_to_wholes(value: Tensor, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Eq. (2) in whole numbers, whose sums are exact in any order: values less the lowest, in units of a power of two.
 
     So what is equal by Eq. (4) is equal in the end, and reading 10 orders it. Nothing is lost of whole scores, and of
@@ -90,20 +90,33 @@ def scale_to_wholes(value: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         value: float64 [B, M].
-        valid: bool [B, M].
+        valid: bool [B, M]; None for all.
 
     Returns:
         float64 [B, M], 0 where not valid; and float64 [B, 1], what 1 of Eq. (2) is in them.
     """
     if not value.shape[1]:
         return value.clone(), value.new_ones((value.shape[0], 1))
-    low = torch.where(valid, value, torch.inf).min(dim=1, keepdim=True).values
-    high = torch.where(valid, value, -torch.inf).max(dim=1, keepdim=True).values
-    power = torch.frexp(torch.where(high > low, high - low, 1.0)).exponent
-    log_count = torch.frexp((valid.sum(1, keepdim=True) - 1).clamp(min=0).to(torch.float64)).exponent
-    bits = (52 - log_count).clamp(max=40)
+    if valid is None:
+        low, high = value.amin(dim=1, keepdim=True), value.amax(dim=1, keepdim=True)
+        count = torch.full_like(low, value.shape[1])
+    else:
+        low = torch.where(valid, value, torch.inf).amin(dim=1, keepdim=True)
+        high = torch.where(valid, value, -torch.inf).amax(dim=1, keepdim=True)
+        count = valid.sum(1, keepdim=True).to(torch.float64)
+    span = torch.where(high > low, high - low, 0.0)
+    power = torch.frexp(torch.where(span > 0.0, span, 1.0)).exponent
+    bits = (52 - torch.frexp((count - 1.0).clamp(min=0.0)).exponent).clamp(max=40)
     # In two steps, each within float64.
-    part = torch.ldexp(torch.where(valid, value - low, 0.0), (-power).clamp(max=1000))
-    wholes = torch.round(torch.ldexp(part, bits))
-    one = wholes.max(dim=1, keepdim=True).values
+    inner, outer = _power_of_two((-power).clamp(max=1000)), _power_of_two(bits)
+    wholes = value - low
+    if valid is not None:
+        wholes.masked_fill_(~valid, 0.0)
+    wholes.mul_(inner).mul_(outer).round_()
+    one = (span * inner * outer).round_()
     return wholes, torch.where(one > 0.0, one, 1.0)
+
+
+def _power_of_two(exponent: Tensor) -> Tensor:
+    """2 ** exponent to the last bit, float64, for whole exponents from -1022 to 1023."""
+    return ((exponent.to(torch.int64) + 1023) << 52).view(torch.float64)

@@ -226,8 +226,7 @@ def first_guess(
     y = scores.new_empty(index.n_nodes)
     items, queries = y[: index.n_items], y[index.n_items :]
     offered = None if active is None else active[: index.n_items]
-    valid = torch.ones_like(scores, dtype=torch.bool) if offered is None else offered
-    wholes, one = scale_to_wholes(scores.unsqueeze(0), valid.unsqueeze(0))
+    wholes, one = scale_to_wholes(scores.unsqueeze(0), None if offered is None else offered.unsqueeze(0))
     items.copy_(wholes[0])
     index.total(items, queries)
     # Eq. (4) with unit weights: the items that contain a query send +, all others -β.
