@@ -158,6 +158,21 @@ def test_training_lowers_the_loss_and_is_repeatable(graph):
     assert loss(first) < loss(untrained) - 0.05
 
 
+def test_training_under_another_default_dtype(graph):
+    # The vectors it starts from are float32 whatever numbers are made by default.
+    model, log, options = fm_of(graph), log_of(6, 4, 0), WeightTrainOptions(epochs=3)
+    expected = train_node_features(graph, model, log, log, options, seed=3)
+    kept = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = train_node_features(graph, model, log, log, options, seed=3)
+    finally:
+        torch.set_default_dtype(kept)
+    assert found.dtype == expected.dtype == torch.float32
+    assert found.shape == expected.shape
+    assert found.isfinite().all()
+
+
 def test_features_of_all_negatives_equal_the_dense_propagation(graph):
     """Eqs. (11) and (12) with N- of all nodes that no item holds together, by a dense matrix."""
     items = torch.rand((4, 3), generator=torch.Generator().manual_seed(1))
