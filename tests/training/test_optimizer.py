@@ -20,8 +20,8 @@ from magus_pyg.training.optimizer import RowAdam, gradient_rows
 OPTIONS = TrainOptions(epochs=4, batch_size=5, lr=0.05, lr_patience=0, accelerator="cpu", sparse="always")
 
 
-def twins(rows=5, width=3, seed=0):
-    start = torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
+def twins(rows=5, width=3, seed=0, dtype=torch.float32):
+    start = torch.randn(rows, width, generator=torch.Generator().manual_seed(seed), dtype=dtype)
     return nn.Parameter(start.clone()), nn.Parameter(start.clone())
 
 
@@ -136,8 +136,9 @@ def test_a_closure_is_called():
     assert float(optimizer.step(closure).detach()) < float(first.detach())
 
 
-def test_its_state_is_saved_and_goes_on_bit_for_bit():
-    (table, _), (twin, _) = twins(), twins()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_its_state_is_saved_and_goes_on_bit_for_bit(dtype):
+    (table, _), (twin, _) = twins(dtype=dtype), twins(dtype=dtype)
     optimizer, other = RowAdam([table], lr=0.1), RowAdam([twin], lr=0.1)
     for step in range(6):
         for parameter, chosen in ((table, optimizer), (twin, other)):

@@ -117,7 +117,8 @@ class RowAdam(Adam):
         if not state:
             # Floats, as a loaded state takes the type of the parameter.
             state["step"] = torch.zeros((), dtype=torch.float32)  # of the whole table; torch's Adam expects it
-            state["uses"] = torch.zeros(len(parameter), dtype=torch.float32, device=parameter.device)
+            dtype = torch.promote_types(parameter.dtype, torch.float32)
+            state["uses"] = torch.zeros(len(parameter), dtype=dtype, device=parameter.device)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         scale, overflow = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
