@@ -163,6 +163,7 @@ WHOLE_REPOSITORY = {
     "test_own_data_page.py",
     "test_own_model_page.py",
     "test_packaging.py",
+    "test_results_page.py",
 }
 
 

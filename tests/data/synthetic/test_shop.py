@@ -1,10 +1,12 @@
 """The synthetic world: the same every time, learnable, and readable."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from repository import ROOT
 from scipy.stats import rankdata
 
 from magus_pyg.agents import MagusAgent
@@ -60,6 +62,14 @@ def test_titles_are_readable_and_a_function_of_seed_and_item(default):
     assert series_of[2] != series_of[0]
     words = set().union(*(set(items[column]) for column in default.word_columns))
     assert not words & set(SERIES)
+
+
+def test_the_page_shows_items_of_the_shop(default):
+    shown = re.findall(r"^\| (.*, \d+\.\d\d) \| (.*) \|$", (ROOT / "docs" / "shop.md").read_text("utf-8"), re.M)
+    assert len(shown) == 3
+    items = default.items.set_index("title")[list(default.word_columns)]
+    for title, words in shown:
+        assert words == ", ".join(filter(None, items.loc[title]))
 
 
 def test_prices_are_written_as_shops_do_and_follow_kind_and_band(default):

@@ -1,0 +1,197 @@
+"""Write the rows of run folders into the tables of README.md and docs/results.md: see --help.
+
+A row of a table is of a data set and a base recommender. Those that the runs are of are written anew, all others stay.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from magus_pyg.report.plays import read_plays
+
+ROOT = Path(__file__).parents[1]
+SIGNED = "negative=signed, unclicked=unknown"
+METRICS = ("SAC", "RA@3", "SA@3", "SA@5")
+
+
+def read_results(runs: Iterable[str]) -> pd.DataFrame:
+    """The rows of the `results.csv` of all runs and simulations in them, with `label`, the method as pages call it.
+
+    Args:
+        runs: run folders, patterns, or folders of them.
+    """
+    found = []
+    for play in read_plays(list(runs)):
+        table = pd.read_csv(play.folder / "results.csv")
+        label = play.method
+        if play.variation:
+            label += ", signed" if play.variation == SIGNED else f" ({play.variation})"
+        found.append(table[table["method"] == play.method].assign(label=label, seed=play.seed, run=str(play.run)))
+    return pd.concat(found, ignore_index=True)
+
+
+def _share(values: pd.DataFrame, name: str) -> str:
+    """Mean over the seeds of a metric, and of half its interval."""
+    if values[name].isna().all():
+        return "-"
+    return f"{values[name].mean():.3f} ± {((values[f'{name}_high'] - values[f'{name}_low']) / 2).mean():.3f}"
+
+
+def _asked(values: pd.DataFrame) -> str:
+    return f"{100 * values['query_rounds'].mean():.0f} %"
+
+
+def _by_method(results: pd.DataFrame) -> Iterable[tuple[str, str, str, pd.DataFrame]]:
+    order = {name: place for place, name in enumerate(("items", "magus", "magus, signed", "magus+", "bayes"))}
+    groups = results.groupby(["dataset", "model", "label"], sort=False)
+    for (data, base, label), rows in sorted(groups, key=lambda each: (*each[0][:2], order.get(each[0][2], 9))):
+        yield data, base, label, rows
+
+
+def short_rows(results: pd.DataFrame) -> list[list[str]]:
+    """README.md: data and base, method, RA@3, SA@3, SA@5, rounds with a query; methods with their own settings."""
+    return [
+        [f"{data}, {base}", label, *(_share(rows, name) for name in METRICS[1:]), _asked(rows)]
+        for data, base, label, rows in _by_method(results)
+        if label == rows["method"].iloc[0]
+    ]
+
+
+def long_rows(results: pd.DataFrame) -> list[list[str]]:
+    """docs/results.md: the same with the number of seeds and sessions, SAC, and all methods that were played."""
+    return [
+        [data, base, label, str(rows["seed"].nunique()), f"{rows['sessions'].mean():,.0f}"]
+        + [_share(rows, name) for name in METRICS]
+        + [_asked(rows)]
+        for data, base, label, rows in _by_method(results)
+    ]
+
+
+def gain_rows(results: pd.DataFrame) -> list[list[str]]:
+    """docs/results.md: what MAGUS+ gains on MAGUS, and `bayes` on the items, a row a seed."""
+    rows = []
+    for (data, base, seed), group in results.groupby(["dataset", "model", "seed"]):
+        success = group.set_index("label")[["SA@3", "SA@5"]]
+        pairs = (("magus+", "magus"), ("bayes", "items"))
+        if all(name in success.index for pair in pairs for name in pair):
+            gains = [
+                success.loc[high, name] - success.loc[low, name] for high, low in pairs for name in success.columns
+            ]
+            rows.append([data, base, str(seed), *(f"{gain:+.3f}" for gain in gains)])
+    return rows
+
+
+def _tried(results: pd.DataFrame) -> Iterable[tuple[str, str, int, pd.DataFrame]]:
+    for (data, base, seed, run), _ in results.groupby(["dataset", "model", "seed", "run"]):
+        path = Path(run) / "magus+-tried.csv"
+        if path.is_file():
+            yield data, base, seed, pd.read_csv(path)
+
+
+def _unit(tried: pd.DataFrame) -> pd.Series:
+    unit = (tried[["shrink", "shrink_minus", "refusal"]] == 0).all(axis=1) & (tried["minus_scale"] == 1) & ~tried["raw"]
+    return tried[unit].iloc[0]
+
+
+def stage_rows(results: pd.DataFrame) -> list[list[str]]:
+    """docs/results.md: the mean objective of MAGUS+ on validation after each stage of the search."""
+    stages: dict[tuple[str, str], list[list[float]]] = {}
+    for data, base, _, tried in _tried(results):
+        plain, factor = tried["refusal"] == 0, tried["minus_scale"] == 1
+        best = [tried.loc[part, "objective"].max() for part in (plain & factor, factor, plain | ~plain)]
+        stages.setdefault((data, base), []).append([_unit(tried)["objective"], *best])
+    return [
+        [*group, str(len(values)), *(f"{sum(stage) / len(stage):.3f}" for stage in zip(*values, strict=True))]
+        for group, values in stages.items()
+    ]
+
+
+def chosen_rows(results: pd.DataFrame) -> list[list[str]]:
+    """docs/results.md: the form of weights that MAGUS+ chose in each run."""
+    rows = []
+    for data, base, seed, tried in _tried(results):
+        best, unit = tried.loc[tried["objective"].idxmax()], _unit(tried)
+        form = [f"{best[name]:g}" for name in ("shrink", "shrink_minus", "refusal", "minus_scale")]
+        judged = [f"{row['SA@3']:.3f} / {row['SA@5']:.3f}" for row in (best, unit)]
+        rows.append([data, base, str(seed), str(best["feature"]), *form, *judged])
+    return rows
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table of a page: its header tells it from others, its first `keys` cells say what a row is of."""
+
+    page: str
+    header: str
+    keys: int
+    rows: Callable[[pd.DataFrame], list[list[str]]]
+    known: bool = False
+    """Only rows of what stands in the table already."""
+
+    def written(self, text: str, results: pd.DataFrame) -> str:
+        """The page with the rows of the results in the place of those that were there.
+
+        Raises:
+            SystemExit: no such table on the page.
+        """
+        lines = text.split("\n")
+        if self.header not in lines:
+            raise SystemExit(f"{self.page} has no table with the header {self.header}")
+        first = lines.index(self.header) + 2
+        last = next(place for place in range(first, len(lines)) if not lines[place].startswith("|"))
+        there = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[first:last]]
+        new = self.rows(results)
+        if self.known:
+            new = [row for row in new if row[: self.keys] in [old[: self.keys] for old in there]]
+        groups = list(dict.fromkeys(tuple(row[: self.keys]) for row in [*there, *new]))
+        fresh = {tuple(row[: self.keys]) for row in new}
+        rows = [
+            row
+            for group in groups
+            for row in (new if group in fresh else there)
+            if tuple(row[: self.keys]) == group
+        ]  # fmt: skip
+        lines[first:last] = [f"| {' | '.join(row)} |" for row in rows]
+        return "\n".join(lines)
+
+
+TABLES = (
+    PageTable("README.md", "| data, base | method | RA@3 | SA@3 | SA@5 | rounds with a query |", 1, short_rows, True),
+    PageTable(
+        "docs/results.md",
+        "| data | base | method | seeds | sessions | SAC | RA@3 | SA@3 | SA@5 | rounds with a query |", 2, long_rows,
+    ),
+    PageTable(
+        "docs/results.md",
+        "| data | base | seed | SA@3: magus+ less magus | SA@5 | SA@3: bayes less items | SA@5 |", 2, gain_rows,
+    ),
+    PageTable(
+        "docs/results.md",
+        "| data | base | runs | unit | best of the first stage | + refusal | + factor on R- |", 2, stage_rows,
+    ),
+    PageTable(
+        "docs/results.md",
+        "| data | base | seed | form | s of R+ | s of R- | refusal | factor on R- (Eq. 4) | validation SA@3 / SA@5 "
+        "| unit SA@3 / SA@5 |", 2, chosen_rows,
+    ),
+)  # fmt: skip
+
+
+def main(words: list[str] | None = None) -> None:
+    """Write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", help="run folders, patterns or folders of run folders")
+    parser.add_argument("--root", type=Path, default=ROOT, help="where README.md and docs/ lie")
+    given = parser.parse_args(words)
+    results = read_results(given.runs)
+    for table in TABLES:
+        path = given.root / table.page
+        path.write_text(table.written(path.read_text(encoding="utf-8"), results), encoding="utf-8")
+    print(f"{len(results)} results of {results['run'].nunique()} runs")
+
+
+if __name__ == "__main__":
+    main()
