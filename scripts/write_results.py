@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -44,18 +45,22 @@ def _asked(values: pd.DataFrame) -> str:
     return f"{100 * values['query_rounds'].mean():.0f} %"
 
 
-def _by_method(results: pd.DataFrame) -> Iterable[tuple[str, str, str, pd.DataFrame]]:
+def _groups(results: pd.DataFrame, names: list[str]) -> list[tuple[list[str], pd.DataFrame]]:
+    """The rows by the texts of some columns, sorted by them."""
+    return [([str(name) for name in key], rows) for key, rows in results.groupby(names)]  # type: ignore[attr-defined]
+
+
+def _by_method(results: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
     order = {name: place for place, name in enumerate(("items", "magus", "magus, signed", "magus+", "bayes"))}
-    groups = results.groupby(["dataset", "model", "label"], sort=False)
-    for (data, base, label), rows in sorted(groups, key=lambda each: (*each[0][:2], order.get(each[0][2], 9))):
-        yield data, base, label, rows
+    groups = _groups(results, ["dataset", "model", "label"])
+    return sorted(groups, key=lambda each: (*each[0][:2], order.get(each[0][2], 9)))
 
 
 def short_rows(results: pd.DataFrame) -> list[list[str]]:
     """README.md: data and base, method, RA@3, SA@3, SA@5, rounds with a query; methods with their own settings."""
     return [
         [f"{data}, {base}", label, *(_share(rows, name) for name in METRICS[1:]), _asked(rows)]
-        for data, base, label, rows in _by_method(results)
+        for (data, base, label), rows in _by_method(results)
         if label == rows["method"].iloc[0]
     ]
 
@@ -66,57 +71,64 @@ def long_rows(results: pd.DataFrame) -> list[list[str]]:
         [data, base, label, str(rows["seed"].nunique()), f"{rows['sessions'].mean():,.0f}"]
         + [_share(rows, name) for name in METRICS]
         + [_asked(rows)]
-        for data, base, label, rows in _by_method(results)
+        for (data, base, label), rows in _by_method(results)
     ]
 
 
 def gain_rows(results: pd.DataFrame) -> list[list[str]]:
     """docs/results.md: what MAGUS+ gains on MAGUS, and `bayes` on the items, a row a seed."""
     rows = []
-    for (data, base, seed), group in results.groupby(["dataset", "model", "seed"]):
-        success = group.set_index("label")[["SA@3", "SA@5"]]
-        pairs = (("magus+", "magus"), ("bayes", "items"))
-        if all(name in success.index for pair in pairs for name in pair):
-            gains = [
-                success.loc[high, name] - success.loc[low, name] for high, low in pairs for name in success.columns
-            ]
-            rows.append([data, base, str(seed), *(f"{gain:+.3f}" for gain in gains)])
+    for key, group in _groups(results, ["dataset", "model", "seed"]):
+        success = {str(row["label"]): (row["SA@3"], row["SA@5"]) for row in group.to_dict("records")}
+        if {"magus+", "magus", "bayes", "items"} <= success.keys():
+            pairs = (("magus+", "magus"), ("bayes", "items"))
+            gains = [success[high][at] - success[low][at] for high, low in pairs for at in (0, 1)]
+            rows.append([*key, *(f"{gain:+.3f}" for gain in gains)])
     return rows
 
 
-def _tried(results: pd.DataFrame) -> Iterable[tuple[str, str, int, pd.DataFrame]]:
-    for (data, base, seed, run), _ in results.groupby(["dataset", "model", "seed", "run"]):
+def _tried(results: pd.DataFrame) -> list[tuple[list[str], list[dict[str, Any]]]]:
+    """For each run its data set, base recommender and seed, and the forms that MAGUS+ tried, the best first."""
+    found = []
+    for (*key, run), _ in _groups(results, ["dataset", "model", "seed", "run"]):
         path = Path(run) / "magus+-tried.csv"
         if path.is_file():
-            yield data, base, seed, pd.read_csv(path)
+            forms: list[dict[str, Any]] = pd.read_csv(path).to_dict("records")  # type: ignore[assignment]
+            found.append((key, sorted(forms, key=lambda form: -form["objective"])))
+    return found
 
 
-def _unit(tried: pd.DataFrame) -> pd.Series:
-    unit = (tried[["shrink", "shrink_minus", "refusal"]] == 0).all(axis=1) & (tried["minus_scale"] == 1) & ~tried["raw"]
-    return tried[unit].iloc[0]
+def _unit(form: dict[str, Any]) -> bool:
+    return _first_stage(form) and not (form["raw"] or form["shrink"] or form["shrink_minus"])
+
+
+def _first_stage(form: dict[str, Any]) -> bool:
+    return form["refusal"] == 0 and form["minus_scale"] == 1
 
 
 def stage_rows(results: pd.DataFrame) -> list[list[str]]:
     """docs/results.md: the mean objective of MAGUS+ on validation after each stage of the search."""
-    stages: dict[tuple[str, str], list[list[float]]] = {}
-    for data, base, _, tried in _tried(results):
-        plain, factor = tried["refusal"] == 0, tried["minus_scale"] == 1
-        best = [tried.loc[part, "objective"].max() for part in (plain & factor, factor, plain | ~plain)]
-        stages.setdefault((data, base), []).append([_unit(tried)["objective"], *best])
+    stages: tuple[Callable[[dict[str, Any]], bool], ...] = (
+        _unit, _first_stage, lambda form: form["minus_scale"] == 1, lambda form: True,
+    )  # fmt: skip
+    runs: dict[tuple[str, ...], list[list[float]]] = {}
+    for key, forms in _tried(results):
+        best = [next(form["objective"] for form in forms if stage(form)) for stage in stages]
+        runs.setdefault(tuple(key[:2]), []).append(best)
     return [
         [*group, str(len(values)), *(f"{sum(stage) / len(stage):.3f}" for stage in zip(*values, strict=True))]
-        for group, values in stages.items()
+        for group, values in runs.items()
     ]
 
 
 def chosen_rows(results: pd.DataFrame) -> list[list[str]]:
     """docs/results.md: the form of weights that MAGUS+ chose in each run."""
     rows = []
-    for data, base, seed, tried in _tried(results):
-        best, unit = tried.loc[tried["objective"].idxmax()], _unit(tried)
+    for key, forms in _tried(results):
+        best, unit = forms[0], next(filter(_unit, forms))
         form = [f"{best[name]:g}" for name in ("shrink", "shrink_minus", "refusal", "minus_scale")]
         judged = [f"{row['SA@3']:.3f} / {row['SA@5']:.3f}" for row in (best, unit)]
-        rows.append([data, base, str(seed), str(best["feature"]), *form, *judged])
+        rows.append([*key, str(best["feature"]), *form, *judged])
     return rows
 
 
