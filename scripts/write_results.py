@@ -47,7 +47,7 @@ def _asked(values: pd.DataFrame) -> str:
 
 def _groups(results: pd.DataFrame, names: list[str]) -> list[tuple[list[str], pd.DataFrame]]:
     """The rows by the texts of some columns, sorted by them."""
-    return [([str(name) for name in key], rows) for key, rows in results.groupby(names)]  # type: ignore[attr-defined]
+    return [([str(name) for name in key], rows) for key, rows in results.groupby(names)]
 
 
 def _by_method(results: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
@@ -103,7 +103,7 @@ def _unit(form: dict[str, Any]) -> bool:
 
 
 def _first_stage(form: dict[str, Any]) -> bool:
-    return form["refusal"] == 0 and form["minus_scale"] == 1
+    return bool(form["refusal"] == 0 and form["minus_scale"] == 1)
 
 
 def stage_rows(results: pd.DataFrame) -> list[list[str]]:
