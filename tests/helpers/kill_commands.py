@@ -366,7 +366,8 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
             print(f"FAULT: {fault}")
         print_table(outcomes)
         faults = sum(len(outcome.faults) for outcome in outcomes) + len(last)
-        print(f"{len(outcomes)} kills, {faults} faults")
+        ended = sum(outcome.stage == "had ended" for outcome in outcomes)
+        print(f"{len(outcomes) - ended} kills, {ended} came too late, {faults} faults")
     return faults
 
 
