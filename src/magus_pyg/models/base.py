@@ -61,6 +61,8 @@ class BaseRecommender(nn.Module, ABC):
     has_embeddings: ClassVar[bool] = True
     #: True where `user_features` and `candidate_features` exist.
     has_features: ClassVar[bool] = True
+    #: True where `terms_beside` scores further items, so that a training can rank (`TrainOptions.softmax`).
+    ranks_beside: ClassVar[bool] = False
     #: False where there is no weight to learn: `fit` lets the model `observe` the rows, validates it, and is done.
     trainable: ClassVar[bool] = True
 
@@ -72,6 +74,12 @@ class BaseRecommender(nn.Module, ABC):
     _words_index: Tensor
     _profiles_ptr: Tensor
     _profiles_index: Tensor
+
+    def __init_subclass__(cls, **given: object) -> None:
+        # Steps of its own are not passed over for the inherited ones of the ranking loss.
+        super().__init_subclass__(**given)
+        if "training_terms" in vars(cls) and "terms_beside" not in vars(cls):
+            cls.ranks_beside = False
 
     def __init__(self, options: ModelOptions, features: FeatureSpace, seed: int = 0) -> None:
         super().__init__()
@@ -138,6 +146,15 @@ class BaseRecommender(nn.Module, ABC):
         """What a training step needs of some rows; a model with a penalty, a history or further tasks overrides it."""
         zero = self.user_known.new_zeros(())
         return TrainingTerms(self(batch.user, batch.item), zero, zero)
+
+    def terms_beside(self, batch: Batch, items: Tensor) -> tuple[TrainingTerms, Tensor]:
+        """As `training_terms`, and the logits [p, S] of the users of the p positive rows with other items.
+
+        Args:
+            batch: the rows.
+            items: int64 [S].
+        """
+        raise ModelError(f"the model {self.options.name!r} scores no items beside the rows of a step")
 
     def score(self, users: Tensor, items: Tensor) -> Tensor:
         """Score users against items, in evaluation mode and without gradients.

@@ -11,6 +11,7 @@ from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
 from magus_pyg.models.fields import FieldRecommender
 from magus_pyg.models.kernels.embedding_tables import add_tables
+from magus_pyg.models.kernels.feature_sums import FeatureSums
 from magus_pyg.models.kernels.second_order import second_order
 from magus_pyg.models.model_options import WIDEST, ModelOptions
 from magus_pyg.options import at_least, at_most, between, check_options
@@ -60,6 +61,7 @@ class FM(FieldRecommender, DotProductRecommender):
         seed: of the embeddings before training.
     """
 
+    ranks_beside = True
     options: FMOptions
 
     def __init__(self, options: FMOptions, features: FeatureSpace, seed: int = 0) -> None:
@@ -78,20 +80,35 @@ class FM(FieldRecommender, DotProductRecommender):
 
     def embed_users(self, user: Tensor) -> Tensor:
         """[U, side_u, 1], float [n, dim + 2], for `user` int64 [n]."""
-        sums = self.feature_sums_of_users(user, self.options.dropout)
-        side = (second_order(sums.total, sums.square) + self.bias).unsqueeze(1)
-        return torch.cat([sums.total[:, :-1], side, torch.ones_like(side)], 1)
+        return self._user_embedding(self.feature_sums_of_users(user, self.options.dropout))
 
     def embed_candidates(self, candidates: Candidates) -> Tensor:
         """[V, 1, side_v], float [n, dim + 2], for n candidates."""
-        sums = self.feature_sums_of_candidates(candidates, self.options.dropout)
+        return self._item_embedding(self.feature_sums_of_candidates(candidates, self.options.dropout))
+
+    def _user_embedding(self, sums: FeatureSums) -> Tensor:
+        side = (second_order(sums.total, sums.square) + self.bias).unsqueeze(1)
+        return torch.cat([sums.total[:, :-1], side, torch.ones_like(side)], 1)
+
+    def _item_embedding(self, sums: FeatureSums) -> Tensor:
         side = second_order(sums.total, sums.square).unsqueeze(1)
         return torch.cat([sums.total[:, :-1], torch.ones_like(side), side], 1)
 
     def training_terms(self, batch: Batch) -> TrainingTerms:
         """The logits [n] of rows, and the mean squared length of the embeddings (and weights) a row uses."""
+        return self._terms(batch)[0]
+
+    def terms_beside(self, batch: Batch, items: Tensor) -> tuple[TrainingTerms, Tensor]:
+        """As `training_terms`, and the logits [p, S] of the users of the p positive rows with items, int64 [S]."""
+        terms, user = self._terms(batch)
+        liked = torch.nonzero(batch.label == 1).squeeze(1)
+        other = self._item_embedding(self.feature_sums_of_items(items, self.options.dropout))
+        chosen = FeatureSums(user.total.index_select(0, liked), user.norm, user.square.index_select(0, liked))
+        return terms, self._user_embedding(chosen) @ other.T
+
+    def _terms(self, batch: Batch) -> tuple[TrainingTerms, FeatureSums]:
         user = self.feature_sums_of_users(batch.user, self.options.dropout)
         item = self.feature_sums_of_items(batch.item, self.options.dropout)
         logits = second_order(user.total + item.total, user.square + item.square) + self.bias  # Eq. 1
         penalty = (user.norm + item.norm) / max(1, len(logits))
-        return TrainingTerms(logits, penalty, penalty.new_zeros(()))
+        return TrainingTerms(logits, penalty, penalty.new_zeros(())), user

@@ -80,6 +80,7 @@ class RecurrentRecommender(FieldRecommender, DotProductRecommender):
     """
 
     needs_history = True
+    ranks_beside = True
     options: RecurrentOptions
 
     def __init__(
@@ -126,10 +127,20 @@ class RecurrentRecommender(FieldRecommender, DotProductRecommender):
 
         Of a history that is the mean over its items.
         """
+        return self._terms(batch)[0]
+
+    def terms_beside(self, batch: Batch, items: Tensor) -> tuple[TrainingTerms, Tensor]:
+        """As `training_terms`, and the logits [p, S] of the users of the p positive rows with items, int64 [S]."""
+        terms, user = self._terms(batch)
+        liked = torch.nonzero(batch.label == 1).squeeze(1)
+        return terms, user.index_select(0, liked) @ self._candidate(self.items(items, joined=True)).T
+
+    def _terms(self, batch: Batch) -> tuple[TrainingTerms, Tensor]:
         user, norm = self._user(batch.user, batch.past)
         item = self.items(batch.item, joined=True)
         penalty = (norm + item.norm) / max(1, len(batch.user))
-        return TrainingTerms((user * self._candidate(item)).sum(1), penalty, penalty.new_zeros(()))
+        terms = TrainingTerms((user * self._candidate(item)).sum(1), penalty, penalty.new_zeros(()))
+        return terms, user
 
     def observe(self, train: Interactions) -> None:
         """Note which users and items have a training row, and that the histories are those of the same rows."""

@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.models.activation_unit import Dice
 from magus_pyg.models.base import BaseRecommender, TrainingTerms
+from magus_pyg.models.batches import Batch
 from magus_pyg.models.binary_metrics import auc, log_loss
 from magus_pyg.models.calibration import Calibration
 from magus_pyg.models.kernels.embedding_tables import choose_sparse
@@ -30,6 +31,7 @@ from magus_pyg.terminal import Stage, Terminal
 from magus_pyg.training.descent import Descent, train_epochs
 from magus_pyg.training.loader import Loaders
 from magus_pyg.training.optimizer import RowAdam, mean_over_devices
+from magus_pyg.training.ranking_loss import drawn_items, softmax_loss
 from magus_pyg.training.stopping import EarlyStopping
 from magus_pyg.training.train_options import TrainOptions
 
@@ -60,7 +62,8 @@ def training_loss(terms: TrainingTerms, label: Tensor, weight_decay: float) -> t
 
 
 class RecommenderTraining:
-    """Trains a base recommender with binary cross-entropy on its logits, L2 on the embeddings in use, and Adam.
+    """Trains a base recommender with binary cross-entropy on its logits, a ranking loss, L2 on the embeddings in use,
+    and Adam.
 
     Args:
         model: to train.
@@ -166,8 +169,9 @@ class RecommenderTraining:
         # DistributedDataParallel takes dense gradients alone; `_backward` joins those of these tables.
         model._ddp_params_and_buffers_to_ignore = choose_sparse(model, options.sparse_over)  # type: ignore[assignment]
         module = fabric.setup_module(model)
-        module.mark_forward_method("training_terms")
-        self._terms = module.training_terms
+        self._ranks = options.softmax > 0 and model.ranks_beside
+        module.mark_forward_method("terms_beside" if self._ranks else "training_terms")
+        self._module = module
         self._rows = self.loaders.train(rank, world, device)
         self._held_out = self.loaders.validation(rank, world, device)
         self._optimizer = RowAdam(model.parameters(), lr=options.lr, fused=device.type in ("cpu", "cuda"))
@@ -199,12 +203,27 @@ class RecommenderTraining:
         self._rows.epoch = epoch
         steps = torch.arange(len(self._rows))
         seeds = hash_keys(self.seed, _DROPOUT, epoch, steps, self._fabric.global_rank).tolist()
-        for batch, seed in zip(self._rows, seeds, strict=True):
+        for step, (batch, seed) in enumerate(zip(self._rows, seeds, strict=True)):
             self._generator.manual_seed(seed)
             with self._fabric.autocast():  # until the step is taken: hand-written gradients take the types of the loss
-                loss, entropy = training_loss(self._terms(batch), batch.label, self.options.weight_decay)
+                loss, entropy = self._loss(batch, epoch, step)
                 self._entropies.append(entropy)
                 yield loss
+
+    def _loss(self, batch: Batch, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """As `training_loss`, with the ranking loss; its items are the same on all devices."""
+        decay = self.options.weight_decay
+        if not self._ranks:
+            return training_loss(self._module.training_terms(batch), batch.label, decay)
+        n_items = self.model.features.n_items
+        items = drawn_items(n_items, self.options.softmax_items, self.seed, epoch, step).to(batch.item.device)
+        terms, beside = self._module.terms_beside(batch, items)
+        liked = torch.nonzero(batch.label == 1).squeeze(1)
+        ranking = softmax_loss(
+            terms.logits.index_select(0, liked), beside, batch.item.index_select(0, liked), items, n_items
+        )
+        loss, entropy = training_loss(terms, batch.label, decay)
+        return loss + self.options.softmax * ranking / len(batch.label), entropy
 
     def _backward(self, loss: Tensor) -> None:
         self._fabric.backward(loss)

@@ -41,6 +41,10 @@ class TrainOptions:
             the untouched items of a session badly.
         dropout: where a number, the `dropout` of every model whose own is not set by name: read by `conf/model/` alone,
             since a model has its dropout before it is trained.
+        softmax: weight of the ranking loss that a positive row has beside its cross-entropy: that of its item in the
+            softmax over the catalogue (`softmax_loss`), for models that score many items at the cost of a product with
+            their vectors (`ranks_beside`: fm, lstm, gru); others leave it out.
+        softmax_items: items of that softmax, drawn anew for each step, all where the catalogue has no more.
         filter: "all": every user trains; "paper": users with fewer than `min_interactions` rows in the whole log, or
             without a positive one in the training part, are left out (Sec. 4.1).
         min_interactions: see `filter`.
@@ -66,6 +70,8 @@ class TrainOptions:
     weight_decay: float = 2e-2
     negatives: int | str = 1
     dropout: float | None = None
+    softmax: float = 1.0
+    softmax_items: int = 512
     filter: str = "all"
     min_interactions: int = 30
     accelerator: str = "auto"
@@ -78,8 +84,9 @@ class TrainOptions:
     def __post_init__(self) -> None:
         check_options(
             self,
-            **dict.fromkeys(("epochs", "batch_size", "patience", "devices"), at_least(1)),
-            **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "min_interactions", "min_delta"), at_least(0)),
+            **dict.fromkeys(("epochs", "batch_size", "patience", "devices", "softmax_items"), at_least(1)),
+            **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "softmax"), at_least(0)),
+            **dict.fromkeys(("min_interactions", "min_delta"), at_least(0)),
             lr=above(0),
             **dict.fromkeys(("lr_factor", "dropout"), between(0, 1, "[)")),
             sparse=one_of(("auto", "always", "never")),
@@ -91,6 +98,7 @@ class TrainOptions:
             precision=one_of(PRECISIONS),
         )
         check_options(self, devices=at_most(4096), negatives=at_most(1000, "auto"), epochs=at_most(1_000_000))
+        check_options(self, softmax_items=at_most(1 << 20))
         if self.min_lr > self.lr:
             raise ConfigError(f"TrainOptions.lr must be at least min_lr={self.min_lr} (got {self.lr})")
 
