@@ -54,6 +54,13 @@ def test_order_and_names(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_usual_is_taken_among_what_is_wanted(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", {"items": [1, 0, 2]})
+    write_simulation(run, 1, {"items": [1, 0, 2]}, user={"name": "noisy", "p": 0.1}, simulation__rounds=10)
+    chosen = select_plays(read_plays(run), {"user": "noisy"}, usual={"rounds": 5})
+    assert [play.settings["simulation.rounds"] for play in chosen] == [10]
+
+
 def test_pairs_are_those_of_the_shared_seeds(tmp_path: Path) -> None:
     write_run(tmp_path / "s0", {"items": [1, 0, 3, 0], "bayes": [1, 2, 2, 0]}, seed=0)
     write_run(tmp_path / "s1", {"items": [0, 0, 5, 5], "bayes": [1, 0, 3, 2]}, seed=1)

@@ -144,11 +144,11 @@ def select_plays(
                 raise ConfigError(f"{option}: no play has {unknown[0]!r}; there are {', '.join(there)}")
             kept = [play for play in kept if getattr(play, attribute) in names]
     settings = {option: value for option, value in wanted.items() if value is not None}
-    for option, value in (usual or {}).items():
-        if option not in settings and any(play.settings.get(SELECTORS[option]) == value for play in kept):
-            settings[option] = value
-    for option, value in settings.items():
+    left = {option: value for option, value in (usual or {}).items() if option not in settings}
+    for option, value in [*settings.items(), *left.items()]:
         key = SELECTORS[option]
+        if option in left and all(play.settings.get(key) != value for play in kept):
+            continue
         there = sorted({str(play.settings.get(key)) for play in kept})
         others = [play for play in kept if play.settings.get(key) != value]
         kept = [play for play in kept if play.settings.get(key) == value]
