@@ -112,7 +112,7 @@ class NodeFeatures(nn.Module):
         count, total = len(self.items), self.items.sum(0)
         parts, wholes = node_parts(self.graph), node_wholes(self.graph)
         holders = self._held.transpose(len(self.queries))
-        blocks = [x[:0]]
+        features = torch.empty_like(self.queries)
         for rows in torch.split(torch.arange(len(self.queries)), _ROWS):
             near = [_sums(x, some.select(rows + count)) for some in (parts, wholes)]
             inside = holders.select(rows)
@@ -120,8 +120,8 @@ class NodeFeatures(nn.Module):
             others = (count - inside.lengths).clamp(min=1).unsqueeze(1)
             negative = torch.where(inside.lengths.unsqueeze(1) < count, total - _sums(self.items, inside), 0.0)
             difference = (near[0] + near[1]) / many - negative / others
-            blocks.append(self.propagation.combine(x[rows + count], difference))
-        return torch.cat(blocks)
+            features[rows] = self.propagation.combine(x[rows + count], difference)
+        return features
 
 
 def _sums(x: Tensor, rows: Ragged) -> Tensor:
@@ -187,13 +187,19 @@ def train_node_features(
 
     descent = Descent("the loss of the edge weights", optimizer, "lower plus.lr")
 
+    kept = {name: weight.detach().clone() for name, weight in features.named_parameters()}
+
     def present() -> dict[str, Tensor]:
-        return {name: weight.detach().clone() for name, weight in features.named_parameters()}
+        for name, weight in features.named_parameters():
+            kept[name].copy_(weight.detach())
+        return kept
 
     stopping = EarlyStopping(options.patience, maximise=False)
-    best = train_epochs(descent, losses, range(options.epochs), held_out_loss, stopping, present, present())
-    del optimizer, descent
+    best = train_epochs(descent, losses, range(options.epochs), held_out_loss, stopping, present, kept)
     features.load_state_dict(best, strict=False)
+    del optimizer, descent, best
+    kept.clear()  # of a large graph each of these is as long as the features
+    features.zero_grad()
     with torch.no_grad():
         learned: Tensor = features()
     return learned
