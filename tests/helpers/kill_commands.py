@@ -30,27 +30,15 @@ COMMANDS = ("train", "simulate", "shared", "make_data", "tune", "report", "descr
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CODES = {signal.SIGINT: (130, "stopped"), signal.SIGTERM: (143, "stopped by SIGTERM")}
 
-#: Functions of the package -> the stage they are of; the innermost one that runs counts.
+#: Stage -> functions of the package that are of it; the innermost one that runs counts.
 STAGES = {
-    "guarded": "begins or ends",
-    "load_data": "reads",
-    "read_plays": "reads",
-    "load_run": "reads",
-    "build_graph": "builds the graph",
-    "build_relational_graph": "builds the graph",
-    "fit": "trains",
-    "_fit": "fits",
-    "fit_agents": "fits",
-    "play_agents": "plays",
-    "simulate": "plays",
-    "play_session": "plays",
-    "write_scale_data": "writes",
-    "write_report": "writes",
-    "whole": "writes",
-    "write_play": "writes",
-    "write_text": "writes",
-    "save_model": "writes",
-    "save_graph": "writes",
+    "begins or ends": ("guarded",),
+    "reads": ("load_data", "read_plays", "load_run"),
+    "builds the graph": ("build_graph", "build_relational_graph"),
+    "trains": ("fit",),
+    "fits": ("_fit", "fit_agents"),
+    "plays": ("play_agents", "simulate", "play_session"),
+    "writes": ("write_scale_data", "write_report", "whole", "write_play", "write_text", "save_model", "save_graph"),
 }
 #: Run by each interpreter at its start: a thread that keeps noting in which function of the package the first one is.
 SAMPLER = """
@@ -105,7 +93,8 @@ class World:
         """What the command did that was started last."""
         place = self.folder / "stage"
         names = place.read_text().split() if place.exists() else []
-        return next((STAGES[name] for name in names if name in STAGES), "loads libraries")
+        found = (stage for name in names for stage, those in STAGES.items() if name in those)
+        return next(found, "loads libraries")
 
     def words(self, command: str, run: Path | None) -> list[str]:
         """A command to kill."""
@@ -372,18 +361,25 @@ def main(kills: int, seed: int, commands: list[str]) -> int:
 
 
 def print_table(outcomes: list[Outcome]) -> None:
-    """A row a command and signal: kills, those with a fault, places left for the next start, and stages."""
+    """A row a command: kills by signal and by what it did, those with a fault, and what the next start removes."""
     rows = collections.defaultdict(list)
     for outcome in outcomes:
-        rows[outcome.command, outcome.signal.split()[0]].append(outcome)
-    print(
-        "\n| command | signal | kills | with a fault | temporary folders left | while it |\n|---|---|--:|--:|--:|---|"
-    )
-    for (command, number), those in sorted(rows.items()):
+        if outcome.stage != "had ended":
+            rows[outcome.command].append(outcome)
+    names = [number.name for number in SIGNALS]
+    print(f"\n| command | {' | '.join(names)} | when it | with a fault | left to the next start |")
+    print(f"|---|{'--:|' * len(names)}---|--:|---|")
+    for command, those in sorted(rows.items()):
+        counts = collections.Counter(outcome.signal.split()[0] for outcome in those)
         stages = collections.Counter(outcome.stage for outcome in those)
-        told = ", ".join(f"{stage} ({many})" for stage, many in stages.items())
-        wrong, left = sum(bool(each.faults) for each in those), sum(len(each.left) for each in those)
-        print(f"| {command} | {number} | {len(those)} | {wrong} | {left} | {told} |")
+        left = collections.Counter(name for outcome in those for name in outcome.left)
+        cells = [
+            *(str(counts[name]) for name in names),
+            ", ".join(f"{stage} ({many})" for stage, many in stages.most_common()),
+            str(sum(bool(outcome.faults) for outcome in those)),
+            ", ".join(f"{many} {name}" for name, many in left.items()) or "nothing",
+        ]
+        print(f"| {command} | {' | '.join(cells)} |")
     print()
 
 
