@@ -3,10 +3,7 @@
 import copy
 import json
 import logging
-import subprocess
-import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,33 +93,6 @@ def test_a_state_goes_from_one_kind_to_the_other(maker: Maker, kind: str, varian
         answer(session, np.random.default_rng(2))
     other = Maker({"session": "catalogue", "catalogue": "session"}[kind], variant, maker.graph)
     same(other.resume(through_json(session)), session)
-
-
-_SCRIPT = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from online_cases import Maker
-import magus_pyg as mp
-
-given = json.load(sys.stdin)
-session = Maker(given["kind"], given["variant"], mp.load_graph(given["graph"])).resume(given["state"])
-print(json.dumps([[entry.node, entry.score] for entry in session.recommend()]))
-"""
-
-
-def test_another_process_goes_on(maker: Maker, kind: str, variant: str, tmp_path: Path) -> None:
-    session = maker.make(searched=[["kind1"]])
-    for _ in range(2):
-        answer(session, np.random.default_rng(3))
-    if listens(session):
-        session.tell("brand1")
-    mp.save_graph(maker.graph, tmp_path / "graph")
-    given = {"kind": kind, "variant": variant, "graph": str(tmp_path / "graph"), "state": session.to_dict()}
-    helpers = str(Path(__file__).parents[1] / "helpers")
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, helpers], input=json.dumps(given), capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout) == [[entry.node, entry.score] for entry in session.recommend()]
 
 
 def test_items_come_and_go(kind: str, variant: str, caplog: pytest.LogCaptureFixture) -> None:
