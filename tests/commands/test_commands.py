@@ -200,5 +200,6 @@ def test_movielens_from_end_to_end(real_data_root: Path, tmp_path: Path) -> None
     (path,) = tmp_path.iterdir()
     run = load_run(path)
     assert list(run.results["method"]) == ["items", "magus"]
-    assert run.results["sessions"].tolist() == [730, 730]
+    # Of 730 users with a positive in the last fifth of their rows, 9 have none after those of one time at its border.
+    assert run.results["sessions"].tolist() == [721, 721]
     assert run.dataset().n_items == 1682
