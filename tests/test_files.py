@@ -20,8 +20,17 @@ from safetensors.torch import save_file
 from magus_pyg.commands.command_line import guarded
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.commands.train import main_train
-from magus_pyg.errors import DataError, GraphError, RunError
-from magus_pyg.files import TakenError, locked, remove_left, temporary_folder, whole, write_json, write_text
+from magus_pyg.errors import ConfigError, DataError, GraphError, RunError
+from magus_pyg.files import (
+    TakenError,
+    home_expanded,
+    locked,
+    remove_left,
+    temporary_folder,
+    whole,
+    write_json,
+    write_text,
+)
 from magus_pyg.runs import load_run
 
 
@@ -223,3 +232,20 @@ def test_disk_full_while_training(tiny_run: Path, tmp_path: Path, capfd: pytest.
     main_train([*words, f"paths.runs={tmp_path}"])
     (run,) = tmp_path.iterdir()
     pd.testing.assert_frame_equal(load_run(run).records, load_run(tiny_run).records)
+
+
+def test_a_path_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"the path x{199}… cannot be looked at: File name too long"):
+        home_expanded("x" * 5000)
+    with pytest.raises(ConfigError, match=r"cannot be looked at: embedded null byte"):
+        home_expanded("a\0b")
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "nothing" / "here", tmp_path / "file" / "below"):
+        assert home_expanded(path) == path
+
+    def closed(self: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(ConfigError, match=r"the path .*file cannot be looked at: Permission denied"):
+        home_expanded(tmp_path / "file")

@@ -22,7 +22,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from magus_pyg.errors import MagusError, RunError
+from magus_pyg.errors import ConfigError, MagusError, RunError
+from magus_pyg.escaping import cut
 from magus_pyg.interrupts import remove, removed_after
 
 __all__ = [
@@ -41,6 +42,7 @@ _OURS = re.compile(r"(\..+\.writing|magus-pyg)-[0-9a-f]{16}")
 _LOCK_SECONDS = 60.0
 """Time in which a living process has locked its new folder."""
 
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -49,8 +51,20 @@ class TakenError(Exception):
 
 
 def home_expanded(path: str | Path) -> Path:
-    """A path with `~` or `~name` at its front replaced by that home folder, as it is where there is none."""
-    return Path(os.path.expanduser(path))
+    """A path with `~` or `~name` at its front replaced by that home folder, as it is where there is none.
+
+    Raises:
+        ConfigError: a path that this machine cannot even look at: too long, with a NUL, or in a folder that is closed
+            to the user.
+    """
+    found = Path(os.path.expanduser(path))
+    try:
+        found.stat()
+    except (OSError, ValueError) as reason:  # ValueError: a NUL in it
+        if not isinstance(reason, OSError) or reason.errno not in _NOT_THERE:
+            why = reason.strerror if isinstance(reason, OSError) else reason
+            raise ConfigError(f"the path {cut(str(path), 200)} cannot be looked at: {why}") from reason
+    return found
 
 
 @contextmanager
