@@ -27,5 +27,5 @@ def reading(path: Path, what: str = "reading") -> Iterator[Callable[[int], None]
     if size < _SMALL or not terminal.is_terminal:
         yield lambda done: None
         return
-    with terminal.stage(f"{what} {path.name}", size, "MiB of", 2**20) as stage:
+    with terminal.stage(f"{what} {path.name}, MiB", size, "", 2**20) as stage:
         yield lambda done: stage.step(done - stage.done)
