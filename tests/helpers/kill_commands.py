@@ -235,7 +235,7 @@ def kill(
         stage = "had ended"
     else:
         faults += wrong_end(number, code, errors, loading=stage == "loads libraries")
-    left = sorted(re.sub("[0-9a-f]{16}", "*", path.name) for path in set(world.left()) - there)
+    left = sorted(re.sub(r"[0-9a-f]{16}|(?<=_propagate_)\w{8}", "*", path.name) for path in set(world.left()) - there)
     if number is not signal.SIGKILL and left:
         faults.append(f"left {left}")
     time.sleep(0.2)
