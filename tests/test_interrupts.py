@@ -124,10 +124,11 @@ def _hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_what_is_ignored_from_the_start_stays_ignored() -> None:
+def test_what_is_ignored_from_the_start_stays_ignored_but_sigterm() -> None:
     code = (
         "import os, signal\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"  # as nohup does
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"  # as nobody means
         "from magus_pyg.interrupts import hear_while_loading\n"
         "hear_while_loading()\n"
         "os.kill(os.getpid(), signal.SIGHUP)\n"

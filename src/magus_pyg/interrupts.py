@@ -163,8 +163,10 @@ def heard_signals() -> Iterator[None]:
 
 
 def _heard() -> list[signal.Signals]:
-    # Whoever starts a process with a signal ignored, as `nohup` and jobs in the background are, wants it ignored.
-    return [number for number in _MESSAGES if signal.getsignal(number) is not signal.SIG_IGN]
+    # `nohup` starts a process that ignores SIGHUP, a shell a job in its background that ignores Ctrl-C: both want that.
+    # SIGTERM is ignored from the start by accident alone (of a parent that ignores it for itself), and always heard.
+    ignored = {number for number in _MESSAGES if signal.getsignal(number) is signal.SIG_IGN}
+    return [number for number in _MESSAGES if number is signal.SIGTERM or number not in ignored]
 
 
 def _ignore() -> None:
