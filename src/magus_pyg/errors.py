@@ -16,6 +16,7 @@ __all__ = [
     "ProcessError",
     "RunError",
     "SessionError",
+    "StoreError",
     "did_you_mean",
 ]
 
@@ -46,6 +47,10 @@ class RunError(MagusError):
 
 class ProcessError(MagusError, RuntimeError):
     """A process that this one has started, and that was killed."""
+
+
+class StoreError(MagusError):
+    """A store of sessions and answers that cannot be reached, read or written; nothing is half-written."""
 
 
 class ConfigError(MagusError):

@@ -1,0 +1,32 @@
+"""What the service keeps: sessions, replies, the answer log, item changes; in memory, in SQLite or in Redis."""
+
+from magus_pyg.serve.stores.opening import open_store
+from magus_pyg.serve.stores.store import GONE_SECONDS, Store
+from magus_pyg.serve.stores.stored import (
+    Event,
+    Gone,
+    Job,
+    LoggedChange,
+    LogRow,
+    NamedEntry,
+    Outcome,
+    Reply,
+    RowKind,
+    StoredSession,
+)
+
+__all__ = [
+    "GONE_SECONDS",
+    "Event",
+    "Gone",
+    "Job",
+    "LogRow",
+    "LoggedChange",
+    "NamedEntry",
+    "Outcome",
+    "Reply",
+    "RowKind",
+    "Store",
+    "StoredSession",
+    "open_store",
+]
