@@ -4,6 +4,7 @@ Schemas lie in groups of their own (`schema/dataset`, ...), so that they are no 
 """
 
 import importlib.util
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,10 @@ _SINGLE: dict[str, type] = {
 }
 
 
+_OVERLAY = "experiment"
+"""The group that lies over all others, and has no part of the configuration to itself."""
+
+
 def conf_folder() -> Path:
     """The folder of the configuration files: beside the sources in a checkout, else inside the installed package.
 
@@ -91,8 +96,9 @@ def conf_folder() -> Path:
 
 
 def groups() -> list[str]:
-    """The names of the groups, in alphabetical order."""
-    return sorted(entry.name for entry in conf_folder().iterdir() if entry.is_dir() and any(entry.glob("*.yaml")))
+    """The names of the groups of a run's configuration, in alphabetical order; `conf/` has those of others as well."""
+    own = {entry.name for entry in fields(Config)} | {_OVERLAY}
+    return sorted(name for name in own if any((conf_folder() / name).glob("*.yaml")))
 
 
 def group_options(group: str, own: Path | None = None) -> list[str]:
