@@ -41,7 +41,7 @@ def test_the_file_has_every_key_with_its_default_and_a_comment() -> None:
         ({"port": True}, "serve.port must be a whole number"),
         ({"workers": 0}, r"serve.workers must be in \[1, 256\] \(got 0\)"),
         ({"store": "postgres://x"}, r"serve.store must be sqlite, .* \(got 'postgres://x'\)"),
-        ({"store": "memory", "workers": 2}, "serve.store=memory is of one process alone"),
+        ({"store": "memory:", "workers": 2}, "serve.store=memory: is of one process alone"),
         ({"variant": "bayess"}, "serve.variant must be one of .*did you mean 'bayes'"),
         ({"list_length": 51}, "serve.list_length must be at most serve.limits.list_length=50"),
         ({"rounds": 101}, "serve.rounds must be at most serve.limits.rounds=100"),
@@ -98,3 +98,5 @@ def test_keys_are_needed_where_others_reach_the_service(host: str, required: str
 def test_it_writes_beside_the_run_unless_a_folder_is_named(tmp_path: Path) -> None:
     assert ServeOptions().folder_of(tmp_path) == tmp_path / "serve"
     assert ServeOptions(folder=str(tmp_path / "x")).folder_of(tmp_path / "run") == tmp_path / "x"
+    assert ServeOptions().store_url(tmp_path) == f"sqlite:{tmp_path}/serve/served.sqlite"
+    assert ServeOptions(store="redis://h:1/0").store_url(tmp_path) == "redis://h:1/0"

@@ -2,9 +2,8 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from magus_pyg.agents.methods import VARIANTS
 from magus_pyg.errors import ConfigError
@@ -20,6 +19,7 @@ __all__ = [
     "ServeOptions",
 ]
 
+_STORES = ("sqlite:", "redis://", "rediss://", "unix://")
 _LEVELS = ("debug", "info", "warning", "error")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -171,8 +171,8 @@ class ServeOptions:
         host: the address to listen at.
         port: the port to listen at; 0 takes a free one, which is printed.
         workers: processes that answer. 1: this process, by uvicorn; more: gunicorn, which loads the run once and forks.
-        store: where sessions and what was served are kept: "sqlite" (in `folder`), "sqlite:///PATH", "redis://...",
-            or "memory" (gone when the process ends; one worker).
+        store: where sessions and what was served are kept: "sqlite" (in `folder`), "sqlite:PATH",
+            "redis://HOST:PORT/NUMBER" where several machines answer, or "memory:" (one worker; gone at its end).
         folder: of what the service writes; None for `serve/` inside the run folder.
         variant: of sessions whose request names none; None for that of the run.
         list_length, rounds, min_items: of sessions whose request does not name them.
@@ -231,10 +231,8 @@ class ServeOptions:
             stop_seconds=at_most(3600),
             log_level=one_of(_LEVELS),
         )
-        for entry in fields(self):
-            part: Any = getattr(self, entry.name)
-            if is_dataclass(part):
-                part.check(f"serve.{entry.name}")  # type: ignore[attr-defined]
+        for part in (self.keys, self.limits, self.page, self.experiment):
+            part.check()
         if not self.host:
             raise ConfigError("serve.host must be an address, such as 127.0.0.1, or 0.0.0.0 for all (got '')")
         self._check_store()
@@ -270,6 +268,10 @@ class ServeOptions:
         """Where the service of a run writes."""
         return run / "serve" if self.folder is None else home_expanded(self.folder)
 
+    def store_url(self, run: Path) -> str:
+        """The address of the store of a run, as `stores.open_store` takes it."""
+        return f"sqlite:{self.folder_of(run) / 'served.sqlite'}" if self.store == "sqlite" else self.store
+
     def _defaults(self, name: str) -> dict[str, int]:
         """What sessions have without being asked, of the service and of each arm: key -> value."""
         of_arms = {
@@ -280,12 +282,11 @@ class ServeOptions:
         return {f"serve.{name}": getattr(self, name), **of_arms}
 
     def _check_store(self) -> None:
-        kinds = ("memory", "sqlite"), ("sqlite:///", "redis://", "rediss://", "unix://")
-        if self.store not in kinds[0] and not self.store.startswith(kinds[1]):
+        if self.store not in ("sqlite", "memory:") and not self.store.startswith(_STORES):
             raise ConfigError(
-                f"serve.store must be sqlite, sqlite:///PATH, redis://HOST:PORT/0 or memory (got {self.store!r})"
+                f"serve.store must be sqlite, sqlite:PATH, redis://HOST:PORT/NUMBER or memory: (got {self.store!r})"
             )
-        if self.store == "memory" and self.workers > 1:
+        if self.store == "memory:" and self.workers > 1:
             raise ConfigError(
-                f"serve.store=memory is of one process alone: take serve.store=sqlite for serve.workers={self.workers}"
+                f"serve.store=memory: is of one process alone: take serve.store=sqlite for serve.workers={self.workers}"
             )
