@@ -158,6 +158,8 @@ def _node(graph: Any, entry: mp.Recommendation) -> int | None:
         (("fields",), ["kind", "brand"]),
         (("fields",), "kind"),
         (("items",), [1]),
+        (("items",), ["i0"]),
+        (("items",), {"i0": 1}),
         (("candidates",), "i1"),
         (("candidates",), ["i1", 2]),
         (("exclude",), None),
@@ -241,6 +243,33 @@ def test_a_shop_with_the_same_words_is_another(maker: Maker, kind: str, variant:
     other = Maker(kind, variant, mp.build_relational_graph(foreign, FIELDS, max_words=3, materialize=False))
     with pytest.raises(SessionError, match=r"of another catalogue: \d+ of \d+ of its items are not in this one"):
         other.resume(through_json(session))
+
+
+def test_a_shop_with_the_same_ids_is_another(maker: Maker, kind: str, variant: str) -> None:
+    """Both count their items from 0 and have the same words; theirs hang on other items."""
+    session = maker.make(list_length=4)
+    answer(session, np.random.default_rng(1))
+    state = through_json(session)
+    foreign = shop_table(40, 2)
+    assert set(state["items"]) <= set(foreign["item_id"])
+    other = Maker(kind, variant, mp.build_relational_graph(foreign, FIELDS, max_words=3, materialize=False))
+    with pytest.raises(SessionError, match=r"of another catalogue: \d of 8 of its items have other words in this one"):
+        other.resume(state)
+
+
+def test_up_to_half_of_the_items_may_have_other_words(maker: Maker, kind: str, variant: str) -> None:
+    state = through_json(maker.make())
+    assert len(state["items"]) == 8
+    assert all(len(mark) == 4 for mark in state["items"].values())
+    table = shop_table(40, 1).set_index("item_id")
+    for changed, refused in ((4, False), (5, True)):
+        table.loc[list(state["items"])[:changed], "brand"] = "another brand"
+        graph = mp.build_relational_graph(table.reset_index(), FIELDS, max_words=3, materialize=False)
+        if refused:
+            with pytest.raises(SessionError, match="5 of 8 of its items have other words"):
+                Maker(kind, variant, graph).resume(state)
+        else:
+            assert Maker(kind, variant, graph).resume(state).recommend()
 
 
 # ---------------------------------------------------------------- undo, tell, feedback

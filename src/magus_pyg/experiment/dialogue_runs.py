@@ -48,6 +48,11 @@ def _names(config: Config) -> list[str]:
     names = list(DIALOGUE_METHODS) if config.agents is None else config.agents
     for name in names:
         dialogue_method(name)
+    if config.rivals.max_entropy.literal and "max_entropy" in names:
+        raise ConfigError(
+            "rivals.max_entropy.literal=true is for sessions: with simulation=ear max_entropy asks as EAR's own runner "
+            "does; add rivals.max_entropy.literal=false"
+        )
     return check_names(names)
 
 

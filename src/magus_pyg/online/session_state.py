@@ -7,6 +7,7 @@ went.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from torch_geometric.data import HeteroData
 
@@ -20,7 +21,7 @@ __all__ = ["Beginning", "Named", "NamedAnswer", "NamedTold", "SessionState", "fi
 
 _FORMAT = "magus_pyg session 1"
 _WITNESSES = 8
-"""Items of the catalogue whose ids are kept, to tell it from another one, which may share some."""
+"""Items of the catalogue that are kept, to tell it from another one, which may share some of their ids."""
 
 Named = str | tuple[Word, ...]
 """An item by its id, or a query by its words."""
@@ -87,14 +88,14 @@ class SessionState:
     Attributes:
         beginning: what it began with.
         fields: the word fields of its graph, ascending.
-        items: ids of a few items of its graph.
+        items: a few items of its graph: ids, and a mark of their words.
         said: what was answered and told, in order.
         is_open: whether a list waited for its answer.
     """
 
     beginning: Beginning
     fields: tuple[str, ...]
-    items: tuple[str, ...]
+    items: Mapping[str, str]
     said: tuple[NamedAnswer | NamedTold, ...]
     is_open: bool
 
@@ -116,7 +117,7 @@ class SessionState:
             "rounds": own.rounds,
             "min_items": own.min_items,
             "fields": list(self.fields),
-            "items": list(self.items),
+            "items": dict(self.items),
             "candidates": None if own.candidates is None else list(own.candidates),
             "exclude": list(own.exclude),
             "searched": [_pairs(words) for words in own.searched],
@@ -156,7 +157,7 @@ class SessionState:
         )
         said = tuple(_said(entry, f"said[{at}]", length) for at, entry in enumerate(_list(found["said"], "said")))
         is_open = _truth(found["open"], "open")
-        state = cls(beginning, _texts(found["fields"], "fields"), _texts(found["items"], "items"), said, is_open)
+        state = cls(beginning, _texts(found["fields"], "fields"), _marks(found["items"], "items"), said, is_open)
         state._check_order()
         return state
 
@@ -176,8 +177,8 @@ class SessionState:
             raise SessionError("the state goes on after an item was clicked, which ends a session")
 
     def check_graph(self, graph: HeteroData) -> None:
-        """Raise a SessionError unless the word fields are the same, and most of the items that the state names are
-        still here."""
+        """Raise a SessionError unless the word fields are the same, most of the items that the state names are still
+        here, and at least half of those whose words it knows have them still."""
         fields = _word_fields(graph)
         if fields != self.fields:
             raise SessionError(
@@ -191,6 +192,14 @@ class SessionState:
             raise SessionError(
                 f"the state is of another catalogue: {len(gone)} of {len(named_items)} of its items are not in this "
                 f"one, such as {gone[0]!r}"
+            )
+        # Shops that count their items from 1 have the same ids too.
+        here = [item for item in self.items if item not in gone]
+        other = [item for item in here if _mark(graph, graph.vocabulary.item_ids.find(item)) != self.items[item]]
+        if 2 * len(other) > len(here):
+            raise SessionError(
+                f"the state is of another catalogue: {len(other)} of {len(here)} of its items have other words in this "
+                f"one, such as {other[0]!r}"
             )
 
 
@@ -228,13 +237,20 @@ def _word_fields(graph: HeteroData) -> tuple[str, ...]:
     return tuple(sorted({merged.get(field, field) for field in settings.word_fields}))
 
 
-def _witnesses(graph: HeteroData) -> tuple[str, ...]:
+def _witnesses(graph: HeteroData) -> dict[str, str]:
     last = n_items(graph) - 1
     places = sorted({last * place // (_WITNESSES - 1) for place in range(_WITNESSES)})
-    return tuple(graph.vocabulary.item_ids[place] for place in places)
+    return {graph.vocabulary.item_ids[place]: _mark(graph, place) for place in places}
 
 
-_KEYS = frozenset(SessionState(Beginning("", 1, 1), (), (), (), False).to_dict())
+def _mark(graph: HeteroData, item: int) -> str:
+    """Four digits that two items of different words share once in 65,536 times."""
+    # The ids of words are those of a build: their texts outlive it.
+    text = "\x1e".join(sorted(f"{word.field}\x1f{word.value}" for word in words_of(graph, item)))
+    return f"{crc32(text.encode()) & 0xFFFF:04x}"
+
+
+_KEYS = frozenset(SessionState(Beginning("", 1, 1), (), {}, (), False).to_dict())
 _ANSWER, _TOLD = frozenset({"shown", "clicked", "not_care"}), frozenset({"told", "liked"})
 
 
@@ -305,6 +321,12 @@ def _list(value: object, where: str) -> Sequence[Any]:
 
 def _texts(value: object, where: str) -> tuple[str, ...]:
     return tuple(_text(entry, where) for entry in _list(value, where))
+
+
+def _marks(value: object, where: str) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for entry in value.items() for text in entry):
+        raise _wrong(where, value, "a mapping of item ids to marks of their words")
+    return dict(value)
 
 
 def _words(value: object, where: str) -> tuple[Word, ...]:
