@@ -4,9 +4,10 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from operator import index as as_number
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -229,8 +230,52 @@ class OnlineSession(ABC):
             raise SessionError("there is no answer to take back: nothing was answered or told yet")
         last = self.history[-1]
         self._replay(self.history[:-1])
-        listed = self._opened()
-        self._open = last.shown if isinstance(last, AnsweredList) else listed
+        self._open_as_before(last)
+
+    def _open_as_before(self, said: AnsweredList | Told) -> None:
+        """Open the list to which something was said."""
+        listed = self._opened()  # made also where it is known: scores are brought to one scale with it
+        self._open = said.shown if isinstance(said, AnsweredList) else listed
+
+    def retract(self, words: Sequence[Word]) -> None:
+        """Take back what was said of some words, wherever in the session: as if it had not been said or asked.
+
+        Args:
+            words: of a query that a list showed, all of them; or one that was told. Of what was told the word alone
+                goes. Nothing is known of the queries below a click that is taken back.
+
+        Raises:
+            SessionError: nothing was said of them.
+        """
+        gone = frozenset(words)
+        history: list[AnsweredList | Told] = []
+        for event in self.history:
+            if isinstance(event, Told):
+                kept = [(word, node) for word, node in zip(event.words, event.nodes, strict=True) if {word} != gone]
+                if kept:
+                    history.append(Told(tuple(word for word, _ in kept), event.liked, tuple(node for _, node in kept)))
+            else:
+                first = n_items(self.graph)
+                about = {node for node in event.shown if node >= first and gone == set(words_of(self.graph, node))}
+                history.append(event.without(about, first) if about else event)
+        if tuple(history) == self.history:
+            raise SessionError(f"nothing was said of {' '.join(map(str, words))!r}: there is nothing to take back")
+        self._replay(history)
+
+    def at(self, said: int) -> Self:
+        """The session as it was before the answers and tellings from number `said` (from 0) on: a copy.
+
+        Raises:
+            SessionError: a number that is not from 0 to what was said so far.
+        """
+        if not 0 <= said <= len(self.history):
+            raise SessionError(f"{said} is not from 0 to {len(self.history)}, what was said in the session")
+        other = copy(self)
+        other.left_out, other._play = Counter(self.left_out), self._play.copy()
+        if said < len(self.history):
+            other._replay(self.history[:said])
+            other._open_as_before(self.history[said])
+        return other
 
     def _replay(self, history: Sequence[AnsweredList | Told]) -> None:
         play = self._begin(self._searched)

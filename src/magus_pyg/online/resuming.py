@@ -6,10 +6,10 @@ from dataclasses import replace
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
-from magus_pyg.graph import Word, find_query
+from magus_pyg.graph import Word, find_query, n_items, n_nodes
 from magus_pyg.online.node_play import Told
 from magus_pyg.online.session_state import Beginning, NamedAnswer, SessionState, find_named
-from magus_pyg.simulation.answers import AnsweredList, Said, said_in_list
+from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["beginning_here", "events_here", "told"]
 
@@ -88,16 +88,18 @@ def told(graph: HeteroData, words: tuple[Word, ...], liked: bool, holds: Callabl
 
 
 def _answer(graph: HeteroData, entry: NamedAnswer, holds: Callable[[int], bool], gone: dict[str, None]) -> AnsweredList:
-    found = [find_named(graph, name) for name in entry.shown]
-    nodes = {at: node for at, node in enumerate(found) if node is not None and holds(node)}
+    shown: list[int] = []
+    lost: set[int] = set()
     for at, name in enumerate(entry.shown):
-        if at not in nodes:
+        node = find_named(graph, name)
+        if node is None or not holds(node):
             gone[repr(name) if isinstance(name, str) else _text(name)] = None
-    if entry.clicked is not None and entry.clicked not in nodes:
-        said = said_in_list([not isinstance(name, str) for name in entry.shown], entry.clicked, entry.not_care)
-        nodes = {at: node for at, node in nodes.items() if said[at] != Said.UNREAD}
-    clicked = None if entry.clicked is None else nodes.get(entry.clicked)
-    return AnsweredList(tuple(nodes.values()), clicked, tuple(nodes[at] for at in entry.not_care if at in nodes))
+            node = -1 - at if isinstance(name, str) else n_nodes(graph) + at  # stands for it until it is left out
+            lost.add(node)
+        shown.append(node)
+    clicked = None if entry.clicked is None else shown[entry.clicked]
+    answer = AnsweredList(tuple(shown), clicked, tuple(shown[at] for at in entry.not_care))
+    return answer.without(lost, n_items(graph)) if lost else answer
 
 
 def _knows(graph: HeteroData, words: Sequence[Word]) -> bool:

@@ -136,6 +136,21 @@ class AnsweredList:
         not_care = [self.shown.index(node) for node in self.not_care]
         return said_in_list([node >= n_items for node in self.shown], self.position, not_care, all_refused)
 
+    def without(self, gone: Container[int], n_items: int) -> "AnsweredList":
+        """The answer as if some nodes had not been in the list.
+
+        Where one of them is the clicked one, the queries that were not read because of the click go too: nothing is
+        known of them.
+
+        Args:
+            gone: nodes.
+            n_items: as of `said`.
+        """
+        lost = self.clicked is not None and self.clicked in gone
+        says = zip(self.shown, self.said(n_items), strict=True)
+        kept = tuple(node for node, one in says if node not in gone and not (lost and one == Said.UNREAD))
+        return AnsweredList(kept, None if lost else self.clicked, tuple(node for node in self.not_care if node in kept))
+
     def split(self, n_items: int, all_refused: bool) -> tuple[list[int], list[int]]:
         """The nodes that Eq. (8) sets to 1 (the clicked one) and to 0 (the refused ones)."""
         says = self.said(n_items, all_refused)
