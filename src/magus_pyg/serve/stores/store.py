@@ -1,6 +1,5 @@
 """What every store does: the one contract between the service and what it keeps."""
 
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,9 @@ class Store(ABC):
     while the process forks goes on in both.
 
     Every call raises `StoreError` where the store cannot be reached, read or written (a full disk, a lock that is held
-    too long, a server that is down). Nothing of that call is in the store then.
+    too long, a server that is down). Nothing of that call is in the store then; or all of it, where the way to a server
+    broke before its reply came: whoever repeats a `replace` with its old version finds it STALE, one with a reply
+    REPLIED.
 
     Args:
         clock: seconds since 1970.
@@ -32,13 +33,12 @@ class Store(ABC):
     """Whether other processes see what this one writes."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock, self._latest, self._clock_lock = clock, float("-inf"), threading.Lock()
+        self._clock, self._latest = clock, float("-inf")
 
     def now(self) -> float:
         """The time, seconds since 1970, which never runs backwards: where the clock is set back, it stands still."""
-        with self._clock_lock:
-            self._latest = max(self._latest, self._clock())
-            return self._latest
+        self._latest = max(self._latest, self._clock())
+        return self._latest
 
     # Sessions
 

@@ -1,0 +1,391 @@
+"""Everything in one file of SQLite, which the workers of one machine share."""
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from magus_pyg.errors import StoreError
+from magus_pyg.serve.stores.store import GONE_SECONDS, Store
+from magus_pyg.serve.stores.stored import Event, Gone, Job, LoggedChange, LogRow, Outcome, Reply, StoredSession
+from magus_pyg.serve.stores.stored_text import json_text, name_text, read_json, read_record, record_text
+from magus_pyg.serve.stores.tables import SCHEMA_VERSION, Statements, metadata
+
+__all__ = ["SqliteStore"]
+
+_BUSY_SECONDS = 5.0
+"""How long a write waits for those of other processes."""
+_SET_UP = (
+    f"PRAGMA busy_timeout = {int(1000 * _BUSY_SECONDS)}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # outlives a power cut; NORMAL a kill alone
+    "PRAGMA secure_delete = ON",  # what is erased is overwritten
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class SqliteStore(Store):
+    """A store in a file in WAL mode, by SQLAlchemy.
+
+    What a call has written outlives a kill of the process and a power cut: each commit is flushed to the disk. The file
+    and its two companions (`-wal`, `-shm`) can be read by their owner alone.
+
+    Args:
+        path: the file, made if it is not there.
+        clock: seconds since 1970.
+
+    Raises:
+        StoreError: a file that cannot be opened, is no such store, or is of a later release.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock)
+        self.path = path
+        self._open = True
+        self._writer = threading.Lock()  # threads queue here: SQLite itself lets them sleep
+        self._engine = _engine(path)
+        with self._failing():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+        _OPEN.add(self)
+
+    def _prepare(self) -> None:
+        with self._writing() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"the store {self.path} has the format {version}, and this release reads {SCHEMA_VERSION}: "
+                    "install the later release, or choose another file"
+                )
+            if version == 0:
+                if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
+                    raise StoreError(f"{self.path} is a database of something else: choose another file")
+                metadata.create_all(connection, checkfirst=False)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    # Sessions
+
+    def create(self, session: StoredSession, rows: Sequence[LogRow] = (), reply: Reply | None = None) -> Outcome:
+        """As `Store.create`."""
+        values = {
+            "name": name_text(session.session_id),
+            "version": 0,
+            "expires": session.expires,
+            "created": session.created,
+            "user_hash": _name(session.user_hash),
+            "body": record_text(session),
+        }
+        with self._writing() as connection:
+            if self._replied(connection, reply):
+                return Outcome.REPLIED
+            if not connection.execute(Statements.create, values).rowcount:
+                return Outcome.STALE
+            _add_rows(connection, rows)
+            _keep(connection, reply)
+            return Outcome.DONE
+
+    def load(self, session_id: str) -> StoredSession | Gone | None:
+        """As `Store.load`."""
+        name = name_text(session_id)
+        with self._reading() as connection:
+            found = connection.execute(Statements.load, {"the_name": name}).one_or_none()
+        if found is None:
+            return None
+        if found.gone is not None:
+            return Gone(session_id, found.gone)
+        now = self.now()
+        if found.expires > now:
+            known = {"version": found.version, "expires": found.expires, "created": found.created}
+            return read_record(StoredSession, found.body, **known)
+        with self._writing() as connection:
+            connection.execute(Statements.expired, {"the_name": name, "now": now})
+            connection.execute(Statements.replies_of, {"the_name": name})
+        return self.load(session_id)
+
+    def replace(
+        self, session: StoredSession, expected_version: int, rows: Sequence[LogRow] = (), reply: Reply | None = None
+    ) -> Outcome:
+        """As `Store.replace`."""
+        values = {
+            "the_name": name_text(session.session_id),
+            "expected": expected_version,
+            "until": session.expires,
+            "owner": _name(session.user_hash),
+            "text": record_text(session),
+            "now": self.now(),
+        }
+        with self._writing() as connection:
+            if self._replied(connection, reply):
+                return Outcome.REPLIED
+            if connection.execute(Statements.replace, values).rowcount:
+                _add_rows(connection, rows)
+                _keep(connection, reply)
+                return Outcome.DONE
+        return Outcome.STALE if isinstance(self.load(session.session_id), StoredSession) else Outcome.GONE
+
+    def delete(self, session_id: str) -> bool:
+        """As `Store.delete`."""
+        there = isinstance(self.load(session_id), StoredSession)
+        values = {"the_name": name_text(session_id), "now": self.now()}
+        with self._writing(erasing=True) as connection:
+            there = bool(connection.execute(Statements.deleted, values).rowcount) and there
+            for statement in (Statements.replies_of, Statements.rows_of, Statements.events_of):
+                connection.execute(statement, values)
+        return there
+
+    def expire(self) -> int:
+        """As `Store.expire`."""
+        now = self.now()
+        values = {"now": now, "before": now - GONE_SECONDS}
+        with self._writing() as connection:
+            count = connection.execute(Statements.all_expired, values).rowcount
+            statements = (Statements.replies_of_gone, Statements.late_replies, Statements.forget_gone)
+            for statement in (*statements, Statements.old_jobs):
+                connection.execute(statement, values)
+        return count
+
+    def open_sessions(self) -> int:
+        """As `Store.open_sessions`."""
+        with self._reading() as connection:
+            return int(connection.execute(Statements.count_living, {"now": self.now()}).scalar_one())
+
+    # Replies
+
+    def find_reply(self, scope: str, key: str) -> Reply | None:
+        """As `Store.find_reply`."""
+        values = {"the_scope": name_text(scope), "the_name": name_text(key), "now": self.now()}
+        with self._reading() as connection:
+            found = connection.execute(Statements.find_reply, values).scalar_one_or_none()
+        return None if found is None else read_record(Reply, found)
+
+    def keep_reply(self, reply: Reply) -> Outcome:
+        """As `Store.keep_reply`."""
+        with self._writing() as connection:
+            if self._replied(connection, reply):
+                return Outcome.REPLIED
+            _keep(connection, reply)
+            return Outcome.DONE
+
+    def _replied(self, connection: Connection, reply: Reply | None) -> bool:
+        if reply is None:
+            return False
+        values = {"the_scope": name_text(reply.scope), "the_name": name_text(reply.key), "now": self.now()}
+        return connection.execute(Statements.find_reply, values).one_or_none() is not None
+
+    # The answer log and events
+
+    def append_events(self, events: Sequence[Event], reply: Reply | None = None) -> list[bool]:
+        """As `Store.append_events`."""
+        with self._writing() as connection:
+            if self._replied(connection, reply):
+                return [False] * len(events)
+            values = [{**_entry(entry), "name": name_text(entry.event_id)} for entry in events]
+            new = [bool(connection.execute(Statements.add_event, entry).rowcount) for entry in values]
+            _keep(connection, reply)
+            return new
+
+    def read_rows(self, after: int, limit: int) -> list[LogRow]:
+        """As `Store.read_rows`."""
+        with self._reading() as connection:
+            found = connection.execute(Statements.read_rows, {"after": after, "most": max(limit, 0)}).all()
+        return [read_record(LogRow, body, number=number) for number, body in found]
+
+    def read_events(self, after: int, limit: int) -> list[Event]:
+        """As `Store.read_events`."""
+        with self._reading() as connection:
+            found = connection.execute(Statements.read_events, {"after": after, "most": max(limit, 0)}).all()
+        return [read_record(Event, body, number=number) for number, body in found]
+
+    def count_rows(self, first: int, last: int) -> int:
+        """As `Store.count_rows`."""
+        with self._reading() as connection:
+            return int(connection.execute(Statements.count_rows, {"first": first, "last": last}).scalar_one())
+
+    def count_events(self, first: int, last: int) -> int:
+        """As `Store.count_events`."""
+        with self._reading() as connection:
+            return int(connection.execute(Statements.count_events, {"first": first, "last": last}).scalar_one())
+
+    def purge(self, before: float) -> int:
+        """As `Store.purge`."""
+        with self._writing(erasing=True) as connection:
+            statements = (Statements.old_rows, Statements.old_events)
+            return sum(connection.execute(statement, {"before": before}).rowcount for statement in statements)
+
+    def erase_user(self, user_hash: str) -> int:
+        """As `Store.erase_user`."""
+        values = {"the_user": name_text(user_hash), "now": self.now()}
+        # Events first: rows and sessions say which sessions are the person's.
+        statements = (Statements.events_of_user, Statements.rows_of_user, Statements.sessions_of_user)
+        with self._writing(erasing=True) as connection:
+            count = sum(connection.execute(statement, values).rowcount for statement in statements)
+            connection.execute(Statements.replies_of_gone)
+        return count
+
+    # Changes that every worker plays
+
+    def append_change(self, change: Mapping[str, Any], job: Job | None = None, reply: Reply | None = None) -> int:
+        """As `Store.append_change`."""
+        with self._writing() as connection:
+            if self._replied(connection, reply):
+                return 0
+            if job is not None:
+                connection.execute(Statements.put_job, _job(job))
+            added = connection.execute(Statements.add_change, {"body": json_text(change)})
+            _keep(connection, reply)
+            return int(added.lastrowid)
+
+    def changes_since(self, number: int, limit: int = 1000) -> list[LoggedChange]:
+        """As `Store.changes_since`."""
+        with self._reading() as connection:
+            found = connection.execute(Statements.read_changes, {"after": number, "most": max(limit, 0)}).all()
+        return [LoggedChange(at, read_json(body)) for at, body in found]
+
+    def put_job(self, job: Job) -> None:
+        """As `Store.put_job`."""
+        with self._writing() as connection:
+            connection.execute(Statements.put_job, _job(job))
+
+    def load_job(self, job_id: str) -> Job | None:
+        """As `Store.load_job`."""
+        with self._reading() as connection:
+            found = connection.execute(Statements.load_job, {"the_name": name_text(job_id)}).scalar_one_or_none()
+        return None if found is None else read_record(Job, found)
+
+    # The store itself
+
+    def ping(self) -> None:
+        """As `Store.ping`."""
+        with self._writing() as connection:
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._open = False
+        _OPEN.discard(self)
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._failing(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self, erasing: bool = False) -> Iterator[Connection]:
+        """A transaction, which holds the right to write from its beginning.
+
+        Args:
+            erasing: what was removed is to leave the disk at once.
+        """
+        with self._failing(), self._writer, self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                with suppress(SQLAlchemyError):  # SQLite has rolled back already where the disk is full
+                    connection.exec_driver_sql("ROLLBACK")
+                raise
+            if erasing:  # the log beside the file holds the old pages until it is written anew
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        if not self._open:
+            raise StoreError(f"the store {self.path} is closed: open it anew")
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            said = str(getattr(error, "orig", error))  # not the whole message, which has the values
+            hint = "check the folder and its permissions"
+            if "full" in said:
+                hint = "make room on its disk"
+            elif "locked" in said:
+                hint = f"another process has held it for {_BUSY_SECONDS:g} seconds"
+            raise StoreError(f"the store {self.path} could not be used: {said}; {hint}") from error
+
+
+def _engine(path: Path) -> Engine:
+    # AUTOCOMMIT: transactions are begun and ended here, not by the driver, which begins none before it writes.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path.absolute())),
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        pool_timeout=_BUSY_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _: object) -> None:
+        for command in _SET_UP:
+            connection.execute(command).close()
+
+    return engine
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else name_text(text)
+
+
+def _entry(entry: LogRow | Event) -> dict[str, Any]:
+    return {
+        "time": entry.time,
+        "session": _name(entry.session_id),
+        "user_hash": _name(entry.user_hash),
+        "body": record_text(entry),
+    }
+
+
+def _add_rows(connection: Connection, rows: Sequence[LogRow]) -> None:
+    for row in rows:  # one or two
+        connection.execute(Statements.add_row, _entry(row))
+
+
+def _keep(connection: Connection, reply: Reply | None) -> None:
+    """Keep a reply whose key has none, or one whose time is over."""
+    if reply is not None:
+        values = {
+            "scope": name_text(reply.scope),
+            "name": name_text(reply.key),
+            "expires": reply.expires,
+            "session": _name(reply.session_id),
+            "body": record_text(reply),
+        }
+        connection.execute(Statements.keep_reply, values)
+
+
+def _job(job: Job) -> dict[str, Any]:
+    ended = job.touched if job.state in ("done", "failed") else None
+    return {"name": name_text(job.job_id), "ended": ended, "body": record_text(job)}
+
+
+# A connection must not be used on both sides of a fork, nor be open while one happens.
+
+_OPEN: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for store in list(_OPEN):
+        store._writer.acquire()
+        store._engine.dispose()
+
+
+def _after_fork() -> None:
+    for store in list(_OPEN):
+        store._writer.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -1,0 +1,14 @@
+"""The memory store: the contract of all stores."""
+
+import pytest
+from store_contract import Opener, StoreContract
+
+from magus_pyg.serve.stores.memory_store import MemoryStore
+
+
+class TestMemoryStore(StoreContract):
+    shared = False
+
+    @pytest.fixture
+    def opened(self) -> Opener:
+        return MemoryStore
