@@ -1,0 +1,18 @@
+"""Queries in words that a person would use, and what a person writes as words of the graph (App. D.2)."""
+
+from magus_pyg.language.lexicon import Lexicon, Lexicons, read_lexicons
+from magus_pyg.language.phraser import Phraser
+from magus_pyg.language.phrasing import Phrasing, Rewriter
+from magus_pyg.language.reader import Reader, Reading, Understood
+
+__all__ = [
+    "Lexicon",
+    "Lexicons",
+    "Phraser",
+    "Phrasing",
+    "Reader",
+    "Reading",
+    "Rewriter",
+    "Understood",
+    "read_lexicons",
+]
