@@ -95,6 +95,17 @@ def screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     return make
 
 
+def test_entries_of_a_list_go_on_under_their_text(
+    screen: Callable[[int], Terminal], capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen(40).entry("  12  ", "Calalund Velvet mugs, 11.19 (Calalund [b]household[/b] mugs \x1b)")
+    assert capsys.readouterr().out.splitlines() == [
+        "  12  Calalund Velvet mugs, 11.19",
+        "      (Calalund [b]household[/b] mugs",
+        r"      \x1b)",
+    ]
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_stage_on_a_terminal_is_one_line_that_goes(
     width: int,

@@ -62,6 +62,18 @@ class Terminal(Console):
         """Print a text whose lines are never broken: a path, or a command to go on with."""
         self.print(text, soft_wrap=True)
 
+    def entry(self, lead: str, text: str, style: str | None = None) -> None:
+        """Print an entry of a list; what has no room in its line goes on below, under the text.
+
+        Args:
+            lead: before it, such as its number.
+            text: the entry.
+            style: of both, as rich calls it.
+        """
+        indent = cell_len(lead)
+        lines = Text(shown(text)).wrap(self, max(self.width - indent, 20))
+        self.print(lead + ("\n" + indent * " ").join(line.plain.rstrip() for line in lines), style=style)
+
     def note(self, text: str) -> None:
         """Print what several may have to say, such as each agent, once."""
         if text not in self._noted:

@@ -23,7 +23,7 @@ _AHEAD = 5  # items that are ahead after an answer, and reasons, that are shown
 
 _HELP = """  2        you would click number 2; an item ends the session
   Enter    none of these
-  d2 d3    numbers 2 and 3 do not matter to you (queries alone); with a click: 1 d2
+  d2 d3    2 and 3 do not matter to you (queries alone); with a click: 1 d2
   ?2       why number 2 is listed
   +oat     you want items with the word oat; -oat: rather without
   b        back: take the last answer back
@@ -113,7 +113,7 @@ def _show_list(console: Terminal, session: MagusSession) -> str:
     console.print(f"\nround {session.round} of {session.rounds}", style="bold")
     for place, entry in enumerate(listed, start=1):
         style = None if entry.item_id is not None else "cyan"
-        console.print(f"  {place}  {_label(session, entry.node)}", style=style)
+        console.entry(f"  {place:>{len(str(len(listed)))}}  ", _label(session, entry.node), style)
     if not listed:
         console.print("  nothing is left to show")
     return "your answer> "
@@ -194,7 +194,7 @@ def _show_reasons(console: Terminal, session: MagusSession, number: str) -> None
     moving.sort(key=lambda reason: -abs(reason.change))
     console.print(f"  {_label(session, entry.node)}: its score is {entry.score:.3f}", style="dim")
     for reason in moving[:_AHEAD]:
-        console.print(f"  {shown(str(reason))}", style="dim")
+        console.entry("  ", str(reason), "dim")
     if len(moving) > _AHEAD:
         rest = sum(reason.change for reason in moving[_AHEAD:])
         console.print(f"  {rest:+.3f}  all {len(moving) - _AHEAD} other answers together", style="dim")
@@ -210,9 +210,11 @@ def _show_ahead(console: Terminal, session: MagusSession, before: Mapping[int, f
         console.print("  the same items are ahead as before", style="dim")
         return
     console.print(f"  ahead now of the {len(new):,} items not shown yet (and their places before):", style="dim")
+    before_now = {node: f"({old[node]:,})" for node in ahead}
+    room = max(map(len, before_now.values()))
     for node in ahead:
         name = cut(shown(title_of(session.graph, node)), _LONG)
-        console.print(f"  {new[node]:>3} ({old[node]:,})  {name}", style="dim")
+        console.entry(f"  {new[node]:>3} {before_now[node]:>{room}}  ", name, "dim")
 
 
 def _places(session: MagusSession, scores: Mapping[int, float]) -> dict[int, int]:

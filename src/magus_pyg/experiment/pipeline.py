@@ -290,9 +290,10 @@ def _describe_play(
 def _print_training(trained: TrainResult, console: Terminal) -> None:
     history = trained.history
     best = history[history["epoch"] == trained.best_epoch].iloc[0]
+    epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
     early = " (stopped early)" if trained.stopped_early else ""
     console.print(
-        f"trained {len(history)} epochs{early} in {trained.seconds:.1f} s; best is epoch {trained.best_epoch + 1}: "
+        f"trained {epochs}{early} in {trained.seconds:.1f} s; best is epoch {trained.best_epoch + 1}: "
         f"validation loss {best['val_loss']:.4f}, AUC {best['val_auc']:.4f}"
     )
     found = trained.calibration
