@@ -8,11 +8,18 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "AccessError",
+    "BusyError",
     "ConfigError",
+    "ConflictError",
     "DataError",
+    "GoneError",
     "GraphError",
+    "InputError",
+    "LimitError",
     "MagusError",
     "ModelError",
+    "NotThereError",
     "ProcessError",
     "RunError",
     "SessionError",
@@ -55,6 +62,70 @@ class StoreError(MagusError):
 
 class ConfigError(MagusError):
     """A configuration value that cannot be used."""
+
+
+class InputError(MagusError):
+    """A request whose body, path or query cannot be used.
+
+    Args:
+        message: what is wrong with it.
+        faults: where, as JSON pointers into the body, and what is wrong there.
+    """
+
+    def __init__(self, message: str, faults: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class NotThereError(MagusError):
+    """A session, item, job or address that the service does not have."""
+
+
+class ConflictError(MagusError):
+    """A request that what happened before does not allow, such as an answer to a list that was answered already."""
+
+
+class GoneError(MagusError):
+    """A session that was there, and has expired or was deleted."""
+
+
+class LimitError(MagusError):
+    """More than one who asks may send.
+
+    Args:
+        message: what is too much.
+        retry_after: seconds after which it may be sent; None where it never may.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BusyError(MagusError):
+    """A service that cannot answer now: it is starting, stopping, or has too much to do.
+
+    Args:
+        message: why.
+        retry_after: seconds after which asking again makes sense.
+    """
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccessError(MagusError):
+    """A request whose sender is unknown, or may not do this.
+
+    Args:
+        message: why.
+        known: whether the sender is known.
+    """
+
+    def __init__(self, message: str, known: bool = False) -> None:
+        super().__init__(message)
+        self.known = known
 
 
 def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.5) -> str:

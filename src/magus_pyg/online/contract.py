@@ -94,6 +94,10 @@ class OnlineSession(ABC):
     def _holds(self, node: int) -> bool:
         """Whether the session has a node of the graph."""
 
+    @abstractmethod
+    def _n_holding(self, node: int) -> int:
+        """How many items of the session contain a node that it has; an item contains itself."""
+
     @property
     def variant(self) -> str:
         """What recommends."""
@@ -117,6 +121,11 @@ class OnlineSession(ABC):
     @property
     def _answers(self) -> list[AnsweredList]:
         return [event for event in self.history if isinstance(event, AnsweredList)]
+
+    @property
+    def listens(self) -> bool:
+        """Whether it takes words that are said outside a list (`tell`)."""
+        return self._play.listens
 
     @property
     def found(self) -> int | None:
@@ -207,7 +216,7 @@ class OnlineSession(ABC):
         """
         if self.done:
             raise SessionError(f"the session is over after {self.round} round(s): start a new one")
-        if not self._play.listens:
+        if not self.listens:
             raise SessionError(f"variant {self.variant!r} takes no words: it lists items by their base scores alone")
         found, unknown = read_words(self.graph, words)
         if unknown:
@@ -282,6 +291,14 @@ class OnlineSession(ABC):
         for event in history:
             take_in(play, event)
         self._play, self.history, self._open = play, tuple(history), None
+
+    def count_items(self, entry: Recommendation | int) -> int:
+        """How many items of the session contain a node: what a query would leave, 1 for an item.
+
+        Raises:
+            SessionError: a node that the session does not have.
+        """
+        return self._n_holding(self._held(entry))
 
     def node_scores(self, nodes: Sequence[Recommendation | int] | None = None) -> dict[int, float]:
         """The present scores of nodes, by node.

@@ -51,12 +51,17 @@ class Reason:
     change: float
     liked: bool = True
 
-    def __str__(self) -> str:
+    @property
+    def answer(self) -> str:
+        """The answer in words: what was done, and to what."""
         name = self.title
         if self.item_id is not None:
             name = f"item {self.item_id}" + (f" ({name})" if name != self.item_id else "")
         kind = self.kind if self.liked else f"{self.kind} not"
-        return f"{self.change:+.3f}  {kind} {name}".rstrip() + (f" in round {self.round}" if self.round else "")
+        return f"{kind} {name}".rstrip()
+
+    def __str__(self) -> str:
+        return f"{self.change:+.3f}  {self.answer}" + (f" in round {self.round}" if self.round else "")
 
 
 class _Changes:

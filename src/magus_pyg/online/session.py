@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -213,6 +214,15 @@ class MagusSession(OnlineSession):
     def _holds(self, node: int) -> bool:
         nodes = self._nodes()  # ascending, so that numbers beyond int64 never reach it
         return int(nodes[0]) <= node <= int(nodes[-1]) and bool((nodes == node).any())
+
+    def _n_holding(self, node: int) -> int:
+        return int(self._held_items[torch.searchsorted(self._nodes(), node)])
+
+    @cached_property
+    def _held_items(self) -> Tensor:
+        """int64 [M]: how many candidates contain the node of each slot."""
+        graphs = self.view.graphs
+        return graphs.count_targets(torch.ones((1, graphs.n_candidates), dtype=torch.bool))[0]
 
 
 def _candidate_scores(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,19 +55,25 @@ class Population:
     n_profiles: int
     searched: Ragged
 
+    def has(self, user_id: str) -> bool:
+        """Whether there is such a user."""
+        return str(user_id) in self._numbers
+
     def user(self, user_id: str) -> int:
         """The index of a user.
 
         Raises:
             DataError: if there is no such user.
         """
-        try:
-            return self.user_ids.index(str(user_id))
-        except ValueError:
+        found = self._numbers.get(str(user_id))
+        if found is None:
             some = ", ".join(self.user_ids[:5])
-            raise DataError(
-                f"there is no user {user_id!r}: the run has {len(self.user_ids)} users: {some}, ..."
-            ) from None
+            raise DataError(f"there is no user {user_id!r}: the run has {len(self.user_ids)} users: {some}, ...")
+        return found
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {user_id: number for number, user_id in enumerate(self.user_ids)}
 
     def touched(self, user: int) -> Tensor:
         """The items that a user has a row with, int64, ascending."""

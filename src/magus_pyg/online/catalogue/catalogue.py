@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,7 @@ class Catalogue:
         self.width = (width or Width()).check()
         self.belief = state.check() if isinstance(state, BayesState) else BayesState()
         factors = state if isinstance(state, EdgeFactors) else None
-        self.edition = Edition.of(graph, factors, self.options.minus_scale, dtype)
+        self.edition = Edition.of(CatalogueIndex(graph), factors, self.options.minus_scale, dtype)
 
     @classmethod
     def from_run(cls, run: "Run | str | Path", variant: str | None = None) -> "Catalogue":
@@ -105,6 +106,18 @@ class Catalogue:
         loaded = load_run(run) if isinstance(run, str | Path) else run
         chosen = loaded.variant if variant is None else variant
         return cls(loaded.graph, chosen, loaded.state_for(chosen), loaded.magus_options, clean=loaded.cleaned_items)
+
+    def beside(self, variant: str, state: EdgeFactors | BayesState | None = None) -> "Catalogue":
+        """The same catalogue with another variant, which shares what is made of the graph; arguments and errors as of
+        the class."""
+        check_variant(variant, state)
+        other = copy(self)
+        other.variant, other.left_out = variant, Counter()
+        other.belief = state.check() if isinstance(state, BayesState) else BayesState()
+        factors = state if isinstance(state, EdgeFactors) else None
+        fresh = Edition.of(self.index, factors, self.options.minus_scale, self.dtype)
+        other.edition = replace(fresh, removed=self.edition.removed)
+        return other
 
     @property
     def index(self) -> CatalogueIndex:
@@ -144,7 +157,7 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is removed.
         """
-        self._offer(item_ids, removed=True)
+        self.edition = self.edition.offering(item_nodes(self.graph, item_ids), removed=True)
 
     def restore_items(self, item_ids: Iterable[str]) -> None:
         """Put removed items on offer again.
@@ -152,18 +165,7 @@ class Catalogue:
         Raises:
             GraphError: an unknown item id; then none is put back.
         """
-        self._offer(item_ids, removed=False)
-
-    def _offer(self, item_ids: Iterable[str], removed: bool) -> None:
-        edition = self.edition
-        nodes = item_nodes(edition.index.graph, item_ids).to(edition.index.device)
-        before = edition.removed
-        now = torch.zeros(edition.index.n_items, dtype=torch.bool, device=edition.index.device)
-        if before is not None:
-            now |= before
-        now[nodes] = removed
-        if not torch.equal(now, torch.zeros_like(now) if before is None else before):
-            self.edition = replace(edition, removed=now)
+        self.edition = self.edition.offering(item_nodes(self.graph, item_ids), removed=False)
 
     def add_items(self, items: pd.DataFrame | Extension, factors: EdgeFactors | None = None) -> Extension:
         """Put new items on offer, for all sessions that begin from now on: they are those of a catalogue that was made
@@ -228,11 +230,7 @@ class Catalogue:
         index = edition.index
         vector, given = scores_by_node(index.graph, scores)
         left_out = tuple(dict.fromkeys(id_texts(exclude)))
-        excluded = edition.removed
-        if left_out:
-            none = torch.zeros(index.n_items, dtype=torch.bool, device=index.device)
-            excluded = none if excluded is None else excluded.clone()
-            excluded[item_nodes(index.graph, left_out)] = True
+        excluded = edition.removed_with(item_nodes(index.graph, left_out))
         words, without = read_searched(index.graph, searched)
         if given is not None:
             missing = ~given if excluded is None else ~given & ~excluded.to(given.device)

@@ -46,3 +46,7 @@ class CatalogueSession(OnlineSession):
 
     def _holds(self, node: int) -> bool:
         return 0 <= node < self._index.n_nodes and (self._active is None or bool(self._active[node]))
+
+    def _n_holding(self, node: int) -> int:
+        items = self._index.items_of(node)
+        return items.numel() if self._active is None else int(self._active[items].sum())

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import EdgeFactors, MagusOptions
 from magus_pyg.errors import ConfigError, GraphError
@@ -39,11 +38,13 @@ class Edition:
     origin: object = field(default_factory=object)
 
     @classmethod
-    def of(cls, graph: HeteroData, factors: EdgeFactors | None, minus_scale: float, dtype: torch.dtype) -> "Edition":
+    def of(
+        cls, index: CatalogueIndex, factors: EdgeFactors | None, minus_scale: float, dtype: torch.dtype
+    ) -> "Edition":
         """The first edition of a catalogue, or one with other factors.
 
         Args:
-            graph: the relational graph.
+            index: the relational graph, and what is made of it.
             factors: learned weights of its nodes; None for unit weights.
             minus_scale: the options' factor on the R- weights of Eq. (4).
             dtype: of the weights.
@@ -51,7 +52,7 @@ class Edition:
         Raises:
             GraphError: a graph of other relations, or weights of another graph.
         """
-        edition = cls(CatalogueIndex(graph), factors)
+        edition = cls(index, factors)
         if factors is None:
             return edition
         if factors.positive.shape[0] != edition.index.n_nodes:
@@ -60,6 +61,26 @@ class Edition:
         if not _is_unit(factors):
             edition.weights = CatalogueWeights.of(edition.index, factors, minus_scale, dtype)
         return edition
+
+    def removed_with(self, nodes: Tensor) -> Tensor | None:
+        """bool [I]: the items that are not on offer, and others int64; None for none."""
+        if not nodes.numel():
+            return self.removed
+        count, device = self.index.n_items, self.index.device
+        mask = torch.zeros(count, dtype=torch.bool, device=device) if self.removed is None else self.removed.clone()
+        mask[nodes.to(device)] = True
+        return mask
+
+    def offering(self, nodes: Tensor, removed: bool) -> "Edition":
+        """The edition with items (int64) taken from the offer, or put back; itself where nothing changes."""
+        mask = self.removed_with(nodes)
+        if mask is None or (removed and self.removed is not None and torch.equal(mask, self.removed)):
+            return self
+        if not removed:
+            mask[nodes.to(mask.device)] = False
+            if torch.equal(mask, torch.zeros_like(mask) if self.removed is None else self.removed):
+                return self
+        return replace(self, removed=mask)
 
     def extended(
         self, extension: Extension, factors: EdgeFactors | None, minus_scale: float, dtype: torch.dtype
@@ -77,7 +98,7 @@ class Edition:
         kept = factors is None
         if factors is None and self.factors is not None:
             factors = extended_factors(self.factors, extension)
-        now = Edition.of(extension.graph, factors, minus_scale, dtype)
+        now = Edition.of(CatalogueIndex(extension.graph), factors, minus_scale, dtype)
         now.origin = self.origin
         if self.removed is not None:
             now.removed = torch.zeros(now.index.n_items, dtype=torch.bool, device=now.index.device)

@@ -1,0 +1,69 @@
+"""The service as an ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from magus_pyg._version import __version__
+from magus_pyg.runs import Run, load_run
+from magus_pyg.serve.bodies import BodyLimit
+from magus_pyg.serve.lanes import Lanes
+from magus_pyg.serve.problems import handle_errors
+from magus_pyg.serve.requests import Running
+from magus_pyg.serve.routes.session_routes import session_router
+from magus_pyg.serve.routes.word_routes import word_router
+from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.service import Service
+from magus_pyg.serve.stores import Store, open_store
+
+__all__ = ["create_app"]
+
+
+def create_app(run: Run | Path | str, options: ServeOptions | None = None, store: Store | None = None) -> FastAPI:
+    """The service of a run, to be served or mounted in another application.
+
+    Args:
+        run: a run, or its folder.
+        options: settings; the defaults if None.
+        store: what keeps the sessions; the one that the settings name if None.
+
+    Raises:
+        ConfigError: settings that cannot be used.
+        RunError: a folder that is no run.
+        StoreError: the store cannot be opened.
+    """
+    options = (options or ServeOptions()).check()
+    loaded = load_run(run) if isinstance(run, str | Path) else run
+    store = open_store(_address(options, loaded)) if store is None else store
+    service = Service(loaded, options, store)
+
+    @asynccontextmanager
+    async def alive(app: FastAPI) -> AsyncIterator[None]:
+        lanes = Lanes(options.pool_threads, options.queue, store.shared)  # threads do not outlive a fork
+        app.state.running = Running(service, lanes)
+        yield
+        lanes.close()
+        store.close()
+
+    app = FastAPI(
+        title="MAGUS",
+        version=__version__,
+        summary="Search and recommendation in one list",
+        lifespan=alive,
+    )
+    app.state.service = service
+    handle_errors(app)
+    for router in (session_router, word_router):
+        app.include_router(router)
+    larger = {f"/v1/items:{verb}": options.limits.items_body_bytes for verb in ("batch", "remove", "restore")}
+    app.add_middleware(BodyLimit, most=options.limits.body_bytes, larger=larger)
+    return app
+
+
+def _address(options: ServeOptions, run: Run) -> str:
+    """Of the store, as `open_store` takes it."""
+    if options.store == "sqlite":
+        return f"sqlite:{options.folder_of(run.path) / 'serve.sqlite'}"
+    return options.store

@@ -1,0 +1,87 @@
+"""A session that is computed and kept for the next request of the same record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from magus_pyg.graph import item_id_of, n_items, n_nodes
+from magus_pyg.online import CatalogueSession, OnlineSession
+from magus_pyg.serve.editions import ServedEdition
+from magus_pyg.serve.shown_lists import ShownList
+from magus_pyg.serve.stores import StoredSession
+
+__all__ = ["LiveSession"]
+
+_QUICK_VARIANTS = ("none", "base")
+_FEW_CANDIDATES = 100
+_OWN = 4096  # bytes of a session whose scores are shared
+
+
+@dataclass
+class LiveSession:
+    """A session, computed as far as its record says.
+
+    Attributes:
+        record: as it is in the store.
+        session: the same, computed.
+        edition: that it plays on.
+        sound: False while the record is ahead of the session.
+    """
+
+    record: StoredSession
+    session: OnlineSession
+    edition: ServedEdition
+    sound: bool = True
+    _shown: ShownList | None = None
+
+    @property
+    def shown(self) -> ShownList | None:
+        """The open list, which is made if there is none; None where the session is done."""
+        if self._shown is None and not self.session.done:
+            self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers))
+        return self._shown
+
+    def went_on(self) -> None:
+        """The open list was answered or withdrawn."""
+        self._shown = None
+
+    @property
+    def found(self) -> str | None:
+        """Id of the item that was clicked."""
+        node = self.session.found
+        return None if node is None else item_id_of(self.session.graph, node)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a round takes less than a few milliseconds."""
+        if self.session.variant not in _QUICK_VARIANTS:
+            return False
+        candidates = self.session.beginning.candidates
+        return isinstance(self.session, CatalogueSession) or len(candidates or ()) <= _FEW_CANDIDATES
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that only this session holds, about."""
+        variant, graph = self.session.variant, self.session.graph
+        if not isinstance(self.session, CatalogueSession):
+            return _OWN + 64 * len(self.session.beginning.candidates or ()) + 8 * n_items(graph)
+        return _OWN + {"plus": 8 * n_nodes(graph), "bayes": 8 * n_items(graph)}.get(variant, 0)
+
+    def list_json(self, took_ms: float) -> dict[str, Any]:
+        """The session as it goes out; see `ListOut`."""
+        record, session, shown = self.record, self.session, self.shown
+        experiment: Mapping[str, str | None] | None = None
+        if record.experiment is not None:
+            experiment = {"name": record.experiment, "arm": record.arm}
+        return {
+            "session_id": record.session_id,
+            "edition": self.edition.name,
+            "round": session.round,
+            "rounds": session.rounds,
+            "done": session.done,
+            "found": self.found,
+            "recommendation_id": None if shown is None else shown.recommendation_id,
+            "experiment": experiment,
+            "took_ms": round(took_ms, 3),
+            "entries": [] if shown is None else shown.json,
+        }

@@ -1,0 +1,82 @@
+"""What the addresses of the service share: the running service, what names a request, and replies."""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Request, Response
+from pydantic_core import to_json
+
+from magus_pyg.serve.api_schemas import ProblemOut
+from magus_pyg.serve.lanes import Lanes
+from magus_pyg.serve.problems import PROBLEM_JSON
+from magus_pyg.serve.service import Resend, Service
+
+__all__ = ["App", "EntryId", "Resending", "Running", "SessionId", "json_response", "problems"]
+
+
+class Running:
+    """The service of one process.
+
+    Args:
+        service: what it does.
+        lanes: where it does it.
+    """
+
+    def __init__(self, service: Service, lanes: Lanes) -> None:
+        self.service, self.lanes = service, lanes
+
+    async def round(self, session_id: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Do what a request asks of a session, at once where it is live and quick.
+
+        Args:
+            session_id: of the session.
+            work: a method of the service, which takes `quick`.
+            arguments: its other arguments.
+        """
+        is_quick = self.service.is_quick(session_id)
+        return await self.lanes.either(is_quick, lambda quick: work(*arguments, quick=quick))
+
+
+def _running(request: Request) -> Running:
+    running: Running = request.app.state.running
+    return running
+
+
+async def _resend(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=200, description="The same key again gives the same reply.")
+    ] = None,
+) -> Resend | None:
+    if idempotency_key is None:
+        return None
+    body = await request.body()
+    caller = request.headers.get("authorization", "")
+    return Resend(
+        _digest(caller.encode()), idempotency_key, _digest(request.method.encode(), request.url.path.encode(), body)
+    )
+
+
+def _digest(*parts: bytes) -> str:
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+App = Annotated[Running, Depends(_running)]
+Resending = Annotated[Resend | None, Depends(_resend)]
+SessionId = Annotated[str, Path(min_length=1, max_length=100)]
+EntryId = Annotated[str, Path(min_length=1, max_length=100)]
+
+
+def json_response(value: Any, status: int = 200, header: Mapping[str, str] | None = None) -> Response:
+    """A reply of JSON values, which nobody checks again."""
+    return Response(to_json(value), status, header, "application/json")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem details that an address may answer with, for its documentation."""
+    schema = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
+    return {status: {"model": ProblemOut, "description": "Problem details", **schema} for status in statuses}

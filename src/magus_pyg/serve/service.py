@@ -1,0 +1,379 @@
+"""What the service does with sessions: begin, answer, tell, undo, explain, forget.
+
+A session is its record in the store: what it began with and what was said. Whoever answers reads the record, computes
+the list from it, and writes with compare and set, so two answers at once have one effect. A live session is a computed
+one that is kept for the next request of the same record; whoever uses it takes it out, so nobody else does.
+
+All of it blocks; `magus_pyg.serve.lanes` says where it runs. `quick` asks for SlowError in place of what takes long.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from magus_pyg.errors import BusyError, ConflictError, GoneError, InputError, NotThereError, SessionError
+from magus_pyg.online.session_inputs import read_words
+from magus_pyg.online.session_state import find_named
+from magus_pyg.runs import Run
+from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
+from magus_pyg.serve.asked import answered_before, answered_places, check_limits, without_words, wordings
+from magus_pyg.serve.editions import Person, ServedEdition, SessionStart
+from magus_pyg.serve.lanes import SlowError
+from magus_pyg.serve.live_sessions import LiveSession
+from magus_pyg.serve.problems import inside
+from magus_pyg.serve.recently_used import RecentlyUsed
+from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.shown_lists import ShownList, entry_id, history_json, word_pairs
+from magus_pyg.serve.stores import Gone, LogRow, Outcome, Reply, RowKind, Store, StoredSession
+
+__all__ = ["Resend", "Service"]
+
+_LIVE_BYTES = 2**30
+_TRIES = 5
+_REPLY_SECONDS = 86400.0
+_RETRY = "another request changed the session again and again: ask again soon"
+
+
+@dataclass(frozen=True)
+class Resend:
+    """What tells a request that is sent again from a new one.
+
+    Attributes:
+        scope: whose keys these are.
+        key: the `Idempotency-Key`.
+        fingerprint: of the request.
+    """
+
+    scope: str
+    key: str
+    fingerprint: str
+
+
+class Service:
+    """The sessions of a run.
+
+    Args:
+        run: the run.
+        options: settings.
+        store: what keeps the sessions.
+    """
+
+    def __init__(self, run: Run, options: ServeOptions, store: Store) -> None:
+        self.options, self.store = options, store
+        self.newest = ServedEdition.of_run(run)
+        self.live: RecentlyUsed[str, LiveSession] = RecentlyUsed(
+            options.live_sessions, _LIVE_BYTES, lambda live: live.nbytes
+        )
+
+    @property
+    def default_variant(self) -> str:
+        """Of sessions whose request names none."""
+        return self.newest.run.variant if self.options.variant is None else self.options.variant
+
+    def is_quick(self, session_id: str) -> bool:
+        """Whether a round of a session seems to take less than a few milliseconds."""
+        live = self.live.get(session_id)
+        return live is not None and live.is_quick
+
+    # What is asked for
+
+    def begin(self, asked: SessionIn, resend: Resend | None = None) -> dict[str, Any]:
+        """A new session with its first list (`ListOut`)."""
+        began = time.perf_counter()
+        again = self._resent(resend)
+        if again is not None:
+            return self._list_after(again["session_id"], 0, began)
+        check_limits(asked, self.options.limits)
+        edition, options = self.newest, self.options
+        person = Person(asked.user_id, tuple(asked.liked or ()), asked.scores)
+        session, start = edition.begin(
+            person,
+            self.default_variant if asked.variant is None else asked.variant,
+            options.list_length if asked.list_length is None else asked.list_length,
+            options.rounds if asked.rounds is None else asked.rounds,
+            options.min_items if asked.min_items is None else asked.min_items,
+            asked.candidates,
+            asked.exclude,
+            None if asked.searched is None else [wordings(query) for query in asked.searched],
+            asked.locale,
+        )
+        now = self.store.now()
+        record = StoredSession(
+            session_id=secrets.token_urlsafe(16),
+            start=start.to_dict(),
+            answers=[],
+            version=0,
+            edition=edition.name,
+            created=now,
+            touched=now,
+            expires=now + self.options.expiry_hours * 3600,
+        )
+        live = LiveSession(record, session, edition)
+        found = live.list_json(_ms(began))
+        body = {"session_id": record.session_id}
+        outcome = self.store.create(record, [self._row(live, "start")], self._reply(resend, record, 201, body))
+        if outcome is Outcome.REPLIED:
+            return self.begin(asked, resend)
+        self.live.put(record.session_id, live)
+        return found
+
+    def show(self, session_id: str, quick: bool = False) -> dict[str, Any]:
+        """The open list and all that came before (`SessionOut`)."""
+        began = time.perf_counter()
+        with self._taken(session_id, quick) as live:
+            session = live.session
+            return {
+                **live.list_json(_ms(began)),
+                "variant": session.variant,
+                "history": history_json(session.graph, session_id, live.record.answers),
+                "searched": [word_pairs(query) for query in session.beginning.searched],
+                "notes": [*session.notes, *(f"{what}: {count}" for what, count in session.left_out.items())],
+            }
+
+    def answer(
+        self, session_id: str, asked: AnswerIn, resend: Resend | None = None, quick: bool = False
+    ) -> dict[str, Any]:
+        """Take the answer to the open list; the next list (`ListOut`).
+
+        The same answer again gives the same list again. Another answer to a list that was answered, or one to a list
+        that is not open any more, is a ConflictError.
+        """
+        began = time.perf_counter()
+        for _ in range(_TRIES):
+            with self._taken(session_id, quick) as live:
+                again, shown = self._resent(resend), live.shown
+                if again is not None:
+                    given = int(again["events"])
+                elif shown is None or asked.recommendation_id != shown.recommendation_id:
+                    given = answered_before(session_id, live.record.answers, asked, shown)
+                elif self._take_answer(live, shown, asked, resend):
+                    return self._next(live, began)
+                else:
+                    continue
+                if given == len(live.record.answers):
+                    return live.list_json(_ms(began))
+            return self._list_after(session_id, given, began)
+        raise BusyError(_RETRY)
+
+    def _take_answer(self, live: LiveSession, shown: ShownList, asked: AnswerIn, resend: Resend | None) -> bool:
+        """Write the answer to the open list and take it in; False if another request was first."""
+        clicked, not_care = answered_places(shown, asked)
+        said = {"shown": list(shown.names), "clicked": clicked, "not_care": not_care}
+        row = replace(
+            self._row(live, "answer"),
+            round=live.session.round,
+            recommendation_id=shown.recommendation_id,
+            shown=shown.names,
+            clicked=clicked,
+            not_care=not_care,
+        )
+        if not self._written(live, [*live.record.answers, said], row, resend):
+            return False
+        click = None if clicked is None else shown.entries[clicked]
+        live.session.feedback(click, [shown.entries[place] for place in not_care])
+        return True
+
+    def tell(
+        self, session_id: str, asked: WordsIn, resend: Resend | None = None, quick: bool = False
+    ) -> dict[str, Any]:
+        """Take in what a person says outside a list; what was understood, and the next list (`WordsOut`)."""
+        began = time.perf_counter()
+        if asked.text is not None or asked.words is None:
+            raise InputError("this service does not read texts: give words", [("/text", "texts are not read")])
+        for _ in range(_TRIES):
+            with self._taken(session_id, quick) as live:
+                again = self._resent(resend)
+                if again is not None:
+                    found = self._list_after(session_id, int(again["events"]), began)
+                    return {**found, "understood": again["understood"], "left_out": again["left_out"]}
+                if live.session.done:
+                    raise ConflictError(
+                        f"the session is over after {live.session.round} round(s): take the answer back"
+                    )
+                if not live.session.listens:
+                    with inside(""):
+                        raise SessionError("a list of the best-scored items (variant 'none') takes no words")
+                with inside("/words"):
+                    words, unknown = read_words(live.session.graph, wordings(asked.words))
+                understood = [{"field": word.field, "value": word.value, "liked": asked.liked} for word in words]
+                body = {"understood": understood, "left_out": unknown}
+                pairs = [list(word) for word in words]
+                if asked.liked is None:
+                    answers = without_words(live.record.answers, pairs)
+                else:
+                    answers = [*live.record.answers, {"told": pairs, "liked": asked.liked}]
+                if not words or answers == live.record.answers:
+                    return {**live.list_json(_ms(began)), **body}
+                row = replace(self._row(live, "words"), round=live.session.round, words=pairs, liked=asked.liked)
+                if not self._written(live, answers, row, resend, body):
+                    continue
+                if asked.liked is None:
+                    self._recomputed(live)
+                else:
+                    live.session.tell(words, asked.liked)
+                return {**self._next(live, began), **body}
+        raise BusyError(_RETRY)
+
+    def undo(self, session_id: str, resend: Resend | None = None, quick: bool = False) -> dict[str, Any]:
+        """Take the last answer, or what was said last, back; the list before (`ListOut`)."""
+        began = time.perf_counter()
+        for _ in range(_TRIES):
+            with self._taken(session_id, quick) as live:
+                again = self._resent(resend)
+                if again is not None:
+                    return self._list_after(session_id, int(again["events"]), began)
+                if not live.record.answers:
+                    raise ConflictError("there is no answer to take back: nothing was answered or said yet")
+                row = replace(self._row(live, "undo"), round=live.session.round)
+                if self._written(live, live.record.answers[:-1], row, resend):
+                    if len(live.session.history) == len(live.record.answers) + 1:
+                        live.session.undo()
+                    else:  # what was said of things that are gone is in the record alone
+                        self._recomputed(live)
+                    return self._next(live, began)
+        raise BusyError(_RETRY)
+
+    def explain(self, session_id: str, entry: str) -> list[dict[str, Any]]:
+        """Which answers moved an entry that was shown, in words (`ReasonOut`)."""
+        with self._taken(session_id, False) as live:
+            shown = [] if live.shown is None else live.shown.names
+            listed = [name for said in live.record.answers for name in said.get("shown", ())]
+            name = next((name for name in [*shown, *listed] if entry_id(session_id, name) == entry), None)
+            if name is None:
+                raise NotThereError(f"no list of the session has the entry {entry!r}")
+            node = find_named(live.session.graph, name if isinstance(name, str) else _words(name))
+            if node is None:
+                raise NotThereError(f"the entry {entry!r} is not in the catalogue any more")
+            reasons = live.session.explain(node)
+            return [{"round": one.round, "answer": one.answer, "change": one.change} for one in reasons]
+
+    def forget(self, session_id: str) -> None:
+        """Forget a session, with its rows in the log."""
+        self.live.take(session_id)
+        if not self.store.delete(session_id):
+            self._load(session_id)  # raises
+
+    # The record, and what is computed of it
+
+    @contextmanager
+    def _taken(self, session_id: str, quick: bool) -> Iterator[LiveSession]:
+        """The computed session, which nobody else uses meanwhile; kept for the next request unless it was spoiled."""
+        live = self._live(session_id, quick)
+        try:
+            yield live
+        finally:
+            if live.sound:
+                self.live.put(session_id, live)
+
+    def _live(self, session_id: str, quick: bool) -> LiveSession:
+        live = self.live.take(session_id)
+        if live is not None and not self.store.shared and live.record.expires > self.store.now():
+            return live
+        record = self._load(session_id)
+        if live is not None and live.record.version == record.version:
+            return live
+        if quick:
+            raise SlowError
+        return self._computed(record)
+
+    def _load(self, session_id: str) -> StoredSession:
+        record = self.store.load(session_id)
+        if record is None:
+            raise NotThereError(f"there is no session {session_id!r}")
+        if isinstance(record, Gone):
+            raise GoneError(f"the session {session_id!r} {'has expired' if record.why == 'expired' else 'was deleted'}")
+        return record
+
+    def _computed(self, record: StoredSession) -> LiveSession:
+        edition = self.newest
+        session = edition.resume(SessionStart.of_dict(record.start), record.answers, is_open=False)
+        return LiveSession(record, session, edition)
+
+    def _recomputed(self, live: LiveSession) -> None:
+        live.session = live.edition.resume(SessionStart.of_dict(live.record.start), live.record.answers, is_open=False)
+
+    def _list_after(self, session_id: str, events: int, began: float) -> dict[str, Any]:
+        """The list that was given after the first so many answers and words, computed again."""
+        record = self._load(session_id)
+        live = self._computed(replace(record, answers=record.answers[:events]))
+        return live.list_json(_ms(began))
+
+    def _written(
+        self,
+        live: LiveSession,
+        answers: Sequence[Any],
+        row: LogRow,
+        resend: Resend | None,
+        body: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Write a session's answers; False if another request was first. From then on its list is not the open one."""
+        now = self.store.now()
+        record = replace(live.record, answers=answers, touched=now, expires=now + self.options.expiry_hours * 3600)
+        reply = self._reply(resend, record, 200, {"events": len(answers), **(body or {})})
+        live.sound = False
+        outcome = self.store.replace(record, live.record.version, [row], reply)
+        if outcome is Outcome.GONE:
+            self._load(record.session_id)  # raises
+        if outcome is Outcome.DONE:
+            live.record = replace(record, version=live.record.version + 1)
+            live.went_on()
+        return outcome is Outcome.DONE
+
+    def _next(self, live: LiveSession, began: float) -> dict[str, Any]:
+        found = live.list_json(_ms(began))
+        live.sound = True
+        return found
+
+    def _row(self, live: LiveSession, kind: RowKind) -> LogRow:
+        record, session = live.record, live.session
+        return LogRow(
+            kind,
+            record.session_id,
+            self.store.now(),
+            user_hash=record.user_hash,
+            experiment=record.experiment,
+            arm=record.arm,
+            edition=live.edition.name,
+            run=live.edition.run.path.name,
+            variant=session.variant,
+            list_length=session.list_length,
+            rounds=session.rounds,
+        )
+
+    # Requests that are sent again
+
+    def _resent(self, resend: Resend | None) -> dict[str, Any] | None:
+        """What the reply to the same request can be computed from; None where there was none.
+
+        Raises:
+            InputError: the key was used for another request.
+        """
+        found = None if resend is None else self.store.find_reply(resend.scope, resend.key)
+        if found is None or resend is None:
+            return None
+        if found.fingerprint != resend.fingerprint:
+            raise InputError(
+                "this Idempotency-Key was used for another request", [("#header/Idempotency-Key", "used before")]
+            )
+        return json.loads(found.body)  # type: ignore[no-any-return]
+
+    def _reply(
+        self, resend: Resend | None, record: StoredSession, status: int, body: Mapping[str, Any]
+    ) -> Reply | None:
+        if resend is None:
+            return None
+        expires = self.store.now() + _REPLY_SECONDS
+        own = (resend.scope, resend.key, resend.fingerprint)
+        return Reply(*own, status, json.dumps(body), expires, record.session_id)
+
+
+def _ms(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
+
+
+def _words(pairs: Sequence[Sequence[str]]) -> tuple[Any, ...]:
+    return tuple(map(tuple, pairs))
