@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -23,8 +23,10 @@ __all__ = [
     "heard_signals",
     "remove",
     "removed_after",
+    "service_signals",
     "stop_of",
     "told_if_stopped",
+    "worker_signals",
 ]
 
 _MESSAGES = {signal.SIGINT: "stopped", signal.SIGTERM: "stopped by SIGTERM"}
@@ -160,6 +162,46 @@ def heard_signals() -> Iterator[None]:
         hear_no_more()
         _process.is_listening = False
         _remove_temporary()
+
+
+@contextmanager
+def service_signals(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+    """What a service hears meanwhile: the first Ctrl-C or SIGTERM asks it to stop, the second ends it at once.
+
+    SIGHUP asks it to reload; at a terminal it means that the terminal has gone, and asks it to stop.
+
+    Args:
+        stop: lets the service finish what runs and end; called in a signal handler.
+        reload: lets it take up what is new; called in a signal handler.
+    """
+    stopping = False
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if number == getattr(signal, "SIGHUP", None) and not sys.stderr.isatty():
+            reload()
+        elif stopping:
+            _end_at_once(_stop_by(signal.Signals(number)))
+        else:
+            stopping = True
+            stop()
+
+    before = {number: signal.signal(number, hear) for number in _MESSAGES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def worker_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """What a worker of a service hears meanwhile: SIGTERM asks it to stop; the rest is for its master to hear."""
+    for number in _MESSAGES:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: stop())
+    yield
+    _ignore()
 
 
 def _heard() -> list[signal.Signals]:

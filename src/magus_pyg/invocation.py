@@ -10,7 +10,7 @@ from magus_pyg.escaping import shown
 
 __all__ = ["as_called", "command_name", "shell_words"]
 
-_FILES = re.compile(r"\b(train|simulate|play|report|tune|describe|make_data)\.py\b")
+_FILES = re.compile(r"\b(train|simulate|play|report|tune|describe|make_data|serve)\.py\b")
 
 
 def command_name(name: str) -> str:
@@ -34,9 +34,7 @@ def command_name(name: str) -> str:
 
 def as_called(text: str) -> str:
     """A help text that names commands by their files (`play.py run=RUN`), with the names that can be typed."""
-    return re.sub(
-        r"\b(train|simulate|play|report|tune|describe|make_data)\.py\b", lambda file: command_name(file[1]), text
-    )
+    return _FILES.sub(lambda file: command_name(file[1]), text)
 
 
 def shell_words(*words: str) -> str:

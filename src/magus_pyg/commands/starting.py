@@ -6,7 +6,7 @@ from importlib import import_module
 
 from magus_pyg.interrupts import hear_while_loading
 
-__all__ = ["describe", "make_data", "play", "report", "simulate", "start", "train", "tune"]
+__all__ = ["describe", "make_data", "play", "report", "serve", "simulate", "start", "train", "tune"]
 
 
 def start(name: str) -> None:
@@ -21,6 +21,7 @@ describe = partial(start, "describe")
 make_data = partial(start, "make_data")
 play = partial(start, "play")
 report = partial(start, "report")
+serve = partial(start, "serve")
 simulate = partial(start, "simulate")
 train = partial(start, "train")
 tune = partial(start, "tune")

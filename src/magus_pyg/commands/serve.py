@@ -1,0 +1,125 @@
+"""Put people behind a trained run, over HTTP."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from magus_pyg.commands.command_line import needed, run_command, take_words, wants_help, with_own_conf
+from magus_pyg.errors import ConfigError, did_you_mean
+from magus_pyg.files import home_expanded
+from magus_pyg.invocation import command_name
+from magus_pyg.report import make_console
+from magus_pyg.runs.overrides import apply_values, parse
+from magus_pyg.runs.run import load_run
+from magus_pyg.runs.schemas import conf_folder
+from magus_pyg.serve.measurement_folder import share_measurements
+from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.terminal import say
+
+__all__ = ["command", "main_serve", "service_config"]
+
+
+_SERVE_HELP = """Put people behind a trained run, over HTTP: a shop calls it, or a browser.
+
+  serve.py run=RUN [serve.port=8000] [serve.host=127.0.0.1] [serve.workers=N] [serve.store=redis://...] [key=value ...]
+
+It prints its address when it is ready, logs a line of JSON a request on standard error, and keeps sessions and what was
+served in RUN/serve. Ctrl-C or SIGTERM: what runs is finished, then it ends with the code 0. SIGHUP: it takes up what
+was trained since into the same folder. conf/serve/default.yaml explains all keys; serve=NAME takes serve/NAME.yaml of
+your own folder, named with --config-dir FOLDER, over it. docs/serving.md shows what can be asked.
+"""
+
+
+@dataclass
+class ServiceConfig:
+    """What the words of the command set.
+
+    Attributes:
+        serve: the service.
+    """
+
+    serve: ServeOptions = field(default_factory=ServeOptions)
+
+
+def service_config(words: Sequence[str]) -> ServiceConfig:
+    """conf/serve/default.yaml, a file of one's own over it, and the words of a command over both; checked.
+
+    Raises:
+        ConfigError: a misspelt or ill-typed key, a value out of range, or several values.
+    """
+    own, others = take_words(with_own_conf(words), ("paths.conf", "serve"))
+    config = OmegaConf.structured(ServiceConfig)
+    for path in _files("serve", own.get("serve", "default"), own.get("paths.conf")):
+        try:
+            config = OmegaConf.merge(config, {"serve": OmegaConf.load(path)})
+        except (OSError, yaml.YAMLError, UnicodeError, OmegaConfBaseException) as error:
+            raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
+    assert isinstance(config, DictConfig)
+    overrides = parse(others, ServiceConfig)
+    for override in overrides:
+        if override.is_sweep_override():
+            raise ConfigError(f"{override.input_line} has several values: a service has one of each")
+    apply_values(config, overrides)
+    found = OmegaConf.to_object(config)
+    assert isinstance(found, ServiceConfig)
+    found.serve.check()
+    return found
+
+
+def _files(group: str, name: str, own: str | None) -> list[Path]:
+    """The files of a group whose values count, the last most."""
+    folders = [conf_folder() / group, *([] if own is None else [home_expanded(own) / group])]
+    default = folders[0] / "default.yaml"
+    if name == "default":
+        return [default]
+    chosen = folders[-1] / f"{name}.yaml"
+    if not chosen.is_file():
+        names = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+        raise ConfigError(
+            f"{group} has no option {name!r}{did_you_mean(name, names)}; there are {', '.join(names)}; those "
+            "of your own lie in a folder that --config-dir names"
+        )
+    return [default, chosen]
+
+
+def main_serve(words: Sequence[str]) -> None:
+    """Serve until told to stop; `words` as in the help of the command.
+
+    Raises:
+        MagusError: see `service_config`, `load_run`, `serve.keys.read_keys` and `serve.workers.serve_app`.
+    """
+    if wants_help([word for word in words if not word.startswith(("--config-dir", "-cd"))], _SERVE_HELP):
+        return
+    own, others = take_words(words, ("run",))
+    place = needed(own, "run", f"the run folder that {command_name('train')} printed")
+    options = service_config(others).serve
+    with share_measurements(options.workers):
+        _serve(place, options)
+
+
+def _serve(place: str, options: ServeOptions) -> None:
+    try:
+        from magus_pyg.serve.app import create_app
+        from magus_pyg.serve.keys import read_keys
+        from magus_pyg.serve.request_log import log_as_json
+        from magus_pyg.serve.workers import listen, serve_app
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed: python -m pip install 'magus-pyg[serve]'") from error
+    read_keys(options)
+    console = make_console()
+    with listen(options) as taken:
+        with console.stage("load the run"):
+            app = create_app(load_run(place), options)
+        log_as_json(options.log_level)
+        serve_app(app, options, taken, lambda address: say(f"ready: {address}"), app.state.reload)
+    say("stopped")
+
+
+def command() -> None:
+    """Console command `magus-serve`, `scripts/serve.py`."""
+    sys.exit(run_command(main_serve))

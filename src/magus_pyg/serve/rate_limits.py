@@ -1,0 +1,71 @@
+"""How many requests one who asks may send in a second, counted by the library `limits`."""
+
+import math
+import time
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter as SharedLimiter
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from magus_pyg.errors import LimitError, StoreError
+from magus_pyg.serve.serve_options import ServeOptions
+
+__all__ = ["RateLimits"]
+
+
+class RateLimits:
+    """Counts requests by who sent them: in Redis where that is the store, so that all machines and workers count
+    together, else in each worker by itself.
+
+    Args:
+        options: of the service.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        limits = options.limits
+        self._items = {
+            what: RateLimitItemPerSecond(most, namespace=f"magus-{what}")
+            for what, most in {"requests": limits.requests, "new_sessions": limits.new_sessions}.items()
+            if most
+        }
+        self._shared: SharedLimiter | None = None
+        if options.store.startswith(("redis://", "rediss://", "unix://")):
+            address = options.store.replace("unix://", "redis+unix://", 1)
+            self._shared = SharedLimiter(RedisStorage(f"async+{address}", implementation="redispy"))
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+
+    async def count(self, what: str, caller: str) -> None:
+        """Count one thing of somebody.
+
+        Args:
+            what: "requests" or "new_sessions".
+            caller: who.
+
+        Raises:
+            LimitError: they had as many as they may have in this second, with when to ask again.
+            StoreError: Redis cannot be reached.
+        """
+        item = self._items.get(what)
+        if item is None:
+            return
+        if self._shared is None:
+            if self._own.hit(item, caller):
+                return
+            reset = self._own.get_window_stats(item, caller).reset_time
+        else:
+            try:
+                if await self._shared.hit(item, caller):
+                    return
+                reset = (await self._shared.get_window_stats(item, caller)).reset_time
+            except (OSError, _redis_error()) as error:
+                raise StoreError(f"requests cannot be counted: {type(error).__name__}") from error
+        wait = min(max(1.0, math.ceil(reset - time.time())), 60.0)
+        raise LimitError(f"more than {item.amount} {what.replace('_', ' ')} a second: ask again in {wait:g} s", wait)
+
+
+def _redis_error() -> type[Exception]:
+    from redis.exceptions import RedisError  # of an extra that only those need whose store is Redis
+
+    return RedisError

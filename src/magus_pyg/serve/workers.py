@@ -1,0 +1,125 @@
+"""The processes that answer: one by uvicorn, or several by gunicorn that share what was loaded before the fork."""
+
+import gc
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+import torch
+import uvicorn
+from fastapi import FastAPI
+
+from magus_pyg.errors import ConfigError, ProcessError
+from magus_pyg.interrupts import service_signals
+from magus_pyg.serve.serve_options import ServeOptions
+
+__all__ = ["listen", "serve_app", "server_settings"]
+
+_BACKLOG = 2048
+
+
+def listen(options: ServeOptions) -> socket.socket:
+    """Listen at the address of the settings; nobody is answered yet.
+
+    Raises:
+        ConfigError: the address cannot be taken.
+    """
+    where = f"serve.host={options.host} serve.port={options.port}"
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(kind)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+        taken.listen(_BACKLOG)
+    except (OSError, UnicodeError) as error:
+        advice = "choose another port, or serve.port=0 for a free one" if options.port else "choose another host"
+        raise ConfigError(f"{where}: {getattr(error, 'strerror', None) or error}; {advice}") from error
+    return taken
+
+
+def serve_app(
+    app: FastAPI, options: ServeOptions, taken: socket.socket, ready: Callable[[str], None], reload: Callable[[], None]
+) -> None:
+    """Answer until the process is told to stop: then no connection is taken any more, what runs is finished, and the
+    function returns.
+
+    Args:
+        app: what answers; loaded, so that workers share what it holds.
+        options: of the service.
+        taken: from `listen`.
+        ready: called with the address as soon as requests are answered, in the process that answers first.
+        reload: what SIGHUP does; called in a thread of its own.
+
+    Raises:
+        ProcessError: the app, or a worker, cannot be started.
+    """
+    torch.set_num_threads(options.torch_threads)
+    gc.collect()
+    gc.freeze()  # what is there stays: no collection writes into pages that workers share
+    address = _address_of(taken)
+    if options.workers == 1:
+        _serve_here(app, options, taken, lambda: ready(address), reload)
+        return
+    from magus_pyg.serve.gunicorn_workers import serve_in_workers  # gunicorn is of POSIX alone
+
+    serve_in_workers(app, options, taken, lambda: ready(address), reload)
+
+
+def server_settings(options: ServeOptions) -> dict[str, Any]:
+    """What uvicorn is told, in one process and in each worker."""
+    return {
+        "access_log": False,
+        "log_config": None,
+        "lifespan": "on",
+        "server_header": False,
+        "proxy_headers": bool(options.proxies),
+        "forwarded_allow_ips": list(options.proxies),
+        "timeout_graceful_shutdown": ceil(options.stop_seconds),
+    }
+
+
+def _serve_here(
+    app: FastAPI, options: ServeOptions, taken: socket.socket, ready: Callable[[], None], reload: Callable[[], None]
+) -> None:
+    server = _Server(uvicorn.Config(app, backlog=_BACKLOG, **server_settings(options)), ready, reload)
+    try:
+        server.run([taken])
+    except SystemExit as error:
+        raise ProcessError("the service cannot start: the line above says why") from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with the signals of this package.
+
+    Args:
+        config: of uvicorn.
+        ready: called once it answers.
+        reload: what SIGHUP does.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], reload: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready, self._reload = ready, reload
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with service_signals(self._stop, lambda: threading.Thread(target=self._reload, daemon=True).start()):
+            yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def _address_of(taken: socket.socket) -> str:
+    """The address of a socket as a browser takes it; that of this machine where it listens at all of them."""
+    host, port = taken.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
