@@ -1,0 +1,443 @@
+"""What the service costs: processor time beside a round in process, many people at once, memory of a worker, growth.
+
+    python benchmarks/serve.py [--parts added people beside growth] [--items 1090390] [--write]
+
+People are played by this process, which sends their requests and waits as they think; the service runs in processes of
+its own, on the same machine. Its run is a stand-in: the catalogue of `catalogue.py`, and an FM of dim 64 with random
+weights for 2,000 users with 30 items each (which takes the same time as a trained one). Every second list is answered
+by its first query, the others by none of these; a session has 10 rounds of 6.
+
+* added: processor seconds of a request with live sessions (`serve.store=memory:`) and through SQLite, and beside them
+  of a round in process (`CatalogueSession`, 200,000 items, base), in turns.
+* people: `--workers` workers; 200 people at once with base, and with bayes the most people whose p99 stays below 500
+  ms. Think time 1 s.
+* beside: the rounds of 50 people with base, alone and beside 10 people with bayes.
+* growth: processor seconds of an answer over the number of open sessions and the number of items.
+
+`--write` puts the figures into RESULTS.md. Times of requests are wall times, as people see them; other work on the
+machine makes them longer.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from _common import machine
+from catalogue import shop
+from online import DIM, HISTORY, USERS, base_model
+
+from magus_pyg.agents import BayesState
+from magus_pyg.graph import n_items
+from magus_pyg.online.catalogue import Catalogue
+from magus_pyg.ragged import Ragged
+from magus_pyg.runs import Run
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.population import Population
+from magus_pyg.runs.schemas import typed
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+HEAD, NEXT = "## The service (`benchmarks/serve.py`)\n", "\n## "
+ROUNDS, LENGTH, P99_MS = 10, 6, 500.0
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+# The service
+
+
+def stand_in(items: int, folder: Path) -> Run:
+    """A run over a catalogue of so many items, without training."""
+    graph = shop(items)
+    model = base_model("fm", graph)
+    generator = torch.Generator().manual_seed(0)
+    nobody = Ragged(torch.zeros(USERS + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    rows = USERS * HISTORY
+    population = Population(
+        user_ids=tuple(f"u{number}" for number in range(USERS)),
+        user_ptr=torch.arange(0, rows + 1, HISTORY),
+        item=torch.randint(0, items, (rows,), generator=generator).to(torch.int32),
+        label=torch.ones(rows, dtype=torch.int8),
+        part=torch.zeros(rows, dtype=torch.int8),
+        action=torch.zeros(0, dtype=torch.int8),
+        actions=(),
+        ordered=True,
+        profiles=nobody,
+        n_profiles=0,
+        searched=nobody,
+    )
+    empty = pd.DataFrame()
+    config = typed(compose_config(["magus=base", f"model.dim={DIM}"]))
+    states = {"bayes": BayesState().tensors(graph)} if hasattr(BayesState, "tensors") else {}
+    return Run(folder, config, {}, graph, model, population, states, empty, empty, empty)
+
+
+def serve(items: int, workers: int, store: str, words: list[str]) -> None:
+    """Be the service, until told to stop."""
+    from magus_pyg.commands.serve import service_config
+    from magus_pyg.serve.measurement_folder import share_measurements
+
+    given = [f"serve.workers={workers}", f"serve.store={store}", "serve.port=0", "serve.log_level=warning"]
+    limits = ["serve.limits.requests=0", "serve.limits.new_sessions=0"]
+    options = service_config([*given, *limits, *words]).serve
+    with share_measurements(workers), tempfile.TemporaryDirectory() as folder:
+        from magus_pyg.serve.app import create_app
+        from magus_pyg.serve.request_log import log_as_json
+        from magus_pyg.serve.workers import listen, serve_app
+
+        taken = listen(options)
+        app = create_app(stand_in(items, Path(folder)), options)
+        log_as_json(options.log_level)
+        serve_app(app, options, taken, lambda address: print(address, flush=True), lambda: None)
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    process: "subprocess.Popen[str]"
+    host: str
+    port: int
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        own = self.process.pid
+        text = Path(f"/proc/{own}/task/{own}/children").read_text()
+        return [int(pid) for pid in text.split()] or [own]
+
+    def cpu(self) -> float:
+        """Processor seconds that they have used."""
+        fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.workers]
+        return sum(int(one[11]) + int(one[12]) for one in fields) / TICK
+
+    def private_mb(self) -> list[float]:
+        """Memory of each that no other process shares, in MB."""
+        found = []
+        for pid in self.workers:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            found.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024)
+        return found
+
+
+@contextmanager
+def service(items: int, workers: int, store: str, *words: str) -> Iterator[Service]:
+    """Start the service in a process of its own, and stop it at the end."""
+    command = [sys.executable, __file__, "--serve", str(items), "--workers", str(workers), "--store", store, *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            if not address:
+                raise SystemExit("the service did not start")
+            host, _, port = address.removeprefix("http://").rpartition(":")
+            yield Service(process, host, int(port))
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+# The people
+
+
+class Connection:
+    """One keep-alive connection, with as little work as there can be on this side."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Status and JSON of a reply."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self.host, self.port)
+        reader, writer = self._streams
+        data = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        lines = answer.decode("latin-1").split("\r\n")
+        length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length"))
+        found = await reader.readexactly(length)
+        if any(line.lower() == "connection: close" for line in lines):
+            self.close()
+        return int(lines[0].split()[1]), json.loads(found) if found else None
+
+    def close(self) -> None:
+        """Close it; the next request opens it again."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+@dataclass
+class Heard:
+    """What many people saw: milliseconds of first lists and of later ones, and what went wrong."""
+
+    first: list[float] = field(default_factory=list)
+    later: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return (len(self.first) + len(self.later)) / self.seconds
+
+    def told(self, values: list[float]) -> str:
+        """p50 and p99, in ms."""
+        return "-" if not values else f"{np.quantile(values, 0.5):.1f}, {np.quantile(values, 0.99):.1f}"
+
+
+def said(shown: dict[str, Any], number: int) -> dict[str, Any]:
+    """The answer of a person to a list."""
+    queries = [entry["entry_id"] for entry in shown["entries"] if entry["kind"] == "query"]
+    clicked = queries[0] if queries and number % 2 else None
+    return {"recommendation_id": shown["recommendation_id"], "clicked": clicked}
+
+
+async def person(at: Service, heard: Heard, number: int, variant: str, think: float, until: float) -> None:
+    """Play sessions until a moment; each begins a while after the last list of the one before."""
+    connection, loop = Connection(at.host, at.port), asyncio.get_running_loop()
+    pause = np.random.default_rng(number)
+    await asyncio.sleep(think * pause.random())
+    for user in itertools.count(number * 97):
+        shown: dict[str, Any] | None = None
+        while shown is None or not shown["done"]:
+            if loop.time() >= until:
+                connection.close()
+                return
+            begin = time.perf_counter()
+            if shown is None:
+                body = {"user_id": f"u{user % USERS}", "variant": variant, "rounds": ROUNDS, "list_length": LENGTH}
+                status, found = await connection.ask("POST", "/v1/sessions", body)
+            else:
+                path = f"/v1/sessions/{shown['session_id']}/answers"
+                status, found = await connection.ask("POST", path, said(shown, number + shown["round"]))
+            taken = 1e3 * (time.perf_counter() - begin)
+            if status >= 400:
+                heard.errors.append(f"{status} {found.get('detail', '')}"[:200])
+                await asyncio.sleep(1.0)
+                continue
+            (heard.first if shown is None else heard.later).append(taken)
+            shown = found
+            await asyncio.sleep(think * (0.5 + pause.random()))
+
+
+def people(at: Service, groups: dict[str, int], seconds: float, think: float = 1.0) -> dict[str, Heard]:
+    """Let so many people of each variant play for a while."""
+    heard = {variant: Heard(seconds=seconds) for variant in groups}
+
+    async def all_of_them() -> None:
+        until = asyncio.get_running_loop().time() + seconds
+        tasks = [
+            person(at, heard[variant], number, variant, think, until)
+            for variant, count in groups.items()
+            for number in range(count)
+        ]
+        await asyncio.gather(*tasks)
+
+    asyncio.run(all_of_them())
+    return heard
+
+
+def answers(at: Service, sessions: int, count: int) -> tuple[float, float]:
+    """Open so many sessions and answer `count` of them, one after the other, each of the same guest's.
+
+    Returns:
+        Processor ms of the service for an answer, and the median wall ms.
+    """
+
+    async def play() -> tuple[float, float]:
+        connection, walls = Connection(at.host, at.port), []
+        start = {"rounds": 100, "list_length": LENGTH, "variant": "base"}
+        opened = [(await connection.ask("POST", "/v1/sessions", start))[1] for _ in range(sessions)]
+        chosen = np.random.default_rng(0).permutation(max(sessions, count)) % sessions
+        for place in chosen[: min(count, 50)]:  # warmed up
+            opened[place] = await _answered(connection, opened[place])
+        before = at.cpu()
+        for place in chosen[:count]:
+            begin = time.perf_counter()
+            opened[place] = await _answered(connection, opened[place])
+            walls.append(1e3 * (time.perf_counter() - begin))
+        used = at.cpu() - before
+        connection.close()
+        return 1e3 * used / count, float(np.median(walls))
+
+    return asyncio.run(play())
+
+
+async def _answered(connection: Connection, shown: dict[str, Any]) -> dict[str, Any]:
+    path = f"/v1/sessions/{shown['session_id']}/answers"
+    status, found = await connection.ask("POST", path, said(shown, shown["round"]))
+    assert status == 200, found
+    assert isinstance(found, dict)
+    return found
+
+
+def in_process(items: int, count: int) -> float:
+    """Processor ms of an answer and the next list, without the service: sessions of 100 rounds, one after the other."""
+    graph = shop(items)
+    scores = base_model("fm", graph).score(torch.tensor([0]), torch.arange(n_items(graph)))[0].double()
+    catalogue = Catalogue(graph, "base")
+    start = catalogue.start(scores)
+    sessions = [catalogue.session(start, LENGTH, 100) for _ in range(50)]
+    for session in sessions:
+        session.recommend()
+    used = 0.0
+    for number in range(count):
+        session = sessions[number % len(sessions)]
+        queries = [entry for entry in session.recommend() if entry.kind == "query"]
+        begin = time.process_time()
+        session.feedback(queries[0] if queries and number // len(sessions) % 2 else None)
+        session.recommend()
+        used += time.process_time() - begin
+    return 1e3 * used / count
+
+
+# The parts
+
+
+def added(items: int, workers: int) -> list[str]:
+    """What the service adds to a round in process."""
+    size, count, turns = 200_000, 1_500, 3
+    found: dict[str, list[float]] = {"in process": [], "live": [], "sqlite": []}
+    with service(size, 1, "memory:") as live, service(size, 1, "sqlite") as through:
+        for _ in range(turns):
+            found["in process"].append(in_process(size, count))
+            found["live"].append(answers(live, 50, count)[0])
+            found["sqlite"].append(answers(through, 50, count)[0])
+    least = {name: min(values) for name, values in found.items()}
+    lines = [
+        f"What the service adds to a round, {size:,} items, base, lists of {LENGTH}, processor ms a request "
+        f"(least of {turns} turns of {count:,}):",
+        "",
+        "| | in all | added | goal |",
+        "|---|---|---|---|",
+        f"| in process | {least['in process']:.2f} | | |",
+    ]
+    for name, told, goal in (("live", "live sessions, `memory:`", 0.5), ("sqlite", "through SQLite", 1.5)):
+        lines.append(f"| {told} | {least[name]:.2f} | {least[name] - least['in process']:.2f} | {goal} |")
+    return lines
+
+
+def many(items: int, workers: int) -> list[str]:
+    """Many people at once."""
+    lines = [
+        f"{items:,} items, {workers} workers, SQLite, think time 1 s; ms of first lists and of later ones:",
+        "",
+        "| variant | people | first p50, p99 | later p50, p99 | requests/s | errors | private MB a worker |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    with service(items, workers, "sqlite") as at:
+        people(at, {"base": 20}, 5.0)
+
+        def row(variant: str, count: int, seconds: float) -> Heard:
+            heard = people(at, {variant: count}, seconds)[variant]
+            memory = ", ".join(f"{value:.0f}" for value in at.private_mb())
+            told = (variant, count, heard.told(heard.first), heard.told(heard.later), f"{heard.rate:.0f}")
+            lines.append(f"| {' | '.join(map(str, told))} | {len(heard.errors)} | {memory} |")
+            print(lines[-1], *heard.errors[:2], flush=True)
+            return heard
+
+        row("base", 200, 40.0)
+        for count in (5, 10, 15, 20, 25, 30, 40, 50):
+            heard = row("bayes", count, 20.0)
+            if not heard.later or np.quantile(heard.later, 0.99) > P99_MS:
+                break
+    return lines
+
+
+def beside(items: int, workers: int) -> list[str]:
+    """Rounds of base beside those of bayes."""
+    lines = [
+        f"50 people with base beside people with bayes, {items:,} items, one worker, SQLite; ms of later lists:",
+        "",
+        "| beside | base p50, p99 | bayes p50, p99 |",
+        "|---|---|---|",
+    ]
+    with service(items, 1, "sqlite") as at:
+        people(at, {"base": 5, "bayes": 2}, 5.0)
+        for count in (0, 5, 10):
+            heard = people(at, {"base": 50, "bayes": count}, 20.0)
+            told = [heard[variant].told(heard[variant].later) for variant in ("base", "bayes")]
+            lines.append(f"| {count} with bayes | {told[0]} | {told[1]} |")
+            print(lines[-1], flush=True)
+    return lines
+
+
+def growth(items: int, workers: int) -> list[str]:
+    """Over open sessions and items."""
+    lines = ["An answer over what is there, base, live sessions; processor ms of the service, and median wall ms:", ""]
+    lines += ["| items | open sessions | processor ms | wall ms |", "|---|---|---|---|"]
+
+    def row(at: Service, size: int, opened: int) -> None:
+        used, wall = answers(at, opened, 500)
+        lines.append(f"| {size:,} | {opened:,} | {used:.2f} | {wall:.2f} |")
+        print(lines[-1], flush=True)
+
+    with service(200_000, 1, "sqlite", "serve.live_sessions=20000") as at:
+        for opened in (10, 100, 1_000, 10_000):
+            row(at, 200_000, opened)
+    for size in (1_000, 10_000, 100_000, 1_000_000):
+        with service(size, 1, "sqlite") as at:
+            row(at, size, 100)
+    return lines
+
+
+PARTS: dict[str, Callable[[int, int], list[str]]] = {"added": added, "people": many, "beside": beside, "growth": growth}
+
+
+def write(part: str, lines: list[str]) -> None:
+    """Put a part's figures into RESULTS.md, in the place of what it had there."""
+    text = RESULTS.read_text()
+    if HEAD not in text:
+        text = f"{text.rstrip()}\n\n{HEAD}"
+    before, _, rest = text.partition(HEAD)
+    own, mark, after = rest.partition(NEXT)
+    start, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
+    block = "\n".join([start, f"{machine()}; other work beside it.", "", *lines, "", end])
+    if start in own:
+        own = own[: own.index(start)] + block + own[own.index(end) + len(end) :]
+    else:
+        own = f"{own.rstrip()}\n\n{block}\n"
+    RESULTS.write_text(f"{before}{HEAD}{own}{mark}{after}")
+
+
+def main() -> None:
+    """Print the figures, or be the service."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--items", type=int, default=1_090_390)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="put the figures into RESULTS.md")
+    parser.add_argument("--serve", type=int, metavar="ITEMS", help="be the service of so many items")
+    parser.add_argument("--store", default="sqlite")
+    arguments, words = parser.parse_known_args()
+    torch.set_num_threads(1)
+    if arguments.serve is not None:
+        serve(arguments.serve, arguments.workers, arguments.store, words)
+        return
+    print(machine(), flush=True)
+    for part in arguments.parts:
+        lines = PARTS[part](arguments.items, arguments.workers)
+        print("\n".join(lines), flush=True)
+        if arguments.write:
+            write(part, lines)
+
+
+if __name__ == "__main__":
+    main()
