@@ -8,14 +8,15 @@ from fastapi.testclient import TestClient
 
 from magus_pyg.runs import Run
 from magus_pyg.serve.app import create_app
-from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.serve_options import LimitOptions, ServeOptions
 from magus_pyg.serve.stores import Store
 
 
 @contextmanager
 def served(run: Run, store: Store | None = None, **options: Any) -> Iterator[TestClient]:
-    """A client of a service of a run."""
-    app = create_app(run, ServeOptions(**{"store": "memory:", **options}), store)
+    """A client of a service of a run, which may ask as often as it likes."""
+    limits = LimitOptions(requests=0, new_sessions=0)
+    app = create_app(run, ServeOptions(**{"store": "memory:", "limits": limits, **options}), store)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 

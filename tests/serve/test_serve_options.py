@@ -98,5 +98,5 @@ def test_keys_are_needed_where_others_reach_the_service(host: str, required: str
 def test_it_writes_beside_the_run_unless_a_folder_is_named(tmp_path: Path) -> None:
     assert ServeOptions().folder_of(tmp_path) == tmp_path / "serve"
     assert ServeOptions(folder=str(tmp_path / "x")).folder_of(tmp_path / "run") == tmp_path / "x"
-    assert ServeOptions().store_url(tmp_path) == f"sqlite:{tmp_path}/serve/served.sqlite"
+    assert ServeOptions().store_url(tmp_path) == f"sqlite:{tmp_path}/serve/serve.sqlite"
     assert ServeOptions(store="redis://h:1/0").store_url(tmp_path) == "redis://h:1/0"

@@ -29,9 +29,9 @@ _SERVE_HELP = """Put people behind a trained run, over HTTP: a shop calls it, or
   serve.py run=RUN [serve.port=8000] [serve.host=127.0.0.1] [serve.workers=N] [serve.store=redis://...] [key=value ...]
 
 It prints its address when it is ready, logs a line of JSON a request on standard error, and keeps sessions and what was
-served in RUN/serve. Ctrl-C or SIGTERM: what runs is finished, then it ends with the code 0. SIGHUP: it takes up what
-was trained since into the same folder. conf/serve/default.yaml explains all keys; serve=NAME takes serve/NAME.yaml of
-your own folder, named with --config-dir FOLDER, over it. docs/serving.md shows what can be asked.
+served in RUN/serve. Ctrl-C or SIGTERM: what runs is finished, then it ends with the code 0.
+conf/serve/default.yaml explains all keys; serve=NAME takes serve/NAME.yaml of your own folder, named with --config-dir
+FOLDER, over it.
 """
 
 
@@ -116,7 +116,7 @@ def _serve(place: str, options: ServeOptions) -> None:
         with console.stage("load the run"):
             app = create_app(load_run(place), options)
         log_as_json(options.log_level)
-        serve_app(app, options, taken, lambda address: say(f"ready: {address}"), app.state.reload)
+        serve_app(app, options, taken, lambda address: say(f"ready: {address}"), None)
     say("stopped")
 
 

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from magus_pyg._version import __version__
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.bodies import BodyLimit
+from magus_pyg.serve.keys import KeyRing, read_keys
 from magus_pyg.serve.lanes import Lanes
+from magus_pyg.serve.operation import add_operation
 from magus_pyg.serve.problems import handle_errors
 from magus_pyg.serve.requests import Running
 from magus_pyg.serve.routes.session_routes import session_router
@@ -21,13 +23,19 @@ from magus_pyg.serve.stores import Store, open_store
 __all__ = ["create_app"]
 
 
-def create_app(run: Run | Path | str, options: ServeOptions | None = None, store: Store | None = None) -> FastAPI:
+def create_app(
+    run: Run | Path | str,
+    options: ServeOptions | None = None,
+    store: Store | None = None,
+    keys: KeyRing | None = None,
+) -> FastAPI:
     """The service of a run, to be served or mounted in another application.
 
     Args:
         run: a run, or its folder.
         options: settings; the defaults if None.
         store: what keeps the sessions; the one that the settings name if None.
+        keys: who may ask; those that the settings name if None.
 
     Raises:
         ConfigError: settings that cannot be used.
@@ -36,7 +44,7 @@ def create_app(run: Run | Path | str, options: ServeOptions | None = None, store
     """
     options = (options or ServeOptions()).check()
     loaded = load_run(run) if isinstance(run, str | Path) else run
-    store = open_store(_address(options, loaded)) if store is None else store
+    store = open_store(options.store_url(loaded.path)) if store is None else store
     service = Service(loaded, options, store)
 
     @asynccontextmanager
@@ -59,11 +67,5 @@ def create_app(run: Run | Path | str, options: ServeOptions | None = None, store
         app.include_router(router)
     larger = {f"/v1/items:{verb}": options.limits.items_body_bytes for verb in ("batch", "remove", "restore")}
     app.add_middleware(BodyLimit, most=options.limits.body_bytes, larger=larger)
+    add_operation(app, options, read_keys(options) if keys is None else keys, store.ping)
     return app
-
-
-def _address(options: ServeOptions, run: Run) -> str:
-    """Of the store, as `open_store` takes it."""
-    if options.store == "sqlite":
-        return f"sqlite:{options.folder_of(run.path) / 'serve.sqlite'}"
-    return options.store

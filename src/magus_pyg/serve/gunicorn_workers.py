@@ -33,7 +33,11 @@ logger = logging.getLogger(__name__)
 
 
 def serve_in_workers(
-    app: FastAPI, options: ServeOptions, taken: socket.socket, ready: Callable[[], None], reload: Callable[[], None]
+    app: FastAPI,
+    options: ServeOptions,
+    taken: socket.socket,
+    ready: Callable[[], None],
+    reload: Callable[[], None] | None,
 ) -> None:
     """Answer in `options.workers` processes until this one is told to stop; see `workers.serve_app`."""
     tie = _Tie(ready)
@@ -118,7 +122,7 @@ def _forget(master: Arbiter, worker: UvicornWorker) -> None:
 class _Master(Arbiter):  # type: ignore[misc]
     """gunicorn's master, with the signals of this package: Ctrl-C is as SIGTERM, SIGHUP a reload of the run."""
 
-    def __init__(self, application: BaseApplication, reload: Callable[[], None]) -> None:
+    def __init__(self, application: BaseApplication, reload: Callable[[], None] | None) -> None:
         self._reload_run = reload
         super().__init__(application)
 
@@ -126,7 +130,7 @@ class _Master(Arbiter):  # type: ignore[misc]
         self.handle_term()
 
     def handle_hup(self) -> None:
-        if sys.stderr.isatty():  # the terminal has gone
+        if self._reload_run is None or sys.stderr.isatty():  # the terminal has gone
             self.handle_term()
         threading.Thread(target=self._reload_run, daemon=True).start()
 
@@ -140,7 +144,7 @@ class _Logger(Logger):  # type: ignore[misc]
             log.handlers, log.propagate = [], True
 
 
-class _Worker(UvicornWorker):
+class _Worker(UvicornWorker):  # type: ignore[misc]
     """A worker that ends with its master, and never unwinds what the master has on its stack."""
 
     tie: ClassVar[_Tie]

@@ -36,11 +36,11 @@ def measured() -> bytes:
     if not os.environ.get(MULTIPROC_VARIABLE):
         return generate_latest()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 
 def forget_worker(pid: int) -> None:
     """Count a worker that has ended no longer among those that hold sessions and rounds."""
     if os.environ.get(MULTIPROC_VARIABLE):
-        mark_process_dead(pid)
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -107,6 +107,12 @@ def problem_response(error: MagusError) -> Response:
     return Response(to_json(body), body["status"], header, PROBLEM_JSON)
 
 
+def failure_response() -> Response:
+    """The reply to a request that a mistake of the service ended: nothing is told of it."""
+    body = {"type": problem_type(MagusError), "title": "A mistake of the service", "status": 500}
+    return Response(to_json(body), 500, media_type=PROBLEM_JSON)
+
+
 @contextmanager
 def inside(pointer: str) -> Iterator[None]:
     """Errors of the package that are raised inside are about this place of the body (a JSON pointer)."""
@@ -141,9 +147,8 @@ def handle_errors(app: FastAPI) -> None:
         return Response(to_json(body), error.status_code, dict(error.headers or {}), PROBLEM_JSON)
 
     async def unknown(request: Request, error: Exception) -> Response:
-        logger.error("%s %s failed", request.method, request.scope.get("route", "?"), exc_info=error)
-        body = {"type": problem_type(MagusError), "title": "A mistake of the service", "status": 500}
-        return Response(to_json(body), 500, media_type=PROBLEM_JSON)
+        logger.error("failed", exc_info=error)
+        return failure_response()
 
     app.add_exception_handler(MagusError, known)
     app.add_exception_handler(RequestValidationError, invalid)

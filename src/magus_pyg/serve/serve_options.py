@@ -270,7 +270,7 @@ class ServeOptions:
 
     def store_url(self, run: Path) -> str:
         """The address of the store of a run, as `stores.open_store` takes it."""
-        return f"sqlite:{self.folder_of(run) / 'served.sqlite'}" if self.store == "sqlite" else self.store
+        return f"sqlite:{self.folder_of(run) / 'serve.sqlite'}" if self.store == "sqlite" else self.store
 
     def _defaults(self, name: str) -> dict[str, int]:
         """What sessions have without being asked, of the service and of each arm: key -> value."""

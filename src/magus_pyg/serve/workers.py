@@ -2,7 +2,6 @@
 
 import gc
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
@@ -41,7 +40,11 @@ def listen(options: ServeOptions) -> socket.socket:
 
 
 def serve_app(
-    app: FastAPI, options: ServeOptions, taken: socket.socket, ready: Callable[[str], None], reload: Callable[[], None]
+    app: FastAPI,
+    options: ServeOptions,
+    taken: socket.socket,
+    ready: Callable[[str], None],
+    reload: Callable[[], None] | None,
 ) -> None:
     """Answer until the process is told to stop: then no connection is taken any more, what runs is finished, and the
     function returns.
@@ -82,7 +85,11 @@ def server_settings(options: ServeOptions) -> dict[str, Any]:
 
 
 def _serve_here(
-    app: FastAPI, options: ServeOptions, taken: socket.socket, ready: Callable[[], None], reload: Callable[[], None]
+    app: FastAPI,
+    options: ServeOptions,
+    taken: socket.socket,
+    ready: Callable[[], None],
+    reload: Callable[[], None] | None,
 ) -> None:
     server = _Server(uvicorn.Config(app, backlog=_BACKLOG, **server_settings(options)), ready, reload)
     try:
@@ -100,7 +107,7 @@ class _Server(uvicorn.Server):
         reload: what SIGHUP does.
     """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], reload: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], reload: Callable[[], None] | None) -> None:
         super().__init__(config)
         self._ready, self._reload = ready, reload
 
@@ -111,7 +118,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        with service_signals(self._stop, lambda: threading.Thread(target=self._reload, daemon=True).start()):
+        with service_signals(self._stop, self._reload):
             yield
 
     def _stop(self) -> None:

@@ -1,6 +1,6 @@
 """What the service costs: processor time beside a round in process, many people at once, memory of a worker, growth.
 
-    python benchmarks/serve.py [--parts added people beside growth] [--items 1090390] [--write]
+    python benchmarks/service.py [--parts added people beside growth] [--items 1090390] [--write]
 
 People are played by this process, which sends their requests and waits as they think; the service runs in processes of
 its own, on the same machine. Its run is a stand-in: the catalogue of `catalogue.py`, and an FM of dim 64 with random
@@ -39,9 +39,7 @@ import pandas as pd
 import torch
 from _common import machine
 from catalogue import shop
-from online import DIM, HISTORY, USERS, base_model
 
-from magus_pyg.agents import BayesState
 from magus_pyg.graph import n_items
 from magus_pyg.online.catalogue import Catalogue
 from magus_pyg.ragged import Ragged
@@ -49,9 +47,10 @@ from magus_pyg.runs import Run
 from magus_pyg.runs.overrides import compose_config
 from magus_pyg.runs.population import Population
 from magus_pyg.runs.schemas import typed
+from online import DIM, HISTORY, USERS, base_model
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-HEAD, NEXT = "## The service (`benchmarks/serve.py`)\n", "\n## "
+HEAD, NEXT = "## The service (`benchmarks/service.py`)\n", "\n## "
 ROUNDS, LENGTH, P99_MS = 10, 6, 500.0
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -81,8 +80,7 @@ def stand_in(items: int, folder: Path) -> Run:
     )
     empty = pd.DataFrame()
     config = typed(compose_config(["magus=base", f"model.dim={DIM}"]))
-    states = {"bayes": BayesState().tensors(graph)} if hasattr(BayesState, "tensors") else {}
-    return Run(folder, config, {}, graph, model, population, states, empty, empty, empty)
+    return Run(folder, config, {}, graph, model, population, {}, empty, empty, empty)
 
 
 def serve(items: int, workers: int, store: str, words: list[str]) -> None:
