@@ -22,7 +22,7 @@ from magus_pyg.errors import ProcessError
 from magus_pyg.interrupts import worker_signals
 from magus_pyg.serve.measurements import forget_worker
 from magus_pyg.serve.serve_options import ServeOptions
-from magus_pyg.serve.workers import server_settings
+from magus_pyg.serve.server_settings import server_settings
 
 __all__ = ["serve_in_workers"]
 

@@ -4,8 +4,6 @@ import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil
-from typing import Any
 
 import torch
 import uvicorn
@@ -14,10 +12,9 @@ from fastapi import FastAPI
 from magus_pyg.errors import ConfigError, ProcessError
 from magus_pyg.interrupts import service_signals
 from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.server_settings import BACKLOG, server_settings
 
-__all__ = ["listen", "serve_app", "server_settings"]
-
-_BACKLOG = 2048
+__all__ = ["listen", "serve_app"]
 
 
 def listen(options: ServeOptions) -> socket.socket:
@@ -32,7 +29,7 @@ def listen(options: ServeOptions) -> socket.socket:
         taken = socket.socket(kind)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
-        taken.listen(_BACKLOG)
+        taken.listen(BACKLOG)
     except (OSError, UnicodeError) as error:
         advice = "choose another port, or serve.port=0 for a free one" if options.port else "choose another host"
         raise ConfigError(f"{where}: {getattr(error, 'strerror', None) or error}; {advice}") from error
@@ -71,19 +68,6 @@ def serve_app(
     serve_in_workers(app, options, taken, lambda: ready(address), reload)
 
 
-def server_settings(options: ServeOptions) -> dict[str, Any]:
-    """What uvicorn is told, in one process and in each worker."""
-    return {
-        "access_log": False,
-        "log_config": None,
-        "lifespan": "on",
-        "server_header": False,
-        "proxy_headers": bool(options.proxies),
-        "forwarded_allow_ips": list(options.proxies),
-        "timeout_graceful_shutdown": ceil(options.stop_seconds),
-    }
-
-
 def _serve_here(
     app: FastAPI,
     options: ServeOptions,
@@ -91,7 +75,7 @@ def _serve_here(
     ready: Callable[[], None],
     reload: Callable[[], None] | None,
 ) -> None:
-    server = _Server(uvicorn.Config(app, backlog=_BACKLOG, **server_settings(options)), ready, reload)
+    server = _Server(uvicorn.Config(app, **server_settings(options)), ready, reload)
     try:
         server.run([taken])
     except SystemExit as error:
