@@ -16,6 +16,7 @@ __all__ = [
     "GoneError",
     "GraphError",
     "InputError",
+    "LanguageError",
     "LimitError",
     "MagusError",
     "ModelError",
@@ -58,6 +59,19 @@ class ProcessError(MagusError, RuntimeError):
 
 class StoreError(MagusError):
     """A store of sessions and answers that cannot be reached, read or written; nothing is half-written."""
+
+
+class LanguageError(MagusError):
+    """What a model of language said or did not say; the rule's text stands then.
+
+    Args:
+        reason: in a few words of our own: what the endpoint says may hold its key.
+        failed: whether no answer came, in place of one that cannot be used.
+    """
+
+    def __init__(self, reason: str, failed: bool = False) -> None:
+        super().__init__(reason)
+        self.failed = failed
 
 
 class ConfigError(MagusError):

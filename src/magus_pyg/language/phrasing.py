@@ -41,14 +41,14 @@ class Phrasing:
 
 
 class Rewriter(Protocol):
-    """A way to put queries into words. All that it says is checked before it is shown."""
+    """A model that puts queries into words and reads texts. All that it says is checked before it is shown."""
 
     @property
     def version(self) -> str:
         """What its texts depend on beside words and locale: they are kept under it."""
         ...
 
-    def rewrite(self, words: Sequence[Word], locale: str) -> tuple[list[int], str]:
+    def rewrite(self, words: Sequence[Word], locale: str) -> tuple[list[str], str]:
         """Keywords and a question.
 
         Args:
@@ -56,9 +56,28 @@ class Rewriter(Protocol):
             locale: the language's name.
 
         Returns:
-            The places of the words that are kept, in order, and the question with "{query}" where they stand.
+            The values that are kept, in order, and the question with "{query}" where they stand.
 
         Raises:
-            RewriterError: nothing can be said just now.
+            LanguageError: nothing can be said.
+        """
+        ...
+
+    def read(
+        self, text: str, locale: str, fields: Mapping[str, Sequence[str]], ordered: Sequence[str]
+    ) -> dict[str, Any]:
+        """What a person wrote.
+
+        Args:
+            text: as it was written.
+            locale: the language's name.
+            fields: word field -> some of its values, the most frequent first.
+            ordered: the fields whose values have an order.
+
+        Returns:
+            `wanted` and `unwanted`, lists of {field, value}, and `leanings`, a list of {field, end}.
+
+        Raises:
+            LanguageError: nothing can be said.
         """
         ...
