@@ -103,8 +103,11 @@ def test_what_is_refused(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tiny_run / "simulations").exists()
 
 
-def test_an_error_in_a_process_is_the_error_of_the_command(tiny_run: Path, tmp_path: Path) -> None:
+def test_an_error_in_a_process_is_the_error_of_the_command(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = shutil.copytree(tiny_run, tmp_path / "run")
+    monkeypatch.setattr("magus_pyg.experiment.pipeline._check_user", lambda config: None)  # nor before they are played
     with pytest.raises(SessionError, match="Not Care with single-target sessions"):
         main_simulate([f"run={run}", *PLAY, "user=not_care", "sessions.max_targets=1", "simulation.processes=2"])
     assert not (run / "simulations").exists()

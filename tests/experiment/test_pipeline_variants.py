@@ -96,7 +96,7 @@ def test_noisy_and_careless_users_by_name(run_folder: Path, tmp_path: Path) -> N
     truthful = load_run(run_folder).records
     assert not noisy["clicked"].equals(truthful[truthful["agent"] == "bayes"]["clicked"].reset_index(drop=True))
     main_simulate([f"run={copy}", "user=not_care", "sessions.min_targets=2", "agents=[items,magus]"])
-    with pytest.raises(mp.SessionError, match=r"Not Care with single-target sessions.*sessions\.min_targets=2"):
+    with pytest.raises(mp.ConfigError, match=r"Not Care with single-target sessions.*sessions\.min_targets=2"):
         main_simulate([f"run={copy}", "user=not_care", "agents=[items]"])
 
 

@@ -64,7 +64,18 @@ def check_config(config: Config) -> None:
         check_dialogues(config)
         return
     agent_names(config)
+    _check_user(config)
+
+
+def _check_user(config: Config) -> None:
+    """Raise ConfigError for a user that does not exist, or that the sessions are not for."""
     build_user(config.user)
+    sessions = config.session_options
+    if config.user.name == "not_care" and sessions.kind == "standard" and sessions.min_targets < 2:
+        raise ConfigError(
+            f"Not Care with single-target sessions: sessions.min_targets is {sessions.min_targets}, and user=not_care "
+            "answers so where several targets share a query; set sessions.min_targets=2"
+        )
 
 
 def check_training(config: Config) -> None:

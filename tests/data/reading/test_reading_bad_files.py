@@ -36,7 +36,11 @@ HEADER = "user_id,item_id,rating,timestamp\n"
         ({"interactions.csv": LOG.replace("user_id", "userid")}, r"no column 'user_id'; .*did you mean 'userid'\?"),
         (
             {"interactions.csv": LOG.replace("rating", "stars")},
-            r"no column 'rating'; the file has user_id, item_id, stars",
+            r"no column 'rating'; the file has user_id, item_id, stars, .*; dataset.rating='' reads a log without it$",
+        ),
+        (
+            {"interactions.csv": LOG.replace("timestamp", "when")},
+            r"no column 'timestamp'; .*; dataset.timestamp='' takes .*, and with dataset.ordered=false for none$",
         ),
         ({"items.csv": ITEMS.replace("title", "tag")}, r"items.csv, line 1: the column 'tag' is there more than once"),
         (

@@ -5,7 +5,7 @@ collected (`Findings`), the rows concerned are marked in `Table.rejected` and ha
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -33,13 +33,16 @@ __all__ = [
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # in a second
 
 
-def check_columns(table: FileTable, required: Iterable[str], option: str = "") -> None:
+def check_columns(
+    table: FileTable, required: Iterable[str], option: str = "", optional: Mapping[str, str] | None = None
+) -> None:
     """Check that a table has the columns that are asked of it.
 
     Args:
         table: the table.
         required: names of the columns.
         option: what asks for them, for the message.
+        optional: columns that a table may lack, and what to do then, for the message.
 
     Raises:
         DataError: naming the missing columns, those found, and the closest match.
@@ -49,9 +52,10 @@ def check_columns(table: FileTable, required: Iterable[str], option: str = "") -
         return
     close = get_close_matches(missing[0], table.columns, n=1)
     names = ", ".join(repr(name) for name in missing) + (f" (asked for by {option})" if option else "")
+    without = "".join(f"; {optional[name]}" for name in missing if optional and name in optional)
     raise DataError(
         f"{table.path}: no column {names}; "
-        f"the file has {', '.join(table.columns)}{f'; did you mean {close[0]!r}?' if close else ''}"
+        f"the file has {', '.join(table.columns)}{f'; did you mean {close[0]!r}?' if close else ''}{without}"
     )
 
 

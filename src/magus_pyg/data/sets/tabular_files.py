@@ -67,6 +67,11 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fol
     merged = {group: tuple(members) for group, members in options.merge_fields.items()}
     log_columns = [options.user_id, options.item_id, *filter(None, (options.rating, options.timestamp, options.split))]
     asked = [*word_columns(options.word_fields, merged), *(name for name in options.bands if name in merged)]
+    optional = {
+        options.rating: "dataset.rating='' reads a log without it",
+        options.timestamp: "dataset.timestamp='' takes the order of the rows for that of time, and with "
+        "dataset.ordered=false for none",
+    }
     wanted: dict[str, list[tuple[Sequence[str], str]]] = {
         "items": [
             ([options.item_key or options.item_id], ""),
@@ -88,7 +93,7 @@ def read_files(options: TabularOptions, folder: Path, findings: Findings) -> Fol
             table = _read(options, folder, kind, findings)
             tables[kind] = table
             for names, option in columns if table is not None else ():
-                checks.check_columns(table, names, option)  # type: ignore[arg-type]
+                checks.check_columns(table, names, option, optional if kind == "interactions" else None)  # type: ignore[arg-type]
         except DataError as error:
             failed.append(error)
             if not findings.collect:
