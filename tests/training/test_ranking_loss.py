@@ -71,9 +71,10 @@ def test_what_scores_pairs_alone_trains_without_it():
     with pytest.raises(ModelError, match="'deepfm' scores no items beside"):
         model.terms_beside(whole_batch(small_data().train), torch.arange(2))
     weights = []
-    for softmax in (0.0, 1.0):
+    for softmax, decay in ((0.0, 0.0), (1.0, 0.5)):
         model = DeepFM(DeepFMOptions(dim=3), small_features(), 1)
-        fit(model, small_data(), TrainOptions(epochs=1, softmax=softmax, accelerator="cpu"), progress=False)
+        options = TrainOptions(epochs=1, softmax=softmax, softmax_decay=decay, accelerator="cpu")
+        fit(model, small_data(), options, progress=False)
         weights.append(model.state_dict())
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
@@ -98,7 +99,19 @@ def test_its_weight_changes_what_is_learned():
     assert not torch.equal(found[1], found[2])
 
 
-@pytest.mark.parametrize("key", ["softmax", "softmax_items"])
+def test_it_brings_a_penalty_of_its_own_times_its_weight():
+    # 0.1 + 2 · 0.1 of the squared lengths, by the one option or the other.
+    found = []
+    for decay, beside in ((0.1, 0.1), (0.3, 0.0), (0.1, 0.0)):
+        model = new_model()
+        changed = {"epochs": 1, "softmax": 2.0, "weight_decay": decay, "softmax_decay": beside}
+        fit(model, planted_data(), TrainOptions(**{**vars(OPTIONS), **changed}), progress=False)
+        found.append(model.item.detach())
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
+    assert float((found[0] - found[2]).abs().max()) > 1e-2
+
+
+@pytest.mark.parametrize("key", ["softmax", "softmax_items", "softmax_decay"])
 def test_options_out_of_range(key):
     with pytest.raises(Exception, match=f"TrainOptions.{key} must be at least"):
         TrainOptions(**{key: -1})

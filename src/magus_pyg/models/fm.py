@@ -32,7 +32,7 @@ class FMOptions(ModelOptions):
 
     name: str = "fm"
     dim: int = 64
-    dropout: float = 0.2
+    dropout: float = 0.0
     init_std: float = 0.01
 
     def __post_init__(self) -> None:

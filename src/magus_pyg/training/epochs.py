@@ -223,7 +223,8 @@ class RecommenderTraining:
             terms.logits.index_select(0, liked), beside, batch.item.index_select(0, liked), items, n_items
         )
         loss, entropy = training_loss(terms, batch.label, decay)
-        return loss + self.options.softmax * ranking / len(batch.label), entropy
+        ranking = ranking / len(batch.label) + self.options.softmax_decay * terms.penalty
+        return loss + self.options.softmax * ranking, entropy
 
     def _backward(self, loss: Tensor) -> None:
         self._fabric.backward(loss)

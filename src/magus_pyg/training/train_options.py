@@ -45,6 +45,9 @@ class TrainOptions:
             softmax over the catalogue (`softmax_loss`), for models that score many items at the cost of a product with
             their vectors (`ranks_beside`: fm, lstm, gru); others leave it out.
         softmax_items: items of that softmax, drawn anew for each step, all where the catalogue has no more.
+        softmax_decay: the L2 penalty that the ranking loss brings along, on top of `weight_decay` and weighted by
+            `softmax` as the loss is. A softmax over thousands of items is a much larger loss than a cross-entropy of
+            one row, and with the penalty of that alone it learns rows by heart.
         filter: "all": every user trains; "paper": users with fewer than `min_interactions` rows in the whole log, or
             without a positive one in the training part, are left out (Sec. 4.1).
         min_interactions: see `filter`.
@@ -72,6 +75,7 @@ class TrainOptions:
     dropout: float | None = None
     softmax: float = 1.0
     softmax_items: int = 512
+    softmax_decay: float = 4e-2
     filter: str = "all"
     min_interactions: int = 30
     accelerator: str = "auto"
@@ -85,7 +89,7 @@ class TrainOptions:
         check_options(
             self,
             **dict.fromkeys(("epochs", "batch_size", "patience", "devices", "softmax_items"), at_least(1)),
-            **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "softmax"), at_least(0)),
+            **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "softmax", "softmax_decay"), at_least(0)),
             **dict.fromkeys(("min_interactions", "min_delta"), at_least(0)),
             lr=above(0),
             **dict.fromkeys(("lr_factor", "dropout"), between(0, 1, "[)")),
