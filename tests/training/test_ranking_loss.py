@@ -1,8 +1,9 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-from planted_training import OPTIONS, new_model, planted_data
+from planted_training import N_ITEMS, OPTIONS, new_model, planted_data
 from torch.nn import functional as F
 
 from magus_pyg.errors import ModelError
@@ -10,7 +11,8 @@ from magus_pyg.models import FM, GRU, LSTM, FMOptions, GRUOptions, LSTMOptions
 from magus_pyg.models.deepfm import DeepFM, DeepFMOptions
 from magus_pyg.testing import small_data, small_features
 from magus_pyg.training import TrainOptions, fit
-from magus_pyg.training.loader import whole_batch
+from magus_pyg.training.epochs import RecommenderTraining
+from magus_pyg.training.loader import Loaders, whole_batch
 from magus_pyg.training.ranking_loss import drawn_items, softmax_loss
 
 
@@ -99,13 +101,63 @@ def test_its_weight_changes_what_is_learned():
     assert not torch.equal(found[1], found[2])
 
 
+@pytest.mark.parametrize("n_drawn", [7, 512])
+def test_the_loss_of_a_step_row_by_row(n_drawn):
+    options = replace(OPTIONS, weight_decay=0.1, softmax=2.0, softmax_items=n_drawn, softmax_decay=0.3)
+    model, data, seed, step = new_model(), planted_data(), 5, 3
+    model.options.dropout = 0.0
+    model.observe(data.train)
+    training = RecommenderTraining(model, Loaders(data, model, options, seed), options, seed)
+    training._set_up()
+    model.train()
+    batch = next(iter(training._rows))
+    loss, entropy = training._loss(batch, 0, step)
+    items = drawn_items(N_ITEMS, n_drawn, seed, 0, step).tolist()
+
+    def rows(user, item):
+        return model.user[user], model.item[item], model.word[item % 4]
+
+    def logit(user, item):
+        parts = rows(user, item)
+        vectors = [part[:-1] for part in parts]
+        pairs = vectors[0] @ vectors[1] + vectors[0] @ vectors[2] + vectors[1] @ vectors[2]
+        return float((pairs + sum(part[-1] for part in parts) + model.bias).detach())
+
+    cross, ranking, lengths = 0.0, 0.0, 0.0
+    for user, item, label in zip(*(column.tolist() for column in batch[:3]), strict=True):
+        y = logit(user, item)
+        cross += math.log1p(math.exp(-y if label else y))
+        lengths += sum(
+            float(part.square().sum()) for part in (model.user[user], model.item[item], model.word[item % 4])
+        )
+        if label:
+            others = sum(math.exp(logit(user, other)) for other in items if other != item)
+            ranking += math.log(math.exp(y) + N_ITEMS / len(items) * others) - y
+    n = len(batch.label)
+    assert float(entropy) == pytest.approx(cross / n, rel=1e-5)
+    whole = cross + 0.1 * lengths + 2.0 * (ranking + 0.3 * lengths)
+    assert float(loss) == pytest.approx(whole / n, rel=1e-5)
+
+
+def test_validation_rows_teach_nothing():
+    data = planted_data()
+    held_out = data.validation
+    other = replace(held_out, item=(held_out.item + 1) % N_ITEMS, label=1 - held_out.label)
+    found = []
+    for part in (held_out, other):
+        model = new_model()
+        fit(model, replace(data, validation=part), replace(OPTIONS, epochs=1), progress=False)
+        found.append({name: value for name, value in model.state_dict().items() if name != "calibration"})
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+
+
 def test_it_brings_a_penalty_of_its_own_times_its_weight():
     # 0.1 + 2 · 0.1 of the squared lengths, by the one option or the other.
     found = []
     for decay, beside in ((0.1, 0.1), (0.3, 0.0), (0.1, 0.0)):
         model = new_model()
-        changed = {"epochs": 1, "softmax": 2.0, "weight_decay": decay, "softmax_decay": beside}
-        fit(model, planted_data(), TrainOptions(**{**vars(OPTIONS), **changed}), progress=False)
+        options = replace(OPTIONS, epochs=1, softmax=2.0, weight_decay=decay, softmax_decay=beside)
+        fit(model, planted_data(), options, progress=False)
         found.append(model.item.detach())
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
     assert float((found[0] - found[2]).abs().max()) > 1e-2
