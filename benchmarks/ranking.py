@@ -3,6 +3,7 @@
     python benchmarks/ranking.py --data ml-100k amazon-hin amazon-beauty synthetic
     python benchmarks/ranking.py --data amazon-hin --methods gru "fm train.softmax=0"   # these rows alone, stored too
     python benchmarks/ranking.py --data ml-100k --methods fm --seed 1       # another seed: the table shows the mean
+    python benchmarks/ranking.py --data ml-100k --methods "fm train.softmax=2" --tried      # on validation alone
     python benchmarks/ranking.py --write                                # docs/results.md from the stored rows
 
 Each row is computed from the training part alone, chosen on the validation part and judged once on the test part: full
@@ -130,8 +131,8 @@ def chosen(data: RecDataset, tried: Iterable[tuple[str, Scorer]]) -> tuple[str, 
     return told, model
 
 
-def row_of(inputs: TrainingInputs, config: Config, name: str) -> dict[str, Any]:
-    """The figures of one method on one data set."""
+def row_of(inputs: TrainingInputs, config: Config, name: str, tried: bool) -> dict[str, Any]:
+    """The figures of one method on one data set; those of validation alone where it is only tried."""
     data, start = inputs.data, time.process_time()
     if name in OTHERS:
         told, model = chosen(data, OTHERS[name](data))
@@ -140,27 +141,35 @@ def row_of(inputs: TrainingInputs, config: Config, name: str) -> dict[str, Any]:
         trained = fit(base, inputs.rows, config.train, config.seed, progress=False)
         told, model = f"{len(trained.history)} epochs", base
     seconds = time.process_time() - start
-    ranked = {part: full_ranking(model, data, part, most=None) for part in ("validation", "test")}
-    held_out, test = (labelled_scores(model, data, part, config.train.negatives, config.seed) for part in ranked)
-    platt = Calibration.fit(*held_out)
+    held_out = labelled_scores(model, data, "validation", config.train.negatives, config.seed)
+    row = {
+        "setting": told,
+        "validation NDCG@20": float(full_ranking(model, data, "validation", most=None).ndcg.mean()),
+        "validation AUC": auc(*held_out),
+        "CPU seconds": seconds,
+    }
+    return row if tried else row | tested(inputs, config, model, Calibration.fit(*held_out))
+
+
+def tested(inputs: TrainingInputs, config: Config, model: Scorer, platt: Calibration) -> dict[str, Any]:
+    """The figures of the test part."""
+    data = inputs.data
+    ranked = full_ranking(model, data, "test", most=None)
+    test = labelled_scores(model, data, "test", config.train.negatives, config.seed)
     probability = (platt.scale * test[0].double() + platt.shift).sigmoid()
     options = config.session_options
     sessions = playable_sessions(data, inputs.graph, "test", options, config.seed, config.simulation.searches)
     prepared = mp.prepare_sessions(inputs.graph, sessions, model)
     metrics = mp.session_metrics(mp.simulate(mp.ItemsAgent(inputs.graph, model), prepared))
     return {
-        "setting": told,
-        "users": len(ranked["test"].ndcg),
-        "validation NDCG@20": float(ranked["validation"].ndcg.mean()),
-        "NDCG@20": float(ranked["test"].ndcg.mean()),
-        "Recall@20": float(ranked["test"].recall.mean()),
-        "MRR": float(ranked["test"].reciprocal_rank.mean()),
-        "validation AUC": auc(*held_out),
+        "users": len(ranked.ndcg),
+        "NDCG@20": float(ranked.ndcg.mean()),
+        "Recall@20": float(ranked.recall.mean()),
+        "MRR": float(ranked.reciprocal_rank.mean()),
         "AUC": auc(*test),
         "calibration error": calibration_error(probability, test[1]),
         "sessions": len(metrics),
         **{metric: float(metrics[metric].mean()) for metric in ("SAC", "SA@3", "SA@5")},
-        "CPU seconds": seconds,
     }
 
 
@@ -197,6 +206,24 @@ def table(store: Mapping[str, Any]) -> str:
         some = next(iter(rows.values()))[0]
         lines += ["", f"{some['users']:,} users whose rankings are judged, {some['sessions']:,} sessions.", ""]
     return "\n".join(lines).strip()
+
+
+def tried(store: Mapping[str, Any]) -> str:
+    """What was tried, by its validation figures: a column a data set, those of the best known methods beside them."""
+    held_out = {
+        name: {method: of_seeds["0"] for method, of_seeds in [*of_set["rows"].items(), *of_set["tried"].items()]}
+        for name, of_set in store.items()
+        if of_set.get("tried")
+    }
+    methods = dict.fromkeys(method for of_set in held_out.values() for method in of_set)
+    lines = [f"| validation NDCG@20 / AUC | {' | '.join(held_out)} |", "|---" * (len(held_out) + 1) + "|"]
+    for method in methods:
+        cells = [
+            f"{row['validation NDCG@20']:.4f} / {row['validation AUC']:.4f}" if row else ""
+            for row in (of_set.get(method) for of_set in held_out.values())
+        ]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def mean(rows: list[dict[str, Any]], column: str) -> float:
@@ -243,11 +270,16 @@ def main() -> None:
     )
     parser.add_argument("--root", default=None, help="the folder of the real data (paths.data)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--tried", action="store_true", help="judge on validation alone, for the table of what was tried"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/results.md from the stored rows")
     arguments = parser.parse_args()
     if arguments.write:
         page, store = PAGE.read_text(encoding="utf-8"), stored()
-        write_text(PAGE, written(written(page, "ranking", table(store)), "caveats", caveats(store, page)))
+        for name, text in (("ranking", table(store)), ("tried", tried(store)), ("caveats", caveats(store, page))):
+            page = written(page, name, text)
+        write_text(PAGE, page)
         return
     warnings.filterwarnings("ignore", module="implicit")
     root = [] if arguments.root is None else [f"paths.data={arguments.root}"]
@@ -258,10 +290,11 @@ def main() -> None:
             words = [f"dataset={name}", f"seed={arguments.seed}", f"model={model}", *root, *changes]
             config = typed(compose_config(words))
             inputs = prepare_training(config, Terminal(quiet=True)) if inputs is None else inputs
-            row = row_of(inputs, config, method)
+            row = row_of(inputs, config, method, arguments.tried)
             store = stored()  # again, as other rows may be computed beside these
-            rows = store.setdefault(name, {"later": later_rows(inputs.data), "rows": {}})["rows"]
-            rows.setdefault(method, {})[str(arguments.seed)] = row
+            of_set = store.setdefault(name, {"later": later_rows(inputs.data), "rows": {}})
+            of_methods = of_set.setdefault("tried" if arguments.tried else "rows", {})
+            of_methods.setdefault(method, {})[str(arguments.seed)] = row
             write_json(STORE, store)
             print(name, method, pd.Series(row).to_dict(), flush=True)
 

@@ -121,15 +121,13 @@ def test_the_loss_of_a_step_row_by_row(n_drawn):
         parts = rows(user, item)
         vectors = [part[:-1] for part in parts]
         pairs = vectors[0] @ vectors[1] + vectors[0] @ vectors[2] + vectors[1] @ vectors[2]
-        return float((pairs + sum(part[-1] for part in parts) + model.bias).detach())
+        return float(pairs + sum(part[-1] for part in parts) + model.bias.detach())
 
     cross, ranking, lengths = 0.0, 0.0, 0.0
     for user, item, label in zip(*(column.tolist() for column in batch[:3]), strict=True):
         y = logit(user, item)
         cross += math.log1p(math.exp(-y if label else y))
-        lengths += sum(
-            float(part.square().sum()) for part in (model.user[user], model.item[item], model.word[item % 4])
-        )
+        lengths += sum(float(part.square().sum()) for part in rows(user, item))
         if label:
             others = sum(math.exp(logit(user, other)) for other in items if other != item)
             ranking += math.log(math.exp(y) + N_ITEMS / len(items) * others) - y
