@@ -9,7 +9,7 @@ from magus_pyg.data.session_building import build_sessions
 from magus_pyg.data.sessions import SessionOptions, Sessions
 from magus_pyg.data.sets.alipay import Alipay, AlipayOptions
 from magus_pyg.data.sets.amazon import Amazon, AmazonOptions
-from magus_pyg.data.sets.load import check_dataset, load_dataset, register_dataset
+from magus_pyg.data.sets.load import check_dataset, first_dataset, load_dataset, register_dataset
 from magus_pyg.data.sets.movielens import (
     MovieLens1M,
     MovieLens1MOptions,
@@ -19,6 +19,7 @@ from magus_pyg.data.sets.movielens import (
     MovieLensLatestSmallOptions,
 )
 from magus_pyg.data.sets.raw_dataset import RawDataset, RawOptions
+from magus_pyg.data.sets.served_options import ServedOptions
 from magus_pyg.data.sets.tabular_options import TabularOptions
 from magus_pyg.data.sets.tmall import Tmall, TmallOptions
 from magus_pyg.data.split import temporal_split
@@ -43,6 +44,7 @@ __all__ = [
     "RawDataset",
     "RawOptions",
     "RecDataset",
+    "ServedOptions",
     "SessionOptions",
     "Sessions",
     "SyntheticOptions",
@@ -52,6 +54,7 @@ __all__ = [
     "build_sessions",
     "check_dataset",
     "collecting",
+    "first_dataset",
     "items_of_users",
     "load_dataset",
     "register_dataset",

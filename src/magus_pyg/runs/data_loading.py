@@ -1,7 +1,6 @@
 """Finding and loading the data set of a configuration."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from magus_pyg.data import RecDataset, TabularOptions, check_dataset, load_dataset
@@ -35,11 +34,4 @@ def load_data(config: Config, data_root: Path | str | None = None) -> RecDataset
     if root is not None and not root.is_dir() and data_root is None and os.environ.get("MAGUS_DATA"):
         root = home_expanded(os.environ["MAGUS_DATA"])  # the run was moved to another machine
     check_data(config)
-    options = config.dataset
-    if isinstance(options, TabularOptions):
-        path = home_expanded(options.path)
-        inside = root is not None and (root / path).is_dir()
-        if not path.is_absolute() and not inside and path.is_dir():
-            # Whoever types a path means it from where they stand.
-            options = replace(options, path=str(path.resolve()))
-    return load_dataset(options, root)
+    return load_dataset(config.dataset, root)

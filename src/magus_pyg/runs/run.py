@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS, variant_method
-from magus_pyg.data import RecDataset
+from magus_pyg.data import RecDataset, first_dataset
 from magus_pyg.data.sets.new_items import clean_new_items
 from magus_pyg.errors import DataError, RunError
 from magus_pyg.files import home_expanded
@@ -175,7 +175,7 @@ class Run:
         words: dict[str, list[str]] = {}
         for word in [*graph.vocabulary.words, *(word for word, _ in (settings.dropped if settings else ()))]:
             words.setdefault(word.field, []).append(word.value)
-        return clean_new_items(items, self.config.dataset, words)
+        return clean_new_items(items, first_dataset(self.config.dataset), words)
 
     def dataset(self, data_root: Path | str | None = None) -> RecDataset:
         """Load the data set of the run again.

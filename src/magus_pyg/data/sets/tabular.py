@@ -40,7 +40,7 @@ def load_tabular(
 
     Args:
         options: names of the columns and the rules.
-        data_root: the folder that `options.path` lies in; only an absolute folder goes without.
+        data_root: the folder that `options.path` lies in, unless it is absolute, or lies where the process stands.
         findings: where problems go; the first is raised if None.
 
     Raises:
@@ -122,6 +122,9 @@ def check_tabular(options: TabularOptions) -> None:
 
 def _folder(options: TabularOptions, data_root: Path | None) -> Path:
     folder = home_expanded(options.path)
+    inside = data_root is not None and (data_root / folder).is_dir()
+    if not folder.is_absolute() and options.path and not inside and folder.is_dir():
+        return folder.absolute()  # whoever types a path means it from where they stand
     if not folder.is_absolute():
         if data_root is None:
             raise DataError(
