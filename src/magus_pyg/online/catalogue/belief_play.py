@@ -224,14 +224,14 @@ class BayesPlay:
         of_choice = torch.zeros(choices.slot.shape[1], dtype=torch.int64, device=items.device)
         of_choice.index_add_(0, choices.query, codes[choices.item])
         asked = torch.zeros_like(of_choice, dtype=torch.bool)
-        marks = self.index.marks
-        marks[items] = True
-        for node in self.shown:
-            if node >= self.index.n_items:
-                inside = self.index.items_of(node)
-                place = torch.searchsorted(items, inside[marks[inside]])
-                asked |= of_choice == codes[place].sum()
-        marks[items] = False
+        queries = [self.index.items_of(node) for node in self.shown if node >= self.index.n_items]
+        with self.index.scratch:
+            marks = self.index.marks
+            marks[items] = True
+            held = [inside[marks[inside]] for inside in queries]
+            marks[items] = False
+        for inside in held:
+            asked |= of_choice == codes[torch.searchsorted(items, inside)].sum()
         return asked.unsqueeze(0)
 
     def update(self, answer: AnsweredList) -> None:

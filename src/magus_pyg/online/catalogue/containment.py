@@ -1,5 +1,6 @@
 """What all people share: who contains whom, as trees and as rows, and what an answer to a node touches."""
 
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -41,16 +42,21 @@ class _Recent(Generic[_Kept]):
     def __init__(self, size: Callable[[_Kept], int]) -> None:
         self._size, self._held = size, 0
         self._found: OrderedDict[int, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, node: int, find: Callable[[int], _Kept]) -> _Kept:
-        """What is kept of a node, or is found now."""
-        if node in self._found:
-            self._found.move_to_end(node)
-            return self._found[node]
-        found = self._found[node] = find(node)
-        self._held += self._size(found)
-        while self._held > _KEPT_NODES and len(self._found) > 1:
-            self._held -= self._size(self._found.popitem(last=False)[1])
+        """What is kept of a node, or is found now; by several threads at once, perhaps, each time the same."""
+        with self._lock:
+            if node in self._found:
+                self._found.move_to_end(node)
+                return self._found[node]
+        found = find(node)
+        with self._lock:
+            if node not in self._found:
+                self._found[node] = found
+                self._held += self._size(found)
+                while self._held > _KEPT_NODES and len(self._found) > 1:
+                    self._held -= self._size(self._found.popitem(last=False)[1])
         return found
 
 
@@ -83,10 +89,13 @@ class Containment:
 
 
 class CatalogueIndex:
-    """Containment of a whole catalogue, made once a process.
+    """Containment of a whole catalogue, made once a process, for sessions of many threads.
 
     Args:
         graph: the relational graph; its device is that of all work.
+
+    Attributes:
+        scratch: to be held while `marks` and `sums` are used, since all sessions share them.
 
     Raises:
         GraphError: a graph whose relations are not those of Definition 3.1 (the ablations need explicit edges).
@@ -101,6 +110,7 @@ class CatalogueIndex:
         self.graph = graph
         self.n_items, self.n_nodes = n_items(graph), n_nodes(graph)
         self.builder = SessionGraphBuilder(graph)
+        self.scratch = threading.Lock()
         self._touched: _Recent[Touched] = _Recent(lambda touched: touched.node.numel())
         self._items: _Recent[Tensor] = _Recent(Tensor.numel)
 
@@ -176,12 +186,12 @@ class CatalogueIndex:
 
     @cached_property
     def marks(self) -> Tensor:
-        """bool [N], all False between uses: membership of few nodes without sorting them."""
+        """bool [N], all False between uses (`scratch`): membership of few nodes without sorting them."""
         return torch.zeros(self.n_nodes, dtype=torch.bool, device=self.device)
 
     @cached_property
     def sums(self) -> Tensor:
-        """float64 [N], all 0 between uses."""
+        """float64 [N], all 0 between uses (`scratch`)."""
         return torch.zeros(self.n_nodes, dtype=torch.float64, device=self.device)
 
     def items_of(self, node: int) -> Tensor:

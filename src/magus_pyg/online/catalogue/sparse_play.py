@@ -112,27 +112,28 @@ class SparsePlay:
 
     def _look(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """The n best nodes that no step treats apart, those that some does, and the values of these; scales."""
-        touched, change = self._touched()
-        if self.held.numel():
-            free = ~torch.isin(touched, self.held)
-            touched, change = touched[free], change[free]
-        values = self.guess.y[touched] + change
-        marks = self.index.marks
-        marks[touched] = True
-        marks[self.held] = True
-        best, ends = self._untouched(n)
-        marks[touched] = False
-        marks[self.held] = False
+        apart = [self._apart(step) for step in self.steps]
+        with self.index.scratch:
+            touched, change = self._touched(apart)
+            if self.held.numel():
+                free = ~torch.isin(touched, self.held)
+                touched, change = touched[free], change[free]
+            values = self.guess.y[touched] + change
+            marks = self.index.marks
+            marks[touched] = True
+            marks[self.held] = True
+            best, ends = self._untouched(n)
+            marks[touched] = False
+            marks[self.held] = False
         inner = torch.stack(torch.aminmax(values)) if values.numel() else values
         self._scale(torch.cat([ends, self.held_value, inner]))
         return best, touched, values
 
-    def _touched(self) -> tuple[Tensor, Tensor]:
-        """The nodes that some step treats apart, and the whole change of each since the guess."""
+    def _touched(self, apart: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """The nodes that some step treats apart (as of `_apart`), and the whole change of each since the guess."""
         sums, marks = self.index.sums, self.index.marks
         parts = []
-        for step in self.steps:
-            node, change = self._apart(step)
+        for node, change in apart:
             sums[node] += change
             parts.append(node[~marks[node]])
             marks[node] = True
