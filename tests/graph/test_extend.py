@@ -396,3 +396,15 @@ def test_what_is_returned_is_independent_of_what_was() -> None:
     for tensor in (extended.word_ptr, extended.word_index, extended[IMPROVES].edge_index):
         tensor.zero_()
     assert_same(graph, milk_graph(2))
+
+
+def test_a_graph_with_titles_is_extended_twice() -> None:
+    table = pd.DataFrame({"item_id": ["a", "b", "c"], "brand": ["x", "y", "x"], "name": ["A one", "B two", "C three"]})
+    graph = mp.build_relational_graph(table[:1], ["brand"], title_field="name")
+    once = mp.extend_relational_graph(graph, table[1:2]).graph
+    twice = mp.extend_relational_graph(once, table[2:]).graph
+    whole = mp.build_relational_graph(table, ["brand"], title_field="name")
+    assert twice.titles == whole.titles == ["A one", "B two", "C three"]
+    assert type(twice.titles) is type(once.titles) is type(whole.titles)
+    moved = mp.extend_relational_graph(once.to("cpu"), table[2:]).graph
+    assert moved.titles == whole.titles

@@ -93,12 +93,15 @@ def extend_relational_graph(
     _check_new(graph, ids, settings.item_id)
     table, number = _joined_tables(graph, new, settings, common_words == "keep")
     if titles is not None:
-        titles = _joined(graph.titles, titles)
+        titles = _joined(Texts.of(graph.titles), titles)  # a graph that was moved to a device has a list of them
     ids = _joined(graph.vocabulary.item_ids, ids)
     extended, levels = graph_of_words(
         table, ids, titles, settings, int(graph.max_words), graph.relations, settings.min_support
     )
-    return Extension(extended.to(device), _node_map(graph, extended, levels, number).to(device))
+    moved = extended.to(device)
+    if titles is not None:
+        moved.titles = titles
+    return Extension(moved, _node_map(graph, extended, levels, number).to(device))
 
 
 def _settings_of(graph: HeteroData) -> GraphSettings:

@@ -55,7 +55,7 @@ class Population:
     n_profiles: int
     searched: Ragged
 
-    def has(self, user_id: str) -> bool:
+    def __contains__(self, user_id: object) -> bool:
         """Whether there is such a user."""
         return str(user_id) in self._numbers
 

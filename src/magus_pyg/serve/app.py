@@ -1,5 +1,6 @@
 """The service as an ASGI application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,14 @@ from magus_pyg.serve.lanes import Lanes
 from magus_pyg.serve.operation import add_operation
 from magus_pyg.serve.problems import handle_errors
 from magus_pyg.serve.requests import Running
+from magus_pyg.serve.routes.item_routes import item_router
+from magus_pyg.serve.routes.run_routes import run_router
 from magus_pyg.serve.routes.session_routes import session_router
 from magus_pyg.serve.routes.word_routes import word_router
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.stores import Store, open_store
+from magus_pyg.serve.upkeep import keep_up
 
 __all__ = ["create_app"]
 
@@ -51,7 +55,10 @@ def create_app(
     async def alive(app: FastAPI) -> AsyncIterator[None]:
         lanes = Lanes(options.pool_threads, options.queue, store.shared)  # threads do not outlive a fork
         app.state.running = Running(service, lanes)
+        upkeep = asyncio.create_task(keep_up(service, lanes))
         yield
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
         lanes.close()
         store.close()
 
@@ -63,7 +70,7 @@ def create_app(
     )
     app.state.service = service
     handle_errors(app)
-    for router in (session_router, word_router):
+    for router in (session_router, word_router, item_router, run_router):
         app.include_router(router)
     larger = {f"/v1/items:{verb}": options.limits.items_body_bytes for verb in ("batch", "remove", "restore")}
     app.add_middleware(BodyLimit, most=options.limits.body_bytes, larger=larger)

@@ -1,15 +1,16 @@
 """What requests ask of a session, checked against the settings, its open list and what was said in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from magus_pyg.errors import ConflictError, InputError
 from magus_pyg.online.session_inputs import Wording
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordIn
-from magus_pyg.serve.serve_options import LimitOptions
+from magus_pyg.serve.serve_options import LimitOptions, ServeOptions
+from magus_pyg.serve.session_start import SessionSettings
 from magus_pyg.serve.shown_lists import ShownList, entry_id, list_id
 
-__all__ = ["answered_before", "answered_places", "check_limits", "without_words", "wordings"]
+__all__ = ["answered_before", "answered_places", "check_limits", "chosen_settings", "wordings"]
 
 
 def check_limits(asked: SessionIn, limits: LimitOptions) -> None:
@@ -86,13 +87,20 @@ def answered_before(session_id: str, answers: Sequence[Any], asked: AnswerIn, sh
     raise ConflictError(f"the session has no open list {asked.recommendation_id!r}: {now}")
 
 
-def without_words(answers: Sequence[Any], pairs: Sequence[Sequence[str]]) -> list[Any]:
-    """Answers without what was told of some words."""
-    kept = []
-    for said in answers:
-        if "told" in said:
-            said = {**said, "told": [word for word in said["told"] if word not in pairs]}
-            if not said["told"]:
-                continue
-        kept.append(said)
-    return kept
+def chosen_settings(asked: Mapping[str, Any], arm: str | None, options: ServeOptions, variant: str) -> SessionSettings:
+    """What a session is made of: what was asked for, else what its arm has, else what the service has.
+
+    Args:
+        asked: variant, list_length, rounds and min_items; None for what was not asked for.
+        arm: of the experiment of the settings, or None.
+        options: settings.
+        variant: of the service.
+    """
+    own = {name: getattr(options, name) for name in asked} | {"variant": variant}
+    of_arm = {} if arm is None else {name: getattr(options.experiment.arms[arm], name, None) for name in asked}
+    chosen = {
+        name: next(value for value in (asked[name], of_arm.get(name), own[name]) if value is not None) for name in asked
+    }
+    if asked["min_items"] is None:
+        chosen["min_items"] = min(chosen["min_items"], chosen["list_length"])
+    return SessionSettings(**chosen)

@@ -1,79 +1,42 @@
 """A run as it is served: the catalogues of its variants, the scores of people, and the sessions that begin there."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors
 from magus_pyg.agents.methods import VARIANTS
 from magus_pyg.errors import ConfigError
-from magus_pyg.graph import item_nodes
+from magus_pyg.graph import Word, extend_relational_graph, item_node, item_nodes, n_items
+from magus_pyg.graph.settings import GraphSettings
 from magus_pyg.online import Catalogue, OnlineSession
+from magus_pyg.online.catalogue.carry_over import LikeItems, extended_factors
 from magus_pyg.online.catalogue.edition import Start
+from magus_pyg.online.catalogue.first_guess import active_nodes
 from magus_pyg.online.session_inputs import Scores, SearchedWords, Wording, read_searched
+from magus_pyg.online.session_state import find_named
 from magus_pyg.runs import Run
+from magus_pyg.serve.item_rows import item_frame
+from magus_pyg.serve.privacy import People
 from magus_pyg.serve.problems import inside
 from magus_pyg.serve.recently_used import RecentlyUsed
+from magus_pyg.serve.session_start import Person, SessionSettings, SessionStart
+from magus_pyg.serve.stores import NamedEntry
+from magus_pyg.serve.suggestions import Suggestions
 
-__all__ = ["Person", "ServedEdition", "SessionStart", "run_name"]
+__all__ = ["ServedEdition", "run_name"]
 
 _STARTS, _START_BYTES = 256, 2**28
 
 
-@dataclass(frozen=True)
-class Person:
-    """Who a session is with, as far as scores go.
-
-    Attributes:
-        user_id: a person; None for one of whom nothing is known. Those that are not in the run's log are guests.
-        liked: ids of items that a guest likes.
-        scores: scores by item id of whoever asks; None for those of the run.
-    """
-
-    user_id: str | None = None
-    liked: tuple[str, ...] = ()
-    scores: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class SessionStart:
-    """What a session of the service began with, as the store keeps it.
-
-    Attributes:
-        person: whose it is.
-        state: a session's state without answers (`OnlineSession.to_dict`).
-        exclude: ids of items that are not shown; None: those that the log has of the user.
-        locale: a language tag, or None.
-    """
-
-    person: Person
-    state: Mapping[str, Any]
-    exclude: tuple[str, ...] | None
-    locale: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        person = self.person
-        return {
-            "user_id": person.user_id,
-            "liked": list(person.liked),
-            "scores": None if person.scores is None else dict(person.scores),
-            "state": dict(self.state),
-            "exclude": None if self.exclude is None else list(self.exclude),
-            "locale": self.locale,
-        }
-
-    @classmethod
-    def of_dict(cls, data: Mapping[str, Any]) -> "SessionStart":
-        """What `to_dict` gave."""
-        exclude = data["exclude"]
-        person = Person(data["user_id"], tuple(data["liked"]), data["scores"])
-        return cls(person, data["state"], None if exclude is None else tuple(exclude), data["locale"])
+Starts = RecentlyUsed[tuple[object, ...], Start]
 
 
 class ServedEdition:
@@ -82,28 +45,96 @@ class ServedEdition:
     Args:
         name: of the edition.
         run: the run.
-        catalogue: of any variant, with these items; others share what it made of the graph.
+        people: the names of people.
+        catalogues: by variant, with these items; that of "base", and others, which share what it made of the graph.
         states: what the variants learned, for the graph of the catalogue.
+        added: what was added to the run's items, in order.
+        off: ids of items that are not on offer, whether or not the graph has them.
+        starts: what sessions begin from, of all editions; made if None.
     """
 
     def __init__(
-        self, name: str, run: Run, catalogue: Catalogue, states: Mapping[str, EdgeFactors | BayesState | None]
+        self,
+        name: str,
+        run: Run,
+        people: People,
+        catalogues: Mapping[str, Catalogue],
+        states: Mapping[str, EdgeFactors | BayesState | None],
+        added: tuple[LikeItems, ...] = (),
+        off: frozenset[str] = frozenset(),
+        starts: Starts | None = None,
     ) -> None:
-        self.name, self.run, self.states = name, run, states
-        self._catalogues = {catalogue.variant: catalogue}
-        self._starts: RecentlyUsed[tuple[object, ...], Start] = RecentlyUsed(_STARTS, _START_BYTES, _start_bytes)
+        self.name, self.run, self.people, self.states, self.added, self.off = name, run, people, states, added, off
+        self._catalogues = dict(catalogues)
+        self._starts: Starts = RecentlyUsed(_STARTS, _START_BYTES, _start_bytes) if starts is None else starts
         self._lock = threading.Lock()
 
     @classmethod
-    def of_run(cls, run: Run) -> "ServedEdition":
-        """The first edition of a run."""
+    def of_run(
+        cls, name: str, run: Run, people: People, off: frozenset[str] = frozenset(), starts: Starts | None = None
+    ) -> "ServedEdition":
+        """A run with its own items.
+
+        Args:
+            name, people, off, starts: as of the class.
+            run: the run.
+        """
         states = {variant: run.state_for(variant) for variant in VARIANTS}
-        return cls(f"{run_name(run)}.0", run, Catalogue.from_run(run, "base"), states)
+        catalogue = Catalogue.from_run(run, "base")
+        catalogue.remove_items(_known(catalogue.graph, off))
+        return cls(name, run, people, {"base": catalogue}, states, (), off, starts)
+
+    def offering(self, name: str, item_ids: Iterable[str], removed: bool) -> "ServedEdition":
+        """The edition with items taken from the offer, or put back."""
+        off = self.off | frozenset(item_ids) if removed else self.off - frozenset(item_ids)
+        known, catalogues = _known(self.graph, item_ids), {}
+        for variant, catalogue in self._in_use().items():
+            changed = catalogues[variant] = copy(catalogue)
+            if removed:
+                changed.remove_items(known)
+            else:
+                changed.restore_items(known)
+        return ServedEdition(name, self.run, self.people, catalogues, self.states, self.added, off, self._starts)
+
+    def extended(self, name: str, rows: Sequence[Mapping[str, Any]]) -> tuple["ServedEdition", dict[str, int]]:
+        """The edition with new items, and what was left out of their rows.
+
+        The words of old items stay the words of the graph, however common new items make them. Learned weights and
+        scores of new items are those of the items that share their words.
+
+        Args:
+            name: of the new edition.
+            rows: the new items, as in the source of the run's data set.
+
+        Raises:
+            DataError, GraphError: rows that cannot be used, or an item that is there already.
+        """
+        catalogue = copy(self.catalogue("base"))
+        cleaned, notes = self.run.cleaned_items(item_frame(rows), catalogue.graph)
+        settings: GraphSettings = catalogue.graph.settings
+        lacking = {field: "" for field in settings.word_fields if field not in cleaned.columns}
+        extension = extend_relational_graph(catalogue.graph, cleaned.assign(**lacking), "keep")
+        catalogue.add_items(extension)
+        catalogue.remove_items(_known(catalogue.graph, self.off))
+        states = {
+            variant: extended_factors(state, extension) if isinstance(state, EdgeFactors) else state
+            for variant, state in self.states.items()
+        }
+        added = (*self.added, LikeItems(extension))
+        made = {"base": catalogue}
+        edition = ServedEdition(name, self.run, self.people, made, states, added, self.off, self._starts)
+        for variant in self._in_use():
+            edition.catalogue(variant)
+        return edition, notes
+
+    def _in_use(self) -> dict[str, Catalogue]:
+        with self._lock:
+            return dict(self._catalogues)
 
     @property
     def graph(self) -> HeteroData:
         """The relational graph."""
-        return next(iter(self._catalogues.values())).graph
+        return self.catalogue("base").graph
 
     def catalogue(self, variant: str) -> Catalogue:
         """The catalogue of a variant.
@@ -116,9 +147,33 @@ class ServedEdition:
             if found is None:
                 if variant == "plus" and self.states.get("plus") is None:
                     raise ConfigError("variant 'plus' is not learned by this run: train one with magus=plus")
-                other = next(iter(self._catalogues.values()))
-                found = self._catalogues[variant] = other.beside(variant, self.states.get(variant))
+                found = self._catalogues[variant] = self._catalogues["base"].beside(variant, self.states.get(variant))
             return found
+
+    def offers(self, name: NamedEntry) -> bool:
+        """Whether an item, or items of a query as many as it needs, are on offer."""
+        if isinstance(name, str):
+            return name not in self.off
+        node = find_named(self.graph, tuple(Word(*word) for word in name))
+        return node is not None and (self._active is None or bool(self._active[node]))
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        """The words that a search box suggests."""
+        return Suggestions(self.graph, None if self._active is None else self._active[: n_items(self.graph)])
+
+    @cached_property
+    def _active(self) -> Tensor | None:
+        catalogue = self.catalogue("base")
+        return active_nodes(catalogue.index, catalogue.removed)
+
+    def known(self, item_ids: Iterable[str]) -> set[str]:
+        """Those of some item ids that the edition has, on offer or not."""
+        return set(_known(self.graph, item_ids))
+
+    def user_known_as(self, user_id: str | None) -> str | None:
+        """The id that the run's log has of a person; None for guests."""
+        return None if user_id is None else self.people.known_as(user_id, self.run.population)
 
     def scores(self, person: Person) -> Scores:
         """Base scores of all items, or of those that `person.scores` names.
@@ -129,19 +184,17 @@ class ServedEdition:
         """
         if person.scores is not None:
             return person.scores
-        return self.run.scores(person.user_id if self.knows(person.user_id) else None, person.liked)
-
-    def knows(self, user_id: str | None) -> bool:
-        """Whether the run's log has a person."""
-        return user_id is not None and self.run.population.has(user_id)
+        known = n_items(self.run.graph)
+        liked = [item for item in person.liked if item_node(self.graph, item) < known]
+        scores = self.run.scores(self.user_known_as(person.user_id), liked).unsqueeze(1)
+        for like in self.added:
+            scores = torch.cat([scores, like.of_new(scores)])
+        return scores.squeeze(1)
 
     def begin(
         self,
         person: Person,
-        variant: str,
-        list_length: int,
-        rounds: int,
-        min_items: int,
+        chosen: SessionSettings,
         candidates: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         searched: Sequence[Sequence[Wording]] | None = None,
@@ -153,7 +206,7 @@ class ServedEdition:
             InputError: from an error of the package, with the place of the request that it is about.
         """
         with inside("/variant"):
-            catalogue = self.catalogue(variant)
+            catalogue = self.catalogue(chosen.variant)
         graph = catalogue.graph
         named = {"candidates": candidates, "exclude": exclude, "liked": person.liked, "scores": person.scores}
         for name, ids in named.items():
@@ -167,10 +220,11 @@ class ServedEdition:
             out = self._excluded(person, candidates, exclude)
             scores = self._scores(catalogue, person, candidates, out, words, searched)
         with inside("/scores" if person.scores is not None else ""):
+            length, rounds, least = chosen.list_length, chosen.rounds, chosen.min_items
             if isinstance(scores, Start):
-                session = catalogue.session(scores, list_length, rounds, min_items=min_items)
+                session = catalogue.session(scores, length, rounds, min_items=least)
             else:
-                session = catalogue.session(scores, list_length, rounds, searched, candidates, out, min_items)
+                session = catalogue.session(scores, length, rounds, searched, candidates, out, least)
         state = {**session.to_dict(), "exclude": []}
         return session, SessionStart(person, state, None if exclude is None else tuple(exclude), locale)
 
@@ -197,9 +251,8 @@ class ServedEdition:
     ) -> tuple[str, ...]:
         if exclude is not None:
             return tuple(dict.fromkeys(exclude))
-        if candidates is not None or person.user_id is None or not self.knows(person.user_id):
-            return ()
-        return tuple(self.run.known_items(person.user_id))
+        known = None if candidates is not None else self.user_known_as(person.user_id)
+        return () if known is None else tuple(self.run.known_items(known))
 
     def _scores(
         self,
@@ -213,7 +266,7 @@ class ServedEdition:
         """Scores of a session over a retrieval list; over the whole catalogue what people like this one begin from."""
         if candidates is not None:
             return self.scores(person)
-        key = (catalogue.variant, person.user_id, person.liked, exclude, words)
+        key = (self.name, catalogue.variant, person.user_id, person.liked, exclude, words)
         found = self._starts.get(key)
         if found is None:
             found = catalogue.start(self.scores(person), searched, exclude)
@@ -225,6 +278,13 @@ def run_name(run: Run) -> str:
     """The name of a run in editions: that of its folder, and what tells it from others of this name."""
     digest = blake2b(repr(sorted(run.info.items())).encode(), digest_size=4).hexdigest()
     return f"{run.path.resolve().name}-{digest}"
+
+
+def _known(graph: HeteroData, item_ids: Iterable[str]) -> list[str]:
+    """The ids that a graph has."""
+    ids = list(item_ids)
+    here = graph.vocabulary.item_ids.positions(ids) >= 0
+    return [item for item, known in zip(ids, here.tolist(), strict=True) if known]
 
 
 def _start_bytes(start: Start) -> int:

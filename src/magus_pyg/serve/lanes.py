@@ -39,6 +39,7 @@ class Lanes:
         """Pieces of work in the pool, those that wait counted."""
         self._pool = ThreadPoolExecutor(threads, "magus-pool")
         self._quick = ThreadPoolExecutor(_STORE_THREADS, "magus-store")
+        self._beside = ThreadPoolExecutor(1, "magus-upkeep")
 
     async def quick(self, work: Callable[[], _Result]) -> _Result:
         """Do what takes less than a few milliseconds, the store's part counted."""
@@ -74,7 +75,12 @@ class Lanes:
                 pass
         return await self.slow(lambda: work(False))
 
+    async def beside(self, work: Callable[[], _Result]) -> _Result:
+        """Do what no request waits for, one after the other, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._beside, work)
+
     def close(self) -> None:
         """Wait for what is done, and take no more."""
         self._pool.shutdown()
         self._quick.shutdown()
+        self._beside.shutdown()

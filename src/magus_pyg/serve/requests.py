@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Request, Response
 from pydantic_core import to_json
 
+from magus_pyg.serve.administration import Administration
 from magus_pyg.serve.api_schemas import ProblemOut
 from magus_pyg.serve.lanes import Lanes
 from magus_pyg.serve.problems import PROBLEM_JSON
-from magus_pyg.serve.service import Resend, Service
+from magus_pyg.serve.replies import Resend
+from magus_pyg.serve.service import Service
 
 __all__ = ["App", "EntryId", "Resending", "Running", "SessionId", "json_response", "problems"]
 
@@ -19,12 +21,13 @@ class Running:
     """The service of one process.
 
     Args:
-        service: what it does.
+        service: what it does with sessions.
         lanes: where it does it.
     """
 
     def __init__(self, service: Service, lanes: Lanes) -> None:
         self.service, self.lanes = service, lanes
+        self.administration = Administration(service)
 
     async def round(self, session_id: str, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do what a request asks of a session, at once where it is live and quick.

@@ -7,12 +7,11 @@ one that is kept for the next request of the same record; whoever uses it takes 
 All of it blocks; `magus_pyg.serve.lanes` says where it runs. `quick` asks for SlowError in place of what takes long.
 """
 
-import json
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from secrets import token_urlsafe
 from typing import Any
 
 from magus_pyg.errors import BusyError, ConflictError, GoneError, InputError, NotThereError, SessionError
@@ -20,37 +19,25 @@ from magus_pyg.online.session_inputs import read_words
 from magus_pyg.online.session_state import find_named
 from magus_pyg.runs import Run
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
-from magus_pyg.serve.asked import answered_before, answered_places, check_limits, without_words, wordings
-from magus_pyg.serve.editions import Person, ServedEdition, SessionStart
+from magus_pyg.serve.arms import arm_of
+from magus_pyg.serve.asked import answered_before, answered_places, check_limits, chosen_settings, wordings
+from magus_pyg.serve.changes import Changes
 from magus_pyg.serve.lanes import SlowError
 from magus_pyg.serve.live_sessions import LiveSession
+from magus_pyg.serve.privacy import People
 from magus_pyg.serve.problems import inside
 from magus_pyg.serve.recently_used import RecentlyUsed
+from magus_pyg.serve.replies import Replies, Resend
 from magus_pyg.serve.serve_options import ServeOptions
-from magus_pyg.serve.shown_lists import ShownList, entry_id, history_json, word_pairs
-from magus_pyg.serve.stores import Gone, LogRow, Outcome, Reply, RowKind, Store, StoredSession
+from magus_pyg.serve.session_start import Person, SessionStart
+from magus_pyg.serve.shown_lists import entry_id, history_json, word_pairs
+from magus_pyg.serve.stores import Gone, LogRow, Outcome, RowKind, Store, StoredSession
 
-__all__ = ["Resend", "Service"]
+__all__ = ["Service"]
 
 _LIVE_BYTES = 2**30
 _TRIES = 5
-_REPLY_SECONDS = 86400.0
 _RETRY = "another request changed the session again and again: ask again soon"
-
-
-@dataclass(frozen=True)
-class Resend:
-    """What tells a request that is sent again from a new one.
-
-    Attributes:
-        scope: whose keys these are.
-        key: the `Idempotency-Key`.
-        fingerprint: of the request.
-    """
-
-    scope: str
-    key: str
-    fingerprint: str
 
 
 class Service:
@@ -64,15 +51,19 @@ class Service:
 
     def __init__(self, run: Run, options: ServeOptions, store: Store) -> None:
         self.options, self.store = options, store
-        self.newest = ServedEdition.of_run(run)
+        self.replies = Replies(store)
+        self.people = People(options.folder_of(run.path))
+        self.changes = Changes(run, self.people, store)
         self.live: RecentlyUsed[str, LiveSession] = RecentlyUsed(
             options.live_sessions, _LIVE_BYTES, lambda live: live.nbytes
         )
+        self.changes.on_forget = self.live.clear
+        self.changes.begin()
 
     @property
     def default_variant(self) -> str:
         """Of sessions whose request names none."""
-        return self.newest.run.variant if self.options.variant is None else self.options.variant
+        return self.changes.newest.run.variant if self.options.variant is None else self.options.variant
 
     def is_quick(self, session_id: str) -> bool:
         """Whether a round of a session seems to take less than a few milliseconds."""
@@ -84,26 +75,21 @@ class Service:
     def begin(self, asked: SessionIn, resend: Resend | None = None) -> dict[str, Any]:
         """A new session with its first list (`ListOut`)."""
         began = time.perf_counter()
-        again = self._resent(resend)
+        again = self.replies.find(resend)
         if again is not None:
             return self._list_after(again["session_id"], 0, began)
         check_limits(asked, self.options.limits)
-        edition, options = self.newest, self.options
+        session_id, edition = token_urlsafe(16), self.changes.newest
+        user_hash = None if asked.user_id is None else self.people.name(asked.user_id)
+        arm = self._arm(asked.experiment, user_hash or session_id)
+        wish = {name: getattr(asked, name) for name in ("variant", "list_length", "rounds", "min_items")}
+        chosen = chosen_settings(wish, arm, self.options, self.default_variant)
         person = Person(asked.user_id, tuple(asked.liked or ()), asked.scores)
-        session, start = edition.begin(
-            person,
-            self.default_variant if asked.variant is None else asked.variant,
-            options.list_length if asked.list_length is None else asked.list_length,
-            options.rounds if asked.rounds is None else asked.rounds,
-            options.min_items if asked.min_items is None else asked.min_items,
-            asked.candidates,
-            asked.exclude,
-            None if asked.searched is None else [wordings(query) for query in asked.searched],
-            asked.locale,
-        )
+        searched = None if asked.searched is None else [wordings(query) for query in asked.searched]
+        session, start = edition.begin(person, chosen, asked.candidates, asked.exclude, searched, asked.locale)
         now = self.store.now()
         record = StoredSession(
-            session_id=secrets.token_urlsafe(16),
+            session_id=session_id,
             start=start.to_dict(),
             answers=[],
             version=0,
@@ -111,11 +97,16 @@ class Service:
             created=now,
             touched=now,
             expires=now + self.options.expiry_hours * 3600,
+            user_hash=user_hash,
+            experiment=None if arm is None else self.options.experiment.name,
+            arm=arm,
         )
         live = LiveSession(record, session, edition)
         found = live.list_json(_ms(began))
         body = {"session_id": record.session_id}
-        outcome = self.store.create(record, [self._row(live, "start")], self._reply(resend, record, 201, body))
+        outcome = self.store.create(
+            record, [self._row(live, "start")], self.replies.reply(resend, 201, body, session_id)
+        )
         if outcome is Outcome.REPLIED:
             return self.begin(asked, resend)
         self.live.put(record.session_id, live)
@@ -125,6 +116,7 @@ class Service:
         """The open list and all that came before (`SessionOut`)."""
         began = time.perf_counter()
         with self._taken(session_id, quick) as live:
+            self._only_offers(live)
             session = live.session
             return {
                 **live.list_json(_ms(began)),
@@ -145,12 +137,12 @@ class Service:
         began = time.perf_counter()
         for _ in range(_TRIES):
             with self._taken(session_id, quick) as live:
-                again, shown = self._resent(resend), live.shown
+                again = self.replies.find(resend)
                 if again is not None:
                     given = int(again["events"])
-                elif shown is None or asked.recommendation_id != shown.recommendation_id:
-                    given = answered_before(session_id, live.record.answers, asked, shown)
-                elif self._take_answer(live, shown, asked, resend):
+                elif not self._is_open(live, asked.recommendation_id):
+                    given = answered_before(session_id, live.record.answers, asked, live.shown)
+                elif self._take_answer(live, asked, resend):
                     return self._next(live, began)
                 else:
                     continue
@@ -159,8 +151,15 @@ class Service:
             return self._list_after(session_id, given, began)
         raise BusyError(_RETRY)
 
-    def _take_answer(self, live: LiveSession, shown: ShownList, asked: AnswerIn, resend: Resend | None) -> bool:
+    def _is_open(self, live: LiveSession, recommendation_id: str) -> bool:
+        """Whether the open list has a name: as it was made first, or without what is not on offer any more."""
+        named = live.shown is not None and live.shown.recommendation_id == recommendation_id
+        return named or (self._only_offers(live) and self._is_open(live, recommendation_id))
+
+    def _take_answer(self, live: LiveSession, asked: AnswerIn, resend: Resend | None) -> bool:
         """Write the answer to the open list and take it in; False if another request was first."""
+        shown = live.shown
+        assert shown is not None, "it is open"
         clicked, not_care = answered_places(shown, asked)
         said = {"shown": list(shown.names), "clicked": clicked, "not_care": not_care}
         row = replace(
@@ -186,7 +185,7 @@ class Service:
             raise InputError("this service does not read texts: give words", [("/text", "texts are not read")])
         for _ in range(_TRIES):
             with self._taken(session_id, quick) as live:
-                again = self._resent(resend)
+                again = self.replies.find(resend)
                 if again is not None:
                     found = self._list_after(session_id, int(again["events"]), began)
                     return {**found, "understood": again["understood"], "left_out": again["left_out"]}
@@ -199,21 +198,24 @@ class Service:
                         raise SessionError("a list of the best-scored items (variant 'none') takes no words")
                 with inside("/words"):
                     words, unknown = read_words(live.session.graph, wordings(asked.words))
+                    retracted = None if asked.liked is not None else live.session.at(len(live.session.history))
+                    if retracted is not None:
+                        retracted.retract(words)
                 understood = [{"field": word.field, "value": word.value, "liked": asked.liked} for word in words]
                 body = {"understood": understood, "left_out": unknown}
+                if not words:
+                    return {**live.list_json(_ms(began)), **body}
                 pairs = [list(word) for word in words]
-                if asked.liked is None:
-                    answers = without_words(live.record.answers, pairs)
+                if retracted is not None:
+                    answers = retracted.to_dict()["said"]
                 else:
                     answers = [*live.record.answers, {"told": pairs, "liked": asked.liked}]
-                if not words or answers == live.record.answers:
-                    return {**live.list_json(_ms(began)), **body}
                 row = replace(self._row(live, "words"), round=live.session.round, words=pairs, liked=asked.liked)
                 if not self._written(live, answers, row, resend, body):
                     continue
-                if asked.liked is None:
-                    self._recomputed(live)
-                else:
+                if retracted is not None:
+                    live.session = retracted
+                elif asked.liked is not None:
                     live.session.tell(words, asked.liked)
                 return {**self._next(live, began), **body}
         raise BusyError(_RETRY)
@@ -223,7 +225,7 @@ class Service:
         began = time.perf_counter()
         for _ in range(_TRIES):
             with self._taken(session_id, quick) as live:
-                again = self._resent(resend)
+                again = self.replies.find(resend)
                 if again is not None:
                     return self._list_after(session_id, int(again["events"]), began)
                 if not live.record.answers:
@@ -251,11 +253,37 @@ class Service:
             reasons = live.session.explain(node)
             return [{"round": one.round, "answer": one.answer, "change": one.change} for one in reasons]
 
+    def _arm(self, asked: str | None, who: str) -> str | None:
+        """The arm of the experiment that runs; None where none runs.
+
+        Raises:
+            InputError: another experiment was asked for.
+        """
+        experiment = self.options.experiment
+        if asked is not None and asked != experiment.name:
+            runs = f"it is {experiment.name!r}" if experiment.name else "none runs"
+            fault = f"there is no experiment {asked!r}: {runs}"
+            raise InputError(fault, [("/experiment", fault)])
+        if not experiment.name:
+            return None
+        return arm_of(who, experiment.name, {name: arm.share for name, arm in experiment.arms.items()})
+
     def forget(self, session_id: str) -> None:
         """Forget a session, with its rows in the log."""
         self.live.take(session_id)
         if not self.store.delete(session_id):
             self._load(session_id)  # raises
+
+    def tidy(self) -> None:
+        """Let go of sessions, rows and editions whose time is over."""
+        now, options = self.store.now(), self.options
+        self.store.expire()
+        if options.retention_days is not None:
+            self.store.purge(now - options.retention_days * 86400)
+        self.changes.tidy(now - options.expiry_hours * 3600)
+        for live in self.live:
+            if live.record.expires <= now:
+                self.live.take(live.record.session_id)
 
     # The record, and what is computed of it
 
@@ -289,7 +317,7 @@ class Service:
         return record
 
     def _computed(self, record: StoredSession) -> LiveSession:
-        edition = self.newest
+        edition = self.changes.find(record.edition)
         session = edition.resume(SessionStart.of_dict(record.start), record.answers, is_open=False)
         return LiveSession(record, session, edition)
 
@@ -313,7 +341,7 @@ class Service:
         """Write a session's answers; False if another request was first. From then on its list is not the open one."""
         now = self.store.now()
         record = replace(live.record, answers=answers, touched=now, expires=now + self.options.expiry_hours * 3600)
-        reply = self._reply(resend, record, 200, {"events": len(answers), **(body or {})})
+        reply = self.replies.reply(resend, 200, {"events": len(answers), **(body or {})}, record.session_id)
         live.sound = False
         outcome = self.store.replace(record, live.record.version, [row], reply)
         if outcome is Outcome.GONE:
@@ -324,9 +352,21 @@ class Service:
         return outcome is Outcome.DONE
 
     def _next(self, live: LiveSession, began: float) -> dict[str, Any]:
+        self._only_offers(live)
         found = live.list_json(_ms(began))
         live.sound = True
         return found
+
+    def _only_offers(self, live: LiveSession) -> bool:
+        """Let a session go on with the newest edition if its open list has what is not on offer any more; whether it
+        had to."""
+        newest, shown = self.changes.newest, live.shown
+        if live.edition.off == newest.off or shown is None or all(map(newest.offers, shown.names)):
+            return False
+        live.edition = newest
+        self._recomputed(live)
+        live.went_on()
+        return True
 
     def _row(self, live: LiveSession, kind: RowKind) -> LogRow:
         record, session = live.record, live.session
@@ -343,32 +383,6 @@ class Service:
             list_length=session.list_length,
             rounds=session.rounds,
         )
-
-    # Requests that are sent again
-
-    def _resent(self, resend: Resend | None) -> dict[str, Any] | None:
-        """What the reply to the same request can be computed from; None where there was none.
-
-        Raises:
-            InputError: the key was used for another request.
-        """
-        found = None if resend is None else self.store.find_reply(resend.scope, resend.key)
-        if found is None or resend is None:
-            return None
-        if found.fingerprint != resend.fingerprint:
-            raise InputError(
-                "this Idempotency-Key was used for another request", [("#header/Idempotency-Key", "used before")]
-            )
-        return json.loads(found.body)  # type: ignore[no-any-return]
-
-    def _reply(
-        self, resend: Resend | None, record: StoredSession, status: int, body: Mapping[str, Any]
-    ) -> Reply | None:
-        if resend is None:
-            return None
-        expires = self.store.now() + _REPLY_SECONDS
-        own = (resend.scope, resend.key, resend.fingerprint)
-        return Reply(*own, status, json.dumps(body), expires, record.session_id)
 
 
 def _ms(began: float) -> float:

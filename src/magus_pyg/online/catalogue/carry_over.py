@@ -13,7 +13,7 @@ from magus_pyg.graph import Extension, item_id_of, n_items, n_nodes, node_words
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights
 from magus_pyg.ragged import Ragged
 
-__all__ = ["carry_edges", "check_extension", "extended_factors", "make_alike", "rows_are_equal"]
+__all__ = ["LikeItems", "carry_edges", "check_extension", "extended_factors", "make_alike", "rows_are_equal"]
 
 _EDGES_AT_ONCE = 2**20
 _ROWS_AT_ONCE = 2**16
@@ -53,6 +53,37 @@ def extended_factors(factors: EdgeFactors, extension: Extension) -> EdgeFactors:
     return EdgeFactors(positive, negative, factors.minus_scale, factors.refusal)
 
 
+class LikeItems:
+    """New items of an extension by the old items that share their words, to give them values that the old ones have:
+    the mean, over its words that old items have, of the mean value of these items; where there are none, that of all.
+
+    Args:
+        extension: the graph now.
+
+    Attributes:
+        before: how many items the graph before has.
+    """
+
+    def __init__(self, extension: Extension) -> None:
+        graph, count = extension.graph, n_items(extension.graph)
+        self.before = int((extension.node_map[extension.node_map >= 0] < count).sum())
+        words = node_words(graph)
+        of_items = words.select(torch.arange(self.before, count, device=words.ptr.device))
+        wanted, place = torch.unique(of_items.index, return_inverse=True)
+        number = torch.full((len(graph.vocabulary.words),), -1, dtype=torch.int64, device=place.device)
+        number[wanted] = torch.arange(wanted.numel(), device=place.device)
+        held = number[words.index[: int(words.ptr[self.before])]]
+        entry = torch.nonzero(held >= 0).flatten()
+        carrier = torch.searchsorted(words.ptr[: self.before + 1], entry, right=True) - 1
+        self._carriers = Ragged.from_pairs(held[entry], carrier, wanted.numel())
+        self._words = _only(Ragged(of_items.ptr, place), self._carriers.lengths > 0)
+
+    def of_new(self, values: Tensor) -> Tensor:
+        """[n, r]: the values of the n new items; `values`: floating [I, r], those of the old ones."""
+        words, carriers = self._words.to(values.device), self._carriers.to(values.device)
+        return _means(words, _means(carriers, values), values)
+
+
 def _extended(side: Tensor, extension: Extension) -> Tensor:
     """[N', r]: one side of the factors."""
     graph, node_map = extension.graph, extension.node_map.to(side.device)
@@ -67,25 +98,14 @@ def _extended(side: Tensor, extension: Extension) -> Tensor:
         result.index_copy_(0, node_map[kept], side[kept])
     old = torch.zeros(nodes, dtype=torch.bool, device=side.device)
     old[node_map[kept]] = True
-    before = int(old[:count].sum())
-    words = node_words(graph).to(side.device)
+    like = LikeItems(extension)
+    before = like.before
+    result[before:count] = like.of_new(side[:before])
+
     new = torch.nonzero(~old).flatten()
-    items, queries = new[new < count], new[new >= count]
-
-    of_items = words.select(items)
-    wanted, place = torch.unique(of_items.index, return_inverse=True)
-    number = torch.full((len(graph.vocabulary.words),), -1, dtype=torch.int64, device=side.device)
-    number[wanted] = torch.arange(wanted.numel(), device=side.device)
-    held = number[words.index[: int(words.ptr[before])]]
-    entry = torch.nonzero(held >= 0).flatten()
-    carrier = torch.searchsorted(words.ptr[: before + 1], entry, right=True) - 1
-    carriers = Ragged.from_pairs(held[entry], carrier, wanted.numel())
-    result[items] = _means(
-        _only(Ragged(of_items.ptr, place), carriers.lengths > 0), _means(carriers, side[:before]), side[:before]
-    )
-
-    of_queries = words.select(queries)
-    single = slice(count, count + number.numel())  # the queries of one word come first, in the order of the words
+    queries = new[new >= count]
+    of_queries = node_words(graph).to(side.device).select(queries)
+    single = slice(count, count + len(graph.vocabulary.words))  # the queries of one word come first, in their order
     result[queries] = _means(_only(of_queries, old[single]), result[single], side[before:])
     return result
 

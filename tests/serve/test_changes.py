@@ -1,0 +1,218 @@
+"""Changes over HTTP and between workers: items added, removed and restored, new runs; sessions that began go on."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from served import answer, begin, served
+
+import magus_pyg as mp
+from magus_pyg.runs import Run, load_run
+from magus_pyg.serve.changes import Changes
+from magus_pyg.serve.privacy import People
+from magus_pyg.serve.stores import open_store
+
+NEW = {
+    "item_id": "j2",
+    "title": "Oatly juice",
+    "brand": " oatly ",
+    "category": "juice|new",
+    "price": 2.0,
+    "image": "j2.jpg",
+}
+ALL = ["m1", "m2", "m3", "c1", "c2", "j1"]
+
+
+@pytest.fixture(scope="module")
+def run(shop_run: Path) -> Run:
+    return load_run(shop_run)
+
+
+@pytest.fixture
+def client(run: Run) -> Iterator[TestClient]:
+    with served(run, list_length=3, rounds=4, variant="base") as client:
+        yield client
+
+
+def _done(client: TestClient, reply: Any) -> dict[str, Any]:
+    """The job of a reply, when it is over."""
+    assert reply.status_code == 202, reply.text
+    for _ in range(200):
+        job: dict[str, Any] = client.get(f"/v1/jobs/{reply.json()['job_id']}").json()
+        if job["state"] in ("done", "failed"):
+            return job
+        time.sleep(0.02)
+    raise AssertionError(f"the job is not done: {job}")
+
+
+def _items(shown: dict[str, Any]) -> list[str]:
+    return [entry["item_id"] for entry in shown["entries"] if entry["kind"] == "item"]
+
+
+def test_items_that_were_added_are_cleaned_and_shown_by_sessions_that_begin_then(client: TestClient, run: Run) -> None:
+    before = begin(client, variant="none", list_length=7)
+    job = _done(client, client.post("/v1/items:batch", json={"items": [NEW]}))
+    assert (job["kind"], job["state"], job["done"], job["total"]) == ("items:batch", "done", 1, 1)
+    assert client.get("/v1/items/j2").json() == {
+        "item_id": "j2",
+        "title": "Oatly juice",
+        "words": [
+            {"field": "brand", "value": "Oatly"},
+            {"field": "category", "value": "juice"},
+            {"field": "category", "value": "new"},
+            {"field": "price", "value": "price 1.49 to 2.49"},
+        ],
+        "on_offer": True,
+        "columns": {"title": "Oatly juice", "image": "j2.jpg"},
+    }
+    after = begin(client, variant="none", list_length=7)
+    assert sorted(_items(after)) == sorted([*ALL, "j2"])
+    assert job["detail"]["edition"] == after["edition"] != before["edition"]
+    went_on = client.get(f"/v1/sessions/{before['session_id']}").json()
+    assert went_on["edition"] == before["edition"]
+    assert went_on["entries"] == before["entries"]
+    # Scores of new items: the mean over its words of the mean of the old items that have them.
+    scores = dict(zip(run.graph.vocabulary.item_ids, run.scores().tolist(), strict=True))
+    words = {
+        "Oatly": ["m2", "m3"], "juice": ["j1"], "price 1.49 to 2.49": ["m1", "m2", "j1"],
+    }  # fmt: skip
+    means = [sum(scores[item] for item in items) / len(items) for items in words.values()]
+    edition = client.app.state.service.changes.newest  # type: ignore[attr-defined]
+    from magus_pyg.serve.session_start import Person
+
+    assert edition.scores(Person()).tolist() == pytest.approx([*run.scores().tolist(), sum(means) / 3])
+
+
+@pytest.mark.parametrize(
+    ("rows", "pointer"),
+    [
+        ([{"brand": "Oatly"}], "/items/0/item_id"),
+        ([{**NEW, "item_id": "m1"}], "/items/0/item_id"),
+        ([NEW, NEW], "/items/1/item_id"),
+        ([{**NEW, "item_id": True}], "/items/0/item_id"),
+        ([{**NEW, "brand": {"a": 1}}], "/items/0/brand"),
+        ([{**NEW, "brand": [["a"]]}], "/items/0/brand"),
+        ([], "/items"),
+    ],
+)
+def test_rows_that_cannot_be_used(client: TestClient, rows: list[dict[str, Any]], pointer: str) -> None:
+    reply = client.post("/v1/items:batch", json={"items": rows})
+    assert reply.status_code == 422, reply.text
+    assert [fault["pointer"] for fault in reply.json()["errors"]] == [pointer]
+
+
+def test_a_bad_batch_fails_alone(client: TestClient) -> None:
+    bad = client.post("/v1/items:batch", json={"items": [{**NEW, "item_id": "x", "price": "cheap"}]})
+    good = client.post("/v1/items:batch", json={"items": [NEW]})
+    job = _done(client, bad)
+    assert job["state"] == "failed"
+    assert "cheap" in job["detail"]["error"]
+    assert _done(client, good)["state"] == "done"
+    assert client.get("/v1/items/x").status_code == 404
+    assert client.get("/v1/items/j2").status_code == 200
+
+
+def test_removed_items_are_not_shown_any_more_by_any_session(client: TestClient) -> None:
+    sessions = [begin(client, variant=variant) for variant in ("none", "base", "bayes")]
+    sessions.append(begin(client, candidates=ALL[:5]))
+    sessions.append(begin(client, scores={item: float(place) for place, item in enumerate(ALL)}))
+    gone = ALL[1:4]
+    assert _done(client, client.post("/v1/items:remove", json={"item_ids": gone}))["state"] == "done"
+    assert client.get("/v1/items/m2").json()["on_offer"] is False
+    for shown in sessions:
+        listed = client.get(f"/v1/sessions/{shown['session_id']}").json()
+        while not listed["done"]:
+            assert not set(_items(listed)) & set(gone), listed
+            assert not any(entry["title"] == "barista" for entry in listed["entries"]), "no item on offer has it"
+            listed = answer(client, listed)
+    assert not set(_items(begin(client, list_length=6, variant="none"))) & set(gone)
+    _done(client, client.post("/v1/items:restore", json={"item_ids": ["m2"]}))
+    assert "m2" in _items(begin(client, list_length=6, variant="none"))
+    reply = client.post("/v1/items:remove", json={"item_ids": ["m1", "nowhere"]})
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/item_ids/1")
+
+
+def test_an_answer_to_a_list_with_an_item_that_was_removed_since_counts(client: TestClient) -> None:
+    shown = begin(client, variant="none")
+    _done(client, client.post("/v1/items:remove", json={"item_ids": _items(shown)[:1]}))
+    after = answer(client, shown)
+    assert after["round"] == 2
+    assert not set(_items(after)) & set(_items(shown))
+    found = client.get(f"/v1/sessions/{shown['session_id']}").json()
+    assert [entry["item_id"] for entry in found["history"][0]["shown"]] == _items(shown)
+
+
+def test_all_items_removed_is_told_plainly(client: TestClient) -> None:
+    shown = begin(client)
+    _done(client, client.post("/v1/items:remove", json={"item_ids": ALL}))
+    for reply in (client.post("/v1/sessions", json={}), client.get(f"/v1/sessions/{shown['session_id']}")):
+        assert reply.status_code == 422, reply.text
+        assert reply.json()["type"] == "urn:magus-pyg:session-error"
+
+
+def test_a_new_run_is_taken_up_and_sessions_that_began_go_on(
+    client: TestClient, run: Run, shop_run: Path, tmp_path: Path
+) -> None:
+    shown = begin(client, user_id="u1")
+    _done(client, client.post("/v1/items:batch", json={"items": [NEW]}))
+    _done(client, client.post("/v1/items:remove", json={"item_ids": ["m1"]}))
+    other = tmp_path / "other"
+    import shutil
+
+    shutil.copytree(shop_run, other, ignore=shutil.ignore_patterns("serve"))
+    job = _done(client, client.post("/v1/runs:reload", json={"run": str(other)}))
+    assert (job["kind"], job["state"]) == ("runs:reload", "done")
+    now = begin(client, list_length=8, variant="none")
+    assert now["edition"].startswith("other-")
+    assert sorted(_items(now)) == sorted([*ALL[1:], "j2"])
+    after = answer(client, shown)
+    assert after["edition"] == shown["edition"] or "m1" in _items(shown)
+    reply = client.post("/v1/runs:reload", json={"run": str(tmp_path / "nowhere")})
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/run")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{}")
+    assert _done(client, client.post("/v1/runs:reload", json={"run": str(broken)}))["state"] == "failed"
+    assert begin(client)["edition"] == now["edition"]
+
+
+def test_workers_that_play_the_same_changes_have_the_same_editions(run: Run, tmp_path: Path) -> None:
+    store, people = open_store("memory:"), People(tmp_path)
+    one, two = (Changes(run, people, store) for _ in range(2))
+    one.write({"kind": "add", "key": "item_id", "rows": [NEW]}, one.new_job("items:batch", 1))
+    one.catch_up()
+    assert one.waits
+    one.write({"kind": "remove", "item_ids": ["m2"]}, one.new_job("items:remove", 1))
+    two.catch_up(close=True)
+    one.catch_up(close=True)
+    one.write({"kind": "add", "key": "item_id", "rows": [{**NEW, "item_id": "j3"}]}, one.new_job("items:batch", 1))
+    two.catch_up(close=True)
+    one.catch_up()
+    late = Changes(run, people, store)
+    late.begin()
+    assert one.newest.name == two.newest.name == late.newest.name
+    for changes in (one, two, late):
+        assert list(changes.newest.graph.vocabulary.item_ids) == [*ALL, "j2", "j3"]
+        assert changes.newest.off == {"m2"}
+        removed = changes.newest.catalogue("base").removed
+        assert removed is not None
+        assert removed.tolist() == [False, True, False, False, False, False, False, False]
+    joined = mp.Catalogue(late.newest.graph).graph
+    assert mp.words_of(joined, 7) == mp.words_of(joined, 6)
+
+
+def test_editions_are_let_go_of_when_their_sessions_are_over(run: Run, tmp_path: Path) -> None:
+    clock = [1000.0]
+    changes = Changes(run, People(tmp_path), open_store("memory:", lambda: clock[0]))
+    first = changes.newest
+    changes.write({"kind": "remove", "item_ids": ["m2"]}, changes.new_job("items:remove", 1))
+    changes.catch_up()
+    assert changes.find(first.name) is first
+    clock[0] += 50
+    changes.tidy(clock[0] - 60)
+    assert changes.find(first.name) is first
+    changes.tidy(clock[0] - 40)
+    assert changes.find(first.name) is changes.newest is changes.find(changes.newest.name)
