@@ -13,9 +13,12 @@ from magus_pyg.serve.bodies import BodyLimit
 from magus_pyg.serve.keys import KeyRing, read_keys
 from magus_pyg.serve.lanes import Lanes
 from magus_pyg.serve.operation import add_operation
+from magus_pyg.serve.pages.readable import ReadableProblems
+from magus_pyg.serve.pages.screens import Screens
 from magus_pyg.serve.problems import handle_errors
 from magus_pyg.serve.requests import Running
 from magus_pyg.serve.routes.item_routes import item_router
+from magus_pyg.serve.routes.page_routes import page_router
 from magus_pyg.serve.routes.run_routes import run_router
 from magus_pyg.serve.routes.session_routes import session_router
 from magus_pyg.serve.routes.word_routes import word_router
@@ -68,11 +71,13 @@ def create_app(
         summary="Search and recommendation in one list",
         lifespan=alive,
     )
-    app.state.service = service
+    app.state.service, screens = service, Screens(service)
+    app.state.screens = screens
     handle_errors(app)
-    for router in (session_router, word_router, item_router, run_router):
+    for router in (session_router, word_router, item_router, run_router, page_router):
         app.include_router(router)
     larger = {f"/v1/items:{verb}": options.limits.items_body_bytes for verb in ("batch", "remove", "restore")}
     app.add_middleware(BodyLimit, most=options.limits.body_bytes, larger=larger)
     add_operation(app, options, read_keys(options) if keys is None else keys, store.ping)
+    app.add_middleware(ReadableProblems, screens=screens)
     return app

@@ -10,7 +10,7 @@ from magus_pyg.serve.rate_limits import RateLimits
 
 __all__ = ["Gate", "scope_needed"]
 
-_SESSIONS = "/v1/sessions"
+_SESSIONS, _NEW_FROM_PAGE = "/v1/sessions", "/s/new/"
 _FOR_SESSIONS = (f"{_SESSIONS}/", "/v1/queries/", "/v1/events:batch/")
 
 
@@ -59,7 +59,7 @@ class Gate:
             await self.limits.count("requests", caller.name)
             if needed is not None:
                 self.keys.check(caller, needed)
-            if method == "POST" and path == _SESSIONS:
+            if method == "POST" and (path == _SESSIONS or path.startswith(_NEW_FROM_PAGE)):
                 await self.limits.count("new_sessions", caller.name)
         except (AccessError, LimitError, StoreError) as error:
             await problem_response(error)(scope, receive, send)

@@ -115,8 +115,8 @@ class Service:
     def show(self, session_id: str, quick: bool = False) -> dict[str, Any]:
         """The open list and all that came before (`SessionOut`)."""
         began = time.perf_counter()
-        with self._taken(session_id, quick) as live:
-            self._only_offers(live)
+        with self.taken(session_id, quick) as live:
+            self.only_offers(live)
             session = live.session
             return {
                 **live.list_json(_ms(began)),
@@ -136,7 +136,7 @@ class Service:
         """
         began = time.perf_counter()
         for _ in range(_TRIES):
-            with self._taken(session_id, quick) as live:
+            with self.taken(session_id, quick) as live:
                 again = self.replies.find(resend)
                 if again is not None:
                     given = int(again["events"])
@@ -154,7 +154,7 @@ class Service:
     def _is_open(self, live: LiveSession, recommendation_id: str) -> bool:
         """Whether the open list has a name: as it was made first, or without what is not on offer any more."""
         named = live.shown is not None and live.shown.recommendation_id == recommendation_id
-        return named or (self._only_offers(live) and self._is_open(live, recommendation_id))
+        return named or (self.only_offers(live) and self._is_open(live, recommendation_id))
 
     def _take_answer(self, live: LiveSession, asked: AnswerIn, resend: Resend | None) -> bool:
         """Write the answer to the open list and take it in; False if another request was first."""
@@ -184,7 +184,7 @@ class Service:
         if asked.text is not None or asked.words is None:
             raise InputError("this service does not read texts: give words", [("/text", "texts are not read")])
         for _ in range(_TRIES):
-            with self._taken(session_id, quick) as live:
+            with self.taken(session_id, quick) as live:
                 again = self.replies.find(resend)
                 if again is not None:
                     found = self._list_after(session_id, int(again["events"]), began)
@@ -224,7 +224,7 @@ class Service:
         """Take the last answer, or what was said last, back; the list before (`ListOut`)."""
         began = time.perf_counter()
         for _ in range(_TRIES):
-            with self._taken(session_id, quick) as live:
+            with self.taken(session_id, quick) as live:
                 again = self.replies.find(resend)
                 if again is not None:
                     return self._list_after(session_id, int(again["events"]), began)
@@ -241,7 +241,7 @@ class Service:
 
     def explain(self, session_id: str, entry: str) -> list[dict[str, Any]]:
         """Which answers moved an entry that was shown, in words (`ReasonOut`)."""
-        with self._taken(session_id, False) as live:
+        with self.taken(session_id, False) as live:
             shown = [] if live.shown is None else live.shown.names
             listed = [name for said in live.record.answers for name in said.get("shown", ())]
             name = next((name for name in [*shown, *listed] if entry_id(session_id, name) == entry), None)
@@ -288,7 +288,7 @@ class Service:
     # The record, and what is computed of it
 
     @contextmanager
-    def _taken(self, session_id: str, quick: bool) -> Iterator[LiveSession]:
+    def taken(self, session_id: str, quick: bool) -> Iterator[LiveSession]:
         """The computed session, which nobody else uses meanwhile; kept for the next request unless it was spoiled."""
         live = self._live(session_id, quick)
         try:
@@ -352,12 +352,12 @@ class Service:
         return outcome is Outcome.DONE
 
     def _next(self, live: LiveSession, began: float) -> dict[str, Any]:
-        self._only_offers(live)
+        self.only_offers(live)
         found = live.list_json(_ms(began))
         live.sound = True
         return found
 
-    def _only_offers(self, live: LiveSession) -> bool:
+    def only_offers(self, live: LiveSession) -> bool:
         """Let a session go on with the newest edition if its open list has what is not on offer any more; whether it
         had to."""
         newest, shown = self.changes.newest, live.shown

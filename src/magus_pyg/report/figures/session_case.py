@@ -3,10 +3,9 @@
 import textwrap
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from magus_pyg.escaping import cut, shown
 from magus_pyg.report.figures.style import GREY, INK, LONGEST, PAGE, figure_of, look_of
+from magus_pyg.report.graph_layout import drawn_layers, node_places
 from magus_pyg.report.method_labels import base_label, method_of
 from magus_pyg.report.story import Story, StoryNode
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["drawn_nodes", "story_graphs"]
 
-_ROW = 9
-"""Nodes drawn beside each other, unless more were shown."""
-_LAYERS = ("words", "combinations", "items")
 _TEXT = 0.215
 """Share of the width that the words beside a graph take."""
 
@@ -41,8 +37,7 @@ def story_graphs(story: Story) -> "Figure":
     look = look_of(story.method)
     shades = LinearSegmentedColormap.from_list("scores", ["#FFFFFF", "#F6E3A1", "#E69F00"])
     layers = drawn_nodes(story)
-    places = _places(layers, story)
-    rows = len(layers)
+    places, rows = node_places(layers, story.edges), len(layers)
     figure, axes = figure_of(len(story.rounds), 1, PAGE, (0.56 * rows + 0.14) * len(story.rounds) + 0.32)
     for number, turn in enumerate(story.rounds):
         panel = axes[number][0]
@@ -78,36 +73,7 @@ def drawn_nodes(story: Story) -> list[list[StoryNode]]:
     needed = {node for turn in story.rounds for node in (*turn.shown, *turn.popular)}
     needed |= {entry.node for entry in story.nodes.values() if entry.is_target}
     best = {node: max(turn.scores[node] for turn in story.rounds) for node in story.nodes}
-    layers = []
-    for layer in _LAYERS:
-        entries = [entry for entry in story.nodes.values() if _layer(entry) == layer]
-        entries.sort(key=lambda entry: (entry.node not in needed, -best[entry.node], entry.node))
-        count = max(_ROW, sum(entry.node in needed for entry in entries))
-        if entries:
-            layers.append(entries[:count])
-    return layers
-
-
-def _layer(entry: StoryNode) -> str:
-    return "items" if entry.is_item else "words" if entry.words == 1 else "combinations"
-
-
-def _places(layers: list[list[StoryNode]], story: Story) -> dict[int, tuple[float, float]]:
-    """x in [0, 1] and y (0 the top layer), ordered so that parts stand above their wholes where they can."""
-    around: dict[int, list[int]] = {}
-    for part, whole in story.edges:
-        around.setdefault(whole, []).append(part)
-        around.setdefault(part, []).append(whole)
-    x = {entry.node: (index + 0.5) / len(layer) for layer in layers for index, entry in enumerate(layer)}
-    for _ in range(4):
-        for layer in layers:
-            middle = {}
-            for entry in layer:
-                near = [x[node] for node in around.get(entry.node, []) if node in x]
-                middle[entry.node] = float(np.mean(near)) if near else x[entry.node]
-            layer.sort(key=lambda entry: (middle[entry.node], entry.node))
-            x.update({entry.node: (index + 0.5) / len(layer) for index, entry in enumerate(layer)})
-    return {entry.node: (x[entry.node], float(row)) for row, layer in enumerate(layers) for entry in layer}
+    return drawn_layers(story.nodes.values(), needed, best)
 
 
 def _frame(panel: "Axes", rows: int) -> None:

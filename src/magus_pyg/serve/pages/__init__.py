@@ -1,0 +1,1 @@
+"""The page: exploratory search for people (App. F.3), rendered here, without a framework and without a build step."""

@@ -1,0 +1,240 @@
+"""What the page shows, as plain values without any markup: cards, words to choose, chips, and what was understood."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from markupsafe import Markup
+from torch_geometric.data import HeteroData
+
+from magus_pyg.errors import SessionError
+from magus_pyg.escaping import cut
+from magus_pyg.graph import Word, n_items, words_of
+from magus_pyg.graph.titles import harmless_text
+from magus_pyg.online import OnlineSession, Recommendation, Told
+from magus_pyg.serve.pages.drawings import placeholder
+from magus_pyg.simulation.answers import AnsweredList, Said
+
+__all__ = [
+    "COMPARED",
+    "Card",
+    "Chip",
+    "ListView",
+    "QueryView",
+    "ShopData",
+    "WordView",
+    "card_of",
+    "chips_of",
+    "item_key",
+    "list_view",
+    "short",
+    "words_key",
+    "words_of_key",
+]
+
+COMPARED = 4
+"""Items that are compared at once, at most."""
+
+_TITLE, _TEXT, _ON_CARD = 160, 80, 8
+"""Signs of a title and of a word that are shown, and words on a card."""
+_LONGEST_KEY = 4000
+_OWN_ADDRESS = re.compile(r"/[^/\\\s][^\\\s]*")  # pictures of this host alone: a shop puts its own behind a path of it
+
+
+@dataclass(frozen=True)
+class WordView:
+    """A word on a card.
+
+    Attributes:
+        text: what is read.
+        key: what a form sends, see `words_key`.
+        said: whether it is wanted already.
+    """
+
+    text: str
+    key: str
+    said: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """An item.
+
+    Attributes:
+        key: what a form sends, see `item_key`.
+        title: what is read.
+        words: its words.
+        details: its other columns, (name, value).
+        picture: an address on this service; "" for none.
+        drawing: what stands there without a picture.
+    """
+
+    key: str
+    title: str
+    words: tuple[WordView, ...]
+    details: tuple[tuple[str, str], ...]
+    picture: str
+    drawing: Markup
+
+
+@dataclass(frozen=True)
+class QueryView:
+    """A query: words to narrow it down.
+
+    Attributes:
+        key: what a form sends, see `words_key`.
+        text: its words.
+        question: the same as a question; "" for none.
+        items: how many items it holds.
+    """
+
+    key: str
+    text: str
+    question: str
+    items: int
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What was said of words, and can be taken back.
+
+    Attributes:
+        kind: "wanted", "unwanted" or "careless".
+        text: the words.
+        key: what a form sends, see `words_key`.
+    """
+
+    kind: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ListView:
+    """An open list.
+
+    Attributes:
+        cards, queries: its items and its queries, best first.
+        chips: what was said so far, the latest first.
+        round, rounds: K.
+        said: how many answers and tellings were before it.
+    """
+
+    cards: tuple[Card, ...]
+    queries: tuple[QueryView, ...]
+    chips: tuple[Chip, ...]
+    round: int
+    rounds: int
+    said: int
+
+
+def words_key(words: Iterable[Word]) -> str:
+    """Words as a form sends them: a JSON list of [field, value]."""
+    return json.dumps([list(word) for word in words], ensure_ascii=False, separators=(",", ":"))
+
+
+def words_of_key(key: str) -> tuple[Word, ...]:
+    """What `words_key` gave.
+
+    Raises:
+        SessionError: what it never gives.
+    """
+    try:
+        pairs = json.loads(key) if len(key) <= _LONGEST_KEY else None
+    except (ValueError, RecursionError):
+        pairs = None
+    if not isinstance(pairs, list) or not pairs or not all(_is_pair(pair) for pair in pairs):
+        raise SessionError(f"these are no words: {cut(key, _TEXT)!r}")
+    return tuple(Word(*pair) for pair in pairs)
+
+
+def _is_pair(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+
+
+def item_key(item_id: str) -> str:
+    """An item as a form sends it: its id as JSON; a query is sent as `words_key`."""
+    return json.dumps(item_id, ensure_ascii=False)
+
+
+class ShopData(Protocol):
+    """What the page knows beside the graph."""
+
+    def columns(self, item_id: str) -> Mapping[str, str]:
+        """The other columns of an item."""
+        ...
+
+    def kind(self, words: Sequence[Word]) -> Word | None:
+        """Of an item's words the one that best says what kind of thing it is."""
+        ...
+
+    def text(self, query: Recommendation, language: str) -> tuple[str, str]:
+        """How a query is read, and the question that it is ("" for none)."""
+        ...
+
+
+def list_view(session: OnlineSession, shop: ShopData, language: str) -> ListView:
+    """The open list of a session that is not over."""
+    listed = session.recommend()
+    chips = chips_of(session.graph, session.history)
+    wanted = {word for chip in chips if chip.kind == "wanted" for word in words_of_key(chip.key)}
+    cards, queries = [], []
+    for entry in listed:
+        if entry.item_id is not None:
+            cards.append(card_of(entry.item_id, entry.title, entry.words, shop, wanted))
+        else:
+            text, question = shop.text(entry, language)
+            key = words_key(entry.words)
+            queries.append(QueryView(key, cut(text, _TITLE), cut(question, _TITLE), session.count_items(entry)))
+    return ListView(tuple(cards), tuple(queries), chips, session.round, session.rounds, len(session.history))
+
+
+def card_of(item_id: str, title: str, words: Sequence[Word], shop: ShopData, wanted: Collection[Word] = ()) -> Card:
+    """The card of an item.
+
+    Args:
+        item_id, title, words: of the item.
+        shop: as of `list_view`.
+        wanted: words that are wanted already.
+    """
+    columns = dict(shop.columns(item_id))
+    picture = columns.pop("picture", "")
+    shown = tuple((short(name.replace("_", " ")), short(value)) for name, value in columns.items() if value)
+    return Card(
+        item_key(item_id),
+        cut(title, _TITLE),
+        tuple(WordView(short(word.value), words_key([word]), word in wanted) for word in words[:_ON_CARD]),
+        shown,
+        picture if _OWN_ADDRESS.fullmatch(picture) else "",
+        placeholder(shop.kind(words), item_id),
+    )
+
+
+def short(text: str) -> str:
+    """A word, a name or a value as the page shows it."""
+    return cut(harmless_text(text), _TEXT)
+
+
+def chips_of(graph: HeteroData, history: Sequence[AnsweredList | Told]) -> tuple[Chip, ...]:
+    """What was said of words, the latest first, each once; of what was said twice the latest counts."""
+    chips: dict[str, Chip] = {}
+    for event in history:
+        for kind, words in _said_of_words(graph, event):
+            key = words_key(words)
+            chips.pop(key, None)
+            chips[key] = Chip(kind, short(" ".join(word.value for word in words)), key)
+    latest = [*reversed(chips.values())]
+    return tuple(sorted(latest, key=lambda chip: chip.kind != "wanted"))
+
+
+_KINDS = {Said.CLICKED: "wanted", Said.REFUSED: "unwanted", Said.NOT_CARE: "careless"}
+
+
+def _said_of_words(graph: HeteroData, event: AnsweredList | Told) -> list[tuple[str, tuple[Word, ...]]]:
+    if isinstance(event, Told):
+        return [("wanted" if event.liked else "unwanted", (word,)) for word in event.words]
+    first = n_items(graph)
+    said = zip(event.shown, event.said(first), strict=True)
+    return [(_KINDS[one], words_of(graph, node)) for node, one in said if node >= first and one in _KINDS]

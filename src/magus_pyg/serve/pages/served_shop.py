@@ -1,0 +1,102 @@
+"""What the page knows of the shop beside its graph: columns of items, kinds, how queries are read, typed texts."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.graph import Word, find_query, n_items
+from magus_pyg.language import Phraser, Reader
+from magus_pyg.online import Recommendation
+from magus_pyg.serve.service import Service
+
+__all__ = ["ServedShop"]
+
+_SUGGESTED = 12
+_KINDS = 50_000
+"""Words whose items are remembered."""
+_SHARE = 0.12
+"""A word on a larger share of the items says too little of what a thing is."""
+
+
+class _Words:
+    """What is made of one graph, when it is first asked for."""
+
+    def __init__(self, graph: HeteroData, held_by: Tensor) -> None:
+        self.graph, self.held_by = graph, held_by
+        self._held: dict[Word, int] = {}
+
+    @cached_property
+    def phraser(self) -> Phraser:
+        """Says what queries are called."""
+        return Phraser(self.graph)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads what people write."""
+        return Reader(self.graph)
+
+    def items(self, word: Word) -> int:
+        """How many items have a word."""
+        if word not in self._held:
+            if len(self._held) > _KINDS:
+                self._held.clear()
+            node = find_query(self.graph, [word])
+            self._held[word] = 0 if node is None else int(self.held_by[node - n_items(self.graph)])
+        return self._held[word]
+
+
+class ServedShop:
+    """The shop of a service, as `ShopData` asks for it.
+
+    Args:
+        service: the service.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._lock = service, threading.Lock()
+        self._words: _Words | None = None
+
+    def columns(self, item_id: str) -> Mapping[str, str]:
+        """See `ShopData`: what the row of an item has beside its id, its title and its words."""
+        changes = self._service.changes
+        settings = changes.newest.graph.settings
+        told = {*settings.word_fields, settings.title_field}
+        row = changes.rows.get(item_id, {})
+        return {name: str(cell) for name, cell in row.items() if name not in told and _says(cell) and cell != item_id}
+
+    def kind(self, words: Sequence[Word]) -> Word | None:
+        """The word that most items have, of those that not too many have."""
+        now = self._now()
+        most = _SHARE * n_items(now.graph)
+        return min(words, key=lambda word: (now.items(word) > most, -now.items(word)), default=None)
+
+    def text(self, query: Recommendation, language: str) -> tuple[str, str]:
+        """See `ShopData`."""
+        (phrasing,) = self._now().phraser.phrase([query.node], language)
+        return phrasing.text, phrasing.question
+
+    def read(self, text: str) -> tuple[dict[bool, list[Word]], tuple[str, ...]]:
+        """The words that somebody who writes a text wants, and does not want; and what was not understood."""
+        reading = self._now().reader.read(text)
+        return {True: [*reading.liked], False: [*reading.disliked]}, reading.unknown
+
+    def suggest(self, prefix: str = "") -> list[str]:
+        """Words that begin as somebody types; with nothing typed those to begin with."""
+        return [str(found["title"]) for found in self._service.changes.newest.suggestions.find(prefix, _SUGGESTED)]
+
+    def _now(self) -> _Words:
+        """Of the graph that new sessions play on."""
+        newest = self._service.changes.newest
+        with self._lock:
+            if self._words is None or self._words.graph is not newest.graph:
+                index = newest.catalogue(self._service.default_variant).index
+                self._words = _Words(newest.graph, index.held_by)
+            return self._words
+
+
+def _says(cell: object) -> bool:
+    """Whether a cell holds something."""
+    return cell is not None and cell == cell and str(cell).strip() != ""  # what is no number is not equal to itself
