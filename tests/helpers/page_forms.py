@@ -44,9 +44,7 @@ class Seen(HTMLParser):
     @property
     def items(self) -> list[str]:
         """What the item buttons send."""
-        return [
-            button["value"] for button in self.all("button", name="click") if button.get("class", "") == "primary"
-        ]
+        return [button["value"] for button in self.all("button", name="click") if button.get("class", "") == "primary"]
 
     @property
     def chips(self) -> list[str]:

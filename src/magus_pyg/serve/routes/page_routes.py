@@ -143,7 +143,9 @@ async def words(
     who = page.asked.visitor.visitor_id, page.asked.language
     if more:
         wanted = {True: [*words_of_key(more)]}
-        return await page.said(csrf, session_id, lambda quick: page.sessions.tell(session_id, step, *who, wanted, quick))
+        return await page.said(
+            csrf, session_id, lambda quick: page.sessions.tell(session_id, step, *who, wanted, quick)
+        )
     if text.strip():
         return await page.said(csrf, session_id, lambda quick: page.sessions.write(session_id, step, *who, text, quick))
     return RedirectResponse(f"{page.asked.root}/s/{quote(session_id)}/{step}", 303, HEADERS)
