@@ -147,10 +147,10 @@ class PageSessions:
         """Take back what was said of the words of a chip (`words_key`)."""
         asked = words_in(words_of_key(key), liked=None)
         self._go_back(session_id, step - 1, quick)
-        try:
+        with self.service.taken(session_id, quick) as live:
+            is_said = any(chip.key == key for chip in chips_of(live.session.graph, live.session.history))
+        if is_said:  # else it was sent twice
             self.service.tell(session_id, asked, quick=quick)
-        except InputError:  # sent twice: nothing is said of these words any more
-            pass
         return self._now(session_id, quick)
 
     def undo(self, session_id: str, step: int, quick: bool) -> Said:
