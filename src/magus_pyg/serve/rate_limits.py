@@ -6,18 +6,18 @@ import time
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter as SharedLimiter
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from magus_pyg.errors import LimitError, StoreError
 from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.shared_counts import SharedCounts
 
 __all__ = ["RateLimits"]
 
 
 class RateLimits:
-    """Counts requests by who sent them: in Redis where that is the store, so that all machines and workers count
-    together, else in each worker by itself.
+    """Counts requests by who sent them: in Redis where that is the store, so that all machines count together, else in
+    memory that the workers of this machine share.
 
     Args:
         options: of the service.
@@ -34,7 +34,7 @@ class RateLimits:
         if options.store.startswith(("redis://", "rediss://", "unix://")):
             address = options.store.replace("unix://", "redis+unix://", 1)
             self._shared = SharedLimiter(RedisStorage(f"async+{address}", implementation="redispy"))
-        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._own = FixedWindowRateLimiter(SharedCounts())
 
     async def count(self, what: str, caller: str) -> None:
         """Count one thing of somebody.

@@ -41,7 +41,7 @@ class Running:
         return await self.lanes.either(is_quick, lambda quick: work(*arguments, quick=quick))
 
 
-def _running(request: Request) -> Running:
+async def _running(request: Request) -> Running:  # FastAPI would run it in a thread, were it not async
     running: Running = request.app.state.running
     return running
 
