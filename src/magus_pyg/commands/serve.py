@@ -107,14 +107,16 @@ def _serve(place: str, options: ServeOptions) -> None:
         from magus_pyg.serve.app import create_app
         from magus_pyg.serve.keys import read_keys
         from magus_pyg.serve.request_log import log_as_json
-        from magus_pyg.serve.workers import listen, serve_app
+        from magus_pyg.serve.workers import listen, serve_app, set_threads
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed: python -m pip install 'magus-pyg[serve]'") from error
-    read_keys(options)
+    read_keys(options)  # what is wrong with them is told before the run is read
+    set_threads(options)
     console = make_console()
     with listen(options) as taken:
         with console.stage("load the run"):
             app = create_app(load_run(place), options)
+            app.state.service.warm()
         log_as_json(options.log_level)
         serve_app(app, options, taken, lambda address: say(f"ready: {address}"), None)
     say("stopped")

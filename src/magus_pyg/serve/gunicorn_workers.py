@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any, ClassVar
 
+import torch
 import uvicorn
 from fastapi import FastAPI
 from gunicorn.app.base import BaseApplication
@@ -41,7 +42,9 @@ def serve_in_workers(
 ) -> None:
     """Answer in `options.workers` processes until this one is told to stop; see `workers.serve_app`."""
     tie = _Tie(ready)
-    worker = type("Worker", (_Worker,), {"CONFIG_KWARGS": server_settings(options), "tie": tie})
+    worker = type(
+        "Worker", (_Worker,), {"CONFIG_KWARGS": server_settings(options), "tie": tie, "threads": options.torch_threads}
+    )
     try:
         _Master(_Application(app, options, taken.detach(), worker), reload).run()  # gunicorn closes it
     except SystemExit as end:
@@ -148,6 +151,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
     """A worker that ends with its master, and never unwinds what the master has on its stack."""
 
     tie: ClassVar[_Tie]
+    threads: ClassVar[int]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -156,6 +160,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Work until told to stop. The process ends here: temporary folders further down the stack are the master's."""
         code: Any = Arbiter.WORKER_BOOT_ERROR
+        torch.set_num_threads(self.threads)
         try:
             super().init_process()
             code = 0

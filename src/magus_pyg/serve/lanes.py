@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from magus_pyg.errors import BusyError
+from magus_pyg.serve.measurements import WAITING
 
 __all__ = ["Lanes", "SlowError"]
 
@@ -56,10 +57,12 @@ class Lanes:
         if self.in_pool >= self.threads + self.queue:
             raise BusyError(f"{self.queue} requests wait already for {self.threads} threads: ask again soon")
         self.in_pool += 1
+        WAITING.inc()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self.in_pool -= 1
+            WAITING.dec()
 
     async def either(self, is_quick: bool, work: Callable[[bool], _Result]) -> _Result:
         """Do what may be quick.

@@ -1,5 +1,6 @@
 """A session that is computed and kept for the next request of the same record."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from magus_pyg.graph import item_id_of, n_items, n_nodes
 from magus_pyg.online import CatalogueSession, OnlineSession
 from magus_pyg.serve.editions import ServedEdition
+from magus_pyg.serve.measurements import LIST_SECONDS
 from magus_pyg.serve.shown_lists import ShownList
 from magus_pyg.serve.stores import StoredSession
 
@@ -67,9 +69,11 @@ class LiveSession:
             return _OWN + 64 * len(self.session.beginning.candidates or ()) + 8 * n_items(graph)
         return _OWN + {"plus": 8 * n_nodes(graph), "bayes": 8 * n_items(graph)}.get(variant, 0)
 
-    def list_json(self, took_ms: float) -> dict[str, Any]:
-        """The session as it goes out; see `ListOut`."""
+    def list_json(self, began: float) -> dict[str, Any]:
+        """The session as it goes out; see `ListOut`. `began`: when the work on it did, by `time.perf_counter`."""
         record, session, shown = self.record, self.session, self.shown
+        took = time.perf_counter() - began  # the list is made now
+        LIST_SECONDS.labels(session.variant).observe(took)
         experiment: Mapping[str, str | None] | None = None
         if record.experiment is not None:
             experiment = {"name": record.experiment, "arm": record.arm}
@@ -82,6 +86,6 @@ class LiveSession:
             "found": self.found,
             "recommendation_id": None if shown is None else shown.recommendation_id,
             "experiment": experiment,
-            "took_ms": round(took_ms, 3),
+            "took_ms": round(1000 * took, 3),
             "entries": [] if shown is None else shown.json,
         }

@@ -9,11 +9,10 @@ from magus_pyg.serve.measurement_folder import MULTIPROC_VARIABLE
 
 __all__ = [
     "CONTENT_TYPE_LATEST",
-    "LISTS",
+    "LIST_SECONDS",
     "LIVE_SESSIONS",
     "REFUSED",
     "REQUESTS",
-    "ROUND_SECONDS",
     "SECONDS",
     "WAITING",
     "forget_worker",
@@ -25,8 +24,7 @@ _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 REQUESTS = Counter("magus_requests_total", "Requests, by route and status", ["method", "route", "status"])
 SECONDS = Histogram("magus_request_seconds", "From the head of a request to its reply", ["route"], buckets=_BOUNDS)
 REFUSED = Counter("magus_refused_total", "Requests refused for want of room, key or time", ["status"])
-LISTS = Counter("magus_lists_total", "Lists shown, by variant", ["variant"])
-ROUND_SECONDS = Histogram("magus_round_seconds", "To compute a list", ["variant"], buckets=_BOUNDS)
+LIST_SECONDS = Histogram("magus_list_seconds", "To take an answer in and make a list", ["variant"], buckets=_BOUNDS)
 LIVE_SESSIONS = Gauge("magus_live_sessions", "Sessions ready in memory", multiprocess_mode="livesum")
 WAITING = Gauge("magus_waiting_rounds", "Rounds that wait for a thread or have one", multiprocess_mode="livesum")
 

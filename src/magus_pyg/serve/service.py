@@ -24,6 +24,7 @@ from magus_pyg.serve.asked import answered_before, answered_places, check_limits
 from magus_pyg.serve.changes import Changes
 from magus_pyg.serve.lanes import SlowError
 from magus_pyg.serve.live_sessions import LiveSession
+from magus_pyg.serve.measurements import LIVE_SESSIONS
 from magus_pyg.serve.privacy import People
 from magus_pyg.serve.problems import inside
 from magus_pyg.serve.recently_used import RecentlyUsed
@@ -102,7 +103,7 @@ class Service:
             arm=arm,
         )
         live = LiveSession(record, session, edition)
-        found = live.list_json(_ms(began))
+        found = live.list_json(began)
         body = {"session_id": record.session_id}
         outcome = self.store.create(
             record, [self._row(live, "start")], self.replies.reply(resend, 201, body, session_id)
@@ -119,7 +120,7 @@ class Service:
             self.only_offers(live)
             session = live.session
             return {
-                **live.list_json(_ms(began)),
+                **live.list_json(began),
                 "variant": session.variant,
                 "history": history_json(session.graph, session_id, live.record.answers),
                 "searched": [word_pairs(query) for query in session.beginning.searched],
@@ -147,7 +148,7 @@ class Service:
                 else:
                     continue
                 if given == len(live.record.answers):
-                    return live.list_json(_ms(began))
+                    return live.list_json(began)
             return self._list_after(session_id, given, began)
         raise BusyError(_RETRY)
 
@@ -204,7 +205,7 @@ class Service:
                 understood = [{"field": word.field, "value": word.value, "liked": asked.liked} for word in words]
                 body = {"understood": understood, "left_out": unknown}
                 if not words:
-                    return {**live.list_json(_ms(began)), **body}
+                    return {**live.list_json(began), **body}
                 pairs = [list(word) for word in words]
                 if retracted is not None:
                     answers = retracted.to_dict()["said"]
@@ -296,6 +297,7 @@ class Service:
         finally:
             if live.sound:
                 self.live.put(session_id, live)
+            LIVE_SESSIONS.set(len(self.live))
 
     def _live(self, session_id: str, quick: bool) -> LiveSession:
         live = self.live.take(session_id)
@@ -328,7 +330,7 @@ class Service:
         """The list that was given after the first so many answers and words, computed again."""
         record = self._load(session_id)
         live = self._computed(replace(record, answers=record.answers[:events]))
-        return live.list_json(_ms(began))
+        return live.list_json(began)
 
     def _written(
         self,
@@ -353,7 +355,7 @@ class Service:
 
     def _next(self, live: LiveSession, began: float) -> dict[str, Any]:
         self.only_offers(live)
-        found = live.list_json(_ms(began))
+        found = live.list_json(began)
         live.sound = True
         return found
 
@@ -383,10 +385,6 @@ class Service:
             list_length=session.list_length,
             rounds=session.rounds,
         )
-
-
-def _ms(began: float) -> float:
-    return (time.perf_counter() - began) * 1000
 
 
 def _words(pairs: Sequence[Sequence[str]]) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from magus_pyg.interrupts import service_signals
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.server_settings import BACKLOG, server_settings
 
-__all__ = ["listen", "serve_app"]
+__all__ = ["listen", "serve_app", "set_threads"]
 
 
 def listen(options: ServeOptions) -> socket.socket:
@@ -34,6 +34,14 @@ def listen(options: ServeOptions) -> socket.socket:
         advice = "choose another port, or serve.port=0 for a free one" if options.port else "choose another host"
         raise ConfigError(f"{where}: {getattr(error, 'strerror', None) or error}; {advice}") from error
     return taken
+
+
+def set_threads(options: ServeOptions) -> None:
+    """Compute with the threads of the settings; to be called before anything is computed.
+
+    A process that will be forked has one thread: those of OpenMP do not outlive a fork. Its workers set their own.
+    """
+    torch.set_num_threads(options.torch_threads if options.workers == 1 else 1)
 
 
 def serve_app(
@@ -56,7 +64,6 @@ def serve_app(
     Raises:
         ProcessError: the app, or a worker, cannot be started.
     """
-    torch.set_num_threads(options.torch_threads)
     gc.collect()
     gc.freeze()  # what is there stays: no collection writes into pages that workers share
     address = _address_of(taken)
