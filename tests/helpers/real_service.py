@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class RealService:
         self.words = [f"run={run}", *words]
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
         self.log: list[Path] = []
-        self.folder, self.port = run.parent, 0
+        self.folder, self.port = Path(tempfile.mkdtemp(prefix="service-")), 0
         self.start()
 
     @property
@@ -33,7 +34,7 @@ class RealService:
 
     def start(self) -> None:
         """Start it, again at the port that it had."""
-        self.log.append(self.folder / f"service-{os.getpid()}-{time.monotonic_ns()}.log")
+        self.log.append(self.folder / f"{time.monotonic_ns()}.log")
         command = [sys.executable, str(SCRIPT), *self.words, f"serve.port={self.port}"]
         with self.log[-1].open("w") as log:
             self.process = subprocess.Popen(

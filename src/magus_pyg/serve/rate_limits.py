@@ -3,7 +3,7 @@
 import math
 import time
 
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter as SharedLimiter
 from limits.strategies import FixedWindowRateLimiter
@@ -56,13 +56,22 @@ class RateLimits:
             reset = self._own.get_window_stats(item, caller).reset_time
         else:
             try:
-                if await self._shared.hit(item, caller):
-                    return
-                reset = (await self._shared.get_window_stats(item, caller)).reset_time
-            except (OSError, _redis_error()) as error:
-                raise StoreError(f"requests cannot be counted: {type(error).__name__}") from error
+                within, reset = await _hit(self._shared, item, caller)
+            except (OSError, _redis_error()):
+                try:  # a connection that was there before Redis was started again
+                    within, reset = await _hit(self._shared, item, caller)
+                except (OSError, _redis_error()) as error:
+                    raise StoreError(f"requests cannot be counted: {type(error).__name__}") from error
+            if within:
+                return
         wait = min(max(1.0, math.ceil(reset - time.time())), 60.0)
         raise LimitError(f"more than {item.amount} {what.replace('_', ' ')} a second: ask again in {wait:g} s", wait)
+
+
+async def _hit(limiter: SharedLimiter, item: RateLimitItem, caller: str) -> tuple[bool, float]:
+    if await limiter.hit(item, caller):
+        return True, 0.0
+    return False, (await limiter.get_window_stats(item, caller)).reset_time
 
 
 def _redis_error() -> type[Exception]:
