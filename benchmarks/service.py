@@ -94,12 +94,13 @@ def serve(items: int, workers: int, store: str, words: list[str]) -> None:
     with share_measurements(workers), tempfile.TemporaryDirectory() as folder:
         from magus_pyg.serve.app import create_app
         from magus_pyg.serve.request_log import log_as_json
+        from magus_pyg.serve.upkeep import warm
         from magus_pyg.serve.workers import listen, serve_app, set_threads
 
         taken = listen(options)
         set_threads(options)
         app = create_app(stand_in(items, Path(folder)), options)
-        app.state.service.warm()
+        warm(app.state.service)
         log_as_json(options.log_level)
         serve_app(app, options, taken, lambda address: print(address, flush=True), lambda: None)
 

@@ -166,20 +166,20 @@ def heard_signals() -> Iterator[None]:
 
 
 @contextmanager
-def service_signals(stop: Callable[[], None], reload: Callable[[], None] | None) -> Iterator[None]:
+def service_signals(stop: Callable[[], None], reload: Callable[[], object]) -> Iterator[None]:
     """What a service hears meanwhile: the first Ctrl-C or SIGTERM asks it to stop, the second ends it at once.
 
     SIGHUP asks it to reload; at a terminal it means that the terminal has gone, and asks it to stop.
 
     Args:
         stop: lets the service finish what runs and end; called in a signal handler.
-        reload: lets it take up what is new, in a thread of its own; None where it cannot: then SIGHUP asks it to stop.
+        reload: lets it take up what is new; called in a thread of its own.
     """
     stopping = False
 
     def hear(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
-        if reload is not None and number == getattr(signal, "SIGHUP", None) and not sys.stderr.isatty():
+        if number == getattr(signal, "SIGHUP", None) and not sys.stderr.isatty():
             threading.Thread(target=reload, daemon=True).start()
         elif stopping:
             _end_at_once(_stop_by(signal.Signals(number)))

@@ -30,6 +30,7 @@ _SERVE_HELP = """Put people behind a trained run, over HTTP: a shop calls it, or
 
 It prints its address when it is ready, logs a line of JSON a request on standard error, and keeps sessions and what was
 served in RUN/serve. Ctrl-C or SIGTERM: what runs is finished, then it ends with the code 0.
+SIGHUP: it takes up what was trained into RUN since, as POST /v1/runs:reload does, and no session is lost.
 conf/serve/default.yaml explains all keys; serve=NAME takes serve/NAME.yaml of your own folder, named with --config-dir
 FOLDER, over it.
 """
@@ -107,6 +108,7 @@ def _serve(place: str, options: ServeOptions) -> None:
         from magus_pyg.serve.app import create_app
         from magus_pyg.serve.keys import read_keys
         from magus_pyg.serve.request_log import log_as_json
+        from magus_pyg.serve.upkeep import warm
         from magus_pyg.serve.workers import listen, serve_app, set_threads
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed: python -m pip install 'magus-pyg[serve]'") from error
@@ -116,9 +118,10 @@ def _serve(place: str, options: ServeOptions) -> None:
     with listen(options) as taken:
         with console.stage("load the run"):
             app = create_app(load_run(place), options)
-            app.state.service.warm()
+            warm(app.state.service)
         log_as_json(options.log_level)
-        serve_app(app, options, taken, lambda address: say(f"ready: {address}"), None)
+        reload = app.state.service.changes.reload
+        serve_app(app, options, taken, lambda address: say(f"ready: {address}"), reload)
     say("stopped")
 
 

@@ -38,7 +38,7 @@ def serve_in_workers(
     options: ServeOptions,
     taken: socket.socket,
     ready: Callable[[], None],
-    reload: Callable[[], None] | None,
+    reload: Callable[[], object],
 ) -> None:
     """Answer in `options.workers` processes until this one is told to stop; see `workers.serve_app`."""
     tie = _Tie(ready)
@@ -125,7 +125,7 @@ def _forget(master: Arbiter, worker: UvicornWorker) -> None:
 class _Master(Arbiter):  # type: ignore[misc]
     """gunicorn's master, with the signals of this package: Ctrl-C is as SIGTERM, SIGHUP a reload of the run."""
 
-    def __init__(self, application: BaseApplication, reload: Callable[[], None] | None) -> None:
+    def __init__(self, application: BaseApplication, reload: Callable[[], object]) -> None:
         self._reload_run = reload
         super().__init__(application)
 
@@ -133,7 +133,7 @@ class _Master(Arbiter):  # type: ignore[misc]
         self.handle_term()
 
     def handle_hup(self) -> None:
-        if self._reload_run is None or sys.stderr.isatty():  # the terminal has gone
+        if sys.stderr.isatty():  # the terminal has gone
             self.handle_term()
         threading.Thread(target=self._reload_run, daemon=True).start()
 

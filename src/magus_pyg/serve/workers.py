@@ -49,7 +49,7 @@ def serve_app(
     options: ServeOptions,
     taken: socket.socket,
     ready: Callable[[str], None],
-    reload: Callable[[], None] | None,
+    reload: Callable[[], object],
 ) -> None:
     """Answer until the process is told to stop: then no connection is taken any more, what runs is finished, and the
     function returns.
@@ -80,7 +80,7 @@ def _serve_here(
     options: ServeOptions,
     taken: socket.socket,
     ready: Callable[[], None],
-    reload: Callable[[], None] | None,
+    reload: Callable[[], object],
 ) -> None:
     server = _Server(uvicorn.Config(app, **server_settings(options)), ready, reload)
     try:
@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
         reload: what SIGHUP does.
     """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], reload: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], reload: Callable[[], object]) -> None:
         super().__init__(config)
         self._ready, self._reload = ready, reload
 
