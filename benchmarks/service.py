@@ -1,6 +1,6 @@
 """What the service costs: processor time beside a round in process, many people at once, memory of a worker, growth.
 
-    python benchmarks/service.py [--parts added people beside growth] [--items 1090390] [--write]
+    python benchmarks/service.py [--parts added base bayes beside growth] [--items 1090390] [--write]
 
 People are played by this process, which sends their requests and waits as they think; the service runs in processes of
 its own, on the same machine. Its run is a stand-in: the catalogue of `catalogue.py`, and an FM of dim 64 with random
@@ -9,8 +9,8 @@ by its first query, the others by none of these; a session has 10 rounds of 6.
 
 * added: processor seconds of a request with live sessions (`serve.store=memory:`) and through SQLite, and beside them
   of a round in process (`CatalogueSession`, 200,000 items, base), in turns.
-* people: `--workers` workers; 200 people at once with base, and with bayes the most people whose p99 stays below 500
-  ms. Think time 1 s.
+* base, bayes: `--workers` workers; 200 people at once with base, and with bayes more and more people, until the p99 of
+  later lists is above 500 ms. Think time 1 s.
 * beside: the rounds of 50 people with base, alone and beside 10 people with bayes.
 * growth: processor seconds of an answer over the number of open sessions and the number of items.
 
@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -289,24 +289,34 @@ async def _answered(connection: Connection, shown: dict[str, Any]) -> dict[str, 
     return found
 
 
-def in_process(items: int, count: int) -> float:
-    """Processor ms of an answer and the next list, without the service: sessions of 100 rounds, one after the other."""
-    graph = shop(items)
-    scores = base_model("fm", graph).score(torch.tensor([0]), torch.arange(n_items(graph)))[0].double()
-    catalogue = Catalogue(graph, "base")
-    start = catalogue.start(scores)
-    sessions = [catalogue.session(start, LENGTH, 100) for _ in range(50)]
-    for session in sessions:
-        session.recommend()
-    used = 0.0
-    for number in range(count):
-        session = sessions[number % len(sessions)]
-        queries = [entry for entry in session.recommend() if entry.kind == "query"]
-        begin = time.process_time()
-        session.feedback(queries[0] if queries and number // len(sessions) % 2 else None)
-        session.recommend()
-        used += time.process_time() - begin
-    return 1e3 * used / count
+class InProcess:
+    """Sessions of 100 rounds in this process, without the service.
+
+    Args:
+        items: of the catalogue.
+        opened: sessions.
+    """
+
+    def __init__(self, items: int, opened: int) -> None:
+        graph = shop(items)
+        scores = base_model("fm", graph).score(torch.tensor([0]), torch.arange(n_items(graph)))[0].double()
+        catalogue = Catalogue(graph, "base")
+        start = catalogue.start(scores)
+        self.sessions = [catalogue.session(start, LENGTH, 100) for _ in range(opened)]
+        for session in self.sessions:
+            session.recommend()
+
+    def answers(self, count: int) -> float:
+        """Processor ms of an answer and the next list."""
+        used = 0.0
+        for number in range(count):
+            session = self.sessions[number % len(self.sessions)]
+            queries = [entry for entry in session.recommend() if entry.kind == "query"]
+            begin = time.process_time()
+            session.feedback(queries[0] if queries and session.round % 2 else None)
+            session.recommend()
+            used += time.process_time() - begin
+        return 1e3 * used / count
 
 
 # The parts
@@ -314,13 +324,15 @@ def in_process(items: int, count: int) -> float:
 
 def added(items: int, workers: int) -> list[str]:
     """What the service adds to a round in process."""
-    size, count, turns = 200_000, 1_500, 3
+    size, opened, count, turns = 200_000, 50, 600, 3
     found: dict[str, list[float]] = {"in process": [], "live": [], "sqlite": []}
+    here = InProcess(size, opened)
     with service(size, 1, "memory:") as live, service(size, 1, "sqlite") as through:
         for _ in range(turns):
-            found["in process"].append(in_process(size, count))
-            found["live"].append(answers(live, 50, count)[0])
-            found["sqlite"].append(answers(through, 50, count)[0])
+            found["in process"].append(here.answers(count))
+            found["live"].append(answers(live, opened, count)[0])
+            found["sqlite"].append(answers(through, opened, count)[0])
+            print({name: round(values[-1], 2) for name, values in found.items()}, flush=True)
     least = {name: min(values) for name, values in found.items()}
     lines = [
         f"What the service adds to a round, {size:,} items, base, lists of {LENGTH}, processor ms a request "
@@ -335,31 +347,35 @@ def added(items: int, workers: int) -> list[str]:
     return lines
 
 
-def many(items: int, workers: int) -> list[str]:
-    """Many people at once."""
+def crowd(items: int, workers: int, variant: str, counts: Sequence[int], seconds: float) -> list[str]:
+    """So many people at once, more of them as long as their p99 allows it."""
     lines = [
-        f"{items:,} items, {workers} workers, SQLite, think time 1 s; ms of first lists and of later ones:",
+        f"{variant}, {items:,} items, {workers} workers, SQLite, think time 1 s; ms of first lists and of later ones:",
         "",
-        "| variant | people | first p50, p99 | later p50, p99 | requests/s | errors | private MB a worker |",
-        "|---|---|---|---|---|---|---|",
+        "| people | first p50, p99 | later p50, p99 | requests/s | errors | private MB a worker |",
+        "|---|---|---|---|---|---|",
     ]
     with service(items, workers, "sqlite") as at:
-        people(at, {"base": 20}, 5.0)
-
-        def row(variant: str, count: int, seconds: float) -> Heard:
+        people(at, {variant: 10}, 4.0)
+        for count in counts:
             heard = people(at, {variant: count}, seconds)[variant]
             memory = ", ".join(f"{value:.0f}" for value in at.private_mb())
-            told = (variant, count, heard.told(heard.first), heard.told(heard.later), f"{heard.rate:.0f}")
-            lines.append(f"| {' | '.join(map(str, told))} | {len(heard.errors)} | {memory} |")
+            told = (f"{count}", heard.told(heard.first), heard.told(heard.later), f"{heard.rate:.0f}")
+            lines.append(f"| {' | '.join(told)} | {len(heard.errors)} | {memory} |")
             print(lines[-1], *heard.errors[:2], flush=True)
-            return heard
-
-        row("base", 200, 40.0)
-        for count in (5, 10, 15, 20, 25, 30, 40, 50):
-            heard = row("bayes", count, 20.0)
             if not heard.later or np.quantile(heard.later, 0.99) > P99_MS:
                 break
     return lines
+
+
+def base(items: int, workers: int) -> list[str]:
+    """200 people with base."""
+    return crowd(items, workers, "base", (200,), 30.0)
+
+
+def bayes(items: int, workers: int) -> list[str]:
+    """As many people with bayes as there can be."""
+    return crowd(items, workers, "bayes", (5, 10, 15, 20, 30, 40), 12.0)
 
 
 def beside(items: int, workers: int) -> list[str]:
@@ -373,7 +389,7 @@ def beside(items: int, workers: int) -> list[str]:
     with service(items, 1, "sqlite") as at:
         people(at, {"base": 5, "bayes": 2}, 5.0)
         for count in (0, 5, 10):
-            heard = people(at, {"base": 50, "bayes": count}, 20.0)
+            heard = people(at, {"base": 50, "bayes": count}, 12.0)
             told = [heard[variant].told(heard[variant].later) for variant in ("base", "bayes")]
             lines.append(f"| {count} with bayes | {told[0]} | {told[1]} |")
             print(lines[-1], flush=True)
@@ -399,7 +415,13 @@ def growth(items: int, workers: int) -> list[str]:
     return lines
 
 
-PARTS: dict[str, Callable[[int, int], list[str]]] = {"added": added, "people": many, "beside": beside, "growth": growth}
+PARTS: dict[str, Callable[[int, int], list[str]]] = {
+    "added": added,
+    "base": base,
+    "bayes": bayes,
+    "beside": beside,
+    "growth": growth,
+}
 
 
 def write(part: str, lines: list[str]) -> None:
