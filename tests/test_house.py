@@ -164,6 +164,7 @@ WHOLE_REPOSITORY = {
     "test_own_model_page.py",
     "test_packaging.py",
     "test_results_page.py",
+    "test_serving_page.py",
 }
 
 

@@ -14,11 +14,15 @@ from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.files import home_expanded
 from magus_pyg.invocation import command_name
 from magus_pyg.report import make_console
+from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.overrides import apply_values, parse
 from magus_pyg.runs.run import load_run
 from magus_pyg.runs.schemas import conf_folder
 from magus_pyg.serve.measurement_folder import share_measurements
+from magus_pyg.serve.privacy import KEY_FILE, People
 from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.served_log import export_served
+from magus_pyg.serve.stores import open_store
 from magus_pyg.terminal import say
 
 __all__ = ["command", "main_serve", "service_config"]
@@ -27,10 +31,13 @@ __all__ = ["command", "main_serve", "service_config"]
 _SERVE_HELP = """Put people behind a trained run, over HTTP: a shop calls it, or a browser.
 
   serve.py run=RUN [serve.port=8000] [serve.host=127.0.0.1] [serve.workers=N] [serve.store=redis://...] [key=value ...]
+  serve.py run=RUN export=true [serve.store=...]
 
 It prints its address when it is ready, logs a line of JSON a request on standard error, and keeps sessions and what was
 served in RUN/serve. Ctrl-C or SIGTERM: what runs is finished, then it ends with the code 0.
 SIGHUP: it takes up what was trained into RUN since, as POST /v1/runs:reload does, and no session is lost.
+With export=true it serves nobody: it writes what was served since the last time into RUN/serve/log, beside a service
+that runs or not, to train on (train.py dataset=served dataset.path=RUN/serve/log) and to report on.
 conf/serve/default.yaml explains all keys; serve=NAME takes serve/NAME.yaml of your own folder, named with --config-dir
 FOLDER, over it.
 """
@@ -96,11 +103,29 @@ def main_serve(words: Sequence[str]) -> None:
     """
     if wants_help([word for word in words if not word.startswith(("--config-dir", "-cd"))], _SERVE_HELP):
         return
-    own, others = take_words(words, ("run",))
+    own, others = take_words(words, ("run", "export"))
     place = needed(own, "run", f"the run folder that {command_name('train')} printed")
     options = service_config(others).serve
+    if own.get("export", "false") not in ("true", "false"):
+        raise ConfigError(f"export must be true or false (got {own['export']!r})")
+    if own.get("export") == "true":
+        _export(place, options)
+        return
     with share_measurements(options.workers):
         _serve(place, options)
+
+
+def _export(place: str, options: ServeOptions) -> None:
+    folder = RunFolder(home_expanded(place))
+    config = folder.read_config(folder.read_info())
+    own = options.folder_of(folder.path)
+    store = open_store(options.store_url(folder.path))
+    try:
+        People(own)  # makes the key where nobody was served yet
+        done = export_served(store, config, own / "log", own / KEY_FILE)
+    finally:
+        store.close()
+    say(f"{own / 'log'}: {done.answers:,} rows of answers and {done.events:,} events")
 
 
 def _serve(place: str, options: ServeOptions) -> None:
