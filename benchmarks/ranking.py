@@ -131,14 +131,14 @@ def chosen(data: RecDataset, tried: Iterable[tuple[str, Scorer]]) -> tuple[str, 
     return told, model
 
 
-def row_of(inputs: TrainingInputs, config: Config, name: str, tried: bool) -> dict[str, Any]:
+def row_of(inputs: TrainingInputs, config: Config, name: str, tried: bool, folder: Path | None) -> dict[str, Any]:
     """The figures of one method on one data set; those of validation alone where it is only tried."""
     data, start = inputs.data, time.process_time()
     if name in OTHERS:
         told, model = chosen(data, OTHERS[name](data))
     else:
         base = prepare_model(inputs, config)
-        trained = fit(base, inputs.rows, config.train, config.seed, progress=False)
+        trained = fit(base, inputs.rows, config.train, config.seed, folder, folder is not None, progress=False)
         told, model = f"{len(trained.history)} epochs", base
     seconds = time.process_time() - start
     held_out = labelled_scores(model, data, "validation", config.train.negatives, config.seed)
@@ -273,6 +273,7 @@ def main() -> None:
     parser.add_argument(
         "--tried", action="store_true", help="judge on validation alone, for the table of what was tried"
     )
+    parser.add_argument("--work", type=Path, help="keep checkpoints here: what was stopped goes on, to the same row")
     parser.add_argument("--write", action="store_true", help="write docs/results.md from the stored rows")
     arguments = parser.parse_args()
     if arguments.write:
@@ -290,7 +291,8 @@ def main() -> None:
             words = [f"dataset={name}", f"seed={arguments.seed}", f"model={model}", *root, *changes]
             config = typed(compose_config(words))
             inputs = prepare_training(config, Terminal(quiet=True)) if inputs is None else inputs
-            row = row_of(inputs, config, method, arguments.tried)
+            work = arguments.work and arguments.work / name / f"{method} seed={arguments.seed}".replace(" ", ",")
+            row = row_of(inputs, config, method, arguments.tried, work)
             store = stored()  # again, as other rows may be computed beside these
             of_set = store.setdefault(name, {"later": later_rows(inputs.data), "rows": {}})
             of_methods = of_set.setdefault("tried" if arguments.tried else "rows", {})

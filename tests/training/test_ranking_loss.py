@@ -115,7 +115,7 @@ def test_the_loss_of_a_step_row_by_row(n_drawn):
     items = drawn_items(N_ITEMS, n_drawn, seed, 0, step).tolist()
 
     def rows(user, item):
-        return model.user[user], model.item[item], model.word[item % 4]
+        return [table[row].detach() for table, row in ((model.user, user), (model.item, item), (model.word, item % 4))]
 
     def logit(user, item):
         parts = rows(user, item)
