@@ -134,7 +134,7 @@ def test_the_loss_of_a_step_row_by_row(n_drawn):
     n = len(batch.label)
     assert float(entropy) == pytest.approx(cross / n, rel=1e-5)
     whole = cross + 0.1 * lengths + 2.0 * (ranking + 0.3 * lengths)
-    assert float(loss) == pytest.approx(whole / n, rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(whole / n, rel=1e-5)
 
 
 def test_validation_rows_teach_nothing():
