@@ -10,6 +10,7 @@ from scipy import stats
 
 from magus_pyg.errors import ConfigError, SessionError
 from magus_pyg.report import compare, holm, mcnemar, paired_bootstrap, wilcoxon_by_user
+from magus_pyg.report.significance import unpaired_bootstrap
 
 
 def successes(both: int, first: int, second: int, neither: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -179,3 +180,26 @@ def test_holm_rejects_what_the_literal_rule_rejects(values: list[float]) -> None
                 break
             rejected.add(int(index))
         assert set(np.flatnonzero(adjusted <= level).tolist()) == rejected
+
+
+def test_the_unpaired_bootstrap_is_of_two_groups_of_people() -> None:
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(1.0, 1.0, 300), rng.normal(0.6, 1.0, 500)
+    found = unpaired_bootstrap(first, np.arange(300), second, np.arange(500))
+    assert found.value == pytest.approx(first.mean() - second.mean())
+    error = math.sqrt(first.var() / 300 + second.var() / 500)
+    assert (found.low, found.high) == pytest.approx((found.value - 1.96 * error, found.value + 1.96 * error), abs=0.03)
+    assert (found.pairs, found.users, found.test) == (800, 800, "bootstrap")
+    assert found.p < 0.01
+    # Ten sessions of each person are no more people.
+    again = unpaired_bootstrap(np.repeat(first, 10), np.repeat(np.arange(300), 10), second, np.arange(500))
+    assert (again.low, again.high) == pytest.approx((found.low, found.high))
+    # The groups turned round.
+    turned = unpaired_bootstrap(second, np.arange(500), first, np.arange(300))
+    assert turned.value == pytest.approx(-found.value)
+    same = unpaired_bootstrap(np.ones(40), np.arange(40), np.ones(50), np.arange(50))
+    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    few = unpaired_bootstrap(np.ones(29), np.arange(29), np.zeros(50), np.arange(50))
+    assert (few.value, few.test) == (1.0, "")
+    assert math.isnan(few.p)
+    assert math.isnan(unpaired_bootstrap(np.ones(0), np.ones(0), np.ones(3), np.arange(3)).value)

@@ -18,6 +18,7 @@ _REPORT_HELP = """Write a table or a figure from run folders.
 
   report.py runs=RUNS [table=1|3] [out=reports] [key=value ...]
   report.py runs=RUNS figure=3|4|6|7|candidates|noise [out=reports] [key=value ...]
+  report.py runs=RUN/serve/log [out=reports]       what was served, by arm
 
 RUNS are paths or patterns parted by commas, or a folder of run folders; what does not fit into the table or figure is
 left out and listed with the reason. Without table and figure all tables are written that there are runs for. Choose

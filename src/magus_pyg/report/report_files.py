@@ -26,6 +26,7 @@ from magus_pyg.report.series import (
     time_series,
     unplanned_rounds,
 )
+from magus_pyg.report.served_report import served_logs, write_served_table
 from magus_pyg.report.story import tell_story
 from magus_pyg.report.table_formats import FORMATS, to_text
 from magus_pyg.terminal import say
@@ -41,7 +42,8 @@ class ReportOptions:
     """What a report is of.
 
     Attributes:
-        runs: run folders, paths or patterns parted by commas, or a folder of run folders.
+        runs: run folders, paths or patterns parted by commas, or a folder of run folders; or logs of what was served
+            (`RUN/serve/log`), of which there is a table by arm (`at`, `resamples`, `formats` but LaTeX).
         out: the folder for the files.
         table: 1 (truthful users) or 3 (users who do not care), as in the paper; None: no table, and where there is no
             figure either, all tables that there are plays for.
@@ -129,6 +131,10 @@ def write_report(options: ReportOptions, tell: Callable[[str], None] = say) -> l
         RunError: a folder that is named is no run, is cut off or damaged; or there are no others.
     """
     options.check()
+    if logs := served_logs(options.runs):
+        if options.table is not None or options.figure is not None:
+            raise ConfigError(f"{logs[0]} is a log of what was served: there is a table by arm, and no other")
+        return write_served_table(logs, options.folder, options.formats, options.at, options.resamples, tell)
     left_out = LeftOut()
     read = read_plays(options.runs, left_out)
     plays = [play for play in read if options.variations or not play.variation]

@@ -25,6 +25,7 @@ __all__ = [
     "mcnemar",
     "paired_bootstrap",
     "resampled_means",
+    "unpaired_bootstrap",
     "wilcoxon_by_user",
 ]
 
@@ -177,12 +178,55 @@ def paired_bootstrap(
         return Difference(np.nan, np.nan, np.nan, np.nan, "", 0, 0)
     sums, size = _by_user(first - second, users)
     means = resampled_means(sums[:, None], size, resamples, seed)[:, 0]
+    low, high, p = _two_sided(means, level)
+    return Difference(float(sums.sum() / size.sum()), low, high, p, "bootstrap", first.size, sums.size)
+
+
+def unpaired_bootstrap(
+    first: np.ndarray,
+    first_users: np.ndarray,
+    second: np.ndarray,
+    second_users: np.ndarray,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Difference:
+    """How far the mean of one group of sessions is above that of another one, of other users.
+
+    Each group's users are resampled with all their sessions. Interval and p as of `paired_bootstrap`; p is NaN with
+    fewer than `FEWEST_USERS` users in a group.
+
+    Args:
+        first, second: float [n] and [m], a value a session.
+        first_users, second_users: [n] and [m], the user of each session.
+        level: coverage of the interval.
+        resamples: number of bootstrap samples.
+        seed: of the resampling.
+
+    Returns:
+        The difference; its pairs and users are the sessions and users of both groups.
+    """
+    sizes = first.size + second.size, np.unique(first_users).size + np.unique(second_users).size
+    if not first.size or not second.size:
+        return Difference(np.nan, np.nan, np.nan, np.nan, "", *sizes)
+    value, means, fewest = 0.0, np.zeros(resamples), sizes[1]
+    for sign, group, users in ((1, first, first_users), (-1, second, second_users)):
+        sums, size = _by_user(np.asarray(group, dtype=np.float64), users)
+        # Another seed for each: groups of as many users would be resampled alike.
+        means += sign * resampled_means(sums[:, None], size, resamples, 2 * seed + (sign < 0))[:, 0]
+        value, fewest = value + sign * float(sums.sum() / size.sum()), min(fewest, sums.size)
+    low, high, p = _two_sided(means, level)
+    few = fewest < FEWEST_USERS
+    return Difference(value, low, high, np.nan if few else p, "" if few else "bootstrap", *sizes)
+
+
+def _two_sided(means: np.ndarray, level: float) -> tuple[float, float, float]:
+    """The bounds of the interval of resampled differences, and p."""
     means = np.round(means, 12)  # a difference of 0 must lie on both sides
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
-    below, above = (1 + (means <= 0.0).sum()) / (resamples + 1), (1 + (means >= 0.0).sum()) / (resamples + 1)
-    p = min(1.0, 2.0 * float(min(below, above)))
-    return Difference(float(sums.sum() / size.sum()), float(low), float(high), p, "bootstrap", first.size, sums.size)
+    below, above = ((1 + (side <= 0.0).sum()) / (means.size + 1) for side in (means, -means))
+    return float(low), float(high), min(1.0, 2.0 * float(min(below, above)))
 
 
 def compare(
