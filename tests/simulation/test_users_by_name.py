@@ -15,6 +15,11 @@ from magus_pyg.simulation.users_by_name import USERS, build_user
         (["user=not_care"], "NotCareUser()"),
         (["user=noisy", "user.p=0.2"], "NoisyUser(p=0.2, p_item=0.0)"),
         (["user=impatient", "user.growth=0.3"], "ImpatientUser(p=0.05, growth=0.3, answers=TruthfulUser())"),
+        (["user=reader"], "ReaderUser(locale='en')"),
+        (
+            ["user=writer", "user.times=2", "user.typos=0.5"],
+            "WriterUser(times=2, words=2, typos=0.5, synonyms=0.3, wrong=0.05, filler=True, locale='en')",
+        ),
         (["user=drifting", "user.last=4"], "DriftingUser(first=2, last=4, answers=TruthfulUser())"),
     ],
 )
@@ -31,6 +36,9 @@ def test_every_user_has_a_file() -> None:
     [
         (["user=impatient", "user.p=1.2"], r"ImpatientUser\.p must be in \[0, 1\] \(got 1\.2\)"),
         (["user=drifting", "user.first=1"], r"DriftingUser\.first must be at least 2"),
+        (["user=writer", "user.words=9"], r"WriterUser\.words must be in \[1, 8\] \(got 9\)"),
+        (["user=writer", "user.wrong=-1"], r"WriterUser\.wrong must be in"),
+        (["user=reader", "user.locale=xx"], r"user\.locale must be one of de, en"),
         (["user=noisy", "user.p=0.7"], r"NoisyUser\.p must be in"),
     ],
 )

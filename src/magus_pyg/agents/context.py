@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import pandas as pd
 from torch_geometric.data import HeteroData
 
-from magus_pyg.agents.magus_options import MagusOptions
+from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.magus_options import MagusOptions, with_told_error
 from magus_pyg.agents.rivals.rival_options import RivalOptions
 from magus_pyg.agents.variants import VariantOptions
 from magus_pyg.data import Sessions
@@ -76,3 +77,7 @@ class AgentContext:
     def magus_options(self) -> MagusOptions:
         """The switches of MAGUS."""
         return self.variant.switches
+
+    def options_with(self, state: AgentState) -> MagusOptions:
+        """The switches of MAGUS, with the error of told words that was measured where they leave it open."""
+        return with_told_error(self.magus_options, state)

@@ -22,7 +22,7 @@ from magus_pyg.graph import n_nodes
 from magus_pyg.nn import SignedLabelPropagation
 from magus_pyg.options import at_least, check_value
 from magus_pyg.simulation.answers import Said, said
-from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play, Scorer, SessionView
+from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
 __all__ = ["EdgeFactors", "MagusAgent"]
 
@@ -259,7 +259,7 @@ class _MagusPlay:
         self.y = self._bounded(self._spread(y, yes, no, receivers))
 
     def tell(self, slot: Tensor, liked: bool) -> None:
-        """Eq. (9) with the weight 1 - 2e of an answer that is wrong with probability e = `TOLD_ERROR`.
+        """Eq. (9) with the weight 1 - 2e of an answer that is wrong with probability e (`MagusOptions.told_error`).
 
         A wanted word sends it along R+ and R- as a click does, one that is not wanted as a refusal with
         `negative: signed` does (`signed_both`, where the options say so). Its query keeps its own score, which Eq. (8)
@@ -272,8 +272,8 @@ class _MagusPlay:
         flat = flat[slot >= 0]
         if self.spread is not None:
             label = self.label.clone().view(-1)
-            flat = flat[label[flat] < 0]  # what was clicked or refused says more
-            label[flat] = 1.0 - TOLD_ERROR if liked else TOLD_ERROR
+            flat, error = flat[label[flat] < 0], self.refusals.told_error  # what was clicked or refused says more
+            label[flat] = 1.0 - error if liked else error
             self._mix(self.spread, label)
             return
         y = self.y.view(-1)

@@ -1,13 +1,14 @@
 """The switches of MAGUS: each names a place where the paper is silent or can be read in two ways."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
+from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.errors import ConfigError
 from magus_pyg.options import at_least, at_most, between, check_options, one_of
 from magus_pyg.simulation.protocol import TOLD_ERROR
 
-__all__ = ["DEFAULT_MIXING", "MagusOptions", "Refusals"]
+__all__ = ["DEFAULT_MIXING", "MagusOptions", "Refusals", "with_told_error"]
 
 _CHOICES = {
     "relations": ("definition", "swapped", "fields"),
@@ -31,15 +32,17 @@ class Refusals:
         weight: a refused node sends -weight along R+; 0 as printed.
         inhibits: whether it sends the same along R-.
         all_refused: whether a click refuses the queries that were not read too (F.2; `simulation.answers`).
+        told_error: the share of words told outside a list that are wrong.
     """
 
     weight: float = 0.0
     inhibits: bool = False
     all_refused: bool = True
+    told_error: float = TOLD_ERROR
 
     def told(self, liked: bool) -> tuple[float, bool]:
         """The weight of a word told outside a list in Eq. (9), and whether it goes along R- too; see `MagusAgent`."""
-        return (1.0 if liked else -1.0) * (1.0 - 2.0 * TOLD_ERROR), liked or self.inhibits
+        return (1.0 if liked else -1.0) * (1.0 - 2.0 * self.told_error), liked or self.inhibits
 
 
 @dataclass
@@ -64,6 +67,8 @@ class MagusOptions:
             answers so far held at the 1 or 0 of Eq. (8).
         mixing: the λ of "normalised", in [0, 1); None: chosen on validation sessions by the agent `normalised`, else
             1/2.
+        told_error: the share of words told outside a list that the item in mind does not fit, in [0, 0.5]; None: as it
+            was measured on validation sessions of users who write (`user=writer`), else 0.2.
         learn: what the base recommender learns between a user's sessions. "none": nothing; "per_session": what the
             user answered in each finished session (Algorithm 1, lines 14 and 16; `experiment.learning`). An agent or
             session by itself does not look at it.
@@ -79,6 +84,7 @@ class MagusOptions:
     minus_scale: float = 1.0
     propagation: str = "paper"
     mixing: float | None = None
+    told_error: float | None = None
     learn: str = "none"
 
     def check(self) -> Self:
@@ -89,6 +95,7 @@ class MagusOptions:
         """
         choices = {name: one_of(words) for name, words in _CHOICES.items()}
         ranges = {"hops": at_least(1), "minus_scale": at_least(0), "mixing": between(0, 1, "[)")}
+        ranges["told_error"] = between(0, 0.5)
         check_options(self, "magus", **choices, **ranges)
         check_options(self, "magus", hops=at_most(1000))
         if self.propagation == "normalised" and (self.clamp or self.negative != "zero"):
@@ -104,10 +111,23 @@ class MagusOptions:
         sends = self.negative != "zero"
         weight = 1.0 if sends else learned if self.propagation == "paper" else 0.0
         all_refused = self.unclicked == "zero" and (sends or weight == 0.0)
-        return Refusals(weight, self.negative == "signed_both", all_refused)
+        told_error = TOLD_ERROR if self.told_error is None else self.told_error
+        return Refusals(weight, self.negative == "signed_both", all_refused, told_error)
 
     @property
     def needs_explicit(self) -> bool:
         """Whether all of R- must be there as edges, which are quadratic: the implied form knows one pass and the
         definition's R- alone, and the R- of "swapped" are few enough to be found for the nodes that send."""
         return self.relations == "fields" or (self.relations == "definition" and self.hops > 1)
+
+
+def with_told_error(options: MagusOptions, state: AgentState) -> MagusOptions:
+    """Options whose `told_error` is that of a run, where they leave it open and the run has measured one.
+
+    Args:
+        options: the switches.
+        state: what an agent of the run has learned.
+    """
+    if options.told_error is not None or "told_error" not in state:
+        return options
+    return replace(options, told_error=float(state["told_error"]))

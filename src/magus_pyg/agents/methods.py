@@ -75,6 +75,7 @@ class Method:
         plans: whether it plans for the rounds left: it then plays a run of K rounds for every K it is judged at, and a
             run of K rounds is judged at K alone.
         variant: the variant of a session that plays it (`magus=<variant>`); None where no session does.
+        hears: whether it takes words told outside a list, and `build` the error that was measured of them.
         play: makes the agent of such a session from the graph, the scorer, the switches of MAGUS and its state.
         state: what such a session is given of what was fitted; None where it is given nothing.
         alone: whether the paper calls it by the base recommender alone.
@@ -90,6 +91,7 @@ class Method:
     fit: Callable[[AgentContext], AgentState] | None = None
     plans: bool = False
     variant: str | None = None
+    hears: bool = False
     play: SessionAgent | None = None
     state: type[FittedState] | None = None
     alone: bool = False
@@ -124,7 +126,7 @@ def _static(context: AgentContext, state: AgentState) -> Agent:
 
 
 def _magus(context: AgentContext, state: AgentState) -> Agent:
-    return MagusAgent(context.graph, context.model, context.magus_options)
+    return MagusAgent(context.graph, context.model, context.options_with(state))
 
 
 #: All methods by name, in the order of the rows.
@@ -146,7 +148,7 @@ METHODS: dict[str, Method] = {
     "crm": Method("{base}+CRM", "CRM", "rival", build_crm, fit_crm_state, plans=True, colour="#B0568A", marker="P"),
     "ear": Method("{base}+EAR", "EAR", "rival", build_ear, fit_ear_state, plans=True, colour="#7A5C12", marker="p"),
     "magus": Method(
-        "{base}+MAGUS", "MAGUS", "own", _magus, variant="base", play=MagusAgent, switches=_SWITCHES,
+        "{base}+MAGUS", "MAGUS", "own", _magus, variant="base", hears=True, play=MagusAgent, switches=_SWITCHES,
         asks="magus=bayes, magus=plus, or a smaller magus.minus_scale, such as 0.1: as printed a query comes up only "
         "where it holds more than half of all score mass",
         colour="#0072B2", marker="s",
@@ -157,7 +159,7 @@ METHODS: dict[str, Method] = {
     ),
     "magus+": Method(
         "{base}+MAGUS+", "MAGUS+", "own", build_plus, fit_plus,
-        variant="plus", play=MagusAgent, state=EdgeFactors, switches={**_SWITCHES, "weights": "fitted"},
+        variant="plus", hears=True, play=MagusAgent, state=EdgeFactors, switches={**_SWITCHES, "weights": "fitted"},
         asks="magus=bayes", colour="#2C95D6", marker="D",
     ),
     "bayes": Method(

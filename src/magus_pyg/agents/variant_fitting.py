@@ -80,7 +80,7 @@ def build_plus(context: AgentContext, state: AgentState) -> Agent:
     if not state:
         raise RunError("magus+ has no learned weights in this run: train with magus=plus")
     factors = EdgeFactors.of_tensors(state, context.graph)
-    return MagusAgent(context.graph, context.model, context.magus_options, factors)
+    return MagusAgent(context.graph, context.model, context.options_with(state), factors)
 
 
 def fit_bayes_state(context: AgentContext) -> AgentState:

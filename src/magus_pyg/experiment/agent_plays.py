@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
+import torch
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.fitted_states import AgentState
@@ -19,6 +20,7 @@ from magus_pyg.runs.config import Config
 from magus_pyg.runs.run_inputs import playable_sessions
 from magus_pyg.simulation import (
     SessionShare,
+    User,
     prepare_sessions,
     prepare_sharded,
     simulate,
@@ -27,6 +29,7 @@ from magus_pyg.simulation import (
 )
 from magus_pyg.simulation.processes import in_processes
 from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.simulation.word_users import told_error
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import training_data
 from magus_pyg.training.folds import fold_data
@@ -155,7 +158,25 @@ def fit_agents(
         if fit is not None and name not in skip:
             with setting.watch(f"fit {name}"), console.stage(f"fitting {name}") as stage:
                 states[name] = fit(replace(context, progress=stage.reach))
+    heard = [name for name in agent_names(config) if METHODS[name].hears and name not in skip]
+    error = _told_error(setting) if heard else None
+    if error is not None:
+        console.note(f"{error:.1%} of the words told on validation are wrong: {', '.join(heard)} learn it")
+        for name in heard:
+            states.setdefault(name, {})["told_error"] = torch.tensor(error, dtype=torch.float64)
     return states, context.tables
+
+
+def _told_error(setting: PlaySetting) -> float | None:
+    """The share of words told on validation sessions that are wrong; None where the user tells nothing."""
+    user = build_user(setting.config.user)
+    if type(user).tells is User.tells:
+        return None
+    try:
+        sessions = setting.sessions("validation")
+    except DataError:  # no user has one: the default stands
+        return None
+    return told_error(user, setting.graph, sessions.candidates, sessions.targets, setting.config.seed)
 
 
 @dataclass(frozen=True)

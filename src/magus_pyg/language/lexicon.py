@@ -42,6 +42,7 @@ class Lexicon:
         leanings: (kind of field, end) -> phrases.
         negations, turns: phrases that turn the meaning of what follows, and that end such a part.
         fillers: words that say nothing of a catalogue.
+        sentences: what people write around "{words}", for simulated ones.
         marks: words by which a sentence is known to be in the language.
     """
 
@@ -58,6 +59,7 @@ class Lexicon:
     negations: frozenset[Phrase] = frozenset()
     turns: frozenset[Phrase] = frozenset()
     fillers: frozenset[str] = frozenset()
+    sentences: tuple[str, ...] = ()
     marks: frozenset[str] = frozenset()
 
 
@@ -149,6 +151,7 @@ def _read(name: str, text: str) -> Lexicon:
         negations=frozenset(reader.phrases(entries, "negations")),
         turns=frozenset(reader.phrases(entries, "turns")),
         fillers=reader.words(entries, "fillers"),
+        sentences=tuple(reader.listed("sentences", entries.get("sentences", []))),
         marks=reader.words(entries, "marks"),
     )
 

@@ -4,6 +4,7 @@ Whatever goes wrong, the rule's text stands: the model is asked by threads of it
 for another time. Each kind of failure is counted always and logged once.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -208,6 +209,9 @@ class ModelTexts:
         return Phrasing(words, text, template.replace("{query}", text), source)
 
     def close(self) -> None:
-        """Let the workers end when what they wait for does."""
+        """Drop what waits, and let the workers end when what they wait for does."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._jobs.get_nowait()
         for _ in self._workers:
             self._jobs.put(None)

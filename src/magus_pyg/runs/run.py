@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.fitted_states import AgentState
+from magus_pyg.agents.magus_options import with_told_error
 from magus_pyg.agents.methods import METHODS, variant_method
 from magus_pyg.data import RecDataset, first_dataset
 from magus_pyg.data.sets.new_items import clean_new_items
@@ -70,7 +71,8 @@ class Run:
     @property
     def magus_options(self) -> MagusOptions:
         """The switches of MAGUS."""
-        return self.config.magus_options
+        state = self.agent_states.get(variant_method("plus" if self.variant == "plus" else "base"), {})
+        return with_told_error(self.config.magus_options, state)
 
     @property
     def edge_factors(self) -> EdgeFactors | None:

@@ -30,7 +30,14 @@ from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.models import MODELS
 from magus_pyg.runs.config import Config
 from magus_pyg.simulation.simulation_options import SimulationOptions
-from magus_pyg.simulation.users_by_name import DriftingOptions, ImpatientOptions, NoisyOptions, UserOptions
+from magus_pyg.simulation.users_by_name import (
+    DriftingOptions,
+    ImpatientOptions,
+    NoisyOptions,
+    ReaderOptions,
+    UserOptions,
+    WriterOptions,
+)
 from magus_pyg.training import TrainOptions
 from magus_pyg.training.learn_options import LearnOptions
 
@@ -66,6 +73,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "noisy": NoisyOptions,
         "impatient": ImpatientOptions,
         "drifting": DriftingOptions,
+        "reader": ReaderOptions,
+        "writer": WriterOptions,
     },
     "simulation": {"default": SimulationOptions, "ear": EarSimulation},
 }

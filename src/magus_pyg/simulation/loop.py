@@ -1,6 +1,6 @@
 """The loop between an agent and a user, for many sessions at once, and its record table."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -17,13 +17,14 @@ from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.prepare import (
     PreparedBatch,
     PreparedSessions,
+    find_slots,
     join_sessions,
     prepare_batches,
     session_ids,
     session_numbers,
 )
-from magus_pyg.simulation.protocol import Agent, Feedback, Learner, SessionView
-from magus_pyg.simulation.users import Answer, ShownList, TruthfulUser, User
+from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Listener, Play, SessionView
+from magus_pyg.simulation.users import Answer, Moment, ShownList, Spoken, TruthfulUser, User, target_nodes
 
 __all__ = [
     "ANSWER_COLUMNS",
@@ -198,14 +199,18 @@ def _play_batch(
     for number in range(1, rounds + 1):
         if not active.any():
             break
-        shown = play.recommend()
-        present, is_item = check_list(agent.name, graphs, shown, seen, active, list_length)
         now = user.wants(sessions.candidates, sessions.targets, number, key)
         if now is not wanted:
             wanted, targets = now, graphs.count_targets(_checked_targets(user, now, sessions))
-            n_targets = now.sum(1)
-        matches = torch.where(present, targets.gather(1, shown.clamp(min=0)), 0)
-        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key))
+            n_targets, items = now.sum(1), target_nodes(sessions.candidates, now)
+        _tell(play, graphs, user.tells(Moment(agent.graph, items, number, key)), active)
+        shown = play.recommend()
+        present, is_item = check_list(agent.name, graphs, shown, seen, active, list_length)
+        slot = shown.clamp(min=0)
+        matches = torch.where(present, targets.gather(1, slot), 0)
+        nodes = torch.where(present, graphs.node.gather(1, slot), -1)
+        read = (agent.graph, nodes, items)
+        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key, *read))
         clicked = _checked_click(user, answer, present, is_item, active)
         hit = at_click(is_item & (matches > 0), clicked)
         turn = {"active": active, "shown": shown, "clicked": clicked, "hit": hit}
@@ -215,6 +220,18 @@ def _play_batch(
         if answer.leaves is not None:
             active = active & ~answer.leaves
     return _records(agent.name, graphs, sessions, played, rounds)
+
+
+def _tell(play: Play, graphs: SessionGraphs, spoken: Sequence[Spoken], active: Tensor) -> None:
+    """Let an agent that takes words hear what is told, each word on its own."""
+    if not isinstance(play, Listener):
+        return
+    for words in spoken:
+        slots = find_slots(graphs, words.nodes)
+        assert slots is not None, "what is told has nodes"
+        for column in torch.where(active.unsqueeze(1), slots, -1).unbind(1):
+            if bool((column >= 0).any()):
+                play.tell(column, words.liked)
 
 
 def check_list(

@@ -13,10 +13,12 @@ so that an answer does not depend on which sessions are played together. `magus_
 tests that every user has to pass.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
 from magus_pyg.options import at_least, between, check_value
@@ -27,11 +29,14 @@ __all__ = [
     "Answer",
     "DriftingUser",
     "ImpatientUser",
+    "Moment",
     "NoisyUser",
     "NotCareUser",
     "ShownList",
+    "Spoken",
     "TruthfulUser",
     "User",
+    "target_nodes",
 ]
 
 _NOISE, _LEAVING, _DRIFT_ROUND, _DRIFT_ITEM = 0x21, 0x22, 0x23, 0x24  # what a random number is for
@@ -48,6 +53,9 @@ class ShownList:
         n_targets: int64 [B], the number of present targets.
         round: the round, from 1.
         key: int64 [B], the random key of each session.
+        graph: the relational graph; None where only answers by `matches` are asked for.
+        nodes: int64 [B, N], the shown nodes, -1 where a list is shorter; None likewise.
+        targets: int64 [B, T], the present targets as item nodes, -1 pads; None likewise.
     """
 
     present: Tensor
@@ -56,6 +64,39 @@ class ShownList:
     n_targets: Tensor
     round: int
     key: Tensor
+    graph: HeteroData | None = None
+    nodes: Tensor | None = None
+    targets: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a user knows before the lists of a round.
+
+    Attributes:
+        graph: the relational graph.
+        targets: int64 [B, T], the present targets as item nodes, -1 pads.
+        round: the round, from 1.
+        key: int64 [B], the random key of each session.
+    """
+
+    graph: HeteroData
+    targets: Tensor
+    round: int
+    key: Tensor
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Words that are told outside a list.
+
+    Attributes:
+        nodes: int64 [B, W], the queries of the words alone, -1 pads.
+        liked: whether they are wanted.
+    """
+
+    nodes: Tensor
+    liked: bool
 
 
 @dataclass(frozen=True)
@@ -97,6 +138,28 @@ class User:
             bool [B, C], False for pads; `targets` itself where nothing has changed.
         """
         return targets
+
+    def tells(self, moment: Moment) -> Sequence[Spoken]:
+        """What is told outside the lists before those of a round; agents that take no words do not hear it.
+
+        Args:
+            moment: what is known then.
+        """
+        return ()
+
+
+def target_nodes(candidates: Tensor, targets: Tensor) -> Tensor:
+    """The targets of sessions as item nodes.
+
+    Args:
+        candidates: int64 [B, C], item nodes, -1 pads.
+        targets: bool [B, C].
+
+    Returns:
+        int64 [B, T], -1 pads; T is the most that one has.
+    """
+    most = int(targets.sum(1).max()) if targets.numel() else 0
+    return torch.where(targets, candidates, -1).sort(1, descending=True).values[:, :most]
 
 
 class TruthfulUser(User):
@@ -199,6 +262,10 @@ class ImpatientUser(User):
         """What the user who answers wants."""
         return self.answers.wants(candidates, targets, round_number, key)
 
+    def tells(self, moment: Moment) -> Sequence[Spoken]:
+        """What the user who answers tells."""
+        return self.answers.tells(moment)
+
     def answer(self, shown: ShownList) -> Answer:
         """The other user's answers, and who leaves after them."""
         answer = self.answers.answer(shown)
@@ -245,6 +312,10 @@ class DriftingUser(User):
         drawn = free & (rank < targets.sum(1, keepdim=True))
         drifted = (round_number >= changes) & drawn.any(1)
         return torch.where(drifted.unsqueeze(1), drawn, targets)
+
+    def tells(self, moment: Moment) -> Sequence[Spoken]:
+        """What the user who answers tells."""
+        return self.answers.tells(moment)
 
     def answer(self, shown: ShownList) -> Answer:
         """The other user's answers, by the present targets."""

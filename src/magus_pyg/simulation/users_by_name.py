@@ -5,10 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from magus_pyg.errors import ConfigError, did_you_mean
-from magus_pyg.options import check_options
+from magus_pyg.language import read_lexicons
+from magus_pyg.options import check_options, one_of
 from magus_pyg.simulation.users import DriftingUser, ImpatientUser, NoisyUser, NotCareUser, TruthfulUser, User
+from magus_pyg.simulation.word_users import ReaderUser, WriterUser
 
-__all__ = ["USERS", "DriftingOptions", "ImpatientOptions", "NoisyOptions", "UserOptions", "build_user", "user_text"]
+__all__ = [
+    "USERS",
+    "DriftingOptions",
+    "ImpatientOptions",
+    "NoisyOptions",
+    "ReaderOptions",
+    "UserOptions",
+    "WriterOptions",
+    "build_user",
+    "user_text",
+]
 
 
 @dataclass
@@ -70,10 +82,57 @@ class DriftingOptions(UserOptions):
     last: int = 3
 
 
+@dataclass
+class ReaderOptions(UserOptions):
+    """A user who sees texts alone.
+
+    Attributes:
+        name: "reader".
+        locale: the language of the questions.
+    """
+
+    name: str = "reader"
+    locale: str = "en"
+
+    def __post_init__(self) -> None:
+        check_options(self, "user", locale=one_of(read_lexicons().by_name))
+
+
+@dataclass
+class WriterOptions(ReaderOptions):
+    """A truthful user who writes sentences before the first lists.
+
+    Attributes:
+        name: "writer".
+        times: before how many lists a sentence is written.
+        words: words in each, from 1 to 8.
+        typos: chance that a word has a typing error, in [0, 1].
+        synonyms: chance that a word that has synonyms is written as one, in [0, 1].
+        wrong: chance that a word is of another item than the target, in [0, 1].
+        filler: whether words stand in a sentence; else they stand alone.
+        locale: the language of the sentences.
+    """
+
+    name: str = "writer"
+    times: int = 1
+    words: int = 2
+    typos: float = 0.1
+    synonyms: float = 0.3
+    wrong: float = 0.05
+    filler: bool = True
+
+
 _TOLD: dict[str, tuple[str, ...]] = {
     "noisy": ("p = {p:g} of queries misjudged", "p_item = {p_item:g} of items"),
     "impatient": ("p = {p:g} to leave", "growth = {growth:g} a round"),
     "drifting": ("changes its mind in round {first} to {last}",),
+    "reader": ("texts in {locale}",),
+    "writer": (
+        "sentences of {words} before {times} list(s)",
+        "typos = {typos:g}",
+        "synonyms = {synonyms:g}",
+        "wrong = {wrong:g}",
+    ),
 }
 """How the settings of a user are told; those of others as they are."""
 
@@ -108,12 +167,23 @@ def _drifting(options: UserOptions) -> User:
     return DriftingUser(drift.first, drift.last)
 
 
+def _reader(options: UserOptions) -> User:
+    return ReaderUser(options.locale if isinstance(options, ReaderOptions) else "en")
+
+
+def _writer(options: UserOptions) -> User:
+    own = options if isinstance(options, WriterOptions) else WriterOptions()
+    return WriterUser(own.times, own.words, own.typos, own.synonyms, own.wrong, own.filler, own.locale)
+
+
 USERS: dict[str, Callable[[UserOptions], User]] = {
     "truthful": lambda options: TruthfulUser(),
     "not_care": lambda options: NotCareUser(),
     "noisy": _noisy,
     "impatient": _impatient,
     "drifting": _drifting,
+    "reader": _reader,
+    "writer": _writer,
 }
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from magus_pyg.agents import ItemsAgent, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
+from magus_pyg.graph import n_items, n_nodes
 from magus_pyg.random import hash_keys, integers, uniform
 from magus_pyg.simulation import Agent, ShownList, User, simulate
 from magus_pyg.testing.agent_contract import rows_of
@@ -18,11 +19,14 @@ from magus_pyg.testing.small_sessions import small_graph, small_scores, small_se
 
 
 def random_lists(count: int, length: int, seed: int, round_number: int = 2, targets: int = 2) -> ShownList:
-    """Lists of random nodes, filled from the front, with random matches."""
+    """Lists of random nodes of the small catalogue, filled from the front, with random matches."""
+    graph = small_graph()
     row, place = torch.arange(count).unsqueeze(1), torch.arange(length)
     present = place < integers(length + 1, seed, 1, row)
     is_item = (uniform(seed, 2, row, place) < 0.5) & present
     matches = torch.where(is_item, integers(2, seed, 3, row, place), integers(targets + 1, seed, 4, row, place))
+    queries = n_items(graph) + integers(n_nodes(graph) - n_items(graph), seed, 6, row, place)
+    nodes = torch.where(is_item, integers(n_items(graph), seed, 7, row, place), queries)
     return ShownList(
         present,
         is_item,
@@ -30,13 +34,19 @@ def random_lists(count: int, length: int, seed: int, round_number: int = 2, targ
         torch.full((count,), targets),
         round_number,
         hash_keys(seed, 5, torch.arange(count)),
+        graph,
+        torch.where(present, nodes, -1),
+        integers(n_items(graph), seed, 8, row, torch.arange(targets)),
     )
 
 
 def take_lists(shown: ShownList, rows: Tensor) -> ShownList:
     """Some of the lists."""
     present, is_item, matches = shown.present[rows], shown.is_item[rows], shown.matches[rows]
-    return ShownList(present, is_item, matches, shown.n_targets[rows], shown.round, shown.key[rows])
+    assert shown.nodes is not None
+    assert shown.targets is not None
+    read = (shown.graph, shown.nodes[rows], shown.targets[rows])
+    return ShownList(present, is_item, matches, shown.n_targets[rows], shown.round, shown.key[rows], *read)
 
 
 class UserContract:

@@ -14,7 +14,7 @@ from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions, find_slots, score_candidates, session_ids
 from magus_pyg.simulation.protocol import Feedback, Play, SessionView
-from magus_pyg.simulation.users import ShownList, TruthfulUser, User
+from magus_pyg.simulation.users import ShownList, TruthfulUser, User, target_nodes
 
 __all__ = ["Outcome", "TrainingSessions", "play_batch", "prepare_scored"]
 
@@ -170,14 +170,15 @@ def play_batch(
         now = user.wants(sessions.candidates, sessions.targets, number, view.key)
         if now is not wanted:
             wanted, targets = now, graphs.count_targets(now)
-            n_targets = now.sum(1)
+            n_targets, items = now.sum(1), target_nodes(sessions.candidates, now)
         if each_round is not None:
             each_round(going, targets)
         slot = shown.clamp(min=0)
         present = (shown >= 0) & going.unsqueeze(1)
         is_item = graphs.is_item[slot] & present
         matches = torch.where(present, targets.gather(1, slot), 0)
-        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, view.key))
+        read = (view.graph, torch.where(present, graphs.node.gather(1, slot), -1), items)
+        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, view.key, *read))
         clicked = torch.where(going, answer.clicked, -1)
         hit = at_click(is_item & (matches > 0), clicked)
         active.append(going)
