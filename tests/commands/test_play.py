@@ -121,3 +121,18 @@ def test_what_play_refuses(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -
         main_play([f"run={tiny_run}", "user=u0", "seed=3"])
     main_play(["--help"])
     assert "start again, with nothing answered" in capsys.readouterr().out
+
+
+def test_a_sentence_in_place_of_a_number(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = load_run(tiny_run).user_ids[2]
+    answer(monkeypatch, "I am a student, no grocereis please, xyzzy\nx budget\nx budget\nqwxyz\nx qwxyz\nq\n")
+    main_play([f"run={tiny_run}", f"user={user}"])
+    said = capsys.readouterr().out
+    assert "'grocereis' is read as 'groceries'" in said
+    assert "not understood: xyzzy" in said
+    assert "understood: low price band: budget; not groceries (x WORD takes one back)" in said
+    assert "taken back: budget" in said
+    assert "nothing was said of 'budget'" in said
+    assert said.count("nothing that the catalogue has") == 2

@@ -57,7 +57,7 @@ def test_wanted_and_unwanted_words_as_a_session_is_told():
     reading = READER.read("cheap blue trousers, no wool")
     assert [word.value for word in reading.liked] == ["budget", "blue", "trousers"]
     assert [word.value for word in reading.disliked] == ["wool"]
-    assert list(READER.told(reading)) == [(part.words, part.liked) for part in reading.parts]
+    assert list(reading.told()) == [(part.words, part.liked) for part in reading.parts]
 
 
 def test_a_leaning_without_bands_says_nothing():

@@ -9,7 +9,7 @@ import torch
 from catalogues import APPLE_FIELDS
 
 import magus_pyg as mp
-from magus_pyg.agents import MagusOptions
+from magus_pyg.agents import BayesState, MagusOptions
 from magus_pyg.agents.ranking import rank_list
 from magus_pyg.errors import GraphError
 from magus_pyg.graph import build_relational_graph
@@ -69,6 +69,37 @@ def test_a_belief_by_hand(apple: pd.DataFrame, kind: str, liked: bool, masses: l
     (reason,) = told.explain(1)
     assert (reason.kind, reason.liked, reason.node, reason.round) == ("told", liked, 6, 1)
     assert reason.change == pytest.approx(-log(4) if liked else log(4))
+
+
+@both
+def test_a_belief_with_a_measured_error_by_hand(apple: pd.DataFrame, kind: str) -> None:
+    """Bayes' rule with 0.9 and 0.1; an error rate of answers above it counts instead."""
+    graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
+    for rates, masses in (({}, [0.45, 0.025, 0.225]), ({"error_rate": 0.3}, [0.35, 0.075, 0.175])):
+        state = BayesState(told_error=0.1, **rates)
+        if kind == "catalogue":
+            told = mp.Catalogue(graph, "bayes", state=state).session(BELIEF, list_length=2)
+        else:
+            told = mp.MagusSession(graph, BELIEF, "bayes", list_length=2, state=state)
+        told.tell("pro")
+        belief = [mass / sum(masses) for mass in masses]
+        assert [told.node_scores()[item] for item in range(3)] == pytest.approx(belief)
+
+
+@both
+def test_words_that_were_told_together_are_taken_back_together_or_alone(apple: pd.DataFrame, kind: str) -> None:
+    told = session(kind, apple, "base")
+    before = told.node_scores()
+    words = told.tell(["pro", "grey"])
+    alone = session(kind, apple, "base")
+    alone.tell("grey")
+    told.retract([words[0]])
+    assert told.node_scores() == pytest.approx(alone.node_scores())
+    told.undo()
+    told.tell(["pro", "grey"])
+    told.retract(words)
+    assert told.node_scores() == pytest.approx(before)
+    assert told.history == ()
 
 
 @both

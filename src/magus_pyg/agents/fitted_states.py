@@ -50,11 +50,13 @@ class FittedValues:
         called: how messages call it where it was read.
         group: what stands before the name of a value in messages; the class if None.
         rules: field -> what its value has to be, beside its type.
+        later: the fields that run folders of earlier releases lack; they then have their defaults.
     """
 
     called: ClassVar[str] = "what the run has fitted"
     group: ClassVar[str | None] = None
     rules: ClassVar[Rules] = {}
+    later: ClassVar[frozenset[str]] = frozenset()
 
     def check(self) -> Self:
         """The state itself, if all values are in range.
@@ -82,9 +84,12 @@ class FittedValues:
             RunError: a value is missing, no single number, or out of range.
         """
         state: Any = cls
-        require_keys(tensors, *(entry.name for entry in fields(state)), what=cls.called)
+        names = {entry.name for entry in fields(state)}
+        require_keys(tensors, *(names - cls.later), what=cls.called)
         found: Any = cls()
         for entry in fields(state):
+            if entry.name not in tensors:
+                continue
             kind = type(getattr(found, entry.name))
             value: Any = tensors[entry.name].tolist()
             whole = isinstance(value, int | float) and isfinite(value) and kind(value) == value

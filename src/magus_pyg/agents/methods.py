@@ -164,7 +164,7 @@ METHODS: dict[str, Method] = {
     ),
     "bayes": Method(
         "{base}+bayes", "bayes", "own", build_bayes, fit_bayes_state, plans=True,
-        variant="bayes", play=_play_bayes, state=BayesState,
+        variant="bayes", hears=True, play=_play_bayes, state=BayesState,
         switches=_LEARN | dict.fromkeys(entry.name for entry in fields(BayesState)),
         colour="#C84B00", marker="*",
     ),

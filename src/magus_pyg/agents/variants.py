@@ -84,6 +84,8 @@ class BayesVariant(VariantOptions):
         searched_error: share of searched queries that the item in mind does not contain, in (0, 0.5].
         others: how many targets a session has beside the one in mind, on average; at least 0.
         depth: how many answers ahead a list is planned, at least 0.
+        told_error: share of words told outside a list that are wrong, in (0, 0.5]; None: as measured where user=writer,
+            else 0.2.
         exact: plan densely, for comparison (True), or in near-linear time (False or None); the lists are the same.
     """
 
@@ -93,6 +95,7 @@ class BayesVariant(VariantOptions):
     searched_error: float | None = None
     others: float | None = None
     depth: int | None = None
+    told_error: float | None = None
     exact: bool | None = None
 
     def check(self) -> Self:

@@ -1,5 +1,6 @@
 """A person answers in the terminal: lists as numbered titles, answers by number, and what they moved."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +10,7 @@ from magus_pyg.errors import MagusError, SessionError
 from magus_pyg.escaping import cut, shown
 from magus_pyg.graph import n_items, node_label, title_of
 from magus_pyg.invocation import command_name
+from magus_pyg.language import Reader
 from magus_pyg.online import MagusSession, Recommendation
 from magus_pyg.report import make_console, queries_text
 from magus_pyg.runs.config import Config
@@ -18,6 +20,7 @@ from magus_pyg.terminal import Terminal
 
 __all__ = ["command", "main_play", "play_session"]
 
+_SENTENCE = re.compile(r"[^\W\d_]{2}")  # a number of a list, such as d2, has a letter at the most
 _LONG = 300  # signs of a node that are shown
 _AHEAD = 5  # items that are ahead after an answer, and reasons, that are shown
 
@@ -26,6 +29,8 @@ _HELP = """  2        you would click number 2; an item ends the session
   d2 d3    2 and 3 do not matter to you (queries alone); with a click: 1 d2
   ?2       why number 2 is listed
   +oat     you want items with the word oat; -oat: rather without
+  words    what you look for, in a sentence: a cheap blue shirt, no wool
+  x oat    take back what was said of the word oat
   b        back: take the last answer back
   s        start again, with nothing answered
   h        this help
@@ -63,7 +68,7 @@ def play_session(run: Run, config: Config, user_id: str, console: Terminal) -> M
             min_items=max(1, config.simulation.min_items),
         )
 
-    session = begin()
+    session, reader = begin(), Reader(run.graph)
     console.print(f"user {shown(user_id)}, {config.magus.name}, {config.simulation.rounds} rounds")
     if searched:
         texts = "; ".join(" ".join(str(word) for word in words) for words in searched)
@@ -93,6 +98,10 @@ def play_session(run: Run, config: Config, user_id: str, console: Terminal) -> M
             _tell(console, session, typed)
         elif typed[:1] == "?":
             _show_reasons(console, session, typed[1:])
+        elif typed[:2] == "x ":
+            _take_back(console, session, reader, typed[2:])
+        elif _SENTENCE.search(typed):
+            _read(console, session, reader, typed)
         else:
             _answer(console, session, typed)
         if session.history is not before:
@@ -174,6 +183,38 @@ def _tell(console: Terminal, session: MagusSession, typed: str) -> None:
         console.print(f"no item has the word {shown(typed[1:].strip())!r}")
         return
     _show_ahead(console, session, before)
+
+
+def _read(console: Terminal, session: MagusSession, reader: Reader, typed: str) -> None:
+    """Take in a sentence, and show what of it was understood."""
+    reading, before = reader.read(typed), session.node_scores()
+    for wrong, right in reading.corrected:
+        console.print(f"  {shown(wrong)!r} is read as {shown(right)!r}", style="dim")
+    if reading.unknown:
+        console.print(f"  not understood: {shown(', '.join(reading.unknown))}", style="dim")
+    if not reading.parts:
+        console.print("nothing that the catalogue has; h lists what else can be typed")
+        return
+    try:
+        for words, liked in reading.told():
+            session.tell(words, liked)
+    except SessionError as error:
+        console.print(str(error))
+        return
+    console.print(f"  understood: {shown('; '.join(map(str, reading.parts)))} (x WORD takes one back)")
+    _show_ahead(console, session, before)
+
+
+def _take_back(console: Terminal, session: MagusSession, reader: Reader, typed: str) -> None:
+    """Take back what was said of words; of a leaning each of its words."""
+    words = [word for part in reader.read(typed).parts for word in part.words]
+    try:
+        for word in words:
+            session.retract([word])
+    except SessionError as error:
+        console.print(str(error))
+        return
+    console.print(f"  taken back: {shown(', '.join(map(str, words)))}" if words else "nothing that the catalogue has")
 
 
 def _go_back(console: Terminal, session: MagusSession) -> None:

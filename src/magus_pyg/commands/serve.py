@@ -13,6 +13,7 @@ from magus_pyg.commands.command_line import needed, run_command, take_words, wan
 from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.files import home_expanded
 from magus_pyg.invocation import command_name
+from magus_pyg.language import LanguageOptions, OpenAIOptions
 from magus_pyg.report import make_console
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.overrides import apply_values, parse
@@ -39,7 +40,8 @@ SIGHUP: it takes up what was trained into RUN since, as POST /v1/runs:reload doe
 With export=true it serves nobody: it writes what was served since the last time into RUN/serve/log, beside a service
 that runs or not, to train on (train.py dataset=served dataset.path=RUN/serve/log) and to report on.
 conf/serve/default.yaml explains all keys; serve=NAME takes serve/NAME.yaml of your own folder, named with --config-dir
-FOLDER, over it.
+FOLDER, over it. language=openai language.base_url=URL language.model=NAME lets a model help with the words of queries;
+conf/language/ explains its keys.
 """
 
 
@@ -49,9 +51,16 @@ class ServiceConfig:
 
     Attributes:
         serve: the service.
+        language: how queries are put into words.
     """
 
     serve: ServeOptions = field(default_factory=ServeOptions)
+    language: LanguageOptions = field(default_factory=LanguageOptions)
+
+
+@dataclass
+class _WithModel(ServiceConfig):
+    language: OpenAIOptions = field(default_factory=OpenAIOptions)
 
 
 def service_config(words: Sequence[str]) -> ServiceConfig:
@@ -60,15 +69,19 @@ def service_config(words: Sequence[str]) -> ServiceConfig:
     Raises:
         ConfigError: a misspelt or ill-typed key, a value out of range, or several values.
     """
-    own, others = take_words(with_own_conf(words), ("paths.conf", "serve"))
-    config = OmegaConf.structured(ServiceConfig)
-    for path in _files("serve", own.get("serve", "default"), own.get("paths.conf")):
+    own, others = take_words(with_own_conf(words), ("paths.conf", "serve", "language"))
+    folder = own.get("paths.conf")
+    spoken = _files("language", own.get("language", "rule"), folder, "rule")[-1:]
+    root = _WithModel if _loaded(spoken[0]).get("name") == "openai" else ServiceConfig
+    config = OmegaConf.structured(root)
+    files = {"serve": _files("serve", own.get("serve", "default"), folder, "default"), "language": spoken}
+    for path, group in ((path, group) for group, paths in files.items() for path in paths):
         try:
-            config = OmegaConf.merge(config, {"serve": OmegaConf.load(path)})
-        except (OSError, yaml.YAMLError, UnicodeError, OmegaConfBaseException) as error:
+            config = OmegaConf.merge(config, {group: _loaded(path)})
+        except OmegaConfBaseException as error:
             raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
     assert isinstance(config, DictConfig)
-    overrides = parse(others, ServiceConfig)
+    overrides = parse(others, root)
     for override in overrides:
         if override.is_sweep_override():
             raise ConfigError(f"{override.input_line} has several values: a service has one of each")
@@ -76,16 +89,29 @@ def service_config(words: Sequence[str]) -> ServiceConfig:
     found = OmegaConf.to_object(config)
     assert isinstance(found, ServiceConfig)
     found.serve.check()
+    found.language.check()
     return found
 
 
-def _files(group: str, name: str, own: str | None) -> list[Path]:
-    """The files of a group whose values count, the last most."""
+def _loaded(path: Path) -> DictConfig:
+    try:
+        found = OmegaConf.load(path)
+    except (OSError, yaml.YAMLError, UnicodeError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, DictConfig):
+        raise ConfigError(f"{path} must hold keys and their values")
+    return found
+
+
+def _files(group: str, name: str, own: str | None, usual: str) -> list[Path]:
+    """The files of a group whose values count, the last most; `usual` is the name of the first."""
     folders = [conf_folder() / group, *([] if own is None else [home_expanded(own) / group])]
-    default = folders[0] / "default.yaml"
-    if name == "default":
+    default = folders[0] / f"{usual}.yaml"
+    if name == usual:
         return [default]
     chosen = folders[-1] / f"{name}.yaml"
+    if not chosen.is_file():
+        chosen = folders[0] / f"{name}.yaml"
     if not chosen.is_file():
         names = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
         raise ConfigError(
@@ -105,14 +131,15 @@ def main_serve(words: Sequence[str]) -> None:
         return
     own, others = take_words(words, ("run", "export"))
     place = needed(own, "run", f"the run folder that {command_name('train')} printed")
-    options = service_config(others).serve
+    config = service_config(others)
+    options = config.serve
     if own.get("export", "false") not in ("true", "false"):
         raise ConfigError(f"export must be true or false (got {own['export']!r})")
     if own.get("export") == "true":
         _export(place, options)
         return
     with share_measurements(options.workers):
-        _serve(place, options)
+        _serve(place, options, config.language)
 
 
 def _export(place: str, options: ServeOptions) -> None:
@@ -128,7 +155,7 @@ def _export(place: str, options: ServeOptions) -> None:
     say(f"{own / 'log'}: {done.answers:,} rows of answers and {done.events:,} events")
 
 
-def _serve(place: str, options: ServeOptions) -> None:
+def _serve(place: str, options: ServeOptions, language: LanguageOptions) -> None:
     try:
         from magus_pyg.serve.app import create_app
         from magus_pyg.serve.keys import read_keys
@@ -142,7 +169,7 @@ def _serve(place: str, options: ServeOptions) -> None:
     console = make_console()
     with listen(options) as taken:
         with console.stage("load the run"):
-            app = create_app(load_run(place), options)
+            app = create_app(load_run(place), options, language=language)
             warm(app.state.service)
         log_as_json(options.log_level)
         reload = app.state.service.changes.reload

@@ -65,6 +65,10 @@ class Reading:
         """The words that are wanted, those of leanings among them."""
         return tuple(word for part in self.parts if part.liked for word in part.words)
 
+    def told(self) -> Iterator[tuple[tuple[Word, ...], bool]]:
+        """What a session is told: (words, whether they are wanted) of each part."""
+        return ((part.words, part.liked) for part in self.parts)
+
     @property
     def disliked(self) -> tuple[Word, ...]:
         """The words that are not wanted."""
@@ -182,7 +186,3 @@ class Reader:
 
     def _says_nothing(self, token: str) -> bool:
         return token in self._fillers or len(token) == 1
-
-    def told(self, reading: Reading) -> Iterator[tuple[tuple[Word, ...], bool]]:
-        """What a session is told: (words, whether they are wanted) of each part."""
-        return ((part.words, part.liked) for part in reading.parts)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ class TextCache:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._database = self._opened(path)
+        self._database, self._process = self._opened(path), os.getpid()
 
     def _opened(self, path: Path | None) -> sqlite3.Connection:
         try:
@@ -63,6 +64,8 @@ class TextCache:
 
     def _run(self, statement: str, *values: object) -> list[Any]:
         with self._lock:
+            if self._process != os.getpid():  # SQLite's connections do not outlive a fork
+                self._database, self._process = self._opened(self.path), os.getpid()
             try:
                 return self._database.execute(statement, values).fetchall()
             except sqlite3.OperationalError:  # busy: another process writes; the text is asked for again another time

@@ -250,8 +250,8 @@ class OnlineSession(ABC):
         """Take back what was said of some words, wherever in the session: as if it had not been said or asked.
 
         Args:
-            words: of a query that a list showed, all of them; or one that was told. Of what was told the word alone
-                goes. Nothing is known of the queries below a click that is taken back.
+            words: of a query that a list showed, all of them; or such as were told together, or one of these. Of what
+                was told they alone go. Nothing is known of the queries below a click that is taken back.
 
         Raises:
             SessionError: nothing was said of them.
@@ -260,7 +260,9 @@ class OnlineSession(ABC):
         history: list[AnsweredList | Told] = []
         for event in self.history:
             if isinstance(event, Told):
-                kept = [(word, node) for word, node in zip(event.words, event.nodes, strict=True) if {word} != gone]
+                together = gone if gone <= set(event.words) else frozenset[Word]()
+                pairs = zip(event.words, event.nodes, strict=True)
+                kept = [(word, node) for word, node in pairs if {word} != gone and word not in together]
                 if kept:
                     history.append(Told(tuple(word for word, _ in kept), event.liked, tuple(node for _, node in kept)))
             else:

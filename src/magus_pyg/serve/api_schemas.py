@@ -121,6 +121,7 @@ class WordsIn(_In):
         strict=True,
         json_schema_extra={
             "examples": [
+                {"text": "I am a student, no milk please"},
                 {"words": ["milk"], "liked": True},
                 {"words": [{"field": "brand", "value": "Alpro"}], "liked": False},
                 {"words": ["milk"], "liked": None},
@@ -220,13 +221,15 @@ class UnderstoodOut(_Out):
     field: str
     value: str
     liked: bool | None
+    phrase: str | None = Field(None, description="What was written for it, where a text was given.")
+    kind: Literal["word", "leaning"] = Field("word", description="A leaning names the words of an end of a field.")
 
 
 class WordsOut(ListOut):
     """What was understood, and the next list."""
 
     understood: list[UnderstoodOut]
-    left_out: int = Field(description="How many words no item has.")
+    left_out: int = Field(description="How many words no item has, or of a text: were not understood.")
 
 
 class ReasonOut(_Out):

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from magus_pyg._version import __version__
+from magus_pyg.language import LanguageOptions
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.bodies import BodyLimit
 from magus_pyg.serve.keys import KeyRing, read_keys
@@ -35,6 +36,7 @@ def create_app(
     options: ServeOptions | None = None,
     store: Store | None = None,
     keys: KeyRing | None = None,
+    language: LanguageOptions | None = None,
 ) -> FastAPI:
     """The service of a run, to be served or mounted in another application.
 
@@ -43,6 +45,7 @@ def create_app(
         options: settings; the defaults if None.
         store: what keeps the sessions; the one that the settings name if None.
         keys: who may ask; those that the settings name if None.
+        language: how queries are put into words and texts are read; the rule if None.
 
     Raises:
         ConfigError: settings that cannot be used.
@@ -52,12 +55,13 @@ def create_app(
     options = (options or ServeOptions()).check()
     loaded = load_run(run) if isinstance(run, str | Path) else run
     store = open_store(options.store_url(loaded.path)) if store is None else store
-    service = Service(loaded, options, store)
+    service = Service(loaded, options, store, language)
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncIterator[None]:
         lanes = Lanes(options.pool_threads, options.queue, store.shared)  # threads do not outlive a fork
         app.state.running = Running(service, lanes)
+        service.languages.warm(service.changes.newest.graph)
         upkeep = asyncio.create_task(keep_up(service, lanes))
         yield
         upkeep.cancel()

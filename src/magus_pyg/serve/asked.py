@@ -24,8 +24,8 @@ def check_limits(asked: SessionIn, limits: LimitOptions) -> None:
         count = len(getattr(asked, name) or ())
         if count > limits.candidates:
             faults.append((f"/{name}", f"must have at most {limits.candidates} entries (got {count})"))
-    if asked.text is not None:
-        faults.append(("/text", "this service does not read texts"))
+    if len(asked.text or "") > limits.text_length:
+        faults.append(("/text", f"must have at most {limits.text_length} signs (got {len(asked.text or '')})"))
     if faults:
         raise InputError("; ".join(f"{pointer} {what}" for pointer, what in faults), faults)
 

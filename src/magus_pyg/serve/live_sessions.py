@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from magus_pyg.graph import item_id_of, n_items, n_nodes
-from magus_pyg.online import CatalogueSession, OnlineSession
+from magus_pyg.language import Phrasing
+from magus_pyg.online import CatalogueSession, OnlineSession, Recommendation
 from magus_pyg.serve.editions import ServedEdition
+from magus_pyg.serve.languages import Languages
 from magus_pyg.serve.measurements import LIST_SECONDS
 from magus_pyg.serve.shown_lists import ShownList
 from magus_pyg.serve.stores import StoredSession
@@ -27,21 +29,38 @@ class LiveSession:
         record: as it is in the store.
         session: the same, computed.
         edition: that it plays on.
+        languages: puts its lists into words.
         sound: False while the record is ahead of the session.
     """
 
     record: StoredSession
     session: OnlineSession
     edition: ServedEdition
+    languages: Languages
     sound: bool = True
     _shown: ShownList | None = None
+    _texts: dict[int, Phrasing] = field(default_factory=dict)
 
     @property
     def shown(self) -> ShownList | None:
         """The open list, which is made if there is none; None where the session is done."""
         if self._shown is None and not self.session.done:
-            self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers))
+            self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers), self._say)
         return self._shown
+
+    def _say(self, listed: list[Recommendation]) -> list[Phrasing | None]:
+        """What entries are called: a text that was shown stays, but not over a change of the edition's nodes."""
+        return self.languages.texts(self.session.graph, listed, self.locale, self._texts)
+
+    @property
+    def locale(self) -> str | None:
+        """The language tag of the person, if it was given."""
+        found: str | None = self.record.start["locale"]
+        return found
+
+    def changed_edition(self, edition: ServedEdition) -> None:
+        """The session goes on with another edition."""
+        self.edition, self._texts = edition, {}
 
     def went_on(self) -> None:
         """The open list was answered or withdrawn."""
@@ -56,7 +75,7 @@ class LiveSession:
     @property
     def is_quick(self) -> bool:
         """Whether a round takes less than a few milliseconds."""
-        if self.session.variant not in _QUICK_VARIANTS:
+        if self.languages.waits or self.session.variant not in _QUICK_VARIANTS:
             return False
         candidates = self.session.beginning.candidates
         return isinstance(self.session, CatalogueSession) or len(candidates or ()) <= _FEW_CANDIDATES

@@ -11,9 +11,11 @@ __all__ = [
     "CONTENT_TYPE_LATEST",
     "LIST_SECONDS",
     "LIVE_SESSIONS",
+    "MODEL_ANSWERS",
     "REFUSED",
     "REQUESTS",
     "SECONDS",
+    "TEXTS",
     "WAITING",
     "forget_worker",
     "measured",
@@ -26,6 +28,8 @@ SECONDS = Histogram("magus_request_seconds", "From the head of a request to its 
 REFUSED = Counter("magus_refused_total", "Requests refused for want of room, key or time", ["status"])
 LIST_SECONDS = Histogram("magus_list_seconds", "To take an answer in and make a list", ["variant"], buckets=_BOUNDS)
 LIVE_SESSIONS = Gauge("magus_live_sessions", "Sessions ready in memory", multiprocess_mode="livesum")
+TEXTS = Counter("magus_texts_total", "Texts of queries shown, by source", ["source"])
+MODEL_ANSWERS = Counter("magus_model_answers_total", "What became of a language model's answers", ["what", "why"])
 WAITING = Gauge("magus_waiting_rounds", "Rounds that wait for a thread or have one", multiprocess_mode="livesum")
 
 

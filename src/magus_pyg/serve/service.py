@@ -15,7 +15,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from magus_pyg.errors import BusyError, ConflictError, GoneError, InputError, NotThereError, SessionError
-from magus_pyg.online.session_inputs import read_words
+from magus_pyg.language import LanguageOptions
 from magus_pyg.online.session_state import find_named
 from magus_pyg.runs import Run
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
@@ -23,6 +23,7 @@ from magus_pyg.serve.arms import arm_of
 from magus_pyg.serve.asked import answered_before, answered_places, check_limits, chosen_settings, wordings
 from magus_pyg.serve.changes import Changes
 from magus_pyg.serve.lanes import SlowError
+from magus_pyg.serve.languages import Languages, read_text, told_json, told_rows, understood, understood_json
 from magus_pyg.serve.live_sessions import LiveSession
 from magus_pyg.serve.measurements import LIVE_SESSIONS
 from magus_pyg.serve.privacy import People
@@ -48,9 +49,10 @@ class Service:
         run: the run.
         options: settings.
         store: what keeps the sessions.
+        language: how queries are put into words and texts are read; the rule if None.
     """
 
-    def __init__(self, run: Run, options: ServeOptions, store: Store) -> None:
+    def __init__(self, run: Run, options: ServeOptions, store: Store, language: LanguageOptions | None = None) -> None:
         self.options, self.store = options, store
         self.replies = Replies(store)
         self.people = People(options.folder_of(run.path))
@@ -60,6 +62,8 @@ class Service:
         )
         self.changes.on_forget = self.live.clear
         self.changes.begin()
+        self.languages = Languages(language, options.folder_of(run.path), options.limits.text_length)
+        self.languages.of(self.changes.newest.graph)
 
     @property
     def default_variant(self) -> str:
@@ -102,7 +106,12 @@ class Service:
             experiment=None if arm is None else self.options.experiment.name,
             arm=arm,
         )
-        live = LiveSession(record, session, edition)
+        live = LiveSession(record, session, edition, self.languages)
+        if asked.text is not None and session.listens:
+            parts, _ = read_text(self.languages, session, asked.text, asked.locale)
+            live.record = record = replace(record, answers=told_json(parts))
+            for part in parts:
+                session.tell(part.words, part.liked)
         found = live.list_json(began)
         body = {"session_id": record.session_id}
         outcome = self.store.create(
@@ -171,7 +180,7 @@ class Service:
             clicked=clicked,
             not_care=not_care,
         )
-        if not self._written(live, [*live.record.answers, said], row, resend):
+        if not self._written(live, [*live.record.answers, said], [row], resend):
             return False
         click = None if clicked is None else shown.entries[clicked]
         live.session.feedback(click, [shown.entries[place] for place in not_care])
@@ -182,8 +191,6 @@ class Service:
     ) -> dict[str, Any]:
         """Take in what a person says outside a list; what was understood, and the next list (`WordsOut`)."""
         began = time.perf_counter()
-        if asked.text is not None or asked.words is None:
-            raise InputError("this service does not read texts: give words", [("/text", "texts are not read")])
         for _ in range(_TRIES):
             with self.taken(session_id, quick) as live:
                 again = self.replies.find(resend)
@@ -197,27 +204,25 @@ class Service:
                 if not live.session.listens:
                     with inside(""):
                         raise SessionError("a list of the best-scored items (variant 'none') takes no words")
-                with inside("/words"):
-                    words, unknown = read_words(live.session.graph, wordings(asked.words))
-                    retracted = None if asked.liked is not None else live.session.at(len(live.session.history))
-                    if retracted is not None:
-                        retracted.retract(words)
-                understood = [{"field": word.field, "value": word.value, "liked": asked.liked} for word in words]
-                body = {"understood": understood, "left_out": unknown}
-                if not words:
+                parts, unknown = understood(self.languages, live.session, asked, live.locale)
+                removes = asked.text is None and asked.liked is None
+                body = {"understood": understood_json(parts, removes), "left_out": unknown}
+                if not parts:
                     return {**live.list_json(began), **body}
-                pairs = [list(word) for word in words]
+                retracted = live.session.at(len(live.session.history)) if removes else None
                 if retracted is not None:
+                    with inside("/words"):
+                        retracted.retract(parts[0].words)
                     answers = retracted.to_dict()["said"]
                 else:
-                    answers = [*live.record.answers, {"told": pairs, "liked": asked.liked}]
-                row = replace(self._row(live, "words"), round=live.session.round, words=pairs, liked=asked.liked)
-                if not self._written(live, answers, row, resend, body):
+                    answers = [*live.record.answers, *told_json(parts)]
+                rows = told_rows(replace(self._row(live, "words"), round=live.session.round), parts, removes)
+                if not self._written(live, answers, rows, resend, body):
                     continue
                 if retracted is not None:
                     live.session = retracted
-                elif asked.liked is not None:
-                    live.session.tell(words, asked.liked)
+                for part in () if removes else parts:
+                    live.session.tell(part.words, part.liked)
                 return {**self._next(live, began), **body}
         raise BusyError(_RETRY)
 
@@ -232,7 +237,7 @@ class Service:
                 if not live.record.answers:
                     raise ConflictError("there is no answer to take back: nothing was answered or said yet")
                 row = replace(self._row(live, "undo"), round=live.session.round)
-                if self._written(live, live.record.answers[:-1], row, resend):
+                if self._written(live, live.record.answers[:-1], [row], resend):
                     if len(live.session.history) == len(live.record.answers) + 1:
                         live.session.undo()
                     else:  # what was said of things that are gone is in the record alone
@@ -321,7 +326,7 @@ class Service:
     def _computed(self, record: StoredSession) -> LiveSession:
         edition = self.changes.find(record.edition)
         session = edition.resume(SessionStart.of_dict(record.start), record.answers, is_open=False)
-        return LiveSession(record, session, edition)
+        return LiveSession(record, session, edition, self.languages)
 
     def _recomputed(self, live: LiveSession) -> None:
         live.session = live.edition.resume(SessionStart.of_dict(live.record.start), live.record.answers, is_open=False)
@@ -336,7 +341,7 @@ class Service:
         self,
         live: LiveSession,
         answers: Sequence[Any],
-        row: LogRow,
+        rows: Sequence[LogRow],
         resend: Resend | None,
         body: Mapping[str, Any] | None = None,
     ) -> bool:
@@ -345,7 +350,7 @@ class Service:
         record = replace(live.record, answers=answers, touched=now, expires=now + self.options.expiry_hours * 3600)
         reply = self.replies.reply(resend, 200, {"events": len(answers), **(body or {})}, record.session_id)
         live.sound = False
-        outcome = self.store.replace(record, live.record.version, [row], reply)
+        outcome = self.store.replace(record, live.record.version, rows, reply)
         if outcome is Outcome.GONE:
             self._load(record.session_id)  # raises
         if outcome is Outcome.DONE:
@@ -365,7 +370,7 @@ class Service:
         newest, shown = self.changes.newest, live.shown
         if live.edition.off == newest.off or shown is None or all(map(newest.offers, shown.names)):
             return False
-        live.edition = newest
+        live.changed_edition(newest)
         self._recomputed(live)
         live.went_on()
         return True

@@ -1,7 +1,7 @@
 """Lists as they go out: what names them and their entries, and their JSON."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -11,12 +11,15 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.graph import Word, title_of, words_of
 from magus_pyg.graph.titles import harmless_text
+from magus_pyg.language import Phrasing
 from magus_pyg.online import OnlineSession, Recommendation
 from magus_pyg.online.session_state import find_named
 from magus_pyg.serve.stores import NamedEntry
 
 __all__ = ["ShownList", "entry_id", "history_json", "list_id", "name_of", "word_pairs"]
 
+Sayer = Callable[[list[Recommendation]], Sequence[Phrasing | None]]
+"""From the entries of a list to what they are called."""
 _ID_BYTES = 9  # 12 signs, one in 2^72
 
 
@@ -29,6 +32,8 @@ class ShownList:
         entries: its entries.
         names: the same as they are kept.
         held: how many items of the session each of them holds.
+        session_id: of its session.
+        texts: what each of them is called; None for items.
     """
 
     recommendation_id: str
@@ -36,20 +41,22 @@ class ShownList:
     names: Sequence[NamedEntry]
     held: Sequence[int]
     session_id: str
+    texts: Sequence[Phrasing | None]
 
     @classmethod
-    def of(cls, session_id: str, session: OnlineSession, events: int) -> "ShownList":
+    def of(cls, session_id: str, session: OnlineSession, events: int, say: Sayer) -> "ShownList":
         """The open list of a session, which is made if there is none.
 
         Args:
             session_id: of the session.
             session: the session, which is not done.
             events: how much was answered and told so far.
+            say: gives the texts of its entries.
         """
         entries = session.recommend()
         names = [name_of(entry) for entry in entries]
         held = [1 if entry.kind == "item" else session.count_items(entry) for entry in entries]
-        return cls(list_id(session_id, events, names), entries, names, held, session_id)
+        return cls(list_id(session_id, events, names), entries, names, held, session_id, say(entries))
 
     @cached_property
     def by_id(self) -> Mapping[str, int]:
@@ -67,13 +74,13 @@ class ShownList:
                 "item_id": entry.item_id,
                 "title": entry.title,
                 "words": word_pairs(entry.words),
-                "text": None,
-                "question": None,
-                "text_source": None,
+                "text": None if said is None else said.text,
+                "question": None if said is None else said.question,
+                "text_source": None if said is None else said.source,
                 "items": self.held[place],
                 "score": entry.score,
             }
-            for place, entry in enumerate(self.entries)
+            for place, (entry, said) in enumerate(zip(self.entries, self.texts, strict=True))
         ]
 
 

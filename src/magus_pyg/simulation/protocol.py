@@ -12,7 +12,8 @@ from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
 __all__ = ["TOLD_ERROR", "Agent", "Feedback", "Learner", "Listener", "Play", "Scorer", "SessionView"]
 
 TOLD_ERROR = 0.2
-"""The share of words told outside a list that the item in mind does not fit; not fitted, and above that of clicks."""
+"""The share of words told outside a list that the item in mind does not fit, where none was measured (`told_error` of
+the variants); above that of clicks."""
 
 
 class Scorer(Protocol):

@@ -185,7 +185,7 @@ class _BayesPlay:
     def tell(self, slot: Tensor, liked: bool) -> None:
         """Bayes' rule with the likelihood of `told_evidence`."""
         self._mark(slot.unsqueeze(1))
-        inside, outside = self.logit.new_tensor(told_evidence(self.state.error_rate, liked))
+        inside, outside = self.logit.new_tensor(told_evidence(self.state.error_rate, liked, self.state.told_error))
         held = membership(self.graphs, slot.unsqueeze(1))[:, 0]
         self.logit = self.logit + torch.where((slot >= 0).unsqueeze(1), torch.where(held, inside, outside), 0.0)
 

@@ -70,12 +70,16 @@ class BayesState(BeliefCalibration):
 
     Attributes:
         depth: how many answers the value of a list looks ahead of its own round, at least 0.
+        told_error: the share of words told outside a list that the item in mind does not fit, in (0, 0.5]; measured
+            where the user writes.
     """
 
     called: ClassVar[str] = "what bayes fitted in the run"
     group: ClassVar[str | None] = "bayes"
-    rules: ClassVar[Rules] = {**BeliefCalibration.rules, "depth": at_least(0)}
+    rules: ClassVar[Rules] = {**BeliefCalibration.rules, "depth": at_least(0), "told_error": between(0, 0.5, "(]")}
+    later: ClassVar[frozenset[str]] = frozenset({"told_error"})
     depth: int = 0
+    told_error: float = TOLD_ERROR
 
 
 class ItemMass:
@@ -214,17 +218,18 @@ def searched_evidence(graphs: SessionGraphs, searched: Tensor | None, error: flo
     return torch.where((searched >= 0).unsqueeze(2), factor, 0.0).to(torch.float64)
 
 
-def told_evidence(error_rate: float, liked: bool) -> tuple[float, float]:
+def told_evidence(error_rate: float, liked: bool, told_error: float = TOLD_ERROR) -> tuple[float, float]:
     """The log-probability of a word told outside a list, for the items that have it and for all others.
 
-    It fits the item in mind with probability 1 - e and not with e, the larger of `TOLD_ERROR` and the error rate of
-    answers: words are never worth more than a click.
+    It fits the item in mind with probability 1 - e and not with e, the larger of the error of told words and the error
+    rate of answers: words are never worth more than a click.
 
     Args:
         error_rate: of answers to queries.
         liked: whether the person wants the word.
+        told_error: of words told outside a list.
     """
-    error = max(TOLD_ERROR, error_rate)
+    error = max(told_error, error_rate)
     fits, differs = log1p(-error), log(error)
     return (fits, differs) if liked else (differs, fits)
 

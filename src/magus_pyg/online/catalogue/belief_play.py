@@ -263,7 +263,8 @@ class BayesPlay:
 
     def tell(self, node: int, liked: bool) -> None:
         """Bayes' rule with the likelihood of `told_evidence`; see `NodePlay`."""
-        self._learn([_Evidence(node, *told_evidence(self.state.error_rate, liked))], (node,))
+        evidence = told_evidence(self.state.error_rate, liked, self.state.told_error)
+        self._learn([_Evidence(node, *evidence)], (node,))
 
     def _learn(self, evidence: list[_Evidence], shown: Sequence[int]) -> None:
         self.evidence, self.shown, self._logit = [*self.evidence, *evidence], [*self.shown, *shown], None

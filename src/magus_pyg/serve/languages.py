@@ -1,0 +1,147 @@
+"""The words of the service: what lists are called, and what people write, by the language of each edition's graph."""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch_geometric.data import HeteroData
+
+from magus_pyg.errors import InputError
+from magus_pyg.language import Language, LanguageOptions, OpenAIOptions, Phrasing, Understood
+from magus_pyg.online import OnlineSession, Recommendation
+from magus_pyg.online.session_inputs import read_words
+from magus_pyg.serve.api_schemas import WordsIn
+from magus_pyg.serve.asked import wordings
+from magus_pyg.serve.measurements import MODEL_ANSWERS, TEXTS
+from magus_pyg.serve.problems import inside
+from magus_pyg.serve.stores import LogRow
+
+__all__ = ["Languages", "read_text", "told_json", "told_rows", "understood", "understood_json"]
+
+_KEPT = 2  # editions whose words are kept ready: the newest, and one whose sessions go on
+
+
+class Languages:
+    """The language of each graph, made when it is asked for.
+
+    Args:
+        options: how queries are put into words; the rule if None.
+        folder: where the texts of a model are kept.
+        most: signs of a text.
+    """
+
+    def __init__(self, options: LanguageOptions | None, folder: Path | None, most: int) -> None:
+        self.options, self.folder, self.most = LanguageOptions() if options is None else options, folder, most
+        self._lock = threading.Lock()
+        self._made: dict[int, Language] = {}
+        self._counted: dict[int, Counter[tuple[str, str]]] = {}
+
+    def of(self, graph: HeteroData) -> Language:
+        """The language of a graph."""
+        with self._lock:
+            found = self._made.get(id(graph))
+            if found is None:
+                while len(self._made) >= _KEPT:
+                    self._made.pop(next(iter(self._made)))
+                found = self._made[id(graph)] = Language(graph, self.options, self.folder)
+            return found
+
+    def warm(self, graph: HeteroData) -> None:
+        """Let the texts of the most frequent queries be written beforehand, beside what else goes on."""
+        if isinstance(self.options, OpenAIOptions) and self.options.warm:
+            language, count = self.of(graph), self.options.warm
+            threading.Thread(target=language.warm, args=(count,), name="magus warm", daemon=True).start()
+
+    @property
+    def waits(self) -> bool:
+        """Whether texts may take longer than a few milliseconds: a model is asked."""
+        return self.options.name != "rule"
+
+    def texts(
+        self, graph: HeteroData, listed: list[Recommendation], locale: str | None, kept: dict[int, Phrasing]
+    ) -> list[Phrasing | None]:
+        """What the entries of a list are called; None for items, which have titles.
+
+        Args:
+            graph: of the session.
+            listed: the entries.
+            locale: of the person.
+            kept: the texts of the session so far, which stay.
+        """
+        queries = [entry.node for entry in listed if entry.kind == "query"]
+        language = self.of(graph)
+        found = language.phrase(queries, locale, kept) if queries else []
+        for source, count in Counter(text.source for text in found).items():
+            TEXTS.labels(source).inc(count)
+        self._measure(language)
+        said = iter(found)
+        return [next(said) if entry.kind == "query" else None for entry in listed]
+
+    def _measure(self, language: Language) -> None:
+        """Hand on what became of a model's answers since the last time."""
+        if language.model is None:
+            return
+        with self._lock:
+            now = Counter(language.model.counts)
+            new, self._counted[id(language)] = now - self._counted.get(id(language), Counter()), now
+        for (what, why), count in new.items():
+            MODEL_ANSWERS.labels(what, why).inc(count)
+
+
+def told_json(parts: Sequence[Understood]) -> list[dict[str, Any]]:
+    """What was understood, as a session's record keeps it."""
+    return [{"told": [list(word) for word in part.words], "liked": part.liked} for part in parts]
+
+
+def told_rows(row: LogRow, parts: Sequence[Understood], removes: bool) -> list[LogRow]:
+    """Rows of the log, one for each part of what was understood, from a row without words."""
+    return [
+        replace(row, words=[list(word) for word in part.words], liked=None if removes else part.liked) for part in parts
+    ]
+
+
+def understood_json(parts: Sequence[Understood], removes: bool) -> list[dict[str, Any]]:
+    """What was understood, as it goes out; see `UnderstoodOut`."""
+    return [
+        {
+            "field": word.field,
+            "value": word.value,
+            "liked": None if removes else part.liked,
+            **({"phrase": part.phrase, "kind": part.kind} if part.phrase else {}),
+        }
+        for part in parts
+        for word in part.words
+    ]
+
+
+def read_text(
+    languages: Languages, session: OnlineSession, text: str, locale: str | None
+) -> tuple[list[Understood], int]:
+    """What a person writes, as words of the graph, and how much was not understood.
+
+    Raises:
+        InputError: a text that is too long.
+    """
+    if len(text) > languages.most:
+        why = f"must have at most {languages.most} signs (got {len(text)})"
+        raise InputError(f"/text {why}", [("/text", why)])
+    reading = languages.of(session.graph).read(text, locale)
+    return list(reading.parts), len(reading.unknown)
+
+
+def understood(
+    languages: Languages, session: OnlineSession, asked: WordsIn, locale: str | None
+) -> tuple[list[Understood], int]:
+    """What is said outside a list, as words of the graph, and how much was not understood.
+
+    Raises:
+        InputError: a text that is too long, or words that cannot be used.
+    """
+    if asked.text is not None:
+        return read_text(languages, session, asked.text, locale)
+    with inside("/words"):
+        words, unknown = read_words(session.graph, wordings(asked.words or ()))
+    return [Understood("", words, bool(asked.liked))] if words else [], unknown
