@@ -1,6 +1,5 @@
 """The service as an ASGI application."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from magus_pyg.language import LanguageOptions
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.bodies import BodyLimit
 from magus_pyg.serve.keys import KeyRing, read_keys
-from magus_pyg.serve.lanes import Lanes
 from magus_pyg.serve.operation import add_operation
 from magus_pyg.serve.pages.readable import ReadableProblems
 from magus_pyg.serve.pages.screens import Screens
@@ -26,7 +24,6 @@ from magus_pyg.serve.routes.word_routes import word_router
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.stores import Store, open_store
-from magus_pyg.serve.upkeep import keep_up
 
 __all__ = ["create_app"]
 
@@ -56,18 +53,14 @@ def create_app(
     loaded = load_run(run) if isinstance(run, str | Path) else run
     store = open_store(options.store_url(loaded.path)) if store is None else store
     service = Service(loaded, options, store, language)
+    running = Running(service, options)
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncIterator[None]:
-        lanes = Lanes(options.pool_threads, options.queue, store.shared)  # threads do not outlive a fork
-        app.state.running = Running(service, lanes)
+        _ = running.lanes
         service.languages.warm(service.changes.newest.graph)
-        upkeep = asyncio.create_task(keep_up(service, lanes))
         yield
-        upkeep.cancel()
-        await asyncio.gather(upkeep, return_exceptions=True)
-        lanes.close()
-        store.close()
+        await running.stop()
 
     app = FastAPI(
         title="MAGUS",
@@ -75,7 +68,7 @@ def create_app(
         summary="Search and recommendation in one list",
         lifespan=alive,
     )
-    app.state.service, screens = service, Screens(service)
+    app.state.service, app.state.running, screens = service, running, Screens(service)
     app.state.screens = screens
     handle_errors(app)
     for router in (session_router, word_router, item_router, run_router, page_router):

@@ -67,6 +67,11 @@ class LiveSession:
         self._shown = None
 
     @property
+    def answered(self) -> int:
+        """How many lists were answered."""
+        return sum("shown" in said for said in self.record.answers)
+
+    @property
     def found(self) -> str | None:
         """Id of the item that was clicked."""
         node = self.session.found

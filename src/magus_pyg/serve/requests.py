@@ -1,5 +1,6 @@
 """What the addresses of the service share: the running service, what names a request, and replies."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -12,7 +13,9 @@ from magus_pyg.serve.api_schemas import ProblemOut
 from magus_pyg.serve.lanes import Lanes
 from magus_pyg.serve.problems import PROBLEM_JSON
 from magus_pyg.serve.replies import Resend
+from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
+from magus_pyg.serve.upkeep import keep_up
 
 __all__ = ["App", "EntryId", "Resending", "Running", "SessionId", "json_response", "problems"]
 
@@ -22,12 +25,31 @@ class Running:
 
     Args:
         service: what it does with sessions.
-        lanes: where it does it.
+        options: settings.
     """
 
-    def __init__(self, service: Service, lanes: Lanes) -> None:
-        self.service, self.lanes = service, lanes
+    def __init__(self, service: Service, options: ServeOptions) -> None:
+        self.service, self.options = service, options
         self.administration = Administration(service)
+        self._lanes: Lanes | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+
+    @property
+    def lanes(self) -> Lanes:
+        """Where work is done; begun, with the work beside requests, in the event loop that runs: threads do not outlive
+        a fork, and an app that is mounted in another one is told of no start."""
+        if self._lanes is None:
+            self._lanes = Lanes(self.options.pool_threads, self.options.queue, self.service.store.shared)
+            self._upkeep = asyncio.get_running_loop().create_task(keep_up(self.service, self._lanes))
+        return self._lanes
+
+    async def stop(self) -> None:
+        """End it: what runs is done first."""
+        if self._lanes is not None and self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.gather(self._upkeep, return_exceptions=True)
+            self._lanes.close()
+        self.service.store.close()
 
     async def round(self, session_id: str, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do what a request asks of a session, at once where it is live and quick.

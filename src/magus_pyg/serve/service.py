@@ -172,9 +172,10 @@ class Service:
         assert shown is not None, "it is open"
         clicked, not_care = answered_places(shown, asked)
         said = {"shown": list(shown.names), "clicked": clicked, "not_care": not_care}
-        row = replace(
-            self._row(live, "answer"),
-            round=live.session.round,
+        row = self._row(
+            live,
+            "answer",
+            live.session.round,
             recommendation_id=shown.recommendation_id,
             shown=shown.names,
             clicked=clicked,
@@ -216,7 +217,7 @@ class Service:
                     answers = retracted.to_dict()["said"]
                 else:
                     answers = [*live.record.answers, *told_json(parts)]
-                rows = told_rows(replace(self._row(live, "words"), round=live.session.round), parts, removes)
+                rows = told_rows(self._row(live, "words", live.answered + 1), parts, removes)
                 if not self._written(live, answers, rows, resend, body):
                     continue
                 if retracted is not None:
@@ -236,7 +237,7 @@ class Service:
                     return self._list_after(session_id, int(again["events"]), began)
                 if not live.record.answers:
                     raise ConflictError("there is no answer to take back: nothing was answered or said yet")
-                row = replace(self._row(live, "undo"), round=live.session.round)
+                row = self._row(live, "undo", live.answered + ("told" in live.record.answers[-1]))
                 if self._written(live, live.record.answers[:-1], [row], resend):
                     if len(live.session.history) == len(live.record.answers) + 1:
                         live.session.undo()
@@ -375,12 +376,13 @@ class Service:
         live.went_on()
         return True
 
-    def _row(self, live: LiveSession, kind: RowKind) -> LogRow:
+    def _row(self, live: LiveSession, kind: RowKind, list_number: int = 0, **said: Any) -> LogRow:
         record, session = live.record, live.session
         return LogRow(
             kind,
             record.session_id,
             self.store.now(),
+            list_number,
             user_hash=record.user_hash,
             experiment=record.experiment,
             arm=record.arm,
@@ -389,6 +391,7 @@ class Service:
             variant=session.variant,
             list_length=session.list_length,
             rounds=session.rounds,
+            **said,
         )
 
 
