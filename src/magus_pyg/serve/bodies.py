@@ -1,18 +1,12 @@
-"""Bodies of requests: refused by their size before they are read, and read as strict JSON."""
+"""Bodies of requests are refused by their size before they are read."""
 
-import json
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from fastapi import HTTPException, Request, Response
-from fastapi.routing import APIRoute
-from pydantic_core import from_json
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from magus_pyg.errors import LimitError
 from magus_pyg.serve.problems import problem_response
 
-__all__ = ["BodyLimit", "StrictRoute"]
+__all__ = ["BodyLimit"]
 
 
 class BodyLimit:
@@ -57,26 +51,3 @@ class BodyLimit:
 
 def _too_long(most: int) -> str:
     return f"the body of the request has more than {most:,} bytes"
-
-
-class _StrictRequest(Request):
-    async def json(self) -> Any:
-        """The body as JSON: without NaN and infinite numbers, nested no deeper than pydantic goes."""
-        body = await self.body()
-        try:
-            return from_json(body, allow_inf_nan=False)
-        except ValueError as error:
-            raise json.JSONDecodeError(str(error), "", 0) from error
-
-
-class StrictRoute(APIRoute):
-    """A route whose body is read as strict JSON."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See `APIRoute`."""
-        handle = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
-
-        return strict

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import PlainTextResponse
 
 from magus_pyg.serve.gate import Gate
 from magus_pyg.serve.keys import KeyRing
@@ -34,7 +35,11 @@ def add_operation(app: FastAPI, options: ServeOptions, keys: KeyRing, ready: Cal
         ready()
         return {"status": "ready"}
 
-    @router.get("/metrics", summary="Measurements, for Prometheus; needs a key of the scope admin")
+    @router.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        summary="Measurements, for Prometheus; needs a key of the scope admin",
+    )
     def metrics() -> Response:
         return Response(measured(), media_type=CONTENT_TYPE_LATEST)
 

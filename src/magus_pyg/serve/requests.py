@@ -17,7 +17,21 @@ from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.upkeep import keep_up
 
-__all__ = ["App", "EntryId", "Resending", "Running", "SessionId", "json_response", "problems"]
+__all__ = [
+    "LONGEST_ID",
+    "LONGEST_KEY",
+    "App",
+    "EntryId",
+    "Resending",
+    "Running",
+    "SessionId",
+    "json_response",
+    "problems",
+    "resend_of",
+]
+
+LONGEST_ID, LONGEST_KEY = 100, 200
+"""Signs of the id of a session or an entry, and of an `Idempotency-Key`."""
 
 
 class Running:
@@ -71,9 +85,14 @@ async def _running(request: Request) -> Running:  # FastAPI would run it in a th
 async def _resend(
     request: Request,
     idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=200, description="The same key again gives the same reply.")
+        str | None, Header(min_length=1, max_length=LONGEST_KEY, description="The same key again gives the same reply.")
     ] = None,
 ) -> Resend | None:
+    return await resend_of(request, idempotency_key)
+
+
+async def resend_of(request: Request, idempotency_key: str | None) -> Resend | None:
+    """What tells a request that is sent again; None where it has no key."""
     if idempotency_key is None:
         return None
     body = await request.body()
@@ -92,8 +111,8 @@ def _digest(*parts: bytes) -> str:
 
 App = Annotated[Running, Depends(_running)]
 Resending = Annotated[Resend | None, Depends(_resend)]
-SessionId = Annotated[str, Path(min_length=1, max_length=100)]
-EntryId = Annotated[str, Path(min_length=1, max_length=100)]
+SessionId = Annotated[str, Path(min_length=1, max_length=LONGEST_ID)]
+EntryId = Annotated[str, Path(min_length=1, max_length=LONGEST_ID)]
 
 
 def json_response(value: Any, status: int = 200, header: Mapping[str, str] | None = None) -> Response:

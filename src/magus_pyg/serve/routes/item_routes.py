@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from magus_pyg.serve.api_schemas import ItemIdsIn, ItemOut, ItemsIn, JobOut, SuggestionOut
-from magus_pyg.serve.bodies import StrictRoute
 from magus_pyg.serve.requests import App, Resending, json_response, problems
+from magus_pyg.serve.strict_routes import StrictRoute
 
 __all__ = ["item_router"]
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from magus_pyg.serve.api_schemas import EventsIn, EventsOut, JobOut, ReloadIn
-from magus_pyg.serve.bodies import StrictRoute
 from magus_pyg.serve.requests import App, Resending, json_response, problems
+from magus_pyg.serve.strict_routes import StrictRoute
 
 __all__ = ["run_router"]
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from magus_pyg.serve.api_schemas import AnswerIn, ListOut, SessionIn, SessionOut
-from magus_pyg.serve.bodies import StrictRoute
 from magus_pyg.serve.requests import App, Resending, SessionId, json_response, problems
+from magus_pyg.serve.strict_routes import StrictRoute
 
 __all__ = ["session_router"]
 

@@ -1,0 +1,52 @@
+"""Requests in the usual form and all others have the same replies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from served import begin, served
+
+from magus_pyg.runs import load_run
+
+SCORES = {"m1": 1.0, "m2": 0.75, "m3": 0.5}
+
+
+@pytest.fixture(scope="module")
+def client(shop_run: Path) -> Iterator[TestClient]:
+    with served(load_run(shop_run)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/vnd.a+json"])
+def test_the_kind_of_json_does_not_matter(client: TestClient, kind: str) -> None:
+    shown = begin(client, scores=SCORES)
+    body = f'{{"recommendation_id": "{shown["recommendation_id"]}"}}'
+    header = {"content-type": kind, "idempotency-key": f"key of {kind}"}
+    replies = [
+        client.post(f"/v1/sessions/{shown['session_id']}/answers", content=body, headers=header) for _ in range(2)
+    ]
+    assert [reply.status_code for reply in replies] == [200, 200], replies[0].text
+    found: list[dict[str, Any]] = [{**reply.json(), "took_ms": 0} for reply in replies]
+    assert found[0] == found[1]
+    other = client.post(f"/v1/sessions/{shown['session_id']}/answers", content=body + " ", headers=header)
+    assert (other.status_code, other.json()["errors"][0]["pointer"]) == (422, "#header/idempotency-key")
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"]
+)
+def test_what_a_form_can_send_is_refused(client: TestClient, kind: str | None) -> None:
+    header = {} if kind is None else {"content-type": kind}
+    reply = client.post("/v1/sessions", content=b"{}", headers=header)
+    assert reply.status_code == 422, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201])
+def test_keys_and_ids_of_the_wrong_length(client: TestClient, key: str) -> None:
+    reply = client.post("/v1/sessions", json={}, headers={"idempotency-key": key})
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "#header/idempotency-key")
+    reply = client.get(f"/v1/sessions/{'s' * 101}")
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "#path/session_id")
