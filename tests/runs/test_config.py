@@ -38,6 +38,8 @@ def test_groups_and_what_they_offer() -> None:
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))
 def test_every_option_is_typed_and_complete(group: str, option: str) -> None:
     words = [f"{group}={option}"]
+    if option == "not_care":  # which needs queries that several targets share
+        words.append("sessions.min_targets=2")
     composed = compose_config(words)
     config = typed(composed)
     if (group, option) not in (("dataset", "tabular"), ("dataset", "served")):  # which need paths of the user's own
