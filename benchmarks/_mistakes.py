@@ -177,8 +177,8 @@ MISTAKES = (
     Mistake(
         "bayes takes the trial with the lowest objective",
         "agents/bayes/belief_fitting.py",
-        "return trials[int(np.argmax([objective(trial) for trial in trials]))]",
-        "return trials[int(np.argmin([objective(trial) for trial in trials]))]",
+        "            left = sorted(left, key=lambda place: (-sums[place], place))[",
+        "            left = sorted(left, key=lambda place: (sums[place], place))[",
         _BAYES,
     ),
     # Training.
@@ -256,8 +256,8 @@ MISTAKES = (
     Mistake(
         "the second query of a list is chosen as if those above were not refused",
         "agents/bayes/planning.py",
-        "asking = asking.after(no, last=place == self.n - k - 1)",
-        "asking = asking.after(no if place else asking.units, last=place == self.n - k - 1)",
+        "asking = asking.after(no, place == self.n - k - 1, (k,))",
+        "asking = asking.after(no if place else asking.units, place == self.n - k - 1, (k,))",
         _BAYES,
     ),
     Mistake(
@@ -277,8 +277,8 @@ MISTAKES = (
     Mistake(
         "items beside queries displace nothing",
         "agents/bayes/planning.py",
-        "gain = torch.where(whole > 0, whole - (left - following).clamp(min=0).sum(0), -1)",
-        "gain = torch.where(whole > 0, whole, -1)",
+        "gain = whole - weighted(lost)",
+        "gain = whole + 0 * weighted(lost)",
         _BAYES,
     ),
     Mistake(
@@ -289,10 +289,10 @@ MISTAKES = (
         _BAYES,
     ),
     Mistake(
-        "others counts the target in mind",
+        "other targets are tried where each session has one",
         "agents/bayes/belief_fitting.py",
-        "more = _mean_targets(sessions) - 1.0",
-        "more = _mean_targets(sessions)",
+        "several = state.targets > 1.0",
+        "several = state.targets > 0.0",
         _BAYES,
     ),
     Mistake(
@@ -305,8 +305,8 @@ MISTAKES = (
     Mistake(
         "plans with errors look at the m best items alone",
         "agents/bayes/asking.py",
-        "reach = min(self.settings.m + self.settings.n - 1, self.n_items) - 1",
-        "reach = min(self.settings.m, self.n_items) - 1",
+        "reach = min(sizes[-1], self.n_items) - 1",
+        "reach = min(sizes[0], self.n_items) - 1",
         _BAYES,
     ),
     Mistake(

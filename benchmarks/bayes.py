@@ -4,6 +4,7 @@ Speed and growth: random sessions on ml-100k (MAGUS_DATA, or the data folder bes
 set, with random scores lifted on the targets; CPU seconds, without the making of session graphs.
 
     python benchmarks/bayes.py [--sessions 512] [--threads 1]          speed, growth, linear against dense planning
+                                                                        (PYTHONPATH=OTHER/src: of another release)
     python benchmarks/bayes.py --optimal [--cases 1000] [--figures DIR] the agent beside the optimal policy
     python benchmarks/bayes.py --quality 300 1000                       success with a trained FM (minutes)
 """
@@ -12,7 +13,7 @@ import argparse
 import math
 import random
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ STATES = {
     "e = 0.05": BayesState(temperature=0.1, error_rate=0.05),
     "both": BayesState(temperature=0.1, error_rate=0.05, others=1.0),
 }
+if "discount" in {entry.name for entry in fields(BayesState)}:  # not where releases before the knobs are measured
+    STATES["all knobs"] = replace(STATES["both"], targets=2.0, click_weight=0.25, discount=0.8, forgetting=0.2)
 SHARPNESS = (0.0, 0.3, 1.0, 2.0, 3.0)
 
 

@@ -52,7 +52,11 @@ class TestMagusPlus(AgentContract):
 class TestBayes(AgentContract):
     @classmethod
     def make(cls, graph: HeteroData, scorer: Scorer | Tensor) -> Agent:
-        return BayesAgent(graph, scorer, BayesState(error_rate=0.1, searched_error=0.2, depth=1))
+        return BayesAgent(
+            graph,
+            scorer,
+            BayesState(error_rate=0.1, searched_error=0.2, discount=0.9, forgetting=0.1, click_weight=0.5),
+        )
 
 
 class Cheat:

@@ -16,10 +16,12 @@ from magus_pyg.agents.methods import (
     Method,
     check_names,
     check_variant,
+    fitted_for_sessions,
     method_named,
     method_rank,
     played_by,
 )
+from magus_pyg.agents.variants import BaseVariant, BayesVariant, NoneVariant, PlusVariant
 from magus_pyg.commands.train import main_train
 from magus_pyg.dialogues.dialogue_methods import DIALOGUE_METHODS, dialogue_method
 from magus_pyg.errors import ConfigError
@@ -33,10 +35,14 @@ from magus_pyg.simulation import Agent
 
 def test_what_the_variants_play() -> None:
     assert VARIANTS == {"none": "items", "base": "magus", "plus": "magus+", "bayes": "bayes"}
-    assert played_by("none") == ["items"]
-    assert played_by("base") == ["items", "magus"]
-    assert played_by("plus") == ["items", "magus", "magus+"]
-    assert played_by("bayes") == ["items", "magus", "bayes"]
+    assert played_by(NoneVariant()) == ["items"]
+    assert played_by(BaseVariant()) == ["items", "magus"]
+    assert played_by(PlusVariant()) == ["items", "magus", "magus+"]
+    assert played_by(BayesVariant()) == ["items", "magus", "bayes"]
+    assert played_by(BayesVariant(objective="balanced")) == ["items", "magus", "bayes-balanced"]
+    assert fitted_for_sessions(BayesVariant(objective="balanced"), "bayes") == ["bayes-balanced", "bayes"]
+    assert fitted_for_sessions(PlusVariant(), "bayes") == ["bayes", "bayes-balanced"]
+    assert fitted_for_sessions(BayesVariant(), "plus") == ["magus+"]
 
 
 def test_no_two_methods_look_or_are_called_alike() -> None:
@@ -44,7 +50,9 @@ def test_no_two_methods_look_or_are_called_alike() -> None:
         values = [getattr(method, facts) for method in METHODS.values()]
         assert len(set(values)) == len(METHODS), facts
     assert all(look_of(name).colour == method.colour for name, method in METHODS.items())
-    assert {name for name, method in METHODS.items() if method.plans} == {"bayes", "max_entropy", "crm", "ear"}
+    assert {name for name, method in METHODS.items() if method.plans} == {
+        "bayes", "bayes-balanced", "max_entropy", "crm", "ear",
+    }  # fmt: skip
     assert set(DIALOGUE_METHODS) <= set(METHODS)
 
 
@@ -66,7 +74,7 @@ def test_what_is_not_in_the_table_is_refused_with_the_list() -> None:
 
 
 def _build(context: AgentContext, state: AgentState) -> Agent:
-    agent = BayesAgent(context.graph, context.model, BayesState(depth=1))
+    agent = BayesAgent(context.graph, context.model, BayesState(discount=0.9))
     agent.name = "planner"
     return agent
 

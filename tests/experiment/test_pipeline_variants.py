@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
+from magus_pyg.agents import BayesState
 from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.data import RecDataset, Sessions
@@ -142,6 +144,13 @@ def test_weights_of_another_graph(run_folder: Path, tmp_path: Path) -> None:
     ("variant", "message"),
     [
         (BayesVariant(error_rate=0.5), r"error_rate must be in \[0, 0.5\)"),
+        (BayesVariant(discount=0.0), r"magus\.discount must be in \(0, 1\] \(got 0\.0\)"),
+        (BayesVariant(discount=float("nan")), r"magus\.discount must be a finite number"),
+        (BayesVariant(forgetting=1.0), r"magus\.forgetting must be in \[0, 1\)"),
+        (BayesVariant(forgetting=0.2, discount=1.0), r"magus\.forgetting=0\.2 needs magus\.discount below 1"),
+        (BayesVariant(click_weight=-0.1), r"magus\.click_weight must be at least 0"),
+        (BayesVariant(targets=0.5), r"magus\.targets must be at least 1"),
+        (BayesVariant(objective="clicks"), r"magus\.objective must be one of success, balanced"),
         (BayesVariant(temperature=0.0), "temperature must be above 0"),
         (PlusVariant(weights="learned"), "weights must be one of"),
         (PlusVariant(negative="no"), "negative must be one of"),
@@ -174,7 +183,9 @@ def test_simulate_fits_what_the_run_never_fitted(tiny_run: Path, tmp_path: Path)
     pd.testing.assert_frame_equal(records, pd.read_parquet(second / "records.parquet"))
 
 
-def test_refit_learns_for_the_user_at_hand(run_folder: Path, tmp_path: Path) -> None:
+def test_refit_learns_for_the_user_at_hand(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run_folder, copy)
     words = [f"run={copy}", "agents=[bayes]", "user=noisy", "user.p=0.3"]
@@ -183,7 +194,31 @@ def test_refit_learns_for_the_user_at_hand(run_folder: Path, tmp_path: Path) -> 
     assert not (copy / "simulations" / "1" / "agents").exists()
     fitted = load_file(copy / "simulations" / "2" / "agents" / "bayes.safetensors")
     stored = load_file(copy / "agents" / "bayes.safetensors")
-    assert float(fitted["error_rate"]) > float(stored["error_rate"])
+    fitted_state, stored_state = BayesState.of_tensors(fitted), BayesState.of_tensors(stored)
+    assert (fitted_state.user.split(" (")[0], stored_state.user) == ("noisy user", "truthful user")
+    assert replace(fitted_state, user=stored_state.user) != stored_state
+    # What was fitted for another user, or other rounds, is played, and said.
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "bayes was fitted for the truthful user and 3 and 5 rounds; it plays with the noisy user (p = 0.3" in shown
+    assert shown.count("refit=true fits it for these") == 1
+
+
+def test_both_objectives(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    main_simulate([f"run={copy}", "magus=bayes", "magus.objective=balanced", "agents=[bayes,bayes-balanced]"])
+    folder = copy / "simulations" / "1"
+    assert pd.read_csv(folder / "results.csv")["method"].tolist() == ["bayes", "bayes-balanced"]
+    assert sorted(pd.read_parquet(folder / "records.parquet")["agent"].unique()) == ["bayes", "bayes-balanced"]
+    state = BayesState.of_tensors(load_file(folder / "agents" / "bayes-balanced.safetensors"))
+    assert (state.click_weight, state.rounds, state.user) == (0.25, (3, 5), "truthful user")
+    assert state.targets > 1.0
+    # What is set counts over what was fitted, and has to go together with it; a click weight goes with its objective.
+    with pytest.raises(mp.ConfigError, match="needs a discount below 1"):
+        BayesVariant(forgetting=0.3).over(BayesState(), "success").check()
+    set_here = BayesVariant(objective="balanced", click_weight=0.15, discount=0.7)
+    assert set_here.over(state, "balanced") == replace(state, click_weight=0.15, discount=0.7)
+    assert set_here.over(state, "success").click_weight == 0.0
 
 
 def test_the_whole_catalogue(run_folder: Path, tmp_path: Path) -> None:

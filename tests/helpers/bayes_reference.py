@@ -44,21 +44,61 @@ def after(mass: Mapping[int, float], query: frozenset[int], error: float, others
     return clicked, {item: value - clicked[item] for item, value in mass.items()}
 
 
+@dataclass(frozen=True)
+class Knobs:
+    """N, the rounds after the list, e, λ, γ, ρ, t and the first queries tried."""
+
+    n: int
+    rounds: int
+    error: float = 0.0
+    others: float = 0.0
+    discount: float = 1.0
+    rate: float = 0.0
+    targets: float = 1.0
+    beam: int = 1
+
+
+def weight(rank: int, places: int, knobs: Knobs) -> float:
+    """What an item of this rank (from 1) counts with so many places of the list and the rounds after it."""
+    if rank <= places:
+        return 1.0
+    later = math.ceil((rank - places) / knobs.n)
+    return knobs.discount**later if later <= knobs.rounds else 0.0
+
+
+def worth(mass: Mapping[int, float], places: int, knobs: Knobs) -> float:
+    """V^(k), rank by rank."""
+    ordered = sorted(mass.values(), reverse=True)
+    return sum(value * weight(rank, places, knobs) for rank, value in enumerate(ordered, 1))
+
+
+def ranked_list(
+    belief: Mapping[int, float], items: Sequence[int], clicks: Sequence[float], targets: float
+) -> list[tuple[str, int]]:
+    """("query", place among them) and ("item", item), best first: queries first among equals, in their own order."""
+    lowest, entries = math.inf, []
+    for place, click in enumerate(clicks):
+        lowest = min(lowest, click)
+        entries.append((-lowest, 0, place, ("query", place)))
+    entries += [(-min(1.0, targets * belief[item]), 1, place, ("item", item)) for place, item in enumerate(items)]
+    return [entry for *_, entry in sorted(entries)]
+
+
 def list_value(
-    mass: Mapping[int, float],
-    items: Iterable[int],
-    asked: Sequence[frozenset[int]],
-    m: int,
-    error: float,
-    others: float,
-) -> float:
-    """P(target among the items) + the m best after every answer to the queries."""
+    mass: Mapping[int, float], items: Sequence[int], asked: Sequence[frozenset[int]], knobs: Knobs
+) -> float:  # fmt: skip
+    """P(target among the items) + what is left is worth after every answer to the queries + clicks by their places."""
     shown = set(items)
-    total, left = sum(mass[item] for item in shown), dict(mass)
+    total, left, clicks = sum(mass[item] for item in shown), dict(mass), []
     for query in asked:
-        clicked, left = after(left, query, error, others)
-        total += best({item: value for item, value in clicked.items() if item not in shown}, m)
-    return total + best({item: value for item, value in left.items() if item not in shown}, m)
+        clicked, left = after(left, query, knobs.error, knobs.others)
+        rest = {item: value for item, value in clicked.items() if item not in shown}
+        clicks.append(sum(rest.values()))
+        total += worth(rest, 0, knobs)
+    total += worth({item: value for item, value in left.items() if item not in shown}, 0, knobs)
+    for place, (kind, entry) in enumerate(ranked_list(mass, items, clicks, knobs.targets), 1):
+        total += knobs.rate * (clicks[entry] if kind == "query" else mass[entry]) / math.log2(place + 1)
+    return total
 
 
 def first_best(values: Sequence[float]) -> int:
@@ -66,57 +106,59 @@ def first_best(values: Sequence[float]) -> int:
 
 
 def plan(
-    belief: Mapping[int, float], choices: Sequence[frozenset[int]], free: set[int], n: int, m: int, error: float,
-    others: float, beam: int = 1,
-) -> tuple[float, list[int], list[int]]:  # fmt: skip
+    belief: Mapping[int, float], choices: Sequence[frozenset[int]], free: set[int], knobs: Knobs
+) -> tuple[float, list[int], list[int]]:
     """`(value, items, choices asked)` of the best list; `choices` in the order of their slots."""
     mass = {item: value if value >= VANISHED else 0.0 for item, value in belief.items()}
     order = sorted(mass, key=lambda item: (-belief[item], item))
     alive = [item for item in order if mass[item] > 0]
-    found = [(best(mass, n + m), order[:n], [])]
-    if len(alive) > n + m and m > 0 and free:
+    n, m = knobs.n, knobs.n * knobs.rounds
+    found = [(list_value(mass, order[:n], [], knobs), order[:n], [])]
+    most = n + m if knobs.discount == 1.0 else n
+    if free and (alive if knobs.rate else m > 0 and len(alive) > most):
         for k in range(n - 1, -1, -1):
-            lists = _with_items(mass, order, choices, free, n, m, error, others, k, beam)
-            values = [list_value(mass, items, [choices[q] for q in asked], m, error, others) for items, asked in lists]
+            lists = _with_items(mass, order, choices, free, k, knobs)
+            values = [list_value(mass, items, [choices[q] for q in asked], knobs) for items, asked in lists]
             place = first_best(values)
             found.append((values[place], *lists[place]))
     return found[first_best([value for value, _, _ in found])]
 
 
-def _with_items(mass, order, choices, free, n, m, error, others, k, beam) -> list[tuple[list[int], list[int]]]:  # type: ignore[no-untyped-def]
+def _with_items(mass, order, choices, free, k, knobs) -> list[tuple[list[int], list[int]]]:  # type: ignore[no-untyped-def]
     starts = [None]
-    if n - k > 1 and beam > 1:
-        scored = [(_worth(mass, choices[q], (0.0, 0.0), m, k, error, others), q) for q in sorted(free)]
+    if knobs.n - k > 1 and knobs.beam > 1:
+        scored = [(_worth(mass, choices[q], (0.0, 0.0), 1, k, knobs), q) for q in sorted(free)]
         scored.sort(key=lambda pair: (-round(pair[0] / TOLERANCE), pair[1]))
-        starts = [q for _, q in scored[:beam]]
-    return [_one_list(mass, order, choices, set(free), n, m, error, others, k, start) for start in starts]
+        starts = [q for _, q in scored[: knobs.beam]]
+    return [_one_list(mass, order, choices, set(free), k, start, knobs) for start in starts]
 
 
-def _worth(mass, query, earlier, m, k, error, others) -> float:  # type: ignore[no-untyped-def]
-    """Both answers, the k places given to one of the answers or to an earlier one."""
-    clicked, refused = after(mass, query, error, others)
-    return max(
-        earlier[1] + best(clicked, m) + best(refused, m),
-        earlier[0] + best(clicked, m + k) + best(refused, m),
-        earlier[0] + best(clicked, m) + best(refused, m + k),
+def _worth(mass, query, earlier, place, k, knobs) -> float:  # type: ignore[no-untyped-def]
+    """Both answers, the k places given to one of the answers or to an earlier one, and the click at its place."""
+    clicked, refused = after(mass, query, knobs.error, knobs.others)
+    success = max(
+        earlier[1] + worth(clicked, 0, knobs) + worth(refused, 0, knobs),
+        earlier[0] + worth(clicked, k, knobs) + worth(refused, 0, knobs),
+        earlier[0] + worth(clicked, 0, knobs) + worth(refused, k, knobs),
     )
+    return success + knobs.rate * sum(clicked.values()) / math.log2(place + 1)
 
 
-def _one_list(mass, order, choices, free, n, m, error, others, k, start) -> tuple[list[int], list[int]]:  # type: ignore[no-untyped-def]
+def _one_list(mass, order, choices, free, k, start, knobs) -> tuple[list[int], list[int]]:  # type: ignore[no-untyped-def]
     left, earlier, asked, clicks = dict(mass), (0.0, 0.0), [], []
-    for place in range(n - k):
+    for place in range(1, knobs.n - k + 1):
         if not free:
             break
         names = sorted(free)
-        worth = [_worth(left, choices[q], earlier, m, k, error, others) for q in names]
-        q = start if place == 0 and start is not None else names[first_best(worth)]
-        nothing = max(earlier[1] + best(left, m), earlier[0] + best(left, m + k))
-        if worth[names.index(q)] <= nothing + TOLERANCE:
+        value = [_worth(left, choices[q], earlier, place, k, knobs) for q in names]
+        q = start if place == 1 and start is not None else names[first_best(value)]
+        nothing = max(earlier[1] + worth(left, 0, knobs), earlier[0] + worth(left, k, knobs))
+        if value[names.index(q)] <= nothing + TOLERANCE:
             break
-        clicked, left = after(left, choices[q], error, others)
+        clicked, left = after(left, choices[q], knobs.error, knobs.others)
         earlier = (
-            earlier[0] + best(clicked, m),
-            max(earlier[1] + best(clicked, m), earlier[0] + best(clicked, m + k)),
+            earlier[0] + worth(clicked, 0, knobs),
+            max(earlier[1] + worth(clicked, 0, knobs), earlier[0] + worth(clicked, k, knobs)),
         )
         asked.append(q)
         clicks.append(clicked)
@@ -124,14 +166,16 @@ def _one_list(mass, order, choices, free, n, m, error, others, k, start) -> tupl
     items: list[int] = []
     for _ in range(k):
         candidates = [item for item in order if item not in items and mass[item] > 0]
+        chances = [sum(value for item, value in click.items() if item not in items) for click in clicks]
         gains = []
         for item in candidates:
             gain = mass[item]
             for branch in [*clicks, left]:
                 rest = {i: v for i, v in branch.items() if i not in items}
                 without = {i: v for i, v in rest.items() if i != item}
-                gain += best(without, m) - best(rest, m)
-            gains.append(gain)
+                gain += worth(without, 0, knobs) - worth(rest, 0, knobs)
+            ranked = ranked_list(mass, [*items, item], chances, knobs.targets)
+            gains.append(gain + knobs.rate * mass[item] / math.log2(ranked.index(("item", item)) + 2))
         if candidates:
             items.append(candidates[first_best(gains)])
     return items, asked
@@ -148,7 +192,10 @@ class Player:
     temperature: float = 1.0
     error: float = 0.0
     others: float = 0.0
-    depth: int = 0
+    targets: float = 1.0
+    click_weight: float = 0.0
+    discount: float = 1.0
+    forgetting: float = 0.0
     beam: int = 4
     logit: dict[int, float] = field(init=False)
 
@@ -166,22 +213,22 @@ class Player:
     def recommend(self) -> list[int]:
         left = {item: value for item, value in self.logit.items() if item not in self.shown}
         belief = softmax(left) if left else {}
-        rounds_left = self.rounds - self.round - 1
-        m = max((self.n * (rounds_left - a) * 2**a for a in range(min(self.depth, rounds_left) + 1)), default=0)
+        after = self.rounds - self.round - 1
+        rate = self.click_weight / self.rounds
+        knobs = Knobs(self.n, after, self.error, self.others, self.discount, rate, self.targets, self.beam)
         free = {q for q, slot in enumerate(self.slots) if slot not in self.shown}
-        _, items, asked = plan(belief, self.choices, free, self.n, m, self.error, self.others, self.beam)
+        _, items, asked = plan(belief, self.choices, free, knobs)
         return self._ordered(belief, left, items, asked)
 
     def _ordered(self, belief, left, items, asked) -> list[int]:  # type: ignore[no-untyped-def]
         """By falling probability of a click, queries first among equals and in their own order; filled up."""
         mass = {item: value if value >= VANISHED else 0.0 for item, value in belief.items()}
-        entries, lowest = [], math.inf
-        for place, q in enumerate(asked):
+        clicks = []
+        for q in asked:
             clicked, mass = after(mass, self.choices[q], self.error, self.others)
-            lowest = min(lowest, sum(value for item, value in clicked.items() if item not in items))
-            entries.append((-lowest, 0, place, self.slots[q]))
-        entries += [(-belief[item], 1, place, item) for place, item in enumerate(items)]
-        shown = [slot for *_, slot in sorted(entries)]
+            clicks.append(sum(value for item, value in clicked.items() if item not in items))
+        ranked = ranked_list(belief, items, clicks, self.targets)
+        shown = [entry if kind == "item" else self.slots[asked[entry]] for kind, entry in ranked]
         rest = sorted((item for item in left if item not in shown), key=lambda item: (-left[item], item))
         rest += [slot for slot in self.queries if slot not in self.shown and slot not in shown]
         return (shown + rest)[: self.n]
@@ -199,9 +246,17 @@ class Player:
                 continue
             if clicked in self.scores or (clicked is not None and shown.index(node) > shown.index(clicked)):
                 continue  # a target item is clicked whatever the queries say; below a click nothing is said
-            yes = click_probability(softmax(self.logit), self.queries[node], wrong, self.others)
+            known = softmax(self.logit)
+            if self.forgetting:  # others are wanted of what can still be shown
+                known = {item: 0.0 if item in self.shown else value for item, value in known.items()}
+            yes = click_probability(known, self.queries[node], wrong, self.others)
             for item in self.logit:
                 self.logit[item] += math.log(yes[item] if node == clicked else 1 - yes[item])
+        if self.forgetting:
+            share = self.forgetting / len(self.logit)
+            self.logit = {
+                item: math.log((1 - self.forgetting) * value + share) for item, value in softmax(self.logit).items()
+            }
 
 
 def enumerate_lists(items: Sequence[int], n_choices: int, n: int) -> Iterable[tuple[tuple[int, ...], tuple[int, ...]]]:

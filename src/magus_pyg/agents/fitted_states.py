@@ -44,7 +44,8 @@ class FittedState(Protocol):
 
 
 class FittedValues:
-    """Base class of states that are numbers and switches: a dataclass, saved as one float64 a value.
+    """Base class of states that are numbers and switches: a dataclass, saved as one float64 a value; also whole numbers
+    one after the other (int64) and texts (their bytes).
 
     Attributes:
         called: how messages call it where it was read.
@@ -70,7 +71,7 @@ class FittedValues:
     def tensors(self) -> AgentState:
         """The values as tensors, to be saved."""
         values: Any = self
-        return {name: torch.tensor(float(value), dtype=torch.float64) for name, value in asdict(values).items()}
+        return {name: _as_tensor(value) for name, value in asdict(values).items()}
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], graph: HeteroData | None = None) -> Self:
@@ -87,18 +88,32 @@ class FittedValues:
         names = {entry.name for entry in fields(state)}
         require_keys(tensors, *(names - cls.later), what=cls.called)
         found: Any = cls()
-        for entry in fields(state):
-            if entry.name not in tensors:
-                continue
-            kind = type(getattr(found, entry.name))
-            value: Any = tensors[entry.name].tolist()
-            whole = isinstance(value, int | float) and isfinite(value) and kind(value) == value
-            setattr(found, entry.name, kind(value) if whole else value)
+        for name in sorted(names & set(tensors)):
+            setattr(found, name, _from_tensor(tensors[name], type(getattr(found, name))))
         try:
             checked: Self = found.check()
         except ConfigError as error:
             raise RunError(f"{cls.called} is damaged: {error}; train again with this agent") from error
         return checked
+
+
+def _as_tensor(value: Any) -> Tensor:
+    if isinstance(value, str):
+        return torch.tensor(list(value.encode()), dtype=torch.uint8)
+    if isinstance(value, list | tuple):
+        return torch.tensor(value, dtype=torch.int64)
+    return torch.tensor(float(value), dtype=torch.float64)
+
+
+def _from_tensor(tensor: Tensor, kind: type) -> Any:
+    """The value of `_as_tensor`, if it is one of its kind; else what `check` will name."""
+    value: Any = tensor.tolist()
+    if kind is str:
+        return bytes(value).decode(errors="replace") if tensor.dtype == torch.uint8 and tensor.ndim == 1 else value
+    if kind is tuple:
+        return tuple(value) if isinstance(value, list) else value
+    whole = isinstance(value, int | float) and isfinite(value) and kind(value) == value
+    return kind(value) if whole else value
 
 
 def require_keys(tensors: Mapping[str, Tensor], *names: str, what: str) -> None:

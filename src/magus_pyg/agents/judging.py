@@ -15,6 +15,9 @@ from magus_pyg.training.progress import Progress, unseen
 
 _SHRINKAGES = ((0.0, 0.3), (0.0, 1.0), (0.02, 0.0), (0.02, 1.0), (0.1, 0.0), (0.1, 0.3), (0.5, 0.5), (1.0, 1.0))
 
+RANKING = 0.25
+"""What RA of the lowest K counts beside the mean of the SA@K when variants are chosen."""
+
 _BEST = 2
 """Forms that go on to the next stage of the search."""
 
@@ -48,7 +51,7 @@ class Judge:
         self.user, self.seed, self.plans, self.min_items = user, seed, plans, min_items
 
     def __call__(self, agent: Agent) -> dict[str, float]:
-        """RA@K and SA@K for every K, and `objective`, the mean of the SA@K; ties go to the higher mean RA@K."""
+        """RA@K and SA@K for every K, and `objective`: the mean of the SA@K and `RANKING` times RA of the lowest K."""
         runs = self.rounds if self.plans else (max(self.rounds),)
         log = pd.concat(
             [
@@ -59,9 +62,13 @@ class Judge:
         )
         metrics = session_metrics(log, self.rounds).mean(numeric_only=True)
         success = sum(float(metrics[f"SA@{k}"]) for k in self.rounds) / len(self.rounds)
-        ranking = sum(float(metrics[f"RA@{k}"]) for k in self.rounds) / len(self.rounds)
+        ranking = float(metrics[f"RA@{min(self.rounds)}"])
         values = {f"{name}@{k}": float(metrics[f"{name}@{k}"]) for k in self.rounds for name in ("RA", "SA")}
-        return {**values, "objective": success + 1e-4 * ranking}
+        return {**values, "objective": success + RANKING * ranking}
+
+    def on(self, sessions: PreparedSessions) -> "Judge":
+        """The same judge of other sessions."""
+        return Judge(sessions, self.rounds, self.list_length, self.user, self.seed, self.plans, self.min_items)
 
 
 def weight_forms() -> list[WeightForm]:

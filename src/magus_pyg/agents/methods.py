@@ -6,6 +6,7 @@ A new agent is one entry, `METHODS["mine"] = Method("{base}+Mine", "Mine", "riva
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, Literal
 
 from torch import Tensor
@@ -31,7 +32,8 @@ from magus_pyg.agents.rivals.rival_fitting import (
     fit_recurrent_state,
 )
 from magus_pyg.agents.static import StaticAgent
-from magus_pyg.agents.variant_fitting import build_bayes, build_plus, fit_bayes_state, fit_plus
+from magus_pyg.agents.variant_fitting import bayes_method, build_bayes, build_plus, fit_bayes_state, fit_plus
+from magus_pyg.agents.variants import OBJECTIVES, BayesVariant, VariantOptions
 from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.models import MPS
 from magus_pyg.simulation import Agent, Scorer
@@ -43,6 +45,7 @@ __all__ = [
     "Role",
     "check_names",
     "check_variant",
+    "fitted_for_sessions",
     "method_named",
     "method_rank",
     "played_by",
@@ -60,6 +63,10 @@ _LEARN = {"learn": _SWITCHES["learn"]}
 """The base recommender of any method can learn between sessions."""
 _GUESS = {name: _SWITCHES[name] for name in ("learn", "relations", "scope", "hops", "searched", "minus_scale")}
 """What the first guess depends on."""
+_BAYES = _LEARN | {
+    **{entry.name: None for entry in fields(BayesVariant) if entry.name not in ("name", "objective", "exact")},
+    **dict.fromkeys(BayesVariant.gone),  # of runs of earlier releases
+}
 
 
 @dataclass(frozen=True)
@@ -165,8 +172,13 @@ METHODS: dict[str, Method] = {
     "bayes": Method(
         "{base}+bayes", "bayes", "own", build_bayes, fit_bayes_state, plans=True,
         variant="bayes", hears=True, play=_play_bayes, state=BayesState,
-        switches=_LEARN | dict.fromkeys(entry.name for entry in fields(BayesState)),
+        switches=_BAYES,
         colour="#C84B00", marker="*",
+    ),
+    "bayes-balanced": Method(
+        "{base}+bayes, balanced", "bayes, balanced", "own", partial(build_bayes, objective="balanced"),
+        partial(fit_bayes_state, objective="balanced"), plans=True, hears=True, state=BayesState,
+        switches=_BAYES, colour="#8C3A00", marker="d",
     ),
     "items": Method(
         "{base}, items", "items", "floor", _items,
@@ -202,10 +214,19 @@ def variant_method(variant: str) -> str:
     return VARIANTS[variant]
 
 
-def played_by(variant: str) -> list[str]:
+def played_by(options: VariantOptions) -> list[str]:
     """The methods that `magus=<variant>` plays, in the order of play: the floor, MAGUS, then the variant's own."""
-    wanted = ("none",) if variant == "none" else ("none", "base", variant)
-    return list(dict.fromkeys(variant_method(name) for name in wanted))
+    own = bayes_method(options.objective) if isinstance(options, BayesVariant) else variant_method(options.name)
+    floor = variant_method("none")
+    return list(dict.fromkeys((floor,) if own == floor else (floor, variant_method("base"), own)))
+
+
+def fitted_for_sessions(options: VariantOptions, variant: str) -> list[str]:
+    """The methods whose fitted states a session of a variant can be given in a run, first choice first."""
+    if variant != "bayes":
+        return [variant_method(variant)]
+    first = options.objective if isinstance(options, BayesVariant) else "success"
+    return [bayes_method(objective) for objective in sorted(OBJECTIVES, key=lambda name: name != first)]
 
 
 def method_named(name: str) -> Method:

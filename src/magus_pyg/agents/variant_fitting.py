@@ -1,6 +1,7 @@
 """How MAGUS+ and the Bayesian variant learn what they add to a base recommender, and are built from it."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import torch
 
@@ -14,9 +15,10 @@ from magus_pyg.agents.weights import WeightForm, edge_factors, train_node_featur
 from magus_pyg.data import Sessions
 from magus_pyg.errors import DataError, RunError
 from magus_pyg.simulation import Agent, prepare_sessions
-from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.simulation.users_by_name import build_user, user_text
 
 __all__ = [
+    "bayes_method",
     "build_bayes",
     "build_plus",
     "fit_bayes_state",
@@ -83,27 +85,48 @@ def build_plus(context: AgentContext, state: AgentState) -> Agent:
     return MagusAgent(context.graph, context.model, context.options_with(state), factors)
 
 
-def fit_bayes_state(context: AgentContext) -> AgentState:
+def fit_bayes_state(context: AgentContext, objective: str = "success") -> AgentState:
     """Fit the state of the Bayesian variant on validation sessions; what the configuration sets stays."""
     variant = context.variant if isinstance(context.variant, BayesVariant) else BayesVariant()
     judge = validation_judge(context, plans=True)
-    limits: dict[str, Any] = {}
-    if variant.error_rate is not None:
-        limits["error_rates"] = (variant.error_rate,)
-    if variant.depth is not None:
-        limits["depths"] = (variant.depth,)
-    if variant.others is not None:
-        limits["shares_of_others"] = ()
-    fitted = fit_bayes(context.graph, context.model, judge.sessions, judge, **limits, progress=context.progress)
-    state = variant.over(fitted).check()
-    context.say(f"bayes: {state}")
-    return state.tensors()
+    chosen, user = variant.chosen(objective), _user_text(context)
+    name = bayes_method(objective)
+    fitted = fit_bayes(context.graph, context.model, judge.sessions, judge, chosen, user, context.progress).check()
+    context.say(f"{name}: {fitted}")
+    return fitted.tensors()
 
 
-def build_bayes(context: AgentContext, state: AgentState) -> Agent:
-    """The Bayesian variant from what `fit_bayes_state` stored and what the configuration sets."""
+def build_bayes(context: AgentContext, state: AgentState, objective: str = "success") -> Agent:
+    """The Bayesian variant from what `fit_bayes_state` stored and what the configuration sets.
+
+    What was fitted for other users or other rounds is played all the same, and said.
+    """
     variant = context.variant if isinstance(context.variant, BayesVariant) else BayesVariant()
     fitted = BayesState.of_tensors(state) if state else BayesState()
+    name, played = bayes_method(objective), variant.over(fitted, objective)
     if not state:
-        context.say(f"bayes was not fitted in this run; it plays with {variant.over(fitted)}")
-    return BayesAgent(context.graph, context.model, variant.over(fitted), exact=variant.exact)
+        context.say(f"{name} was not fitted in this run; it plays with {played}")
+    elif fitted.user:
+        user, rounds = _user_text(context), tuple(context.simulation.judged_at)
+        if (user, rounds) != (fitted.user, fitted.rounds):
+            context.say(
+                f"{name} was fitted for the {fitted.user} and {_rounds_text(fitted.rounds)}; it plays with the {user} "
+                f"and {_rounds_text(rounds)}: refit=true fits it for these"
+            )
+    agent = BayesAgent(context.graph, context.model, played, name, variant.exact)
+    agent.told = True
+    return agent
+
+
+def bayes_method(objective: str) -> str:
+    """The name of the Bayesian method whose lists are for an objective."""
+    return "bayes" if objective == "success" else f"bayes-{objective}"
+
+
+def _user_text(context: AgentContext) -> str:
+    settings = asdict(context.user)
+    return user_text(settings.pop("name"), settings)
+
+
+def _rounds_text(rounds: Sequence[int]) -> str:
+    return f"{' and '.join(map(str, rounds))} rounds"

@@ -23,7 +23,7 @@ def agent_names(config: Config) -> list[str]:
         ConfigError: an unknown agent, none, or one named twice.
     """
     if config.agents is None:
-        return played_by(config.magus.name)
+        return played_by(config.magus)
     for name in config.agents:
         method_named(name)
     names = check_names(config.agents)

@@ -325,7 +325,8 @@ class OnlineSession(ABC):
             SessionError: a node that the session does not have.
         """
         node, waits = self._held(entry), self._open is not None
-        return explain(self.graph, self._begin, self._searched, self.history, node, waits)
+        placed = self._play.placed(node) if self._open is not None and node in self._open else ""
+        return explain(self.graph, self._begin, self._searched, self.history, node, waits, placed)
 
     def _held(self, entry: Recommendation | int) -> int:
         node = _node_of(entry)

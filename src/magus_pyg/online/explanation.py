@@ -33,11 +33,13 @@ class Reason:
     Attributes:
         round: the round of the answer, from 1; 0 for what was searched before the session.
         kind: "searched", "told" (words said outside a list), "clicked", "not care", "refused", "below" (a query that
-            was not read because of the click) or "scaled" (all scores were brought to one scale between rounds, Eq. 6).
-        node: the node that was answered; None for "scaled".
+            was not read because of the click), "scaled" (all scores were brought to one scale between rounds, Eq. 6),
+            "drift" (a share of the belief fell back to all candidates between rounds) or "order" (by what an entry of
+            the open list stands where it does, which moves no score).
+        node: the node that was answered; None for the last three.
         words: its words.
         item_id: its item id, None for a query.
-        title: what people read of it; "" for "scaled".
+        title: what people read of it; "" for "scaled" and "drift", for "order" what it goes by.
         change: of the log-odds under a belief (`variant="bayes"`), else of the variant's own score.
         liked: False for words that were told as not wanted.
     """
@@ -90,6 +92,7 @@ def explain(
     history: Sequence[AnsweredList | Told],
     node: int,
     scaled: bool = False,
+    placed: str = "",
 ) -> list[Reason]:
     """What moved a node since the base scores.
 
@@ -100,6 +103,7 @@ def explain(
         history: what was answered and told, in order.
         node: a node of the session.
         scaled: whether the next list has been made.
+        placed: by what the node stands where it does in that list, in words (`NodePlay.placed`); "" to leave it out.
 
     Returns:
         One entry an answer, in order; their changes sum to the score now less that of the base scores alone.
@@ -110,7 +114,7 @@ def explain(
     play, number = begin(searched), 1
     for event in history:
         play.scale()
-        changes.note(play, number, "scaled")
+        changes.note(play, number, play.between)
         if isinstance(event, Told):
             for query in event.nodes:
                 if query >= 0:
@@ -125,7 +129,9 @@ def explain(
         number += 1
     if scaled:
         play.scale()
-        changes.note(play, number, "scaled")
+        changes.note(play, number, play.between)
+    if placed:
+        changes.reasons.append(Reason(number, "order", None, (), None, placed, 0.0))
     return changes.reasons
 
 

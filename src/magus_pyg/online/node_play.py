@@ -33,8 +33,12 @@ class NodePlay(Protocol):
         """The next list: int64 [n], best first, none shown before; shorter where no more nodes are left."""
         ...
 
+    between: str = "scaled"
+    """How explanations call what `scale` does: "scaled" or "drift"."""
+
     def scale(self) -> None:
-        """Bring the scores to one scale (Eq. 6), as every round begins; what has one, or needs none, stays."""
+        """What happens as every round begins: scores are brought to one scale (Eq. 6), a belief that forgets drifts;
+        once a round."""
         ...
 
     def update(self, answer: AnsweredList) -> None:
@@ -57,6 +61,10 @@ class NodePlay(Protocol):
     def explained(self, node: int) -> float:
         """The value whose changes are explained: the log-odds under a belief, else the value of the ranking."""
         ...
+
+    def placed(self, node: int) -> str:
+        """By what a node stands where it does in its list, in words; "" where that is the value that is explained."""
+        return ""
 
     def copy(self) -> Self:
         """The session as it is now, which goes on by itself."""

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from magus_pyg.agents.bayes.belief import log_odds
 from magus_pyg.graph import SessionGraphs
+from magus_pyg.online.node_play import NodePlay
 from magus_pyg.simulation.answers import AnsweredList
 from magus_pyg.simulation.protocol import Listener, Play
 
 __all__ = ["SlotPlay"]
 
 
-class SlotPlay:
+class SlotPlay(NodePlay):
     """See `NodePlay`.
 
     Args:
@@ -30,6 +31,16 @@ class SlotPlay:
     def listens(self) -> bool:
         """Whether the agent takes words."""
         return isinstance(self.play, Listener)
+
+    @property
+    def between(self) -> str:  # type: ignore[override]
+        """How explanations call what `scale` does."""
+        return getattr(self.play, "between", "scaled")
+
+    def placed(self, node: int) -> str:
+        """By what a node stands in its list, where the agent says it."""
+        placed = getattr(self.play, "placed", None)
+        return "" if placed is None else placed(int(self.slots(torch.tensor([node]))))
 
     def slots(self, nodes: Tensor) -> Tensor:
         """The slots of nodes of the session, int64."""

@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.magus_options import with_told_error
-from magus_pyg.agents.methods import METHODS, variant_method
+from magus_pyg.agents.methods import METHODS, fitted_for_sessions, variant_method
 from magus_pyg.data import RecDataset, first_dataset
 from magus_pyg.data.sets.new_items import clean_new_items
 from magus_pyg.errors import DataError, RunError
@@ -83,7 +83,7 @@ class Run:
 
     @property
     def bayes_state(self) -> BayesState | None:
-        """What the Bayesian variant fitted; None for the other variants."""
+        """What the Bayesian variant fitted, for the run's objective where it has both; None for other variants."""
         state = self.state_for("bayes")
         assert state is None or isinstance(state, BayesState)
         return state
@@ -95,7 +95,8 @@ class Run:
 
     def state_for(self, variant: str) -> EdgeFactors | BayesState | None:
         """What a `MagusSession` of another variant takes as its `state`, as far as this run has learned it."""
-        name = variant_method(variant)
+        names = fitted_for_sessions(self.config.magus, variant)
+        name = next((name for name in names if name in self.agent_states), names[0])
         kind, tensors = METHODS[name].state, self.agent_states.get(name)
         if kind is None or tensors is None:
             return None

@@ -184,6 +184,8 @@ def schema_names(config: Config) -> dict[str, str]:
 def from_container(values: dict[str, Any], names: dict[str, str]) -> DictConfig:
     """A configuration that was written to a file, checked against its schemas.
 
+    Options of earlier releases that are gone are passed over.
+
     Args:
         values: what the file holds.
         names: what `schema_names` gave.
@@ -195,7 +197,11 @@ def from_container(values: dict[str, Any], names: dict[str, str]) -> DictConfig:
     for group, name in names.items():
         if name not in SCHEMAS.get(group, {}):
             raise ConfigError(f"unknown schema {name!r} of {group!r}")
-        base[group] = OmegaConf.structured(SCHEMAS[group][name])
+        schema = SCHEMAS[group][name]
+        base[group] = OmegaConf.structured(schema)
+        gone: frozenset[str] = getattr(schema, "gone", frozenset()).intersection(values.get(group) or ())
+        if gone:
+            values = {**values, group: {key: value for key, value in values[group].items() if key not in gone}}
     try:
         merged = OmegaConf.merge(base, OmegaConf.create(values))
     except OmegaConfBaseException as error:

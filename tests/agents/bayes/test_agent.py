@@ -1,6 +1,7 @@
 """The agent against the literal player; batches, orders, shards; sizes; states between requests; fitting."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -8,18 +9,15 @@ import pytest
 import torch
 from bayes_cases import apple_view, busy_cases, queries_of
 from bayes_reference import Player
-from catalogues import APPLE_FIELDS, apple_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Case, cases
-from told_progress import ToldProgress
 
-from magus_pyg.agents import BayesAgent, BayesState, Judge, fit_bayes
-from magus_pyg.agents.bayes import fit_temperature, target_log_likelihood
+from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.data import Sessions
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph
-from magus_pyg.simulation import Feedback, prepare_sessions, simulate
+from magus_pyg.simulation import Feedback, simulate
 from magus_pyg.simulation.users import NoisyUser, TruthfulUser
 
 STATES = st.builds(
@@ -28,8 +26,17 @@ STATES = st.builds(
     error_rate=st.sampled_from([0.0, 0.0, 0.1, 0.3]),
     others=st.sampled_from([0.0, 0.0, 0.8]),
     searched_error=st.sampled_from([0.5, 0.1]),
-    depth=st.integers(0, 2),
+    targets=st.sampled_from([1.0, 2.0]),
+    click_weight=st.sampled_from([0.0, 0.0, 0.25, 2.0]),
+    discount=st.just(1.0),
 )
+FADING = st.builds(
+    replace,
+    STATES,
+    discount=st.sampled_from([0.9, 0.5]),
+    forgetting=st.sampled_from([0.0, 0.1, 0.6]),
+)
+STATES = st.one_of(STATES, FADING)
 
 
 def rows_of(log: pd.DataFrame) -> list[dict[str, Any]]:
@@ -57,7 +64,10 @@ def test_plays_like_the_literal_player(case: Case, state: BayesState, beam: int)
             state.temperature,
             state.error_rate,
             state.others,
-            state.depth,
+            state.targets,
+            state.click_weight,
+            state.discount,
+            state.forgetting,
             beam,
         )
         for row in log[log["session"] == session].to_dict("records"):
@@ -111,6 +121,17 @@ def test_last_round_shows_items_alone() -> None:
     assert agent.start(view).recommend().tolist() == [[0, 1]]
 
 
+def test_other_rounds_than_those_fitted_for_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    agent, view = apple_view(rounds=4)
+    agent.state = BayesState(rounds=(3, 5))
+    with caplog.at_level(logging.INFO):
+        agent.start(replace(view, rounds=5))
+        assert not caplog.records
+        agent.start(view)
+        agent.start(view)
+    assert [record.getMessage() for record in caplog.records] == ["bayes was fitted for 3 and 5 rounds; it plays 4"]
+
+
 def test_a_longer_list_than_nodes_is_all_nodes() -> None:
     agent, view = apple_view(length=30)
     shown = agent.start(view).recommend()[0].tolist()
@@ -152,32 +173,6 @@ def test_a_false_click_on_an_item_does_not_end_the_plans() -> None:
         clicked = torch.tensor([0 if shown.item() < 3 else -1])
         play.update(Feedback(shown, clicked, torch.zeros((1, 1), dtype=torch.bool), torch.ones(1, dtype=torch.bool)))
     assert torch.isfinite(play.node_scores()).all()
-
-
-def test_fitting_finds_the_temperature_and_says_what_it_falls_back_to(caplog: pytest.LogCaptureFixture) -> None:
-    graph = build_relational_graph(apple_table(), word_fields=APPLE_FIELDS, item_id="item_id")
-    count = 300
-    generator = torch.Generator().manual_seed(0)
-    scores = 2.0 * torch.randn((count, 3), generator=generator, dtype=torch.float64)
-    target = torch.multinomial(torch.softmax(scores / 0.5, 1), 1, generator=generator)
-    targets = torch.zeros((count, 3), dtype=torch.bool).scatter_(1, target, True)
-    sessions = Sessions(torch.arange(count), torch.tensor([[0, 1, 2]]).expand(count, 3).contiguous(), targets)
-    prepared = prepare_sessions(graph, sessions, scores, batch_size=128)
-    found = fit_temperature(prepared)
-    assert 0.35 < found < 0.7
-    assert target_log_likelihood(prepared, found) >= max(target_log_likelihood(prepared, t) for t in (0.3, 0.5, 1.0))
-    progress = ToldProgress()
-    judge = Judge(prepared, (1, 2), 1, plans=True)
-    state = fit_bayes(graph, scores, prepared, judge, error_rates=(0.0, 0.2), depths=(0, 1), progress=progress)
-    assert progress.phases() == [(4, 4)]
-    assert state.temperature == pytest.approx(found)
-    for batch_size in (1, 7, 300):  # the last bits too
-        assert fit_temperature(prepare_sessions(graph, sessions, scores, batch_size)) == found
-    assert state.others == 0.0
-    empty = prepare_sessions(graph, sessions.take(torch.zeros(0, dtype=torch.int64)), scores)
-    with caplog.at_level(logging.WARNING):
-        assert fit_bayes(graph, scores, empty, Judge(empty, (1,), 1)) == BayesState()
-    assert "no validation sessions" in caplog.text
 
 
 def test_wrong_list_length_is_refused() -> None:

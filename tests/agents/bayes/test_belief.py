@@ -2,6 +2,7 @@
 
 import logging
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.bayes import answer_evidence, initial_logit, searched_evidence
-from magus_pyg.agents.bayes.belief import log_odds, membership, normalised, share_of_others
+from magus_pyg.agents.bayes.belief import drifted, log_odds, membership, normalised, share_of_others
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph, find_query
@@ -182,7 +183,10 @@ def test_contradictory_answers_go_by_the_error_rate(
     "values",
     [
         {"error_rate": 0.5}, {"error_rate": -0.1}, {"error_rate": float("nan")}, {"temperature": 0.0},
-        {"temperature": float("inf")}, {"searched_error": 0.0}, {"searched_error": 0.6}, {"depth": -1},
+        {"temperature": float("inf")}, {"searched_error": 0.0}, {"searched_error": 0.6}, {"discount": 0.0},
+        {"discount": 1.1}, {"discount": float("nan")}, {"forgetting": 1.0}, {"forgetting": -0.1},
+        {"click_weight": -1.0},
+        {"targets": 0.5},
         {"others": -1.0},
     ],
 )  # fmt: skip
@@ -217,3 +221,64 @@ def test_log_odds_by_hand() -> None:
     assert after([pro, -1], -1) == pytest.approx(math.log(0.1 / 1.0))
     # B is shown and not clicked beside a click on pro: A against C alone.
     assert after([1, pro], 1) == pytest.approx(math.log(1 / 1), abs=1e-6)
+
+
+def test_drift_is_bayes_rule_over_all_that_people_may_have_wanted(
+    apple_session: tuple[SessionGraphs, dict[str, int]],
+) -> None:
+    """After every round the item in mind becomes any of the three with probability δ: all sequences, weighed."""
+    graphs, slot = apple_session
+    prior, error, forgetting = [0.5, 0.3, 0.2], 0.1, 0.4
+    asked = [slot["pro"], slot["grey"], slot["airpods"]]
+    clicks = [0, -1, -1]
+    agent, view = apple_view(rounds=5, length=1, scores=[math.log(value) for value in prior])
+    agent.state = BayesState(error_rate=error, discount=0.9, forgetting=forgetting).check()
+    play = agent.start(view)
+    found = []
+    for query, click in zip(asked, clicks, strict=True):
+        play.update(answers([query], click))
+        play.scale()
+        play.scale()  # once a round
+        found.append(play.node_scores()[0, :3].tolist())
+    held = membership(graphs, torch.tensor([asked]))[0].tolist()
+    for number in range(1, 4):
+        weight = [0.0, 0.0, 0.0]
+        for wanted in product(range(3), repeat=number + 1):  # in every round, and after it
+            chance = prior[wanted[0]]
+            for place in range(number):
+                fits = held[place][wanted[place]] == (clicks[place] == 0)
+                stays = (1.0 - forgetting) * (wanted[place] == wanted[place + 1])
+                chance *= (1.0 - error if fits else error) * (stays + forgetting / 3)
+            weight[wanted[-1]] += chance
+        assert found[number - 1] == pytest.approx([value / sum(weight) for value in weight])
+
+
+def test_drift_keeps_shown_items_out_of_queries(apple_session: tuple[SessionGraphs, dict[str, int]]) -> None:
+    """A shown item may be wanted again and cannot be shown: no query holds its belief."""
+    _, slot = apple_session
+    agent, view = apple_view(rounds=5, length=1, scores=[math.log(value) for value in (0.5, 0.3, 0.2)])
+    agent.state = BayesState(discount=0.9, forgetting=0.3).check()
+    play = agent.start(view)
+    play.update(answers([A]))
+    play.recommend()
+    # After the refusal 0, 0.6, 0.4; drifted 0.1, 0.52, 0.38; of B and C alone 0.52 / 0.9 and 0.38 / 0.9.
+    assert torch.softmax(play.logit, 1)[0].tolist() == pytest.approx([0.1, 0.52, 0.38], abs=1e-8)
+    scores = play.node_scores()[0]
+    assert scores[:3].tolist() == pytest.approx([0.0, 0.52 / 0.9, 0.38 / 0.9], abs=1e-8)
+    assert scores[slot["pro"]].item() == pytest.approx(0.38 / 0.9, abs=1e-8)
+
+
+def test_forgetting_needs_a_discount() -> None:
+    with pytest.raises(ConfigError, match=r"bayes\.forgetting=0\.3 needs a discount below 1"):
+        BayesState(forgetting=0.3).check()
+    with pytest.raises(ConfigError, match="forgetting"):
+        BayesAgent(apple_view()[0].graph, torch.ones((1, 3)), BayesState(forgetting=0.3))
+    assert BayesState(forgetting=0.3, discount=0.9).check()
+
+
+def test_drift_of_empty_slots_and_one_item() -> None:
+    logit = torch.tensor([[0.0, 1.0, -torch.inf], [3.0, -torch.inf, -torch.inf]], dtype=torch.float64)
+    found = drifted(logit, 0.5)
+    share = 1 / (1 + math.e)
+    assert found.exp()[0].tolist() == pytest.approx([0.5 * share + 0.25, 0.5 * (1 - share) + 0.25, 0.0])
+    assert found.exp()[1].tolist() == pytest.approx([1.0, 0.0, 0.0])

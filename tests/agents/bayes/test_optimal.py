@@ -9,6 +9,7 @@ from playing import Case, cases
 
 from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.bayes import optimal_success
+from magus_pyg.agents.bayes.optimal import TinyCase, optimal_value
 from magus_pyg.errors import SessionError
 from magus_pyg.simulation import simulate
 
@@ -69,3 +70,36 @@ def test_the_agent_is_close_and_never_above(case: Case, rounds: int, length: int
             reached += belief[place].item() * bool(log["target_clicked"].any())
         assert reached <= best + 1e-9
         assert reached >= 0.9 * best  # on average within 0.1 %: benchmarks/bayes.py --optimal
+
+
+def alone(*belief: float) -> list[tuple[float, frozenset[int]]]:
+    return [(chance, frozenset({item})) for item, chance in enumerate(belief)]
+
+
+def test_noise_leaving_two_targets_and_clicks_by_hand() -> None:
+    four, halves = alone(0.25, 0.25, 0.25, 0.25), sets({0, 1})
+    # A misjudged half: 0.9 in three rounds against 0.75 of three items; in two rounds 0.45 against 0.5.
+    assert optimal_value(TinyCase(four, 4, halves, 1, error=0.1), 3) == pytest.approx(0.9)
+    assert optimal_value(TinyCase(four, 4, halves, 1, error=0.1), 2) == pytest.approx(0.5)
+    # A fifth leaves after each round: 0.25·(1 + 0.8 + 0.64) = 0.61 against 0.9·0.5·(0.8 + 0.64).
+    assert optimal_value(TinyCase(four, 4, halves, 1, error=0.1, leaves=0.2), 3) == pytest.approx(0.648)
+    # Two of three are wanted, two shown: one of them always is.
+    pairs = [(1 / 3, frozenset(pair)) for pair in ((0, 1), (0, 2), (1, 2))]
+    assert optimal_value(TinyCase(pairs, 3, [], 1), 1) == pytest.approx(2 / 3)
+    assert optimal_value(TinyCase(pairs, 3, [], 1), 2) == pytest.approx(1.0)
+    # Clicks alone: a query of three is clicked more often than an item and success are worth together.
+    assert optimal_value(TinyCase(four, 4, sets({0, 1, 2}), 1, click_rate=1.0), 1) == pytest.approx(0.75)
+    assert optimal_value(TinyCase(four, 4, sets({0, 1, 2}), 1, click_rate=0.4), 1) == pytest.approx(0.25 * 1.4)
+
+
+@settings(max_examples=25)
+@given(cases(max_sessions=1, max_items=5), st.integers(1, 3))
+def test_both_searches_agree_where_users_are_truthful(case: Case, rounds: int) -> None:
+    for session in range(len(case.sessions)):
+        candidates, held = queries_of(case, session)
+        if len(candidates) < rounds:
+            continue
+        belief = torch.softmax(case.matrix[session, candidates], 0).tolist()
+        queries = list({frozenset(map(candidates.index, query)) for query in held.values()})
+        expected = optimal_success(belief, queries, rounds, 1)
+        assert optimal_value(TinyCase(alone(*belief), len(candidates), queries, 1), rounds) == pytest.approx(expected)

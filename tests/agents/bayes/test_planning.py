@@ -1,13 +1,15 @@
 """Values of lists by hand, by brute force and by the literal planner; choices against literal grouping."""
 
+import math
+
 import pytest
 import torch
-from bayes_reference import best, enumerate_lists, list_value, plan
+from bayes_reference import Knobs, best, enumerate_lists, list_value, plan, worth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Case, cases
 
-from magus_pyg.agents.bayes import QueryChoices, best_mass, distinct_queries, plan_lists
+from magus_pyg.agents.bayes import PlanSettings, QueryChoices, distinct_queries, plan_lists
 from magus_pyg.agents.bayes.branches import (
     UNIT,
     AnswerOdds,
@@ -16,6 +18,7 @@ from magus_pyg.agents.bayes.branches import (
     branch_values_sparse,
     to_units,
 )
+from magus_pyg.agents.bayes.planning import list_order
 from magus_pyg.graph import SessionGraphBuilder
 
 
@@ -77,7 +80,6 @@ def test_choices_are_the_distinct_sets_of_candidates(case: Case) -> None:
 
 def test_v_m_by_hand() -> None:
     mass = torch.tensor([[0.1, 0.4, 0.2, 0.3]], dtype=torch.float64)
-    assert [best_mass(mass, m).item() for m in (0, 1, 2, 4, 9)] == pytest.approx([0.0, 0.4, 0.7, 1.0, 1.0])
     inside = torch.tensor([[[True, True, False, False], [False, False, True, False]]])
     clicked, refused = branch_values_dense(mass, inside, 1, AnswerOdds())
     assert clicked.tolist()[0] == pytest.approx([0.4, 0.2])
@@ -123,8 +125,10 @@ def test_dense_is_brute_force_and_sparse_is_dense(
             assert refused[b, g].item() / UNIT == pytest.approx(best(no, m), abs=1e-12)
     choice, item = choices.pairs(torch.arange(len(rows)), n_items)
     items = units.argsort(dim=1, descending=True, stable=True)
-    order = BranchOrder.of(units, items, choice, item, width)
-    sparse = branch_values_sparse(order, m, answers)
+    # With the sums of other sizes beside it, those of m are the same.
+    sizes = sorted({1, m, data.draw(st.integers(1, 9))})
+    order = BranchOrder.of(units, items, choice, item, width, max(sizes))
+    sparse = branch_values_sparse(order, sizes, answers)[sizes.index(m)]
     for fast, slow in zip(sparse, (clicked, refused), strict=True):
         if outside is None:
             assert torch.equal(fast, slow)  # whole units: to the last bit
@@ -140,13 +144,13 @@ def test_a_list_by_hand() -> None:
     belief = torch.full((1, 5), 0.2, dtype=torch.float64)
     choices = choices_of([[frozenset({0, 1}), frozenset({4})]])
     allowed = torch.ones((1, 2), dtype=torch.bool)
-    found = plan_lists(belief, choices, allowed, n=2, m=2)
+    found = plan_lists(belief, choices, allowed, PlanSettings(n=2, rounds=1))
     assert found.value.item() == pytest.approx(1.0)
     assert found.queries.tolist() == [[0, -1]]
     assert found.items.tolist() == [[2, -1]]  # one of the three that are left after a refusal, not the first of all
     assert found.click.tolist()[0] == pytest.approx([0.4, 0.0])
     # Without a round to come nothing is asked.
-    found = plan_lists(belief, choices, allowed, n=2, m=0)
+    found = plan_lists(belief, choices, allowed, PlanSettings(n=2, rounds=0))
     assert found.items.tolist() == [[0, 1]]
     assert found.queries.tolist() == [[-1, -1]]
     assert found.value.item() == pytest.approx(0.4)
@@ -157,7 +161,7 @@ def test_as_many_first_queries_as_sessions() -> None:
     sets = [[], [], [frozenset({0}), frozenset({0, 2}), frozenset({0, 1, 3})]]
     belief = torch.tensor([[0.0] * 6, [0.0] * 6, [1 / 6] * 6], dtype=torch.float64)
     choices = choices_of(sets)
-    found = plan_lists(belief, choices, choices.slot >= 0, n=2, m=2, beam=8)
+    found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(n=2, rounds=1, beam=8))
     assert found.queries.tolist() == [[-1, -1], [-1, -1], [1, 2]]
     assert found.value[2].item() == pytest.approx(1.0)
 
@@ -165,33 +169,44 @@ def test_as_many_first_queries_as_sessions() -> None:
 def test_nothing_is_asked_where_all_items_can_be_shown() -> None:
     belief = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
     choices = choices_of([[frozenset({0})]])
-    found = plan_lists(belief, choices, torch.ones((1, 1), dtype=torch.bool), n=1, m=2)
+    found = plan_lists(belief, choices, torch.ones((1, 1), dtype=torch.bool), PlanSettings(n=1, rounds=2))
     assert found.queries.tolist() == [[-1]]
     assert found.value.item() == pytest.approx(1.0)
 
 
-@settings(max_examples=60)
-@given(
-    problems(min_items=5), st.integers(1, 3), st.integers(1, 3), st.sampled_from([0.0, 0.1, 0.3]),
-    st.sampled_from([0.0, 0.6]), st.sampled_from([1, 2, 8]),
-)  # fmt: skip
+KNOBS = st.builds(
+    Knobs,
+    n=st.integers(1, 3),
+    rounds=st.integers(0, 3),
+    error=st.sampled_from([0.0, 0.1, 0.3]),
+    others=st.sampled_from([0.0, 0.6]),
+    discount=st.sampled_from([1.0, 1.0, 0.9, 0.5]),
+    rate=st.sampled_from([0.0, 0.0, 0.05, 0.3]),
+    targets=st.sampled_from([1.0, 2.0]),
+    beam=st.sampled_from([1, 2, 8]),
+)
+
+
+def settings_of(knobs: Knobs, exact: bool = False) -> PlanSettings:
+    return PlanSettings(
+        knobs.n, knobs.rounds, knobs.error, knobs.others, knobs.discount, knobs.rate, knobs.targets, exact, knobs.beam
+    )
+
+
+@settings(max_examples=120)
+@given(problems(min_items=5), KNOBS)
 def test_plans_are_those_of_the_literal_planner(
-    problem: tuple[list[list[float]], list[list[frozenset[int]]]],
-    n: int,
-    m: int,
-    error: float,
-    others: float,
-    beam: int,
+    problem: tuple[list[list[float]], list[list[frozenset[int]]]], knobs: Knobs
 ) -> None:
     rows, sets = problem
     choices = choices_of(sets)
     belief = torch.tensor(rows, dtype=torch.float64)
     allowed = choices.slot >= 0
-    found = plan_lists(belief, choices, allowed, n, m, error, others, beam=beam)
-    dense = plan_lists(belief, choices, allowed, n, m, error, others, exact=True, beam=beam)
+    found = plan_lists(belief, choices, allowed, settings_of(knobs))
+    dense = plan_lists(belief, choices, allowed, settings_of(knobs, exact=True))
     for b, row in enumerate(sets):
         mass = dict(enumerate(rows[b]))
-        value, _, _ = plan(mass, row, set(range(len(row))), n, m, error, others, beam)
+        value, _, _ = plan(mass, row, set(range(len(row))), knobs)
         assert found.value[b].item() == pytest.approx(value, abs=3e-9)
         assert dense.value[b].item() == pytest.approx(value, abs=3e-9)
         items = [item for item in found.items[b].tolist() if item >= 0]
@@ -199,25 +214,109 @@ def test_plans_are_those_of_the_literal_planner(
         assert len(set(items)) == len(items)
         assert len(set(asked)) == len(asked)
         if asked:  # the value is the list's own, by the formula
-            own = list_value(mass, items, [row[q] for q in asked], m, error, others)
+            own = list_value(mass, items, [row[q] for q in asked], knobs)
             assert found.value[b].item() == pytest.approx(own, abs=1e-9)
 
 
 @settings(max_examples=40)
-@given(problems(7, 4, min_items=4), st.integers(1, 2), st.integers(1, 3))
+@given(problems(7, 4, min_items=4), st.integers(1, 2), st.integers(1, 2))
 def test_lists_of_two_are_the_best_of_all_lists(
-    problem: tuple[list[list[float]], list[list[frozenset[int]]]], n: int, m: int
+    problem: tuple[list[list[float]], list[list[frozenset[int]]]], n: int, rounds: int
 ) -> None:
     rows, sets = problem
     choices = choices_of(sets)
     belief = torch.tensor(rows, dtype=torch.float64)
-    found = plan_lists(belief, choices, choices.slot >= 0, n, m, beam=8)
+    knobs = Knobs(n, rounds, beam=8)
+    found = plan_lists(belief, choices, choices.slot >= 0, settings_of(knobs))
     for b, row in enumerate(sets):
         mass = dict(enumerate(rows[b]))
         every = enumerate_lists(range(len(mass)), len(row), n)
-        value = max((list_value(mass, i, [row[q] for q in a], m, 0.0, 0.0) for i, a in every), default=0.0)
-        value = max(value, best(mass, n + m))
+        value = max((list_value(mass, i, [row[q] for q in a], knobs) for i, a in every), default=0.0)
+        value = max(value, best(mass, n + n * rounds))
         assert found.value[b].item() == pytest.approx(value, abs=3e-9)
+
+
+# ---------------------------------------------------------------- the knobs, by hand
+
+
+def test_what_a_rank_counts_by_hand() -> None:
+    # N = 2, two rounds to come, γ = 1/2: one place now, two items a round later, two more after another.
+    knobs = Knobs(2, 2, discount=0.5)
+    mass = dict(enumerate([0.3, 0.25, 0.2, 0.1, 0.08, 0.05]))
+    expected = {0: 0.5 * 0.55 + 0.25 * 0.3, 1: 0.3 + 0.5 * 0.45 + 0.25 * 0.18, 2: 0.55 + 0.5 * 0.3 + 0.25 * 0.13}
+    best_masses = torch.tensor([0.0, 0.3, 0.55, 0.75, 0.85, 0.93, 0.98], dtype=torch.float64)
+    for places, value in expected.items():
+        assert worth(mass, places, knobs) == pytest.approx(value)
+        assert settings_of(knobs).horizon.value(best_masses, places).item() == pytest.approx(value)
+    assert settings_of(knobs).horizon.sums(1) == [(1, 0.5), (3, 0.25), (5, 0.25)]
+    assert settings_of(Knobs(2, 2)).horizon.sums(1) == [(5, 1.0)]
+    assert settings_of(Knobs(2, 0, discount=0.5)).horizon.sums(1) == [(1, 1.0)]
+    assert settings_of(Knobs(2, 0)).horizon.sums(0) == []
+    assert settings_of(Knobs(2, 0)).horizon.value(best_masses, 0).item() == 0.0
+
+
+def test_discount_by_hand() -> None:
+    # Four items, N = 1, three rounds to come: all can be shown, so without a discount nothing is asked. With γ = 0.8
+    # showing one after the other is worth 0.25·(1 + 0.8 + 0.64 + 0.512) = 0.738; asking for two of them 0.5·(0.8 +
+    # 0.64) = 0.72; at γ = 0.9 these are 0.85975 and 0.855; at γ = 0.4 0.406 and 0.28.
+    belief = torch.full((1, 4), 0.25, dtype=torch.float64)
+    choices = choices_of([[frozenset({0, 1})]])
+    for discount, items, halves in ((0.9, 0.85975, 0.855), (0.8, 0.738, 0.72), (0.4, 0.406, 0.28)):
+        found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(1, 3, discount=discount))
+        assert items > halves
+        assert found.queries.tolist() == [[-1]]
+        assert found.value.item() == pytest.approx(items)
+    # Six items: one after the other (1 + 0.8 + 0.64 + 0.512)/6 = 0.492; three of them first: 2·(0.8 + 0.64 + 0.512)/6.
+    belief = torch.full((1, 6), 1 / 6, dtype=torch.float64)
+    choices = choices_of([[frozenset({0, 1, 2})]])
+    found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(1, 3, discount=0.8))
+    assert found.queries.tolist() == [[0]]
+    assert found.value.item() == pytest.approx(2 * (0.8 + 0.64 + 0.512) / 6)
+    # γ = 0.3: what comes later counts little: (1 + 0.3 + 0.09 + 0.027)/6 against 2·(0.3 + 0.09 + 0.027)/6.
+    found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(1, 3, discount=0.3))
+    assert found.queries.tolist() == [[-1]]
+    assert found.value.item() == pytest.approx(1.417 / 6)
+
+
+def test_click_weight_by_hand() -> None:
+    # The last round of one: items 0.4 and 0.3, and a query of the other two. Items alone are worth 0.7 and clicks
+    # ρ·(0.4 + 0.3/log2 3); the best item and the query 0.4 and ρ·(0.4 + 0.3/log2 3), so items it is.
+    belief = torch.tensor([[0.4, 0.3, 0.2, 0.1]], dtype=torch.float64)
+    second = 1 / math.log2(3)
+    choices = choices_of([[frozenset({2, 3})]])
+    found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(2, 0, click_rate=0.5))
+    assert found.items.tolist() == [[0, 1]]
+    assert found.value.item() == pytest.approx(0.7 + 0.5 * (0.4 + 0.3 * second))
+    # A query of three items is clicked with 0.6, before the item of 0.4: worth more once ρ·(0.6 + 0.4/log2 3) + 0.4
+    # exceeds 0.7 + ρ·(0.4 + 0.3/log2 3), from ρ = 1.15 on.
+    choices = choices_of([[frozenset({1, 2, 3})]])
+    for rate, asks in ((1.1, False), (1.2, True)):
+        found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(2, 0, click_rate=rate))
+        assert found.queries.tolist() == [[0, -1] if asks else [-1, -1]]
+        assert found.items.tolist() == [[0, -1] if asks else [0, 1]]
+        value = 0.4 + rate * (0.6 + 0.4 * second) if asks else 0.7 + rate * (0.4 + 0.3 * second)
+        assert found.value.item() == pytest.approx(value)
+    # With t = 2 the item stands first, by min(1, 0.8) before 0.6: the larger chance is below, and the query pays only
+    # once 0.3·ρ/log2 3 exceeds 0.3, from ρ = 1.59 on.
+    for rate, asks in ((1.5, False), (1.7, True)):
+        planned = PlanSettings(2, 0, click_rate=rate, targets=2.0)
+        found = plan_lists(belief, choices, choices.slot >= 0, planned)
+        assert found.queries.tolist() == [[0, -1] if asks else [-1, -1]]
+        value = 0.4 + rate * (0.4 + 0.6 * second) if asks else 0.7 + rate * (0.4 + 0.3 * second)
+        assert found.value.item() == pytest.approx(value)
+
+
+def test_order_of_a_list_by_hand() -> None:
+    click = torch.tensor([[0.375, 0.4, 0.0]], dtype=torch.float64)  # the second query never stands above the first
+    asked = torch.tensor([[True, True, False]])
+    mass = torch.tensor([[0.25, 0.1, 0.0]], dtype=torch.float64)
+    shown = torch.tensor([[True, False, False]])
+    assert list_order(click, asked, mass, shown, 1.0).tolist() == [[0, 1, 3]]
+    assert list_order(click, asked, mass, shown, 1.5).tolist() == [[0, 1, 3]]  # queries before equal items
+    assert list_order(click, asked, mass, shown, 2.0).tolist() == [[3, 0, 1]]
+    sure = torch.tensor([[0.9, 0.6, 0.0]], dtype=torch.float64)  # both surely one of two targets: in their own order
+    both = torch.tensor([[True, True, False]])
+    assert list_order(click, ~asked & False, sure, both, 2.0).tolist() == [[3, 4, -1]]
 
 
 def test_sizes_zero_and_one() -> None:
@@ -225,11 +324,17 @@ def test_sizes_zero_and_one() -> None:
         torch.zeros((2, 0), dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
     )
     found = plan_lists(
-        torch.tensor([[1.0], [0.0]], dtype=torch.float64), none, torch.zeros((2, 0), dtype=torch.bool), 3, 6
+        torch.tensor([[1.0], [0.0]], dtype=torch.float64),
+        none,
+        torch.zeros((2, 0), dtype=torch.bool),
+        PlanSettings(3, 2),
     )
     assert found.items.tolist() == [[0, -1, -1], [-1, -1, -1]]
     empty = plan_lists(
-        torch.zeros((0, 4), dtype=torch.float64), choices_of([]), torch.zeros((0, 0), dtype=torch.bool), 2, 2
+        torch.zeros((0, 4), dtype=torch.float64),
+        choices_of([]),
+        torch.zeros((0, 0), dtype=torch.bool),
+        PlanSettings(2, 1),
     )
     assert empty.items.shape == (0, 2)
     assert none.dense(1).shape == (2, 0, 1)

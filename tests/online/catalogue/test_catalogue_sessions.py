@@ -178,7 +178,9 @@ def test_unit_weights_that_learned_a_refusal_stay_sparse(seed: int) -> None:
     [
         mp.BayesState(temperature=0.2),
         mp.BayesState(temperature=0.1, error_rate=0.05, searched_error=0.2),
-        mp.BayesState(temperature=0.3, error_rate=0.02, others=1.0, depth=1),
+        mp.BayesState(temperature=0.3, error_rate=0.02, others=1.0, targets=2.0, click_weight=0.5),
+        mp.BayesState(temperature=0.2, error_rate=0.05, discount=0.8, forgetting=0.3),
+        mp.BayesState(temperature=0.3, error_rate=0.02, others=1.0, discount=0.95, forgetting=0.05, click_weight=2.0),
     ],
 )
 def test_bayes_over_a_catalogue_within_the_width_is_the_session(seed: int, state: mp.BayesState) -> None:
@@ -194,12 +196,12 @@ def test_bayes_over_a_catalogue_within_the_width_is_the_session(seed: int, state
     assert min(counts["clicks"], counts["not care"]) >= 3, counts
 
 
-@pytest.mark.parametrize("depth", [0, 1])
-def test_bayes_beyond_the_width_plays_the_session(depth: int) -> None:
+@pytest.mark.parametrize("fading", [{}, {"discount": 0.9, "forgetting": 0.01}])
+def test_bayes_beyond_the_width_plays_the_session(fading: dict[str, float]) -> None:
     """Lists are planned among 128 items or more of 1,000; clicks bring others among them, as the belief of all says."""
     graph = shop(1000, 1, values=8)
     scores = 0.05 * word_scores(graph, 1) + 8.0 * any_scores(graph, 1)
-    state = mp.BayesState(temperature=1.0, error_rate=0.02, depth=depth)
+    state = mp.BayesState(temperature=1.0, error_rate=0.02, **fading)
     catalogue = Catalogue(graph, "bayes", state, width=Width(least=128, most=1024, tolerance=0.3))
     counts: Counter[str] = Counter()
     first = set(torch.topk(scores, 128).indices.tolist())

@@ -1,9 +1,9 @@
 """`magus=bayes`: a belief over the candidates flows through the relational graph instead of scores."""
 
 from magus_pyg.agents.bayes.agent import BayesAgent
+from magus_pyg.agents.bayes.asking import PlanSettings
 from magus_pyg.agents.bayes.belief import BayesState, ItemMass, answer_evidence, initial_logit, searched_evidence
 from magus_pyg.agents.bayes.belief_fitting import fit_bayes, fit_temperature, target_log_likelihood
-from magus_pyg.agents.bayes.branches import best_mass
 from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
 from magus_pyg.agents.bayes.optimal import optimal_success
 from magus_pyg.agents.bayes.planning import Plan, plan_lists
@@ -13,9 +13,9 @@ __all__ = [
     "BayesState",
     "ItemMass",
     "Plan",
+    "PlanSettings",
     "QueryChoices",
     "answer_evidence",
-    "best_mass",
     "distinct_queries",
     "fit_bayes",
     "fit_temperature",

@@ -8,18 +8,21 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.bayes.asking import PlanSettings
 from magus_pyg.agents.bayes.belief import (
     BayesState,
     ItemMass,
     answer_evidence,
+    drifted,
     initial_logit,
     membership,
     normalised,
+    place_text,
     searched_evidence,
     told_evidence,
 )
 from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
-from magus_pyg.agents.bayes.planning import Plan, plan_lists
+from magus_pyg.agents.bayes.planning import Plan, list_order, plan_lists
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.simulation.answers import at_click
@@ -44,7 +47,7 @@ class BayesAgent:
     Args:
         graph: the relational graph.
         scorer: a base recommender, or a matrix of scores [U, I].
-        state: temperature, error rates and depth; the defaults if None.
+        state: what is fitted on validation sessions; the defaults if None.
         name: how tables call it.
         exact: value every choice from all (choice, item) pairs, in memory and time sessions·choices·candidates; for
             comparison, since the usual way gives the same values in time linear in the pairs that exist.
@@ -71,12 +74,18 @@ class BayesAgent:
         self.exact = bool(exact)
         self.beam = beam
         self.warned = False
+        self.told = False
+        """Whether it was said that the state was fitted for other rounds."""
 
     def __repr__(self) -> str:
         return f"BayesAgent({self.state})"
 
     def start(self, view: SessionView) -> Play:
-        """Begin B sessions."""
+        """Begin B sessions; the first in other rounds than those that the state was fitted for is logged."""
+        if self.state.rounds and view.rounds not in self.state.rounds and not self.told:
+            fitted = " and ".join(map(str, self.state.rounds))
+            logger.info("%s was fitted for %s rounds; it plays %d", self.name, fitted, view.rounds)
+            self.told = True
         return _BayesPlay(self, view)
 
     def list_for(
@@ -114,53 +123,52 @@ class _BayesPlay:
         self.over = torch.zeros(graphs.n_sessions, dtype=torch.bool, device=graphs.node.device)
         small = graphs.n_candidates <= SMALL
         self.beam = (4 if small else 1) if agent.beam is None else agent.beam
-        self.round = 0
+        self.round, self.drifts = 0, False
         if logit is None:
             logit = initial_logit(view.scores, present, self.state.temperature)
             logit = logit + searched_evidence(graphs, view.searched, self.state.searched_error).sum(1)
         self.logit = logit
 
+    between = "drift"
+    """How explanations call what `scale` does."""
+
+    def scale(self) -> None:
+        """What happens between rounds: the drift of `drifted`, once after every answered list."""
+        if self.drifts:
+            self.logit, self.drifts = drifted(self.logit, self.state.forgetting), False
+
     def recommend(self) -> Tensor:
-        rounds_left = self.view.rounds - self.round - 1
-        logit = torch.where(self.left[:, : self.graphs.n_candidates], self.logit, -torch.inf)
+        self.scale()
+        logit, state = self._open(), self.state
         belief = normalised(logit)
-        plan = plan_lists(
-            belief,
-            self.choices,
-            ~(self.asked | self.over.unsqueeze(1)),
-            self.view.list_length,
-            self._reach(rounds_left),
-            self.state.error_rate,
-            self.state.others,
-            self.agent.exact,
-            logit.argsort(dim=1, descending=True, stable=True),
-            self.beam,
-            self.view.min_items,
+        settings = PlanSettings(
+            n=self.view.list_length,
+            rounds=max(self.view.rounds - self.round - 1, 0),
+            error_rate=state.error_rate,
+            others=state.others,
+            discount=state.discount,
+            click_rate=state.click_weight / self.view.rounds,
+            targets=state.targets,
+            exact=self.agent.exact,
+            beam=self.beam,
+            min_items=self.view.min_items,
         )
+        order = logit.argsort(dim=1, descending=True, stable=True)
+        plan = plan_lists(belief, self.choices, ~(self.asked | self.over.unsqueeze(1)), settings, order)
         return self._as_lists(plan, belief, logit)
 
-    def _reach(self, rounds_left: int) -> int:
-        """m: how many items are within reach after this round.
-
-        Showing items alone reaches N a round. With `depth` d up to d of the rounds are spent on answers first, each of
-        which at best halves what is left; the best number of such rounds counts.
-        """
-        n = self.view.list_length
-        return max(
-            (n * (rounds_left - asks) * 2**asks for asks in range(min(self.state.depth, rounds_left) + 1)), default=0
-        )
+    def _open(self) -> Tensor:
+        """The log of the belief in what can still be shown."""
+        return torch.where(self.left[:, : self.graphs.n_candidates], self.logit, -torch.inf)
 
     def _as_lists(self, plan: Plan, belief: Tensor, logit: Tensor) -> Tensor:
-        """Items and queries merged by falling probability of a click; queries keep their order."""
-        n = self.view.list_length
+        """Items and queries merged by `list_order`, and filled up."""
         queries = plan.queries
         if self.choices.slot.shape[1]:
             queries = torch.where(queries >= 0, self.choices.slot.gather(1, queries.clamp(min=0)), -1)
+        mass = belief.gather(1, plan.items.clamp(min=0)) if belief.shape[1] else plan.click
+        chosen = list_order(plan.click, queries >= 0, mass, plan.items >= 0, self.state.targets)
         both = torch.cat([queries, plan.items], 1)
-        item_value = belief.gather(1, plan.items.clamp(min=0)) if belief.shape[1] else plan.click
-        # The k-th query never ranks above the one before it.
-        value = torch.cat([torch.cummin(plan.click, dim=1).values, item_value], 1)
-        chosen = rank_top(value, torch.zeros_like(value), both >= 0, n)
         shown = torch.where(chosen >= 0, both.gather(1, chosen.clamp(min=0)), -1)
         return self._fill(shown, logit) if bool((shown < 0).any()) else shown
 
@@ -184,19 +192,23 @@ class _BayesPlay:
 
     def tell(self, slot: Tensor, liked: bool) -> None:
         """Bayes' rule with the likelihood of `told_evidence`."""
+        self.scale()
         self._mark(slot.unsqueeze(1))
         inside, outside = self.logit.new_tensor(told_evidence(self.state.error_rate, liked, self.state.told_error))
         held = membership(self.graphs, slot.unsqueeze(1))[:, 0]
         self.logit = self.logit + torch.where((slot >= 0).unsqueeze(1), torch.where(held, inside, outside), 0.0)
 
     def update(self, feedback: Feedback) -> None:
+        self.scale()
         self.round += 1
         self._mark(feedback.shown)
         # The loop says one round late which sessions went on; if one does after all, it is planned again then.
         self.over = ~feedback.active | at_click(feedback.shown < self.graphs.n_candidates, feedback.clicked)
-        evidence = answer_evidence(self.graphs, feedback, self.state.error_rate, self.state.others, self.logit).sum(1)
+        state = self.state
+        asked_of = self._open() if state.forgetting > 0.0 else self.logit
+        evidence = answer_evidence(self.graphs, feedback, state.error_rate, state.others, asked_of).sum(1)
         before = torch.logsumexp(self.logit, 1)
-        self.logit = self.logit + evidence
+        self.logit, self.drifts = self.logit + evidence, state.forgetting > 0.0
         contradicted = torch.logsumexp(self.logit, 1) < before + _CONTRADICTION
         if not self.agent.warned and bool((contradicted & ~self.over).any()):
             logger.info(
@@ -205,4 +217,10 @@ class _BayesPlay:
             self.agent.warned = True
 
     def node_scores(self) -> Tensor:
-        return self.item_mass(normalised(self.logit))
+        # Of what drifts, what cannot be shown any more says nothing.
+        return self.item_mass(normalised(self._open() if self.state.forgetting > 0.0 else self.logit))
+
+    def placed(self, slot: int) -> str:
+        """See `place_text`; of the first session."""
+        belief = float(self.node_scores()[0, slot])
+        return place_text(slot < self.graphs.n_candidates, belief, self.state.targets)

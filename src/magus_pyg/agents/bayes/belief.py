@@ -7,12 +7,13 @@ which in log-odds is Eq. (9)'s constant step up for the items that contain the q
 
 from dataclasses import dataclass
 from math import log, log1p
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from magus_pyg.agents.fitted_states import FittedValues, Rules
+from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.nn import SignedLabelPropagation
 from magus_pyg.options import above, at_least, between
@@ -25,10 +26,12 @@ __all__ = [
     "BeliefCalibration",
     "ItemMass",
     "answer_evidence",
+    "drifted",
     "initial_logit",
     "log_odds",
     "membership",
     "normalised",
+    "place_text",
     "searched_evidence",
     "share_of_others",
     "told_evidence",
@@ -66,20 +69,56 @@ class BeliefCalibration(FittedValues):
 
 @dataclass
 class BayesState(BeliefCalibration):
-    """What `magus=bayes` fits on validation sessions: the calibration of the belief, and how far it plans.
+    """What `magus=bayes` fits on validation sessions: the calibration of the belief, and what its lists are for.
 
     Attributes:
-        depth: how many answers the value of a list looks ahead of its own round, at least 0.
+        targets: t, the mean number of targets of a session, at least 1: an item stands in its list by min(1, t·u).
+        click_weight: α, what clicks count beside success: a list's first place adds α / K times the chance of a click
+            there, place b that over log2(b + 1); at least 0.
+        discount: γ in (0, 1]: what an item that is shown a round later is worth, for people who leave or change.
+        forgetting: δ in [0, 1): the share of the belief that falls back to all candidates alike after every round, for
+            people who come to want another item; needs a discount below 1.
         told_error: the share of words told outside a list that the item in mind does not fit, in (0, 0.5]; measured
             where the user writes.
+        rounds: the rounds of the sessions it was fitted on; empty if it was fitted on none.
+        user: who answered there, as `user_text` writes it.
     """
 
     called: ClassVar[str] = "what bayes fitted in the run"
     group: ClassVar[str | None] = "bayes"
-    rules: ClassVar[Rules] = {**BeliefCalibration.rules, "depth": at_least(0), "told_error": between(0, 0.5, "(]")}
-    later: ClassVar[frozenset[str]] = frozenset({"told_error"})
-    depth: int = 0
+    rules: ClassVar[Rules] = {
+        **BeliefCalibration.rules,
+        "targets": at_least(1),
+        "click_weight": at_least(0),
+        "discount": between(0, 1, "(]"),
+        "forgetting": between(0, 1, "[)"),
+        "told_error": between(0, 0.5, "(]"),
+        "rounds": at_least(1),
+    }
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"targets", "click_weight", "discount", "forgetting", "told_error", "rounds", "user"}
+    )
+    targets: float = 1.0
+    click_weight: float = 0.0
+    discount: float = 1.0
+    forgetting: float = 0.0
     told_error: float = TOLD_ERROR
+    rounds: tuple[int, ...] = ()
+    user: str = ""
+
+    def check(self) -> Self:
+        """The state itself, if all values are in range and go together.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        super().check()
+        if self.forgetting > 0.0 and self.discount == 1.0:
+            raise ConfigError(
+                f"bayes.forgetting={self.forgetting:g} needs a discount below 1: a belief that fades is worth less "
+                "later, and with discount=1 plans would not know it"
+            )
+        return self
 
 
 class ItemMass:
@@ -117,6 +156,23 @@ def initial_logit(scores: Tensor, present: Tensor, temperature: float) -> Tensor
 def normalised(logit: Tensor) -> Tensor:
     """The belief [B, C]: softmax of its log; zeros in a row without any entry above -inf."""
     return torch.nan_to_num(torch.softmax(logit, dim=1), nan=0.0)
+
+
+def drifted(logit: Tensor, forgetting: float) -> Tensor:
+    """The log of the belief a round later: (1 - δ) u + δ / C, as the item in mind may have become any of the C
+    candidates, those shown before too.
+
+    Args:
+        logit: float64 [B, C], -inf in empty slots.
+        forgetting: δ above 0.
+
+    Returns:
+        float64 [B, C], normalised.
+    """
+    present = torch.isfinite(logit)
+    fresh = (forgetting / present.sum(1, keepdim=True).clamp(min=1).to(torch.float64)).log()
+    kept = torch.log_softmax(logit, 1) + log1p(-forgetting)
+    return torch.where(present, torch.logaddexp(kept, fresh), -torch.inf)
 
 
 def membership(graphs: SessionGraphs, slots: Tensor) -> Tensor:
@@ -250,3 +306,16 @@ def log_odds(play: Play, slot: int, session: int = 0) -> float:
     within, without = row[inside], row[~inside]
     odds = torch.logsumexp(within, 0) - torch.logsumexp(without, 0)
     return float(odds) if bool(torch.isfinite(odds)) else 0.0
+
+
+def place_text(is_item: bool, belief: float, targets: float) -> str:
+    """By what an entry stands where it does in a list (`planning.list_order`), in words.
+
+    Args:
+        is_item: whether it is an item, else a query.
+        belief: of the item.
+        targets: t, the mean number of targets of a session.
+    """
+    if not is_item:
+        return "placed by its chance of a click, not above the query before it"
+    return f"placed by min(1, {targets:.2f} x {belief:.3f}), its chance to be one of the targets"

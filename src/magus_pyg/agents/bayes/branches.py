@@ -4,17 +4,18 @@ Masses are counted in whole units of 2**-50. Sums of integers are exact in any o
 over the pairs of a whole batch are exact too, and no value depends on what else is in the batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 __all__ = [
     "UNIT",
     "AnswerOdds",
     "BranchOrder",
-    "best_mass",
     "branch_values_dense",
     "branch_values_sparse",
     "to_units",
@@ -27,15 +28,6 @@ UNIT = 2.0**50
 def to_units(mass: Tensor) -> Tensor:
     """Masses in [0, 1] as int64 numbers of units."""
     return (mass * UNIT).round().to(torch.int64)
-
-
-def best_mass(mass: Tensor, m: int) -> Tensor:
-    """V_m: the sum of the m largest entries of each row [..., C] to [...]."""
-    if m <= 0:
-        return mass.new_zeros(mass.shape[:-1])
-    if m >= mass.shape[-1]:
-        return mass.sum(-1)
-    return mass.topk(m, dim=-1, sorted=False).values.sum(-1)
 
 
 @dataclass(frozen=True)
@@ -102,26 +94,30 @@ class BranchOrder:
 
     Attributes:
         n_choices: G.
+        most: no more than so many of the best items are ever asked for; at least 1, at most C.
         choice: int64 [F], the flat choices (r * G + g), ascending.
         owner: int64 [E], which of the F choices each pair is of, ascending.
         position: int64 [E], where the pair's item stands among those of its session, ascending within a choice.
         start: int64 [F + 1], where the pairs of each choice begin.
+        mass: float64 [E + most], units of each pair's item, and 0.
         before: int64 [E + 1], units of the pairs before each.
+        ordered: float64 [R, C + most], units of the items of each session, falling, and 0.
         above: int64 [R, C + 1], units of the items before each position.
-        n_live: int64 [R], items with mass.
     """
 
     n_choices: int
+    most: int
     choice: Tensor
     owner: Tensor
     position: Tensor
     start: Tensor
+    mass: Tensor
     before: Tensor
+    ordered: Tensor
     above: Tensor
-    n_live: Tensor
 
     @classmethod
-    def of(cls, units: Tensor, items: Tensor, choice: Tensor, item: Tensor, n_choices: int) -> "BranchOrder":
+    def of(cls, units: Tensor, items: Tensor, choice: Tensor, item: Tensor, n_choices: int, most: int) -> "BranchOrder":
         """Order pairs.
 
         Args:
@@ -129,6 +125,7 @@ class BranchOrder:
             items: int64 [R, C], the item slots by falling mass.
             choice, item: int64 [E'], the pairs: flat choices, ascending, and flat item slots (r * C + item).
             n_choices: G.
+            most: see the attributes.
         """
         n_rows, size = units.shape
         kept = torch.nonzero(units.view(-1).index_select(0, item)).flatten()
@@ -146,18 +143,14 @@ class BranchOrder:
         start = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         owner = torch.repeat_interleave(counts, output_size=choice.numel())
         ordered = units.gather(1, items)
-        above = torch.cat([ordered.new_zeros((n_rows, 1)), ordered.cumsum(1)], 1)
+        above = pad(ordered.cumsum(1), (1, 0))
         before = torch.zeros(choice.numel() + 1, dtype=torch.int64, device=items.device)
         shift = torch.div(present, max(n_choices, 1), rounding_mode="floor") * size
-        at = shift.index_select(0, owner) + position
-        torch.cumsum(ordered.view(-1).index_select(0, at), 0, out=before[1:])
-        return cls(n_choices, present, owner, position, start, before, above, (ordered > 0).sum(1))
-
-    @cached_property
-    def outside(self) -> Tensor:
-        """int64 [E]: how many items that the choice does not hold stand before the pair's item."""
-        index = torch.arange(self.owner.numel(), device=self.owner.device)
-        return self.position - index + self.start.index_select(0, self.owner)
+        mass = ordered.view(-1).index_select(0, shift.index_select(0, owner) + position)
+        torch.cumsum(mass, 0, out=before[1:])
+        most = max(1, min(most, size))
+        mass, ordered = (pad(part.to(torch.float64), (0, most)) for part in (mass, ordered))
+        return cls(n_choices, most, present, owner, position, start, mass, before, ordered, above)
 
     @cached_property
     def row(self) -> Tensor:
@@ -165,95 +158,110 @@ class BranchOrder:
         return torch.div(self.choice, max(self.n_choices, 1), rounding_mode="floor")
 
     @cached_property
-    def live_of_choice(self) -> Tensor:
-        """int64 [F]: `n_live` of the session of each choice."""
-        return self.n_live.index_select(0, self.row)
-
-    @cached_property
     def first(self) -> Tensor:
         """int64 [F]: units of the pairs before each choice."""
         return self.before.index_select(0, self.start[:-1])
 
-    def best_inside(self, count: Tensor) -> Tensor:
-        """int64 [F]: units of the `count` best items of every choice, int64 [F]."""
+    @cached_property
+    def taken(self) -> Tensor:
+        """int64 [F, most + 1]: the items of every choice before which at most c items outside stand, c = 0..most."""
+        index = torch.arange(self.owner.numel(), device=self.owner.device)
+        outside = self.position - index + self.start.index_select(0, self.owner)  # items outside before the pair's
+        width = self.most + 1
+        key = self.owner * width + outside.clamp(max=self.most)
+        counts = torch.bincount(key, minlength=self.choice.numel() * width)
+        return counts.view(-1, width).cumsum(1)
+
+    @cached_property
+    def masses(self) -> tuple[Tensor, Tensor]:
+        """float64 [F, most] each: units of the best items within and outside every choice, falling; 0 where none is."""
+        count = torch.arange(self.most, device=self.owner.device)
+        last = count < (self.start[1:] - self.start[:-1]).unsqueeze(1)
+        place = (self.start[:-1].unsqueeze(1) + count).view(-1)
+        inside = torch.where(last, self.mass.index_select(0, place).view(last.shape), 0.0)
+        place = (self.taken[:, :-1] + (count + (self.row * self.ordered.shape[1]).unsqueeze(1))).view(-1)
+        return inside, self.ordered.view(-1).index_select(0, place).view(last.shape)
+
+    @cached_property
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """float64 [F, most + 1] each: of the first 0..most of `masses`; whole numbers, and so exact."""
+        first, second = (torch.zeros((len(table), self.most + 1), dtype=table.dtype, device=table.device)
+                         for table in self.masses)  # fmt: skip
+        for table, out in zip(self.masses, (first, second), strict=True):
+            torch.cumsum(table, 1, out=out[:, 1:])
+        return first, second
+
+    def best_inside(self, count: int) -> Tensor:
+        """int64 [F]: units of the `count` best items of every choice."""
         last = torch.minimum(self.start[:-1] + count, self.start[1:])
         return self.before.index_select(0, last) - self.first
 
-    def next_inside(self, count: Tensor) -> Tensor:
-        """int64 [F]: units of the item after the `count` best of every choice; 0 if there is none."""
-        last = torch.minimum(self.start[:-1] + count, self.start[1:])
-        after = torch.minimum(last + 1, self.start[1:])
-        return self.before.index_select(0, after) - self.before.index_select(0, last)
-
-    def best_outside(self, count: Tensor) -> Tensor:
-        """int64 [F]: units of the `count` best items outside every choice, int64 [F].
+    def best_outside(self, count: int) -> Tensor:
+        """int64 [F]: units of the `count` best items outside every choice, `count` from 1 to `most`.
 
         They are the items up to the `count`-th outside, less those of the choice among them.
         """
-        taken = self._taken(count)
+        taken = self.taken[:, count - 1]
         inside = self.before.index_select(0, self.start[:-1] + taken) - self.first
-        return self._reach(torch.minimum(count + taken, self.live_of_choice)) - inside
-
-    def last_outside(self, count: Tensor) -> Tensor:
-        """int64 [F]: units of the `count`-th best item outside every choice; 0 if there are fewer, or for 0."""
-        end = count + self._taken(count)
-        last = self._reach(end.minimum(self.live_of_choice)) - self._reach((end - 1).minimum(self.live_of_choice))
-        return torch.where((count > 0) & (end <= self.live_of_choice), last, 0)
-
-    def _taken(self, count: Tensor) -> Tensor:
-        """int64 [F]: the items of every choice before which fewer than `count` outside stand."""
-        reached = self.outside < count.index_select(0, self.owner)
-        running = torch.zeros_like(self.before)
-        torch.cumsum(reached, 0, out=running[1:])
-        ends = running.index_select(0, self.start)
-        return ends[1:] - ends[:-1]
-
-    def _reach(self, end: Tensor) -> Tensor:
-        """int64 [F]: units of the first `end` items of the session of every choice."""
-        return self.above.view(-1).index_select(0, self.row * self.above.shape[1] + end.clamp(min=0))
+        size = self.above.shape[1]
+        end = (taken + count).clamp(max=size - 1)
+        return self.above.view(-1).index_select(0, self.row * size + end) - inside
 
 
-def branch_values_sparse(order: BranchOrder, m: int, answers: AnswerOdds) -> tuple[Tensor, Tensor]:
-    """V_m after a click and after a refusal of every choice, exactly, in time linear in the pairs (choice, item).
+def branch_values_sparse(order: BranchOrder, sizes: Sequence[int], answers: AnswerOdds) -> list[tuple[Tensor, Tensor]]:
+    """V_m after a click and after a refusal of every choice, exactly, for several m, from the pairs (choice, item).
 
-    Where an answer leaves mass on both sides, j items within and m - j outside are best for some j. One more within
-    pays as long as its mass is above that of the last one outside; both fall, so j is found by halving.
+    Where an answer leaves mass on both sides, its best items are merged from the best within and the best outside: one
+    walk of max(m) steps over the choices serves every m.
 
     Args:
         order: the pairs.
-        m: at least 1.
+        sizes: m, ascending, at least 1 each, at most `order.most` or the number of items.
         answers: their probabilities.
 
     Returns:
-        `(clicked, refused)`, [R, G] units each: int64 where answers are certain, else float64.
+        `(clicked, refused)` for every m, [R, G] units each: int64 where answers are certain, else float64.
     """
-    # A choice without an item with mass: nothing within.
-    shape = (order.n_live.numel(), order.n_choices)
-    everything = order.above[:, min(m, order.above.shape[1] - 1)].unsqueeze(1).expand(shape)
-    full = torch.full_like(order.choice, m)
+    sizes = [min(m, order.most) for m in sizes]
     if answers.outside is None:
-        clicked, refused = torch.zeros_like(everything), everything.contiguous()
-        clicked.view(-1)[order.choice] = order.best_inside(full)
-        refused.view(-1)[order.choice] = order.best_outside(full)
-        return clicked, refused
-    e, f = answers.error_rate, answers.outside
-    clicked, refused = f * everything, (1.0 - f) * everything
-    f = f.reshape(-1).index_select(0, order.choice)
-    clicked.view(-1)[order.choice] = _best_split(order, m, 1.0 - e, f)
-    if e == 0.0:
-        refused.view(-1)[order.choice] = (1.0 - f) * order.best_outside(full)
+        found = [(order.best_inside(m), order.best_outside(m)) for m in sizes]
     else:
-        refused.view(-1)[order.choice] = _best_split(order, m, e, 1.0 - f)
-    return clicked, refused
+        e, f = answers.error_rate, answers.outside.reshape(-1).index_select(0, order.choice)
+        clicked = _merged(order, sizes, 1.0 - e, f)
+        certain = [(1.0 - f) * order.best_outside(m) for m in sizes] if e == 0.0 else None
+        refused = certain or _merged(order, sizes, e, 1.0 - f)
+        found = list(zip(clicked, refused, strict=True))
+    return [_spread(order, m, answers, *values) for m, values in zip(sizes, found, strict=True)]
 
 
-def _best_split(order: BranchOrder, m: int, within: float, without: Tensor) -> Tensor:
-    """V_m where the mass is within·u within each choice and without·u outside, float64 [F] units."""
-    high = (order.start[1:] - order.start[:-1]).clamp(max=m)
-    low = torch.zeros_like(high)
-    for _ in range(int(high.max() if high.numel() else 0).bit_length()):
-        middle = (low + high) // 2
-        gained = within * order.next_inside(middle).to(torch.float64)
-        rises = (gained > without * order.last_outside(m - middle)) & (low < high)
-        low, high = torch.where(rises, middle + 1, low), torch.where(rises, high, middle)
-    return within * order.best_inside(low).to(torch.float64) + without * order.best_outside(m - low)
+def _spread(order: BranchOrder, m: int, answers: AnswerOdds, clicked: Tensor, refused: Tensor) -> tuple[Tensor, Tensor]:
+    """Values [F] of the choices that hold an item with mass as those of all, [R, G]: the others hold nothing within."""
+    shape = (order.above.shape[0], order.n_choices)
+    everything = order.above[:, m].unsqueeze(1).expand(shape)
+    if answers.outside is None:
+        all_clicked, all_refused = torch.zeros_like(everything), everything.contiguous()
+    else:
+        all_clicked, all_refused = answers.outside * everything, (1.0 - answers.outside) * everything
+    all_clicked.view(-1)[order.choice] = clicked
+    all_refused.view(-1)[order.choice] = refused
+    return all_clicked, all_refused
+
+
+def _merged(order: BranchOrder, sizes: Sequence[int], within: float, without: Tensor) -> list[Tensor]:
+    """V_m for every m where the mass is within·u within each choice and without·u outside, float64 [F] units each."""
+    gains = (within * order.masses[0]).view(-1)
+    rivals = pad((without.unsqueeze(1) * order.masses[1]).view(-1), (order.most, 0))
+    base = torch.arange(0, gains.numel(), order.most, device=gains.device)
+    # `at` is where the next item within stands in the table; that of the next outside follows from the step.
+    at, mirror = base.clone(), 2 * base + order.most
+    inside, outside = (sums.view(-1) for sums in order.sums)
+    first = torch.arange(0, inside.numel(), order.most + 1, device=gains.device)
+    found, step = [], 0
+    for m in sizes:
+        while step < m:
+            at += gains.index_select(0, at) > rivals[step:].index_select(0, mirror - at)
+            step += 1
+        taken = at - base
+        value = within * inside.index_select(0, first + taken)
+        found.append(value + without * outside.index_select(0, first + m - taken))
+    return found

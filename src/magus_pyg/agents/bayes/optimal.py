@@ -3,14 +3,19 @@
 One target is drawn from a belief over at most some eight items; a truthful user answers (Definition D.1). What is
 known after any answers is which items are still possible, so a state is that set, the queries not shown yet, and the
 rounds left. In the last round the N likeliest items are best.
+
+`optimal_value` also knows several targets, users who misjudge queries or leave, and clicks that count. Answers then
+rule nothing out, so a state is all that was said: cases have to be tinier still.
 """
 
 from collections.abc import Sequence
 from itertools import combinations, permutations
 
+import numpy as np
+
 from magus_pyg.errors import SessionError
 
-__all__ = ["MOST_ITEMS", "optimal_success"]
+__all__ = ["MOST_ITEMS", "TinyCase", "optimal_success", "optimal_value"]
 
 MOST_ITEMS = 12
 """The most items; the search grows with 2**items and with the number of lists."""
@@ -103,3 +108,91 @@ class _Search:
 def _orders(queries: tuple[int, ...], n: int) -> list[tuple[int, ...]]:
     """Lists of up to n queries, every order once. Fewer than n leave room for a node that says nothing."""
     return sorted({order for size in range(n + 1) for order in permutations(queries, size)})
+
+
+class TinyCase:
+    """A session of some items whose user misjudges queries with some probability and may leave after any round.
+
+    What is shown are nodes: items 0..n-1, then the queries. A list is answered by Definition D.1: the first of its
+    items that is a target is clicked, else the first query that seems to be part of a target, else nothing.
+
+    Args:
+        wanted: the probability of every set of targets.
+        n_items: how many items there are.
+        queries: the items that contain each query.
+        list_length: N.
+        error: the chance that a query that is part of a target seems to be none, and the other way round.
+        leaves: the chance to leave after a round.
+        click_rate: what a click at the top of a list is worth beside success; at place b it is that over log2(b + 1).
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[tuple[float, frozenset[int]]],
+        n_items: int,
+        queries: Sequence[frozenset[int]],
+        list_length: int,
+        error: float = 0.0,
+        leaves: float = 0.0,
+        click_rate: float = 0.0,
+    ) -> None:
+        self.prior = np.array([chance for chance, _ in wanted])
+        self.n_items, self.length, self.stays, self.rate = n_items, list_length, 1.0 - leaves, click_rate
+        part = [[item in targets for _, targets in wanted] for item in range(n_items)]
+        part += [[bool(query & targets) for _, targets in wanted] for query in queries]
+        self.part = np.array(part).reshape(n_items + len(queries), len(wanted))
+        self.error = error
+
+    def answered(self, shown: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+        """What a list gives at once by set of targets, and the answers after which the session goes on: the place of
+        the clicked query, or -1, with their probability by set of targets."""
+        left = np.ones(len(self.prior))
+        gain = np.zeros(len(self.prior))
+        for place, node in enumerate(shown):
+            if node < self.n_items:
+                clicked = left * self.part[node]
+                gain += clicked * (1.0 + self.rate / np.log2(place + 2))
+                left = left - clicked
+        goes_on = []
+        for place, node in enumerate(shown):
+            if node >= self.n_items:
+                clicked = left * np.where(self.part[node], 1.0 - self.error, self.error)
+                gain += clicked * self.rate / np.log2(place + 2)
+                goes_on.append((place, clicked))
+                left = left - clicked
+        return gain, [*goes_on, (-1, left)]
+
+
+def optimal_value(case: TinyCase, rounds: int) -> float:
+    """The highest expected success and worth of clicks that any policy of full lists reaches within the rounds.
+
+    Args:
+        case: the session; its time grows with (nodes ** N) ** rounds.
+        rounds: K, at least 1.
+    """
+    n_nodes = len(case.part)
+    lists = list(permutations(range(n_nodes), min(case.length, n_nodes)))
+    answered = [case.answered(shown) for shown in lists]
+    gains = np.stack([gain for gain, _ in answered])
+    holds = np.zeros((len(lists), n_nodes), dtype=bool)
+    for number, shown in enumerate(lists):
+        holds[number, list(shown)] = True
+
+    def value(weight: np.ndarray, shown: np.ndarray, left: int) -> float:
+        """`weight`: the probability of each set of targets and of all that was said."""
+        if weight.sum() < 1e-15:
+            return 0.0
+        free = ~(holds & shown).any(1)
+        if not free.any():
+            return 0.0
+        now = gains @ weight
+        if left == 1:
+            return float(now[free].max())
+        return max(
+            float(now[number])
+            + case.stays
+            * sum(value(weight * chance, shown | holds[number], left - 1) for _, chance in answered[number][1])
+            for number in np.flatnonzero(free)
+        )
+
+    return value(case.prior, np.zeros(n_nodes, dtype=bool), rounds)

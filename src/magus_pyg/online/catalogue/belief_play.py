@@ -3,7 +3,8 @@
 An answer multiplies the belief of the items that contain a query by one number and that of all others by another, so
 a session holds its answers alone. A plan needs the items with much belief: those beyond the `width` likeliest have
 each at most the belief b of the next one, so what they can add to the value of a list is at most m·b for each of its
-answers, m the items that can be shown afterwards. `Plans.gap` says that bound; the width doubles while it is above
+answers, m the items that can be shown afterwards; where clicks count, what the items beyond have together adds to
+theirs. `BayesPlay.gap` says that bound; the width doubles while it is above
 `tolerance` of the plan's value. Up to `width` items the lists are those of the session-sized agent.
 """
 
@@ -18,11 +19,12 @@ import torch
 from torch import Tensor
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
-from magus_pyg.agents.bayes.belief import LEAST_ERROR, share_of_others, told_evidence
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, place_text, share_of_others, told_evidence
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, query_sums, read_scores
+from magus_pyg.online.node_play import NodePlay
 from magus_pyg.options import at_least, check_options
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import AnsweredList, Said
@@ -112,7 +114,7 @@ class _Evidence:
     outside: float
 
 
-class BayesPlay:
+class BayesPlay(NodePlay):
     """A person's session on a shared belief.
 
     Args:
@@ -130,6 +132,8 @@ class BayesPlay:
         self.rounds, self.list_length, self.width, self.min_items = rounds, list_length, width, min_items
         self.agent = BayesAgent(prior.index.graph, prior.logit.unsqueeze(0), state)
         self.evidence: list[_Evidence] = []
+        self.drifts: tuple[int, ...] = ()  # after how many entries of the evidence the belief drifted
+        self.answered = False  # whether a list was answered since it last drifted
         self.shown: list[int] = []
         self.round = 0
         self._logit: Tensor | None = None  # as far as it was made
@@ -141,8 +145,14 @@ class BayesPlay:
         """Words are taken in."""
         return True
 
+    between: str = "drift"
+    """How explanations call what `scale` does."""
+
     def scale(self) -> None:
-        """A belief needs no scale."""
+        """The drift between rounds; see `drifted`."""
+        if self.answered and self.state.forgetting > 0.0:
+            self.drifts, self._logit = (*self.drifts, len(self.evidence)), None
+        self.answered = False
 
     def copy(self) -> Self:
         """The session as it is now."""
@@ -151,30 +161,63 @@ class BayesPlay:
     def logits(self) -> Tensor:
         """float64 [I]: the log of the belief now, up to a constant. Not to be changed."""
         if self._logit is None:
-            logit = self.prior.logit.clone()
-            offset = 0.0
-            for entry in self.evidence:
-                offset += entry.outside
-                items = self.index.items_of(entry.node)
-                logit.index_add_(0, items, logit.new_tensor(entry.inside - entry.outside).expand(items.shape))
-            self._logit = logit.add_(offset) if self.evidence else logit
+            self._logit = self._drifted() if self.drifts else self._learned()
         return self._logit
+
+    def _learned(self) -> Tensor:
+        """The first belief with all evidence."""
+        logit, offset = self.prior.logit.clone(), 0.0
+        for entry in self.evidence:
+            offset += entry.outside
+            items = self.index.items_of(entry.node)
+            logit.index_add_(0, items, logit.new_tensor(entry.inside - entry.outside).expand(items.shape))
+        return logit.add_(offset) if self.evidence else logit
+
+    def _drifted(self) -> Tensor:
+        """The belief A · prior + B: A and B of the items that were answered about, and one of each for all others."""
+        prior, forgetting = torch.softmax(self.prior.logit, 0), self.state.forgetting
+        held = [self.index.items_of(entry.node) for entry in self.evidence]
+        touched, place = torch.unique(
+            torch.cat(held) if held else prior.new_zeros(0, dtype=torch.int64), return_inverse=True
+        )
+        places = torch.split(place, [len(items) for items in held])
+        # The last column stands for all items that no answer is about: with their prior together, and their number.
+        offered = torch.isfinite(self.prior.logit)
+        count = torch.cat([offered[touched].to(prior.dtype), prior.new_zeros(1)])
+        count[-1] = self.prior.n_offered - count.sum()
+        mass = torch.cat([prior[touched], prior.new_zeros(1)])
+        mass[-1] = (1.0 - mass.sum()).clamp(min=0.0)
+        kept, fresh = torch.ones_like(mass), torch.zeros_like(mass)
+        begin = 0
+        for end in self.drifts:
+            _multiply((kept, fresh), self.evidence[begin:end], places[begin:end])
+            total = (kept * mass + fresh * count).sum()
+            kept = kept * ((1.0 - forgetting) / total)
+            fresh = fresh * ((1.0 - forgetting) / total) + forgetting / self.prior.n_offered
+            begin = end
+        _multiply((kept, fresh), self.evidence[begin:], places[begin:])
+        logit = (kept[-1] * prior + fresh[-1]).log_()
+        logit[touched] = (kept[:-1] * prior[touched] + fresh[:-1]).log()
+        return torch.where(offered, logit, -torch.inf)
 
     def recommend(self) -> Tensor:
         """The next list; see `NodePlay`."""
+        self.scale()
         logit = self.logits()
         shown = [node for node in self.shown if node < self.index.n_items]
         kept = logit[shown]
         logit[shown] = -torch.inf
-        after = max(self.rounds - self.round - 1, 0) * self.list_length * 2**self.state.depth
+        after = max(self.rounds - self.round - 1, 0) * self.list_length
         places = contenders(logit, self.width.most + 1)
         ranked = torch.topk(logit[places], min(self.width.most + 1, logit.numel()))
+        clicks = self.state.click_weight / self.rounds
+        whole = torch.logsumexp(logit, 0) if clicks else None
         logit[shown] = kept
         size = self.width.least
-        self.gap = self._gap(ranked.values, size, after)
+        self.gap = self._gap(ranked.values, size, after, clicks, whole)
         while self.gap > self.width.tolerance and 2 * size <= self.width.most:
             size *= 2
-            self.gap = self._gap(ranked.values, size, after)
+            self.gap = self._gap(ranked.values, size, after, clicks, whole)
         if self.prior.n_offered <= size:
             items = torch.nonzero(torch.isfinite(logit)).flatten()
         else:
@@ -182,7 +225,7 @@ class BayesPlay:
             items = torch.sort(best[ranked.values[:size] > -torch.inf]).values
         return self._plan(items, logit)
 
-    def _gap(self, ranked: Tensor, size: int, after: int) -> float:
+    def _gap(self, ranked: Tensor, size: int, after: int, clicks: float, whole: Tensor | None) -> float:
         """A bound of what items beyond the `size` likeliest add to a plan's value, as a share of what showing the
         likeliest items gives, which no plan is below.
 
@@ -190,11 +233,24 @@ class BayesPlay:
             ranked: float64, the log of the belief of the likeliest items that were not shown, best first.
             size: among how many of them lists are planned.
             after: m, the items that can be shown afterwards.
+            clicks: what a click adds at most.
+            whole: the log of the belief in all items that were not shown; None where clicks add nothing.
         """
-        if size >= ranked.numel() or not after or not bool(torch.isfinite(ranked[size])):
+        if size >= ranked.numel() or not (after or clicks) or not bool(torch.isfinite(ranked[size])):
             return 0.0
-        shown = torch.logsumexp(ranked[: self.list_length + after], 0)
-        return float((self.list_length + 1) * after * torch.exp(ranked[size] - shown))
+        shown = torch.logsumexp(self._worths(ranked), 0)
+        gap = (self.list_length + 1) * after * torch.exp(ranked[size] - shown)
+        if whole is not None:
+            beyond = torch.exp(whole - shown) - torch.exp(torch.logsumexp(ranked[:size], 0) - shown)
+            gap = gap + clicks * beyond.clamp(min=0.0)
+        return float(gap)
+
+    def _worths(self, ranked: Tensor) -> Tensor:
+        """The log of what the likeliest items are worth if they are shown one after the other."""
+        rounds = max(self.rounds - self.round, 1)
+        worth = ranked[: self.list_length * rounds]
+        number = torch.arange(len(worth), device=worth.device) // self.list_length
+        return worth + number * log(self.state.discount)
 
     def _plan(self, items: Tensor, logit: Tensor) -> Tensor:
         """The list of the session-sized agent among some items (ascending), given the belief of each."""
@@ -237,6 +293,7 @@ class BayesPlay:
     def update(self, answer: AnsweredList) -> None:
         """The evidence of `answer_evidence`: items of the list first, then its queries from the top."""
         first_query, wrong = self.index.n_items, max(self.state.error_rate, LEAST_ERROR)
+        self.scale()
         answers = list(zip(answer.shown, answer.said(first_query), strict=True))
         same, other = log1p(-LEAST_ERROR), log(LEAST_ERROR)
         new = [
@@ -244,7 +301,7 @@ class BayesPlay:
             for node, said in answers
             if node < first_query
         ]
-        mass = _Mass(self.logits(), self.index, new) if self.state.others > 0.0 else None
+        mass = _Mass(self._open(answer.shown), self.index, new) if self.state.others > 0.0 else None
         for node, said in answers:
             if node < first_query or said == Said.UNREAD:
                 continue
@@ -259,10 +316,19 @@ class BayesPlay:
                 mass.add(entry)
             new.append(entry)
         self._learn(new, answer.shown)
-        self.round += 1
+        self.round, self.answered = self.round + 1, True
+
+    def _open(self, shown: Sequence[int] = ()) -> Tensor:
+        """The log of the belief; of one that drifts only in what can still be shown, after a further list."""
+        logit = self.logits()
+        if self.state.forgetting > 0.0:
+            gone = [node for node in (*self.shown, *shown) if node < self.index.n_items]
+            logit = logit.index_fill(0, torch.tensor(gone, dtype=torch.int64, device=logit.device), -torch.inf)
+        return logit
 
     def tell(self, node: int, liked: bool) -> None:
         """Bayes' rule with the likelihood of `told_evidence`; see `NodePlay`."""
+        self.scale()
         evidence = told_evidence(self.state.error_rate, liked, self.state.told_error)
         self._learn([_Evidence(node, *evidence)], (node,))
 
@@ -271,13 +337,18 @@ class BayesPlay:
 
     def values(self, nodes: Tensor) -> Tensor:
         """The belief of items, and the belief that queries hold (Eq. 4 without R-)."""
-        belief = torch.softmax(self.logits(), 0)
+        belief = torch.nan_to_num(torch.softmax(self._open(), 0), nan=0.0)
         if nodes.numel() > _FEW:
             return torch.cat([belief, query_sums(self.index, belief)])[nodes.to(belief.device)]
         value = belief.new_zeros(nodes.shape)
         for place, node in enumerate(nodes.tolist()):
             value[place] = belief[self.index.items_of(node)].sum()
         return value
+
+    def placed(self, node: int) -> str:
+        """See `place_text`."""
+        belief = float(self.values(torch.tensor([node]))[0])
+        return place_text(node < self.index.n_items, belief, self.state.targets)
 
     def explained(self, node: int) -> float:
         """The log-odds of the items that contain a node; 0 where that is all, or none on offer."""
@@ -286,6 +357,14 @@ class BayesPlay:
         inside[self.index.items_of(node)] = True
         odds = torch.logsumexp(logit[inside], 0) - torch.logsumexp(logit[~inside], 0)
         return float(odds) if bool(torch.isfinite(odds)) else 0.0
+
+
+def _multiply(belief: tuple[Tensor, Tensor], evidence: Sequence[_Evidence], places: Sequence[Tensor]) -> None:
+    """Multiply both parts of a belief by answers, in place; `places`: where the items of each answer stand."""
+    for entry, place in zip(evidence, places, strict=True):
+        for part in belief:
+            part.mul_(exp(entry.outside))
+            part[place] *= exp(entry.inside - entry.outside)
 
 
 def _session_graph(index: CatalogueIndex, items: Tensor) -> SessionGraphs:

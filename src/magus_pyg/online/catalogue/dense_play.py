@@ -23,6 +23,7 @@ from magus_pyg.online.catalogue.first_guess import (
     unit_scores,
 )
 from magus_pyg.online.catalogue.sparse_play import Switches
+from magus_pyg.online.node_play import NodePlay
 from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["CatalogueWeights", "DensePlay", "weighted_guess"]
@@ -124,7 +125,7 @@ def weighted_guess(
     return Guess(index, base, lift(index, y, active, searched, literal), active)
 
 
-class DensePlay:
+class DensePlay(NodePlay):
     """A person's session with a value for each node: learned weights, or Eq. (9) with its bounds.
 
     Args:

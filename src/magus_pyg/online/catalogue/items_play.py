@@ -8,12 +8,13 @@ from torch import Tensor
 
 from magus_pyg.errors import SessionError
 from magus_pyg.online.catalogue.first_guess import Guess
+from magus_pyg.online.node_play import NodePlay
 from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["ItemsPlay"]
 
 
-class ItemsPlay:
+class ItemsPlay(NodePlay):
     """A person's session.
 
     Args:

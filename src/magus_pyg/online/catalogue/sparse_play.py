@@ -15,6 +15,7 @@ from torch import Tensor
 
 from magus_pyg.agents.magus_options import Refusals
 from magus_pyg.online.catalogue.first_guess import Guess, best_nodes, keep_items, order_nodes
+from magus_pyg.online.node_play import NodePlay
 from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["SparsePlay", "Switches"]
@@ -52,7 +53,7 @@ class _Step:
     inhibits: bool
 
 
-class SparsePlay:
+class SparsePlay(NodePlay):
     """A person's session on a shared guess.
 
     Args:

@@ -1,0 +1,189 @@
+"""The Bayesian variants beside the rivals, for four users: what docs/bayes.md shows, from trained runs.
+
+Fits and plays the agents of some run folders (`train.py model=fm magus=base agents=[items]`, a seed each) for truthful,
+noisy, impatient and drifting users: fitted on validation sessions with that user, played on validation and test. One
+process, one thread; what was played stays played, so that it can be stopped and called again.
+
+    python benchmarks/bayes_table.py play RUN... [--out FOLDER] [--minutes 14] [--label NAME] [--methods ...]
+    python benchmarks/bayes_table.py write [--out FOLDER]    bayes_table.csv beside it, and docs/bayes.md
+
+`--label` names the rows of a release beside this one, played by its own code with PYTHONPATH (methods: bayes).
+"""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import magus_pyg as mp
+from magus_pyg.agents.methods import METHODS
+from magus_pyg.experiment.agent_plays import PlaySetting, fit_agents
+from magus_pyg.experiment.agents_by_name import agent_context, build_agent
+from magus_pyg.experiment.environment import Stopwatch
+from magus_pyg.runs.data_loading import load_data
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.schemas import typed
+from magus_pyg.simulation import prepare_sessions, session_metrics, simulate
+from magus_pyg.simulation.users_by_name import build_user
+from magus_pyg.terminal import Terminal
+
+USERS = ("truthful", "noisy", "impatient", "drifting")
+ROUNDS = (3, 5)
+METRICS = ("SA@3", "SA@5", "RA@3")
+#: Row -> the agent that plays it and what the configuration says of it.
+ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "items": ("items", ()),
+    "ME": ("max_entropy", ()),
+    "magus": ("magus", ("magus=base",)),
+    "swapped": ("magus", ("magus=base", "magus.relations=swapped")),
+    "magus+": ("magus+", ("magus=plus",)),
+    "bayes": ("bayes", ("magus=bayes",)),
+    "balanced": ("bayes-balanced", ("magus=bayes", "magus.objective=balanced")),
+}
+ROOT = Path(__file__).resolve().parents[1]
+TABLE, PAGE = ROOT / "benchmarks" / "bayes_table.csv", ROOT / "docs" / "bayes.md"
+BEGIN, END = "<!-- benchmarks/bayes_table.py writes what follows -->", "<!-- up to here -->"
+
+
+def main() -> None:
+    """Play runs, or write what was played."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("play", "write"))
+    parser.add_argument("runs", nargs="*", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("bayes_table"), help="a session a row, by run, user and row")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="nothing new is begun after them")
+    parser.add_argument("--label", default="", help="of the rows, where they are played by another release")
+    parser.add_argument("--methods", nargs="+", default=[name for name in ROWS if name != "magus+"])
+    parser.add_argument("--users", nargs="+", default=list(USERS))
+    parser.add_argument("--parts", nargs="+", default=["validation", "test"])
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.what == "write":
+        write(arguments.out)
+        return
+    ends = time.monotonic() + 60.0 * arguments.minutes
+    for path in arguments.runs:
+        run = mp.load_run(path)
+        for user in arguments.users:
+            for row in arguments.methods:
+                name = arguments.label or row
+                found = (
+                    arguments.out
+                    / f"{run.config.dataset.name}-{run.config.model.name}-{run.config.seed}-{user}-{name}.csv"
+                )
+                if not found.exists() and time.monotonic() < ends:
+                    play(run, user, row, name, found, arguments.parts)
+
+
+def play(run: mp.Run, user: str, row: str, name: str, out: Path, parts: Sequence[str]) -> None:
+    """Fit and play one row, and write the metrics of every session."""
+    agent_name, words = ROWS[row]
+    changed = typed(compose_config([f"user={user}", *words]))
+    config = replace(run.config, user=changed.user, magus=changed.magus, agents=[agent_name])
+    setting = PlaySetting(config, load_data(config), run.graph, run.model, Stopwatch(), Terminal(quiet=True))
+    began = time.process_time()
+    states, _ = fit_agents(setting)
+    fitted = time.process_time() - began
+    state = states.get(agent_name, {})
+    numbers = {key: float(value) for key, value in state.items() if value.numel() == 1} if "bayes" in agent_name else {}
+    context = agent_context(config, run.graph, run.model)
+    agent = build_agent(agent_name, context, state, config)
+    frames = []
+    for part in parts:
+        prepared = prepare_sessions(run.graph, setting.sessions(part), run.model)
+        horizons = ROUNDS if METHODS[agent_name].plans else ROUNDS[-1:]
+        logs = [simulate(agent, prepared, build_user(config.user), k, seed=config.seed) for k in horizons]
+        frame = session_metrics(pd.concat(logs, ignore_index=True), ROUNDS)[["user", *METRICS]]
+        frames.append(frame.assign(part=part))
+    table = pd.concat(frames)
+    config_of = run.config
+    where: dict[str, Any] = {"dataset": config_of.dataset.name, "model": config_of.model.name}
+    where |= {"seed": config_of.seed, "who": user}
+    table = table.assign(**where, row=name, fit_seconds=round(fitted, 2), **numbers)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out.with_suffix(".part"), index=False, float_format="%.6g")
+    out.with_suffix(".part").rename(out)
+    test = table[table["part"] == parts[-1]]
+    print(out.stem, *(f"{test[metric].mean():.3f}" for metric in METRICS), f"fit {fitted:.1f} s",
+          {key: round(value, 4) for key, value in numbers.items()}, flush=True)  # fmt: skip
+
+
+# ---------------------------------------------------------------- the table and the page
+
+
+def write(out: Path) -> None:
+    """Sum up what was played, keep it, and write it into the page."""
+    everything = pd.concat([pd.read_csv(path) for path in sorted(out.glob("*.csv"))], ignore_index=True)
+    rows = []
+    groups = everything.groupby(["dataset", "model", "who", "part"], sort=False)
+    for (dataset, model, who, part), group in groups:
+        rivals = dict(iter(group.groupby("row", sort=False)))
+        for row, one in rivals.items():
+            entry = {"dataset": dataset, "model": model, "user": who, "part": part, "row": row}
+            entry |= {"seeds": one["seed"].nunique(), "sessions": len(one), "fit_seconds": one["fit_seconds"].mean()}
+            for metric in METRICS:
+                entry[metric] = one[metric].mean()
+                for own in ("bayes", "balanced"):
+                    if own in rivals and own != row:
+                        low, high = paired(rivals[own], one, metric)
+                        entry |= {f"{metric} {own} low": low, f"{metric} {own} high": high}
+            for knob in ("error_rate", "others", "discount", "forgetting"):
+                if knob in one and one[knob].notna().any():
+                    entry[knob] = "/".join(f"{value:g}" for value in one.groupby("seed")[knob].first())
+            rows.append(entry)
+    pd.DataFrame(rows).to_csv(TABLE, index=False, float_format="%.4f")
+    write_page()
+
+
+def write_page() -> None:
+    """Write the rows of test sessions into docs/bayes.md, between its marks."""
+    table = pd.read_csv(TABLE)
+    table = table[table["part"] == "test"]
+    order = {"items": 0, "ME": 1, "magus": 2, "swapped": 3, "magus+": 4, "before": 5, "bayes": 6, "balanced": 7}
+    lines = [
+        "| set, base, user | seeds x sessions | row | SA@3 | SA@5 | RA@3 | e / λ / γ / δ |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
+        for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order[row["row"]])):
+            name = f"{dataset}, {model}, {user}" if not place else ""
+            count = f"{row['seeds']} x {round(row['sessions'] / row['seeds']):,}" if not place else ""
+            knobs = [row.get(knob) for knob in ("error_rate", "others", "discount", "forgetting")]
+            told = " ".join("-" if knob != knob or knob is None else str(knob) for knob in knobs)
+            cells = [_cell(row, metric) for metric in METRICS]
+            lines.append(
+                " ".join(f"| {cell}" for cell in (name, count, row["row"], *cells, told if "-" not in told[:1] else ""))
+                + " |"
+            )
+    text = PAGE.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}")
+
+
+def _cell(row: Mapping[Any, Any], metric: str) -> str:
+    """A metric, with + where it is significantly above `balanced` and - where it is below."""
+    low, high = row.get(f"{metric} balanced low", np.nan), row.get(f"{metric} balanced high", np.nan)
+    mark = " −" if low > 0 else " +" if high < 0 else ""
+    return f"{row[metric]:.3f}{mark}"
+
+
+def paired(own: pd.DataFrame, other: pd.DataFrame, metric: str, resamples: int = 2000) -> tuple[float, float]:
+    """The 95 % interval of the mean difference of the same sessions, by resampling users, all their seeds with them."""
+    keys = ["seed", "user"]
+    both = own[[*keys, metric]].merge(other[[*keys, metric]], on=keys, suffixes=("", " other"))
+    difference = (both[metric] - both[f"{metric} other"]).groupby(both["user"]).agg(["sum", "count"]).to_numpy()
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(len(difference), np.full(len(difference), 1.0 / len(difference)), size=resamples)
+    sums = drawn @ difference
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    main()
