@@ -106,6 +106,20 @@ def test_things_without_a_plural_are_joined():
     graph = build_relational_graph(items, word_fields=["genre", "decade"], item_id="item_id", max_words=3)
     phrase = Phraser(graph).phrase([query(graph, "1990s", "Comedy", "War")])[0]
     assert (phrase.text, phrase.question) == ("1990s War Comedy", "Do you like 1990s War and Comedy?")
+    three = build_relational_graph(
+        pd.DataFrame({"item_id": ["a", "b", "c"], "genre": ["Comedy|War|Action", "War", "Action"]}),
+        ["genre"],
+        max_words=3,
+    )
+    phrase = Phraser(three).phrase([query(three, "Action", "Comedy", "War")])[0]
+    assert phrase.question == "Do you like Action, War and Comedy?"
+
+
+@pytest.mark.parametrize("thing", ["pantry", "Men's", "Hands & Nails"])
+def test_shelves_are_asked_about_as_qualities(thing):
+    graph = clothes_graph([("a", "Alvo", "", thing, "", "", ""), ("b", "", "", "other", "", "", "")])
+    phrase = Phraser(graph).phrase([query(graph, "Alvo", thing)])[0]
+    assert (phrase.text, phrase.question) == (f"Alvo {thing}", f"Do you like Alvo {thing} things?")
 
 
 def test_words_of_data_never_act_and_are_cut():

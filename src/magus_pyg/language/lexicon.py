@@ -37,6 +37,7 @@ class Lexicon:
         plural: "english", or "none" where a thing stays as it is.
         last: "quality" where qualities stand after the thing, parted by commas; "nothing" otherwise.
         mass: things without a plural.
+        shelves: things that are asked about as qualities are, since they name a place or a part.
         synonyms: groups of phrases for the same thing.
         scales: groups of values, the least first.
         leanings: (kind of field, end) -> phrases.
@@ -53,6 +54,7 @@ class Lexicon:
     plural: str = "none"
     last: str = "nothing"
     mass: frozenset[str] = frozenset()
+    shelves: frozenset[str] = frozenset()
     synonyms: tuple[tuple[Phrase, ...], ...] = ()
     scales: tuple[tuple[Phrase, ...], ...] = ()
     leanings: Mapping[tuple[str, str], tuple[Phrase, ...]] = field(default_factory=dict)
@@ -145,6 +147,7 @@ def _read(name: str, text: str) -> Lexicon:
         plural=reader.choice(entries, "plural", _PLURALS),
         last=reader.choice(entries, "last", _LAST),
         mass=reader.words(entries, "mass"),
+        shelves=reader.words(entries, "shelves"),
         synonyms=reader.groups(entries, "synonyms"),
         scales=reader.groups(entries, "scales"),
         leanings=reader.leanings(entries.get("leanings", {})),

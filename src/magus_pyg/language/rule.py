@@ -121,19 +121,26 @@ class Rule:
     def _question(self, ids: Sequence[int], lexicon: Lexicon) -> str:
         fields = [self._field[word] for word in ids]
         values = [self._plain(word) for word in ids]
-        if fields[-1].thing:
-            if lexicon.plural == "english" and fields[-1].counted and not self._is_number(ids[-1]):
-                values[-1] = _plural(values[-1], lexicon.mass)
-            uncounted = fields[-1].thing and not fields[-1].counted
-            for place in range(1, len(ids)) if lexicon.conjunction and uncounted else ():
-                if fields[place - 1].thing:
-                    values[place] = f"{lexicon.conjunction} {values[place]}"
         kinds = {field.place for field in fields}
         if all(map(self._is_number, ids)):
             kind = "number"
         else:
             kind = "thing" if _THING in kinds else "quality" if kinds != {_PLACES["maker"]} else "maker"
+        if fields[-1].thing:
+            if lexicon.shelves.intersection(tokens(values[-1])[-1:]):
+                kind = "quality"
+            elif lexicon.plural == "english" and fields[-1].counted:
+                values[-1] = _plural(values[-1], lexicon.mass)
+            if lexicon.conjunction and not fields[-1].counted:
+                values, ids = self._enumerated(values, ids, lexicon.conjunction)
         return lexicon.questions[kind].replace("{query}", self._joined(values, ids, lexicon))
+
+    def _enumerated(self, values: list[str], ids: Sequence[int], conjunction: str) -> tuple[list[str], Sequence[int]]:
+        """The things of a query as one value: "Action, Romance and War"."""
+        first = sum(not self._field[word].thing for word in ids)
+        things = values[first:]
+        joined = f"{', '.join(things[:-1])} {conjunction} {things[-1]}" if len(things) > 1 else things[0]
+        return [*values[:first], joined], ids[: first + 1]
 
     def _looks_like_number(self, word: int) -> bool:
         """Whether a word is a number or a band of numbers, such as "price 10 to 25"."""
