@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 
+import planted_training
 import pytest
 import torch
 from hypothesis import given
@@ -119,6 +120,15 @@ def test_training_calibrates_and_leaves_the_scores(tmp_path):
         options = replace(OPTIONS, epochs=epochs)
         result = fit(part, small_data(), options, folder=cut, resume=epochs > 1, progress=False)
     assert result.calibration == found
+
+
+def test_the_calibration_is_that_of_the_best_epoch():
+    model, result = planted_training.train(planted_training.OPTIONS)
+    found = result.calibration
+    assert found is not None
+    assert result.best_epoch > 0  # else it could be that of the first
+    assert found.loss_before == pytest.approx(result.history["val_loss"][result.best_epoch])
+    assert model.calibration.tolist() == pytest.approx([found.scale, found.shift])
 
 
 def test_calibrating_again_by_hand():
