@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypedDict
 
 import torch
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
 
 _device = torch.device("cpu")
 
@@ -126,6 +128,29 @@ def parse_cases(parser: argparse.ArgumentParser, run_case: Callable[[str], objec
 def row(*cells: object) -> str:
     """A row of a table in Markdown."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def put(heading: str, part: str, lines: Sequence[str]) -> None:
+    """Write lines into a section of RESULTS.md, in the place of what that part had there.
+
+    Args:
+        heading: of the section, made at the end where there is none.
+        part: its name in the marks around the lines.
+        lines: Markdown.
+    """
+    text = RESULTS.read_text(encoding="utf-8")
+    head = f"## {heading}\n"
+    if head not in text:
+        text = f"{text.rstrip()}\n\n{head}"
+    before, _, rest = text.partition(head)
+    own, mark, after = rest.partition("\n## ")
+    start, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
+    block = "\n".join([start, *lines, end])
+    if start in own:
+        own = own[: own.index(start)] + block + own[own.index(end) + len(end) :]
+    else:
+        own = f"{own.rstrip()}\n\n{block}\n"
+    RESULTS.write_text(f"{before}{head}{own}{mark}{after}", encoding="utf-8")
 
 
 def machine() -> str:

@@ -6,6 +6,7 @@ process of its own, whose times (wall, and processor over all threads) and peak 
 
     python benchmarks/many_words.py                          # magus=plus and magus=bayes as they are, then all agents
     python benchmarks/many_words.py --runs plus -- dataset.min_support=1
+    python benchmarks/many_words.py --runs plus bayes --write    # and puts the table into RESULTS.md
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import machine, row
+from _common import machine, put, row
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS, ITEMS, ROWS, WORDS, GENRES = 1_090, 3_646, 52_551, 388, 24
@@ -38,17 +39,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--threads", type=int, default=2, help="torch threads (default 2)")
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     parser.add_argument("--keep", type=Path, help="folder for the log and the runs (default: a temporary one)")
     parser.add_argument("more", nargs="*", help="further overrides, after --")
     arguments = parser.parse_args()
-    print(f"{machine()}, {arguments.threads} thread(s)")
-    print(row("run", "queries", "R+ edges", "minutes", "CPU minutes", "peak GB", "result"))
-    print("|---" * 7 + "|")
+    head = ["run", "queries", "R+ edges", "minutes", "CPU minutes", "peak GB", "result"]
+    table = [f"{machine()}, {arguments.threads} thread(s), other work beside it.", "", row(*head), "|---" * 7 + "|"]
+    print(*table, sep="\n")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         make_log(folder / "log")
         for name in arguments.runs:
-            print(_run(name, folder, [*RUNS[name], *arguments.more], arguments.threads), flush=True)
+            table.append(_run(name, folder, [*RUNS[name], *arguments.more], arguments.threads))
+            print(table[-1], flush=True)
+    if arguments.write:
+        put("Many words an item (`benchmarks/many_words.py`)", "many words", table)
 
 
 def _run(name: str, folder: Path, overrides: list[str], threads: int) -> str:

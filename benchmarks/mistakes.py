@@ -1,27 +1,47 @@
 """Plausible mistakes put into the code one at a time: which of them do the tests notice?
 
-Each mistake replaces one piece of text of the source, in a copy of it; the tests of that part then run until the first
-that fails. A mistake that no test notices is a gap of the tests, unless it changes nothing that can be seen.
+Each mistake replaces one piece of text of the source, in a copy of it. First the tests run once without a mistake, to
+see which of them pass, how long they take, and which reach the function that each mistake is in. Then, mistake by
+mistake, those run that reach it until one fails: first the tests of before, by name as of a revision, then those that
+have come since. Of both, those in the test file of the mistake's own file come first, then those named beside it, then
+the others, file by file. Where it is not known what reaches a mistake (layers, what stands outside functions) those
+named beside it run alone. A mistake that no test notices is a gap of the tests, unless it changes nothing that can be
+seen.
 
-    python benchmarks/mistakes.py [--only WORD] [--part K/N] [--tests FOLDER] [--check]
+    python benchmarks/mistakes.py run [--only WORD] [--seconds N] [--again]
+    python benchmarks/mistakes.py check     # says which texts the source no longer holds
+    python benchmarks/mistakes.py write     # writes what is stored in mistakes.json into docs/testing.md
 
-`--only` takes the mistakes whose name or file holds the word, `--part 2/3` the second third of them, `--tests` the
-tests of another checkout, `--check` only says which texts the source no longer holds.
+`run` adds what it finds to mistakes.json and goes on where it was; `--seconds` begins nothing new after so many. Needs
+git.
 """
 
 import argparse
+import itertools
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from _mistakes import MISTAKES, Mistake
+from _mistakes import KINDS, MISTAKES, Mistake
+from _reach import OUT, mark_source
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 1800  # seconds that the tests of one mistake may take
+STORED = Path(__file__).with_name("mistakes.json")
+PAGE = ROOT / "docs" / "testing.md"
+LIMIT = 600  # seconds after which a process is taken for one that does not end
+BEFORE = "de1c4c0"  # the revision whose tests are those of before
+_WHEN = ("before", "now")
+_MARKS = "<!-- mistakes: written by benchmarks/mistakes.py -->\n", "<!-- end of mistakes -->"
+SECONDS = 10  # of the tests of one process, without a mistake
 
 
 def missing() -> list[str]:
@@ -30,55 +50,208 @@ def missing() -> list[str]:
     return [m.name for m in MISTAKES if (source / m.file).read_text(encoding="utf-8").count(m.before) != 1]
 
 
-def outcome(mistake: Mistake, tests: Path) -> str:
-    """Whether the tests notice: "noticed", "not noticed" or "ran past the limit"."""
+def stored() -> dict[str, Any]:
+    """What earlier runs found, by the name of the tests: `tests`, `failed` and `found`, by mistake."""
+    return json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {}
+
+
+def _store(results: dict[str, Any]) -> None:
+    STORED.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _copy() -> Iterator[Path]:
+    """A copy of the source, `src` beside `conf` as in a checkout: else no test could compose a configuration."""
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        # Beside the source, as in a checkout: without them no test that composes a configuration could pass.
         shutil.copytree(ROOT / "conf", Path(place) / "conf")
         shutil.copy(ROOT / "setup.cfg", place)
+        yield source
+
+
+def _environment(source: Path) -> dict[str, str]:
+    paths = os.pathsep.join([str(source), str(Path(__file__).parent)])
+    return {"PYTHONPATH": paths, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def reached(root: Path, folder: Path, place: Path) -> dict[str, Any]:
+    """What each test in the files of a folder reaches, how long it takes and whether it fails.
+
+    Read from `place` if it is there, else played and written there.
+    """
+    if place.exists():
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        return found
+    with _copy() as source:
+        mark_source(source / "magus_pyg")
+        files = sorted(str(path.relative_to(root)) for path in folder.glob("test_*.py"))
+        options = ["-q", "-p", "no:cacheprovider", "-p", "_reach", "-m", "not real_data"]
+        words = [sys.executable, "-m", "pytest", *options, *files]
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **_environment(source), OUT: str(place)}
+        subprocess.run(words, cwd=root, env=environment, stdout=subprocess.DEVNULL, check=False)
+    if not place.exists():
+        raise RuntimeError(f"the tests of {folder} cannot be played")
+    return reached(root, folder, place)
+
+
+def _noticed(mistake: Mistake, root: Path, tests: list[str], place: Path) -> str:
+    """The first of the tests that fails with the mistake, "" for none."""
+    if not tests:
+        return ""
+    place.write_text("\n".join(tests), encoding="utf-8")
+    with _copy() as source:
         path = source / "magus_pyg" / mistake.file
         path.write_text(path.read_text(encoding="utf-8").replace(mistake.before, mistake.after), encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": str(source), "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        environment.setdefault("OMP_NUM_THREADS", "1")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        words = [word for word in mistake.tests.split() if word.startswith("-") or (tests / word).exists()]
+        words = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", f"@{place}"]
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **_environment(source)}
         try:
-            done = subprocess.run(
-                [*command, *words], cwd=tests, env=environment, timeout=LIMIT, stdout=subprocess.DEVNULL, check=False
-            )
+            done = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, timeout=LIMIT)
         except subprocess.TimeoutExpired:
             return "ran past the limit"
-        if done.returncode not in (0, 1):
-            raise RuntimeError(f"pytest ended with {done.returncode}: {' '.join(words)}")
-        return "noticed" if done.returncode else "not noticed"
+    if done.returncode > 2:  # of pytest itself; a signal is below 0
+        raise RuntimeError(f"pytest ended with {done.returncode}: {mistake.name}\n{done.stdout[-500:]}")
+    if done.returncode == 0:
+        return ""
+    named = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return named[0].split(" ", 1)[1].split(" - ")[0] if named else "the tests broke off"
+
+
+def _names_before() -> set[str]:
+    """The names of the test functions of `BEFORE`."""
+    words = ["git", "grep", "-hoE", r"def test_\w+", BEFORE, "--", "tests"]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {line.removeprefix("def ") for line in found.splitlines()}
+
+
+def _chosen(mistake: Mistake, tests: dict[str, Any]) -> list[str]:
+    """The tests that may notice a mistake, in the order in which they are played."""
+    own = f"tests/{Path(mistake.file).parent}/test_{Path(mistake.file).stem.lstrip('_')}"
+    named = tuple(word for word in mistake.tests.split() if word[0] != "-")
+    reach = [name for name, test in tests.items() if mistake.name in test["reaches"]]
+    reach = reach or [name for name in tests if name.startswith(named)]
+    passing = [name for name in reach if not tests[name]["failed"]]
+    files: defaultdict[str, float] = defaultdict(
+        float
+    )  # file by file: what a file makes for all its tests counts to the first alone
+    for name in passing:
+        files[name.split("::")[0]] += tests[name]["seconds"]
+
+    def order(name: str) -> tuple[bool, bool, float, str, float]:
+        file = name.split("::")[0]
+        far = not name.startswith(own), not name.startswith(named)
+        return *far, files[file], file, float(tests[name]["seconds"])
+
+    return sorted(passing, key=order)
+
+
+def _part(names: list[str], tests: dict[str, Any]) -> list[str]:
+    """The tests of the next process: the first of some, as many as take `SECONDS`."""
+    taken = list(itertools.accumulate(float(tests[name]["seconds"]) for name in names))
+    return names[: max(1, sum(seconds <= SECONDS for seconds in taken))]
+
+
+def _tests(arguments: argparse.Namespace, began: float) -> dict[str, Any] | None:
+    """What is known of all tests; None where the time is up."""
+    tops = {"/".join(word.split("/")[:2]) for mistake in MISTAKES for word in mistake.tests.split() if word[0] != "-"}
+    tests: dict[str, Any] = {}
+    for folder in sorted({path.parent for top in tops for path in (ROOT / top).rglob("test_*.py")}):
+        if time.perf_counter() - began > arguments.seconds:
+            return None
+        name = str(folder.relative_to(ROOT))
+        tests |= reached(ROOT, folder, arguments.work / f"{name.replace(os.sep, '-')}.json")
+    return tests
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plant the chosen mistakes, and store what the tests say."""
+    began = time.perf_counter()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    tests = _tests(arguments, began)
+    if tests is None:
+        print("not all tests have been played without a mistake: again")
+        return 1
+    failed = [name for name, test in tests.items() if test["failed"]]
+    before = _names_before()
+    gone = missing()
+    chosen = {m: _chosen(m, tests) for m in MISTAKES if m.name not in gone and arguments.only in f"{m.name} {m.file}"}
+    under_way = list(chosen)
+    if arguments.again:
+        results = stored()
+        results["found"] = {
+            name: entry for name, entry in results["found"].items() if name not in {m.name for m in chosen}
+        }
+        _store(results)
+    while under_way:  # a part of the tests of each in turn: most are noticed by the first
+        for mistake in list(under_way):
+            if time.perf_counter() - began > arguments.seconds:
+                print("not all mistakes have been tried: again")
+                return 1
+            results = stored() | {"tests": len(tests), "failed": failed, "before": BEFORE}
+            names = chosen[mistake]
+            new = [name for name in names if name.split("::")[1].split("[")[0] not in before]
+            entry = results.setdefault("found", {}).setdefault(
+                mistake.name, {"old": len(names) - len(new), "new": len(new), "played": 0}
+            )
+            if "noticed" in entry or entry["played"] == len(names):
+                under_way.remove(mistake)
+                continue
+            ordered = sorted(names, key=lambda name: name in new)
+            part = _part(ordered[entry["played"] :], tests)
+            name = _noticed(mistake, ROOT, part, arguments.work / "chosen.txt")
+            entry["played"] += len(part)
+            if name:
+                # Where it is no test, one did not end, or the part could not be collected.
+                late = name in new or (name not in names and part[0] in new)
+                entry |= {"noticed": "now" if late else "before", "by": name}
+            _store(results)
+            print(f"{mistake.name}: {entry}", flush=True)
+    return 0
+
+
+def table(results: dict[str, Any]) -> str:
+    """What the page on tests says: a row a kind of mistakes, and each that no test noticed."""
+    lines = ["| mistakes | planted | noticed before | noticed now |", "|---|--:|--:|--:|"]
+    whole = [0, 0, 0]
+    left = []
+    for kind, mistakes in KINDS.items():
+        found = {mistake: results["found"].get(mistake.name, {"played": -1}) for mistake in mistakes}
+        tried = [each for each in found.values() if "noticed" in each or each["played"] == each["old"] + each["new"]]
+        row = [len(tried), sum(e.get("noticed") == "before" for e in tried), sum("noticed" in e for e in tried)]
+        whole = [a + b for a, b in zip(whole, row, strict=True)]
+        lines.append(f"| {kind} | {' | '.join(map(str, row))} |")
+        for mistake, each in found.items():
+            if "noticed" not in each:
+                said = (mistake.harmless or "a gap of the tests") if each in tried else "not planted yet"
+                left.append(f"* {mistake.name} (`{mistake.file}`): {said}.")
+    lines.append(f"| all | {' | '.join(map(str, whole))} |")
+    shares = ", ".join(
+        f"{100 * count / max(whole[0], 1):.0f} % {when}" for count, when in zip(whole[1:], _WHEN, strict=True)
+    )
+    lines += ["", f"So {shares}."]
+    return "\n".join([*lines, *(["", "Not noticed:", "", *left] if left else []), ""])
 
 
 def main() -> int:
-    """Plant the chosen mistakes."""
+    """Plant mistakes, or write what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "check", "write"))
     parser.add_argument("--only", default="")
-    parser.add_argument("--part", default="1/1")
-    parser.add_argument("--tests", type=Path, default=ROOT)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "magus-mistakes")
     arguments = parser.parse_args()
+    if arguments.what == "run":
+        return run(arguments)
+    if arguments.what == "write":
+        page = PAGE.read_text(encoding="utf-8")
+        before, rest = page.split(_MARKS[0])
+        PAGE.write_text(f"{before}{_MARKS[0]}{table(stored())}{_MARKS[1]}{rest.split(_MARKS[1])[1]}", encoding="utf-8")
+        return 0
     gone = missing()
     for name in gone:
         print(f"the source has changed: {name}")
-    if arguments.check:
-        return len(gone) > 0
-    share, parts = map(int, arguments.part.split("/"))
-    chosen = [m for m in MISTAKES if m.name not in gone and arguments.only in f"{m.name} {m.file}"][share - 1 :: parts]
-    found: dict[str, str] = {}
-    for mistake in chosen:
-        began = time.perf_counter()
-        found[mistake.name] = outcome(mistake, arguments.tests.resolve())
-        print(
-            f"{found[mistake.name]:20} {time.perf_counter() - began:4.0f} s  {mistake.file}: {mistake.name}", flush=True
-        )
-    print(f"{list(found.values()).count('noticed')} of {len(found)} noticed")
-    return 0
+    return len(gone) > 0
 
 
 if __name__ == "__main__":
