@@ -51,12 +51,14 @@ class Camera:
 
     def __init__(self, browser: Any, out: Path, address: str) -> None:
         self.browser, self.out, self.address = browser, out, address
+        self.sizes: dict[Any, dict[str, int]] = {}
 
     def page(self, size: dict[str, int], **options: Any) -> Any:
         """A window of a new visitor."""
         context = self.browser.new_context(viewport=size, device_scale_factor=1.5, reduced_motion="reduce", **options)
         page = context.new_page()
         page.goto(self.address)
+        self.sizes[page] = size
         return page
 
     def take(self, page: Any, name: str, part: str = "") -> None:
@@ -67,6 +69,7 @@ class Camera:
         if part:
             page.set_viewport_size({"width": DESKTOP["width"], "height": 4000})  # nothing lies over it
         shot = page.locator(part).screenshot() if part else page.screenshot()
+        page.set_viewport_size(self.sizes[page])
         with Image.open(BytesIO(shot)) as image:
             path = self.out / f"{name}.webp"
             image.convert("RGB").save(path, "WEBP", quality=QUALITY, method=6)
@@ -103,7 +106,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="a trained run of the synthetic shop")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "page")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    parser.add_argument("--text", default="black boots, not handmade")
+    parser.add_argument("--text", default="beige, not budget")
     own = parser.parse_args()
     try:
         from playwright.sync_api import sync_playwright

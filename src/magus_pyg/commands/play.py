@@ -12,6 +12,7 @@ from magus_pyg.graph import n_items, node_label, title_of
 from magus_pyg.invocation import command_name
 from magus_pyg.language import Reader
 from magus_pyg.online import MagusSession, Recommendation
+from magus_pyg.online.sentences import Sentences
 from magus_pyg.report import make_console, queries_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run import Run, load_run
@@ -22,6 +23,7 @@ __all__ = ["command", "main_play", "play_session"]
 
 _SENTENCE = re.compile(r"[^\W\d_]{2}")  # a number of a list, such as d2, has a letter at the most
 _LONG = 300  # signs of a node that are shown
+_SAYS = Sentences("en")
 _AHEAD = 5  # items that are ahead after an answer, and reasons, that are shown
 
 _HELP = """  2        you would click number 2; an item ends the session
@@ -111,9 +113,10 @@ def play_session(run: Run, config: Config, user_id: str, console: Terminal) -> M
 def _show_list(console: Terminal, session: MagusSession) -> str:
     """Show the open list, or how the session ended; what is then asked."""
     if session.found is not None:
-        console.print(f"\nfound {_label(session, session.found)} in round {session.round}", style="bold")
+        told = _SAYS.say("found", name=_label(session, session.found), round=session.round)
+        console.print(f"\n{told}", style="bold")
     elif session.done:
-        console.print(f"\nnothing found in {session.round} rounds")
+        console.print("\n" + _SAYS.say("nothing_found", session.round))
     if session.done:
         for line in queries_text({variant_method(session.variant): _share_of_queries(session)}):
             console.print(line)
@@ -124,14 +127,14 @@ def _show_list(console: Terminal, session: MagusSession) -> str:
         style = None if entry.item_id is not None else "cyan"
         console.entry(f"  {place:>{len(str(len(listed)))}}  ", _label(session, entry.node), style)
     if not listed:
-        console.print("  nothing is left to show")
+        console.print("  " + _SAYS.say("nothing_left"))
     return "your answer> "
 
 
 def _label(session: MagusSession, node: int) -> str:
     """A node as a list shows it, a query as what is looked for."""
-    is_query = node >= n_items(session.graph)
-    return cut(shown(("anything with " if is_query else "") + node_label(session.graph, node)), _LONG)
+    label = node_label(session.graph, node)
+    return cut(shown(_SAYS.say("anything_with", text=label) if node >= n_items(session.graph) else label), _LONG)
 
 
 def _ask(console: Terminal, prompt: str) -> str | None:
@@ -180,7 +183,7 @@ def _tell(console: Terminal, session: MagusSession, typed: str) -> None:
         console.print(str(error))
         return
     if not told:
-        console.print(f"no item has the word {shown(typed[1:].strip())!r}")
+        console.print(_SAYS.say("unknown_word", word=shown(typed[1:].strip())))
         return
     _show_ahead(console, session, before)
 
@@ -235,16 +238,17 @@ def _show_reasons(console: Terminal, session: MagusSession, number: str) -> None
     moving.sort(key=lambda reason: -abs(reason.change))
     console.print(f"  {_label(session, entry.node)}: its score is {entry.score:.3f}", style="dim")
     for reason in moving[:_AHEAD]:
-        console.entry("  ", str(reason), "dim")
+        console.entry("  ", f"{_SAYS.signed(reason.change)}  {_SAYS.reason(reason)}", "dim")
     if len(moving) > _AHEAD:
-        rest = sum(reason.change for reason in moving[_AHEAD:])
-        console.print(f"  {rest:+.3f}  all {len(moving) - _AHEAD} other answers together", style="dim")
+        rest = _SAYS.signed(sum(reason.change for reason in moving[_AHEAD:]))
+        console.print(f"  {rest}  {_SAYS.say('others_together', len(moving) - _AHEAD)}", style="dim")
     if not moving:
-        console.print("  by the base scores alone: no answer has moved it yet", style="dim")
+        console.print("  " + _SAYS.say("unmoved"), style="dim")
 
 
 def _show_ahead(console: Terminal, session: MagusSession, before: Mapping[int, float]) -> None:
     """The items that are ahead now among those not shown yet, and the place of each before the answer."""
+    console.print("  " + shown(_SAYS.understood(session.graph, session.history[-1])))
     old, new = _places(session, before), _places(session, session.node_scores())
     ahead = sorted(new, key=lambda node: new[node])[:_AHEAD]
     if all(old[node] == new[node] for node in ahead):

@@ -101,7 +101,7 @@ class Sentences:
 
     def signed(self, change: float) -> str:
         """What an answer changed, with its sign."""
-        return ("+" if change >= 0 else "\u2212") + self.number(abs(change), 3)
+        return ("+" if change >= 0 else "-") + self.number(abs(change), 3)
 
     def say(self, key: str, n: int | None = None, **parts: object) -> str:
         """A sentence of the table, in the singular where `n` is 1."""

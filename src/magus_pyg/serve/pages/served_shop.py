@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.graph import Word, find_query, n_items
+from magus_pyg.graph.titles import harmless_text
 from magus_pyg.language import Phraser, Reader
 from magus_pyg.online import Recommendation
 from magus_pyg.serve.service import Service
@@ -85,7 +86,8 @@ class ServedShop:
 
     def suggest(self, prefix: str = "") -> list[str]:
         """Words that begin as somebody types; with nothing typed those to begin with."""
-        return [str(found["title"]) for found in self._service.changes.newest.suggestions.find(prefix, _SUGGESTED)]
+        found = self._service.changes.newest.suggestions.find(prefix, _SUGGESTED)
+        return [harmless_text(str(word["title"])) for word in found]
 
     def _now(self) -> _Words:
         """Of the graph that new sessions play on."""

@@ -1,0 +1,133 @@
+"""Twenty tasks of a new user on the page: how many lists they look at, beside a shop that lists items alone.
+
+    python benchmarks/page_tasks.py synthetic=RUN ml-100k=RUN completejourney=RUN
+
+Who tries a task types its text on the start page. In each list they take an item that fits, else the first words that
+are part of what they want, else none of these. Items alone are those of the same guest, in the order of their scores,
+as many in a list. Nothing is sampled, so the same runs give the same rows.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from magus_pyg.graph import n_items, words_of
+from magus_pyg.online import OnlineSession
+from magus_pyg.runs import Run, load_run
+from magus_pyg.serve.pages.page_sessions import NEW, PageSessions
+from magus_pyg.serve.pages.page_views import item_key, words_key
+from magus_pyg.serve.pages.served_shop import ServedShop
+from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.service import Service
+from magus_pyg.serve.stores import open_store
+
+LENGTH, LISTS = 6, 10
+LOW, HIGH = "price 0 to 1.4", "price 5.1 to 499.99"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What somebody writes, and which items would do."""
+
+    text: str
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...] = ()
+
+
+TASKS = {
+    "synthetic": (
+        Task("black boots", ("boots", "black")),
+        Task("a cheap wool scarf", ("scarf", "wool", "budget")),
+        Task("dark chocolate, vegan", ("dark chocolate", "vegan")),
+        Task("organic green tea, nothing expensive", ("green tea", "organic"), ("premium",)),
+        Task("something handmade of oak", ("oak", "handmade")),
+        Task("a red coat, not wool", ("coat", "red"), ("wool",)),
+        Task("lactose-free cheddar", ("cheddar", "lactose-free")),
+    ),
+    "ml-100k": (
+        Task("a comedy from the nineties, not romance", ("Comedy", "1990s"), ("Romance",)),
+        Task("film noir of the 1940s", ("Film-Noir", "1940s")),
+        Task("sci-fi and horror", ("Sci-Fi", "Horror")),
+        Task("a western from the 1960s", ("Western", "1960s")),
+        Task("animation for children, no musical", ("Animation", "Children's"), ("Musical",)),
+        Task("war drama 1980s", ("War", "Drama", "1980s")),
+        Task("crime thriller without action", ("Crime", "Thriller"), ("Action",)),
+    ),
+    "completejourney": (
+        Task("cheap pasta sauce", ("PASTA SAUCE", LOW)),
+        Task("chocolate milk", ("CHOCOLATE MILK",)),
+        Task("cat food, not private", ("CAT FOOD",), ("Private",)),
+        Task("string cheese", ("STRING CHEESE",)),
+        Task("italian bread", ("BREAD:ITALIAN/FRENCH",)),
+        Task("expensive coffee", ("COFFEE", HIGH)),
+    ),
+}
+
+
+def fits(session_words: set[str], task: Task) -> bool:
+    """Whether an item with these words would do."""
+    return session_words.issuperset(task.wanted) and not session_words.intersection(task.unwanted)
+
+
+def values(session: OnlineSession, node: int) -> set[str]:
+    """The words of a node, without their fields."""
+    return {word.value for word in words_of(session.graph, node)}
+
+
+def with_the_page(sessions: PageSessions, task: Task) -> tuple[int | None, str]:
+    """Lists that are looked at until one has an item that fits, the first one included; and what was not understood."""
+    said = sessions.write(NEW, 1, "visitor-of-tasks", "en", task.text, False)
+    session_id, step, unread = said.session_id, said.step, said.unread
+    for number in range(2, LISTS + 1):
+
+        def answer(session: OnlineSession, _: int) -> str | None:
+            listed = session.recommend()
+            for entry in listed:
+                if entry.item_id is not None and fits(values(session, entry.node), task):
+                    return item_key(entry.item_id)
+            parts = (entry for entry in listed if entry.item_id is None)
+            return next((words_key(one.words) for one in parts if values(session, one.node) <= {*task.wanted}), None)
+
+        click = sessions.past(session_id, step, answer, False)
+        step = sessions.answer(session_id, step, "", "en", click or "", (), False).step
+        if sessions.past(session_id, step, lambda session, _: session.found is not None, False):
+            return number, unread
+    return None, unread
+
+
+def items_alone(run: Run, task: Task) -> tuple[int, int]:
+    """Lists that are looked at where items are listed by their scores; and how many items fit."""
+    order = torch.argsort(run.scores(), descending=True, stable=True).tolist()
+    good = [place for place, node in enumerate(order) if fits({word.value for word in words_of(run.graph, node)}, task)]
+    return (good[0] // LENGTH + 1 if good else 0), len(good)
+
+
+def rows(name: str, path: Path) -> Iterator[str]:
+    """The rows of a data set, as Markdown."""
+    run = load_run(path)
+    service = Service(run, ServeOptions(list_length=LENGTH, rounds=LISTS, variant="bayes"), open_store("memory:"))
+    sessions = PageSessions(service, ServedShop(service).read)
+    for task in TASKS[name]:
+        alone, good = items_alone(run, task)
+        taken, unread = with_the_page(sessions, task)
+        lists = f"more than {LISTS}" if taken is None else str(taken)
+        yield f"| {name} | {task.text} | {good} of {n_items(run.graph):,} | {lists} | {alone:,} | {unread} |"
+
+
+def main() -> None:
+    """See the module."""
+    named = [word.partition("=") for word in sys.argv[1:]]
+    if not named or any(name not in TASKS or not path for name, _, path in named):
+        sys.exit(__doc__)
+    print("| data set | what was written | items that fit | lists with the page | items alone | not understood |")
+    print("|---|---|---|---|---|---|")
+    for name, _, path in named:
+        for row in rows(name, Path(path)):
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Cards, words to choose and chips of sessions, worked by hand on the shop of Fig. 1."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import pytest
+from catalogues import APPLE_FIELDS
+
+import magus_pyg as mp
+from magus_pyg.errors import SessionError
+from magus_pyg.graph import Word, build_relational_graph
+from magus_pyg.online import OnlineSession, Recommendation, Told
+from magus_pyg.serve.pages.page_views import Chip, card_of, chips_of, item_key, list_view, words_key, words_of_key
+from magus_pyg.simulation.answers import AnsweredList
+
+# Items A 0 (macbook, pro, grey), B 1 (airpods), C 2 (iphone, pro); airpods 3, iphone 4, macbook 5, pro 6, grey 7.
+PRO, GREY = '[["level","pro"]]', '[["colour","grey"]]'
+
+
+class Shop:
+    """Columns that want to be more than they are."""
+
+    def columns(self, item_id: str) -> Mapping[str, str]:
+        return {
+            "net_price": "3.50",
+            "empty": "",
+            "picture": {"A": "/a.png", "B": "//else.example/b.png"}.get(item_id, ""),
+        }
+
+    def kind(self, words: Sequence[Word]) -> Word | None:
+        return words[0] if words else None
+
+    def text(self, query: Recommendation, language: str) -> tuple[str, str]:
+        return query.title, f"{language}?"
+
+
+@pytest.fixture
+def session(apple: pd.DataFrame) -> OnlineSession:
+    return mp.MagusSession(build_relational_graph(apple, APPLE_FIELDS, max_words=1), [7.0, 4.0, 8.0], list_length=4)
+
+
+def test_a_list(session: OnlineSession) -> None:
+    listed = session.recommend()
+    view = list_view(session, Shop(), "de")
+    assert [item_key(entry.item_id) for entry in listed if entry.item_id] == [card.key for card in view.cards]
+    assert [words_key(entry.words) for entry in listed if not entry.item_id] == [query.key for query in view.queries]
+    assert {query.text: query.items for query in view.queries}.get("pro") == 2
+    assert all(query.question == "de?" for query in view.queries)
+    assert (view.round, view.rounds, view.said, view.chips) == (1, 5, 0, ())
+    session.tell("pro")
+    after = list_view(session, Shop(), "en")
+    assert {word.text for card in after.cards for word in card.words if word.said} <= {"pro"}
+    assert (after.round, after.said) == (1, 1)
+
+
+def test_a_card() -> None:
+    words = [Word("line", "mac" * 50), Word("x", "a\u202eb\n")]
+    card = card_of("A", "t" * 500, words, Shop())
+    assert card.details == (("net price", "3.50"),)
+    assert (card.picture, len(card.title)) == ("/a.png", 160)
+    assert [word.text for word in card.words] == ["mac" * 26 + "m…", "ab"]
+    assert card_of("B", "t", words, Shop()).picture == ""  # of another host
+    assert card_of('C"', "t", [], Shop()).key == '"C\\""'
+    assert len(card_of("A", "t", [Word("x", str(at)) for at in range(50)], Shop()).words) == 8
+
+
+def test_chips(session: OnlineSession) -> None:
+    graph = session.graph
+    history = [
+        AnsweredList((6, 0, 4), None),
+        Told((Word("level", "pro"), Word("colour", "grey")), True, (6, 7)),
+        AnsweredList((3, 5, 7), 5, (3,)),
+    ]
+    assert [(chip.kind, chip.text) for chip in chips_of(graph, history)] == [
+        ("wanted", "macbook"),
+        ("wanted", "grey"),
+        ("wanted", "pro"),  # refused first, then wanted: the latest counts
+        ("careless", "airpods"),
+        ("unwanted", "iphone"),
+    ]
+    assert chips_of(graph, []) == ()
+    assert chips_of(graph, [Told((Word("level", "pro"),), False, (6,))]) == (Chip("unwanted", "pro", PRO),)
+
+
+@pytest.mark.parametrize("words", [[Word("a", "b")], [Word('"', "\\"), Word("é", "<&>\n")]])
+def test_words_as_forms_send_them(words: list[Word]) -> None:
+    assert words_of_key(words_key(words)) == tuple(words)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "x", "[]", "{}", "null", '[["a"]]', '[["a",1]]', '["a","b"]', "[" * 4000, '[["a","' + "b" * 5000 + '"]]'],
+)
+def test_what_no_form_sends(key: str) -> None:
+    with pytest.raises(SessionError, match="these are no words"):
+        words_of_key(key)

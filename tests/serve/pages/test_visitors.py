@@ -1,0 +1,50 @@
+"""The cookie of a visitor, and forms that were not made for them."""
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from magus_pyg.errors import AccessError
+from magus_pyg.serve.pages.visitors import check_form, keep_visitor, visitor_of
+
+
+def request(cookie: str = "", scheme: str = "http", root: str = "") -> Request:
+    scope = {
+        "type": "http", "method": "GET", "path": "/", "scheme": scheme, "root_path": root, "query_string": b"",
+        "headers": [(b"cookie", cookie.encode())] if cookie else [], "server": ("shop.example", 80),
+    }  # fmt: skip
+    return Request(scope)
+
+
+def test_a_new_visitor_and_the_same_again() -> None:
+    new = visitor_of(request())
+    assert new.is_new
+    again = visitor_of(request(f"magus={new.visitor_id}.{new.csrf}"))
+    assert (again.visitor_id, again.csrf, again.is_new) == (new.visitor_id, new.csrf, False)
+    check_form(again, new.csrf)
+
+
+@pytest.mark.parametrize("cookie", ["magus=", "magus=a.b", "magus=" + "x" * 49, "other=1", "magus=" + "é" * 16])
+def test_what_is_no_cookie_of_ours_is_a_new_visitor(cookie: str) -> None:
+    assert visitor_of(request(cookie)).is_new
+
+
+@pytest.mark.parametrize("token", ["", "x" * 32, "é" * 32, "\ud800"])
+def test_a_form_of_somebody_else(token: str) -> None:
+    new = visitor_of(request())
+    known = visitor_of(request(f"magus={new.visitor_id}.{new.csrf}"))
+    with pytest.raises(AccessError, match="not made for this browser"):
+        check_form(known, token)
+    with pytest.raises(AccessError, match="its cookie is gone"):
+        check_form(new, new.csrf)
+
+
+def test_the_cookie_is_set_once_and_safely() -> None:
+    new, response = visitor_of(request(scheme="https", root="/shop")), Response()
+    keep_visitor(request(scheme="https", root="/shop"), response, new)
+    cookie = response.headers["set-cookie"]
+    for part in ("HttpOnly", "SameSite=lax", "Secure", "Path=/shop"):
+        assert part in cookie
+    known, response = visitor_of(request(f"magus={new.visitor_id}.{new.csrf}")), Response()
+    keep_visitor(request(), response, known)
+    assert "set-cookie" not in response.headers
