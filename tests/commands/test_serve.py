@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from redis_server import RedisServer, need_redis_server
 
 from magus_pyg.commands.command_line import guarded
 from magus_pyg.commands.serve import main_serve, service_config
+from magus_pyg.data.reading.served_files import read_served
 from magus_pyg.errors import ConfigError, ConflictError, NotThereError
 from magus_pyg.serve.client import MagusClient
 
@@ -87,6 +89,28 @@ def test_the_client_raises_what_the_service_raised(service: RealService) -> None
         magus.answer(first, None)
         with pytest.raises(ConflictError):
             magus.answer(first, first.entries[0])
+
+
+def test_a_hang_up_takes_up_the_run_anew_and_keeps_sessions(service: RealService) -> None:
+    with MagusClient(service.url) as magus:
+        before = magus.begin(list_length=3)
+        service.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 60
+        while magus.begin(list_length=3).edition == before.edition:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert magus.answer(before, None).round == 2
+
+
+def test_what_was_served_is_written_as_parquet(service: RealService, shop_run: Path) -> None:
+    with MagusClient(service.url) as magus:
+        shown = magus.answer(magus.begin(list_length=3), None)
+    main_serve([f"run={shop_run}", "export=true"])
+    answers = read_served(shop_run / "serve" / "log", "answers")
+    rounds = [row for row in answers.to_pylist() if row["session_id"] == shown.session_id]
+    assert [(row["kind"], row["clicked"]) for row in rounds] == [("start", None), ("answer", None)]
+    with pytest.raises(ConfigError, match=r"export must be true or false \(got 'x'\)"):
+        main_serve([f"run={shop_run}", "export=x"])
 
 
 @pytest.mark.parametrize(
