@@ -123,9 +123,9 @@ def main(folder: Path) -> None:
     items.to_csv(folder / "items.csv", index=False)
     log.to_csv(folder / "interactions.csv", index=False)
     people = sorted(set(log["user_id"]))
-    words = ["dataset=tabular", "dataset.name=shop", f"dataset.path={folder}", "dataset.title_field=title",
-             "dataset.word_fields=[brand,kind,flavour]", "sessions.candidates=30", "sessions.min_interactions=5"]  # fmt: skip
-    run = train(folder, *words)
+    played = ["sessions.candidates=30", "sessions.min_interactions=5"]
+    shop = ["dataset=tabular", "dataset.name=shop", f"dataset.path={folder}", "dataset.title_field=title"]
+    run = train(folder, *shop, "dataset.word_fields=[brand,kind,flavour]", *played)
 
     with service(run) as address, MagusClient(address) as magus:
         print(f"the shop is open at {address}")
@@ -139,13 +139,7 @@ def main(folder: Path) -> None:
 
         pd.concat([items, fresh]).to_csv(folder / "items.csv", index=False)
         main_serve([f"run={run}", "export=true"])
-        newer = train(
-            folder,
-            "dataset=served",
-            f"dataset.path={run / 'serve' / 'log'}",
-            "sessions.candidates=30",
-            "sessions.min_interactions=5",
-        )
+        newer = train(folder, "dataset=served", f"dataset.path={run / 'serve' / 'log'}", *played)
         waiting = magus.begin(user_id=people[0], list_length=4)
         magus.wait_for(magus.reload(str(newer)))
         print("a session that was open goes on:", magus.answer(waiting, None).round == waiting.round + 1)
