@@ -62,7 +62,7 @@ def train(folder: Path, *words: str) -> Path:
     """Train; the new run folder."""
     runs = folder / "runs"
     before = set(runs.glob("*"))
-    main_train([*words, "magus=bayes", "model=fm", "train.epochs=8", f"paths.runs={runs}", "simulation.resamples=100"])
+    main_train([*words, "magus=bayes", "model=fm", "train.epochs=5", f"paths.runs={runs}", "simulation.resamples=50"])
     (made,) = set(runs.glob("*")) - before
     return made
 
@@ -129,8 +129,8 @@ def main(folder: Path) -> None:
 
     with service(run) as address, MagusClient(address) as magus:
         print(f"the shop is open at {address}")
-        wanted = items.sample(60, random_state=1)
-        print(told(sell(magus, random.choice(people, 60), wanted, 0), 60))
+        wanted = items.sample(40, random_state=1)
+        print(told(sell(magus, random.choice(people, 40), wanted, 0), 40))
 
         fresh = item_table(random, 10, first=len(items))
         magus.wait_for(magus.add_items(fresh.to_dict("records")))
@@ -143,7 +143,7 @@ def main(folder: Path) -> None:
         waiting = magus.begin(user_id=people[0], list_length=4)
         magus.wait_for(magus.reload(str(newer)))
         print("a session that was open goes on:", magus.answer(waiting, None).round == waiting.round + 1)
-        print("with the new run:", told(sell(magus, random.choice(people, 60), wanted, 200), 60))
+        print("with the new run:", told(sell(magus, random.choice(people, 40), wanted, 200), 40))
         main_serve([f"run={run}", "export=true"])
     main_report([f"runs={run / 'serve' / 'log'}", f"out={folder / 'reports'}"])
 

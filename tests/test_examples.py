@@ -64,7 +64,7 @@ def test_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     runpy.run_path(str(EXAMPLES / "shop.py"), run_name="__main__")
     shown = capsys.readouterr().out
     assert "a session that was open goes on: True" in shown
-    found = [int(count) for count in re.findall(r"(\d+) of (?:10|60) customers found", shown)]
+    found = [int(count) for count in re.findall(r"(\d+) of (?:10|40) customers found", shown)]
     assert len(found) == 3
-    assert sum(found) > 50  # of 130: chance finds a fifth in eight lists of four among 120
+    assert sum(found) > 20  # of 90
     assert {path.name for path in (tmp_path / "reports").iterdir()} >= {"served.csv", "served.md"}
