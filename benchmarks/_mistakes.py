@@ -318,8 +318,8 @@ KINDS = {
         Mistake(
             "a told word counts as more than a click",
             "agents/bayes/belief.py",
-            "error = max(TOLD_ERROR, error_rate)",
-            "error = min(TOLD_ERROR, error_rate)",
+            "error = max(told_error, error_rate)",
+            "error = min(told_error, error_rate)",
             "tests/agents/bayes tests/online",
         ),
         Mistake(
@@ -554,15 +554,15 @@ KINDS = {
         Mistake(
             "p of the bootstrap can be 0",
             "report/significance.py",
-            "below, above = (1 + (means <= 0.0).sum()) / (resamples + 1), (1 + (means >= 0.0).sum()) / (resamples + 1)",
-            "below, above = (means <= 0.0).sum() / resamples, (means >= 0.0).sum() / resamples",
+            "below, above = ((1 + (side <= 0.0).sum()) / (means.size + 1) for side in (means, -means))",
+            "below, above = ((side <= 0.0).sum() / means.size for side in (means, -means))",
             _REPORT,
         ),
         Mistake(
             "p of the bootstrap is one-sided",
             "report/significance.py",
-            "p = min(1.0, 2.0 * float(min(below, above)))",
-            "p = min(1.0, float(min(below, above)))",
+            "min(1.0, 2.0 * float(min(below, above)))",
+            "min(1.0, float(min(below, above)))",
             _REPORT,
         ),
         Mistake(

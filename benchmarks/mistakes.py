@@ -39,7 +39,6 @@ STORED = Path(__file__).with_name("mistakes.json")
 PAGE = ROOT / "docs" / "testing.md"
 LIMIT = 600  # seconds after which a process is taken for one that does not end
 BEFORE = "de1c4c0"  # the revision whose tests are those of before
-_WHEN = ("before", "now")
 _MARKS = "<!-- mistakes: written by benchmarks/mistakes.py -->\n", "<!-- end of mistakes -->"
 SECONDS = 10  # of the tests of one process, without a mistake
 
@@ -173,6 +172,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     failed = [name for name, test in tests.items() if test["failed"]]
     before = _names_before()
+    words = ["git", "rev-parse", "--short", "HEAD"]
+    source = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     gone = missing()
     chosen = {m: _chosen(m, tests) for m in MISTAKES if m.name not in gone and arguments.only in f"{m.name} {m.file}"}
     under_way = list(chosen)
@@ -187,7 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
             if time.perf_counter() - began > arguments.seconds:
                 print("not all mistakes have been tried: again")
                 return 1
-            results = stored() | {"tests": len(tests), "failed": failed, "before": BEFORE}
+            results = stored() | {"tests": len(tests), "failed": failed, "before": BEFORE, "source": source}
             names = chosen[mistake]
             new = [name for name in names if name.split("::")[1].split("[")[0] not in before]
             entry = results.setdefault("found", {}).setdefault(
@@ -210,26 +211,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def table(results: dict[str, Any]) -> str:
-    """What the page on tests says: a row a kind of mistakes, and each that no test noticed."""
-    lines = ["| mistakes | planted | noticed before | noticed now |", "|---|--:|--:|--:|"]
-    whole = [0, 0, 0]
-    left = []
+    """What the page on tests says: a row a kind of mistakes, each that no test noticed, and what is not known yet."""
+    lines = ["| mistakes | listed | decided | noticed before | noticed now |", "|---|--:|--:|--:|--:|"]
+    whole = [0, 0, 0, 0]
+    gaps = []
     for kind, mistakes in KINDS.items():
-        found = {mistake: results["found"].get(mistake.name, {"played": -1}) for mistake in mistakes}
-        tried = [each for each in found.values() if "noticed" in each or each["played"] == each["old"] + each["new"]]
-        row = [len(tried), sum(e.get("noticed") == "before" for e in tried), sum("noticed" in e for e in tried)]
+        row = [len(mistakes), 0, 0, 0]
+        for mistake in mistakes:
+            found = results["found"].get(mistake.name, {"old": 0, "new": 0, "played": 0})
+            total = found["old"] + found["new"]
+            if "noticed" in found:
+                row = [row[0], row[1] + 1, row[2] + (found["noticed"] == "before"), row[3] + 1]
+            elif found["played"] and found["played"] == total:
+                row[1] += 1
+                gaps.append(f"* {mistake.name} (`{mistake.file}`): {mistake.harmless or 'a gap of the tests'}.")
         whole = [a + b for a, b in zip(whole, row, strict=True)]
         lines.append(f"| {kind} | {' | '.join(map(str, row))} |")
-        for mistake, each in found.items():
-            if "noticed" not in each:
-                said = (mistake.harmless or "a gap of the tests") if each in tried else "not planted yet"
-                left.append(f"* {mistake.name} (`{mistake.file}`): {said}.")
     lines.append(f"| all | {' | '.join(map(str, whole))} |")
-    shares = ", ".join(
-        f"{100 * count / max(whole[0], 1):.0f} % {when}" for count, when in zip(whole[1:], _WHEN, strict=True)
-    )
-    lines += ["", f"So {shares}."]
-    return "\n".join([*lines, *(["", "Not noticed:", "", *left] if left else []), ""])
+    before, now = (100 * count / max(whole[1], 1) for count in whole[2:])
+    lines += [
+        "",
+        f"Of those decided {before:.0f} % were noticed before, {now:.0f} % are now; planted in {results['source']}.",
+    ]
+    if gaps:
+        lines += ["", "Not noticed:", "", *gaps]
+    if whole[1] < whole[0]:
+        lines += [
+            "",
+            f"Not all tests of the {whole[0] - whole[1]} others have been played yet; `run` goes on with them.",
+        ]
+    return "\n".join([*lines, ""])
 
 
 def main() -> int:

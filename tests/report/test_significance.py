@@ -108,6 +108,12 @@ def test_bootstrap_resamples_users_with_all_their_pairs() -> None:
     assert paired_bootstrap(first, np.zeros(1000), users, resamples=4000) == found
 
 
+def test_p_of_a_bootstrap_is_never_0() -> None:
+    """Where no resample is on the other side, p is that of one more that is."""
+    found = paired_bootstrap(np.ones(20), np.zeros(20), np.arange(20), resamples=99)
+    assert found.p == pytest.approx(2 / 100)
+
+
 def test_bootstrap_agrees_with_a_literal_one() -> None:
     rng = np.random.default_rng(1)
     users = rng.integers(0, 40, 150)

@@ -50,11 +50,16 @@ def test_a_fold_is_a_function_of_the_pair_alone() -> None:
     counts = torch.bincount(fold, minlength=3)
     assert counts.numel() == 3
     assert int(counts.min()) > 900
-    for pairs in (fold.view(60, 50), fold.view(60, 50).T):  # all folds hold rows of each user, and of each item
-        assert all(bool((pairs == number).any(1).all()) for number in range(3))
     assert not torch.equal(fold_of(user, item, 3, 6), fold)
     with pytest.raises(ConfigError, match=r"at least 2.*got 1"):
         fold_of(user, item, 1, 5)
+
+
+def test_all_folds_hold_rows_of_each_user_and_item() -> None:
+    user, item = torch.arange(60).repeat_interleave(50), torch.arange(50).repeat(60)
+    fold = fold_of(user, item, 3, 5).view(60, 50)
+    for rows in (fold, fold.T):
+        assert all(bool((rows == number).any(1).all()) for number in range(3))
 
 
 @pytest.mark.parametrize("folds", [2, 3])
