@@ -62,7 +62,7 @@ def train(folder: Path, *words: str) -> Path:
     """Train; the new run folder."""
     runs = folder / "runs"
     before = set(runs.glob("*"))
-    main_train([*words, "magus=base", "model=fm", "train.epochs=5", f"paths.runs={runs}", "simulation.resamples=50"])
+    main_train([*words, "magus=bayes", "model=fm", "train.epochs=5", f"paths.runs={runs}", "simulation.resamples=50"])
     (made,) = set(runs.glob("*")) - before
     return made
 

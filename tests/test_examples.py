@@ -1,5 +1,6 @@
 """The examples run as they stand."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -56,3 +57,14 @@ def test_scikit_factorisation(capsys: pytest.CaptureFixture[str]) -> None:
     assert agents_row(shown, "items")["SAC"] > 0.35
     assert agents_row(shown, "magus")["SA@5"] > 0.8
     assert "to user 0:" in shown
+
+
+def test_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["shop.py", str(tmp_path)])
+    runpy.run_path(str(EXAMPLES / "shop.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert "a session that was open goes on: True" in shown
+    found = [int(count) for count in re.findall(r"(\d+) of (?:10|40) customers found", shown)]
+    assert len(found) == 3
+    assert sum(found) > 20  # of 90
+    assert {path.name for path in (tmp_path / "reports").iterdir()} >= {"served.csv", "served.md"}
