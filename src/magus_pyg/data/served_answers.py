@@ -30,15 +30,68 @@ class ShownEntries:
 def counting(answers: pa.Table) -> pa.Table:
     """The rows "answer" and "words" that were not taken back, in their order.
 
-    An "undo" takes back the last row of its session that still counts. So a row counts unless fewer rows than up to it
-    count at some later time: those are a stack, whose height is watched.
+    An "undo" takes back the last row of its session that still counts. Words that are neither liked nor refused
+    (`liked` is null) are taken back themselves: rows lose them, and a click on the query of these words.
     """
     kind = answers["kind"].to_numpy(zero_copy_only=False)
-    step = np.select([np.isin(kind, ["answer", "words"]), kind == "undo"], [1, -1], 0)
+    retracts = (kind == "words") & pc.is_null(answers["liked"]).to_numpy(zero_copy_only=False)
     session = pd.factorize(answers["session_id"].to_pandas())[0]
+    step = np.select([retracts, np.isin(kind, ["answer", "words"]), kind == "undo"], [0, 1, -1], 0)
+    # A row counts unless at some later time fewer rows count than up to it: those are a stack, whose height is watched.
     height = pd.Series(step).groupby(session).cumsum()
     lowest_later = height[::-1].groupby(session[::-1]).cummin()[::-1]
-    return answers.filter(pa.array((step == 1) & (lowest_later >= height).to_numpy()))
+    counts = (step == 1) & (lowest_later >= height).to_numpy()
+    if retracts.any():
+        mixed = np.flatnonzero(np.isin(session, session[retracts]))
+        answers = _replayed(answers, mixed, counts)
+    return answers.filter(pa.array(counts))
+
+
+@dataclass(eq=False)
+class _Said:
+    """A row of a session in which words are taken back: its place in the table, and what is left of it."""
+
+    at: int
+    words: list[tuple[str, str]]
+    clicked: int | None
+    query: frozenset[tuple[str, str]]
+    is_answer: bool
+
+
+def _replayed(answers: pa.Table, rows: np.ndarray, counts: np.ndarray) -> pa.Table:
+    """Sessions in which words are taken back, one row after the other; says in `counts` which rows are left."""
+    stacks: dict[str, list[_Said]] = {}
+    counts[rows] = False
+    for at, row in zip(rows.tolist(), answers.take(pa.array(rows)).to_pylist(), strict=True):
+        stack = stacks.setdefault(row["session_id"], [])
+        words = [(word["field"], word["value"]) for word in row["words"] or ()]
+        if row["kind"] == "words" and row["liked"] is None:
+            _take_back(stack, frozenset(words))
+        elif row["kind"] in ("answer", "words"):
+            clicked = row["clicked"]
+            entry = None if clicked is None else row["shown"][clicked]["words"]
+            query = frozenset((word["field"], word["value"]) for word in entry or ())
+            stack.append(_Said(at, words, clicked, query, row["kind"] == "answer"))
+        elif row["kind"] == "undo" and stack:
+            stack.pop()
+    clicked_column, words_column = answers["clicked"].to_pylist(), answers["words"].to_pylist()
+    for said in (entry for stack in stacks.values() for entry in stack):
+        counts[said.at], clicked_column[said.at] = True, said.clicked
+        words_column[said.at] = [{"field": field, "value": value} for field, value in said.words]
+    for name, values in (("clicked", clicked_column), ("words", words_column)):
+        at = answers.schema.get_field_index(name)
+        answers = answers.set_column(at, answers.schema.field(at), pa.array(values, answers.schema.field(at).type))
+    return answers
+
+
+def _take_back(stack: list[_Said], gone: frozenset[tuple[str, str]]) -> None:
+    for said in list(stack):
+        if said.is_answer:
+            said.clicked = None if said.query == gone else said.clicked
+        else:
+            said.words = [word for word in said.words if {word} != gone]
+            if not said.words:
+                stack.remove(said)
 
 
 def people(table: pa.Table) -> np.ndarray:

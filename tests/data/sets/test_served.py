@@ -101,6 +101,26 @@ def test_what_was_taken_back_does_not_count(load: Load) -> None:
     assert data.searched["words"].tolist() == ["blue|Acme"]
 
 
+def test_words_that_were_taken_back_are_gone(load: Load) -> None:
+    def told(words: list[list[str]], liked: bool | None) -> LogRow:
+        return LogRow("words", "a", SERVED, words=words, liked=liked)
+
+    rows = [
+        answer("a", ["7", "brand:Acme"], 1),
+        told([["tag", "red"], ["brand", "Bolt"]], True),
+        told([["tag", "red"]], None),  # of what was told the word alone goes
+        told([["brand", "Acme"]], None),  # and a click on its query
+        told([["tag", "blue"]], True),
+        told([["tag", "blue"]], None),  # all that was told then: the undo takes back what came before it
+        LogRow("undo", "a", SERVED),
+        answer("a", ["8", "tag:blue"], 1),
+        answer("b", ["8", "brand:Acme"], 1),
+    ]
+    data = load(rows)
+    assert data.searched["words"].tolist() == ["blue", "Acme"]
+    assert [row[1:3] for row in rows_of(data)[4:]] == [("7", 0), ("8", 0), ("8", 0)]
+
+
 def test_events(load: Load, tmp_path: Path) -> None:
     anna = People(tmp_path / "serve").name("01")
     events = [
@@ -281,7 +301,8 @@ def test_many_sessions_with_random_undos_count_as_a_stack_says() -> None:
             stack.pop()
         elif kind == "undo":
             kinds[at] = "start"  # the service takes nothing back where there is nothing
-    table = pa.table({"kind": pa.array(kinds), "session_id": pa.array(sessions), "number": np.arange(4000)})
+    columns = {"kind": pa.array(kinds), "session_id": pa.array(sessions), "number": np.arange(4000)}
+    table = pa.table({**columns, "liked": pa.array([True] * 4000)})
     expected = sorted(at for stack in stacks.values() for at in stack)
     assert counting(table)["number"].to_pylist() == expected
     assert counting(table.slice(0, 0)).num_rows == 0

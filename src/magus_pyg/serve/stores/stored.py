@@ -113,7 +113,7 @@ class LogRow:
         clicked: the place of the click in it (from 0), None for none of these.
         not_care: the places of the queries answered Not Care.
         words: of "words": what was said, each (field, value).
-        liked: of "words": whether it is wanted.
+        liked: of "words": whether it is wanted; None takes back what was said of it, or a click on its query.
         user_hash, experiment, arm, edition: as of the session.
         run: name of the run that recommended.
         variant, list_length, rounds: what recommended, N and K.
