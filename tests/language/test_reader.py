@@ -79,3 +79,14 @@ def test_long_and_strange_texts_are_read_in_time(text):
 def test_only_the_first_signs_of_a_long_text_are_read():
     assert READER.read(" " * (MOST_TEXT - 4) + "blue").liked
     assert not READER.read(" " * (MOST_TEXT - 3) + "blue").liked
+
+
+def test_signs_may_be_part_of_a_value_and_words_of_other_languages_hide_none():
+    rows = [("a", "Dr. Bronner, Inc.", "", "War", "", "", ""), ("b", "L.A. Girl", "", "scarf", "", "", "")]
+    reader = Reader(clothes_graph(rows))
+    assert [str(part) for part in reader.read("no Dr. Bronner, Inc., please. But L.A. girl").parts] == [
+        "not Dr. Bronner, Inc.",
+        "L.A. Girl",
+    ]
+    # "war" is filler in German alone.
+    assert [str(part) for part in reader.read("war, scarves").parts] == ["War", "scarf"]

@@ -95,6 +95,8 @@ class Reader:
         """Field -> the ids of its words, the least first."""
         every = lexicons.everything()
         self._fillers = frozenset[str]().union(*(lexicon.fillers for lexicon in every))
+        self._spoken = every[0].fillers
+        """Of the default language: they are read as filler where the catalogue has a word of that name, too."""
         self._negations = frozenset[tuple[str, ...]]().union(*(lexicon.negations for lexicon in every))
         self._turns = frozenset[tuple[str, ...]]().union(*(lexicon.turns for lexicon in every))
         kinds = {field: lexicons.kinds_of(field) for field in self.scales}
@@ -131,7 +133,7 @@ class Reader:
             if read[place] == ENDS_CLAUSE:
                 liked, place = True, place + 1
                 continue
-            phrase = self._longest_phrase(read, place)
+            phrase, span = self._longest_phrase(read, place)
             if phrase in self._negations:
                 liked = False
             elif phrase in self._turns:
@@ -143,7 +145,7 @@ class Reader:
                     parts[part.words] = part
                 elif not self._says_nothing(phrase[0]):
                     unknown[phrase[0]] = None
-            place += len(phrase)
+            place += span
         return Reading(tuple(parts.values()), corrected, tuple(unknown))
 
     def _corrected(self, typed: list[str]) -> tuple[list[str], tuple[tuple[str, str], ...]]:
@@ -155,13 +157,17 @@ class Reader:
                     corrected[token] = meant
         return [corrected.get(token, token) for token in typed], tuple(corrected.items())
 
-    def _longest_phrase(self, read: list[str], place: int) -> tuple[str, ...]:
-        """The longest phrase from a place on that means something; the token alone where none does."""
-        for size in range(min(self._longest, len(read) - place), 1, -1):
-            phrase = tuple(read[place : place + size])
-            if ENDS_CLAUSE not in phrase and self._means(phrase):
-                return phrase
-        return (read[place],)
+    def _longest_phrase(self, read: list[str], place: int) -> tuple[tuple[str, ...], int]:
+        """The longest phrase from a place on that means something, and its tokens with the signs in it; the token alone
+        where none does. Signs are part of a value alone: "Dr. Bronner", "Giovanni Cosmetics, Inc."."""
+        for span in range(min(2 * self._longest, len(read) - place), 1, -1):
+            window = read[place : place + span]
+            phrase = tuple(token for token in window if token != ENDS_CLAUSE)
+            if window[-1] == ENDS_CLAUSE or not 2 <= len(phrase) <= self._longest:
+                continue
+            if self._means(phrase) if len(phrase) == span else self.index.is_value(phrase):
+                return phrase, span
+        return (read[place],), 1
 
     def _means(self, phrase: tuple[str, ...]) -> bool:
         if phrase in self._negations or phrase in self._turns or phrase in self._leanings:
@@ -170,7 +176,7 @@ class Reader:
 
     def _understood(self, phrase: tuple[str, ...], liked: bool) -> Understood | None:
         words = self.graph.vocabulary.words
-        found = None if len(phrase) == 1 and phrase[0] in self._fillers else self.index.find(phrase)
+        found = None if len(phrase) == 1 and phrase[0] in self._spoken else self.index.find(phrase)
         if found is not None:
             return Understood(" ".join(phrase), (words[found],), liked)
         if phrase in self._leanings:

@@ -35,6 +35,10 @@ def stem(token: str) -> str:
     """A token without the ending of an English plural, so that "shirts" and "shirt" are one; short ones stay."""
     if len(token) < 4 or token.endswith(("ss", "us", "is")) or not token.endswith("s"):
         return token
+    if token.endswith(("scarves", "shelves", "halves", "leaves")):
+        return token[:-3] + "f"
+    if token.endswith("knives"):
+        return token[:-3] + "fe"
     if token.endswith("ies") and len(token) > 4:
         return token[:-3] + "y"
     if token.endswith(("ches", "shes", "xes", "sses", "zes")):

@@ -54,6 +54,10 @@ class WordIndex:
         found = self._exact.get(phrase)
         return self._stems.get(tuple(map(stem, phrase))) if found is None else found
 
+    def is_value(self, phrase: tuple[str, ...]) -> bool:
+        """Whether a phrase is a value as it stands."""
+        return phrase in self._exact
+
     def find(self, phrase: tuple[str, ...]) -> int | None:
         """The id of the word that a phrase means, or None."""
         found = self._exact.get(phrase)
@@ -104,20 +108,28 @@ class Spelling:
         """The token that was meant; the token itself where it or its singular is known, or none is near."""
         if token in self._right or stem(token) in self._right:
             return token
-        return self._nearest(token) or self._nearest(stem(token)) or token
+        for most in (1, 2):  # one error is far more frequent, and few tokens are so near
+            for form in dict.fromkeys((token, stem(token))):
+                found = self._nearest(form, most)
+                if found is not None:
+                    return found
+        return token
 
-    def _nearest(self, token: str) -> str | None:
-        if len(token) < _SHORTEST or not token.isalpha():
+    def _nearest(self, token: str, most: int) -> str | None:
+        """The nearest known token within a number of errors."""
+        if len(token) < (_SHORTEST if most == 1 else _TWO_ERRORS) or not token.isalpha():
             return None
-        most = 1 if len(token) < _TWO_ERRORS else 2
         typed = _codes([token])
         best: list[tuple[int, int, str]] = []
         for size in range(len(token) - most, len(token) + most + 1):
             if size not in self._tokens:
                 continue
-            # An error changes at most two of the letters that occur.
+            # An error changes at most two of the letters that occur, and two of the numbers of letters.
             near = np.flatnonzero(_bits(self._letters[size] ^ _letters(typed)) <= 2 * most)
-            distance = _distances(typed[0], self._codes[size][near])
+            codes = self._codes[size][near]
+            alike = np.abs(_counts(codes) - _counts(typed)).sum(1, dtype=np.int16) <= 2 * most
+            near, codes = near[alike], codes[alike]
+            distance = _distances(typed[0], codes)
             for place in np.flatnonzero(distance <= most).tolist():
                 found = self._tokens[size][near[place]]
                 best.append((int(distance[place]), -self._uses[found], found))
@@ -132,6 +144,15 @@ def _codes(listed: Sequence[str]) -> np.ndarray:
 def _letters(codes: np.ndarray) -> np.ndarray:
     """uint32 [n]: which letters occur, as bits; rarer signs share them."""
     found: np.ndarray = np.bitwise_or.reduce(np.uint32(1) << (codes & np.uint32(31)), axis=1)
+    return found
+
+
+def _counts(codes: np.ndarray) -> np.ndarray:
+    """int8 [n, 32]: how often each letter occurs; rarer signs share a place."""
+    found = np.zeros((len(codes), 32), dtype=np.int8)
+    row = np.arange(len(codes))
+    for column in (codes & np.uint32(31)).T:
+        found[row, column] += 1
     return found
 
 
