@@ -19,7 +19,7 @@ def test_it_is_measured_on_validation_where_the_user_writes_and_reaches_the_agen
     context = agent_context(config, setting.graph, setting.model, rows=None)
     agent = build_agent("magus", context, states["magus"], config)
     assert isinstance(agent, MagusAgent)
-    assert agent.refusals.told_error == error
+    assert agent.options.told_error == error
     assert fit_agents(setting, skip=("magus", "bayes"))[0] == {}
     silent = replace(setting, config=replace(config, user=short_config().user, agents=["magus"]))
     assert fit_agents(silent)[0] == {}
