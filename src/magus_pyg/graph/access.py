@@ -102,8 +102,9 @@ def words_of(graph: HeteroData, node: int) -> tuple[Word, ...]:
         GraphError: if the graph has no such node.
     """
     node = check_node(graph, node)
-    start, end = int(graph.word_ptr[node]), int(graph.word_ptr[node + 1])
-    return tuple(graph.vocabulary.words[word] for word in graph.word_index[start:end].tolist())
+    words = graph.vocabulary.words  # looked up once: PyG's attributes take microseconds
+    start, end = graph.word_ptr[node : node + 2].tolist()
+    return tuple(words[word] for word in graph.word_index[start:end].tolist())
 
 
 def item_node(graph: HeteroData, item_id: str) -> int:
