@@ -5,6 +5,7 @@ two windows of one session cannot get in each other's way: who answers last is h
 """
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -13,6 +14,7 @@ from magus_pyg.errors import ConflictError, InputError
 from magus_pyg.graph import Word, item_id_of
 from magus_pyg.online import OnlineSession
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
+from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.live_sessions import LiveSession
 from magus_pyg.serve.pages.page_views import chips_of, words_of_key
 from magus_pyg.serve.service import Service
@@ -58,18 +60,27 @@ class PageSessions:
 
     def __init__(self, service: Service, read: ReadText) -> None:
         self.service, self._read = service, read
+        self._first: tuple[ServedEdition, OnlineSession] | None = None
+        self._lock = threading.Lock()
 
     def first(self) -> OnlineSession:
-        """What the start page shows: the first list of a guest, which is no session of the store yet."""
-        options = self.service.options
-        chosen = SessionSettings(
-            variant=self.service.default_variant,
-            list_length=options.list_length,
-            rounds=options.rounds,
-            min_items=options.min_items,
-        )
-        session, _ = self.service.changes.newest.begin(Person(), chosen)
-        return session
+        """What the start page shows: the first list of a guest, which is no session of the store yet.
+
+        It is the same for all until the offer changes, so it is made once; nothing may be said in it.
+        """
+        newest, options = self.service.changes.newest, self.service.options
+        with self._lock:
+            if self._first is None or self._first[0] is not newest:
+                chosen = SessionSettings(
+                    variant=self.service.default_variant,
+                    list_length=options.list_length,
+                    rounds=options.rounds,
+                    min_items=options.min_items,
+                )
+                session, _ = newest.begin(Person(), chosen)
+                session.recommend()
+                self._first = (newest, session)
+            return self._first[1]
 
     def past(self, session_id: str, step: int, use: Callable[[OnlineSession, int], _Found], quick: bool) -> _Found:
         """What is made of a session as it was at a step.
