@@ -46,6 +46,33 @@ def test_the_changes_of_a_belief_are_those_of_its_log_odds(session: mp.MagusSess
         assert sum(reason.change for reason in reasons) == pytest.approx(change, abs=1e-9)
 
 
+def test_drift_and_the_order_of_a_list_are_said(milk: pd.DataFrame) -> None:
+    """Forgetting is a row of its own; the place in the open list is said, in a row that moves nothing."""
+    graph = mp.build_relational_graph(milk, MILK_FIELDS, max_words=2)
+    state = BayesState(error_rate=0.1, targets=2.0, discount=0.8, forgetting=0.3)
+    for session in (
+        mp.MagusSession(graph, [0.9, 0.2, 0.6, 0.1], "bayes", list_length=1, rounds=4, state=state),
+        mp.Catalogue(graph, "bayes", state).session([0.9, 0.2, 0.6, 0.1], list_length=1, rounds=4),
+    ):
+        session.recommend()
+        session.feedback(None)
+        assert "drift" not in [reason.kind for reason in session.explain(1)]  # comes with the next round
+        before = session._play.explained(1)
+        listed = session.recommend()[0]
+        drift = next(reason for reason in session.explain(1) if reason.kind == "drift")
+        assert (drift.round, drift.node, drift.title) == (2, None, "")
+        assert drift.change == pytest.approx(session._play.explained(1) - before)
+        assert str(drift) == f"{drift.change:+.3f}  drift in round 2"
+        order = session.explain(listed)[-1]
+        assert (order.kind, order.change) == ("order", 0.0)
+        belief = session.node_scores()[listed.node]
+        assert order.title.startswith(
+            f"placed by min(1, 2.00 x {belief:.3f})" if listed.kind == "item" else "placed by its"
+        )
+        other = next(node for node in range(4) if node != listed.node)
+        assert "order" not in [reason.kind for reason in session.explain(other)]
+
+
 def test_reasons_name_the_answer_in_words(session: mp.MagusSession) -> None:
     assert session.explain(0) == []
     shown = answer(session)
