@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +179,16 @@ def paired(own: pd.DataFrame, other: pd.DataFrame, metric: str, resamples: int =
     keys = ["seed", "user"]
     both = own[[*keys, metric]].merge(other[[*keys, metric]], on=keys, suffixes=("", " other"))
     difference = (both[metric] - both[f"{metric} other"]).groupby(both["user"]).agg(["sum", "count"]).to_numpy()
-    rng = np.random.default_rng(0)
-    drawn = rng.multinomial(len(difference), np.full(len(difference), 1.0 / len(difference)), size=resamples)
-    sums = drawn @ difference
+    sums = _drawn(len(difference), resamples) @ difference
     low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
     return float(low), float(high)
+
+
+@cache
+def _drawn(count: int, resamples: int) -> np.ndarray:
+    """How often each of so many users is drawn, [resamples, count]; the same draws for every comparison."""
+    rng = np.random.default_rng(0)
+    return rng.multinomial(count, np.full(count, 1.0 / count), size=resamples).astype(np.float64)
 
 
 if __name__ == "__main__":
