@@ -250,6 +250,16 @@ class StoreContract:
         assert store.keep_reply(reply(body="new", expires=START + 99)) == Outcome.DONE
         assert store.find_reply("a", "k") == reply(body="new", expires=START + 99)
 
+    def test_a_reply_about_a_session_that_is_gone_already_stays(self, store: Store, clock: Clock) -> None:
+        store.create(session("gone"))
+        store.create(session("mine", user_hash="h"))
+        store.delete("gone")
+        store.keep_reply(reply(session_id="gone", expires=START * 2))
+        store.erase_user("h")
+        clock.time = START + 100
+        store.expire()
+        assert store.find_reply("a", "k") is not None
+
     def test_nothing_is_written_where_the_reply_is_there(self, store: Store) -> None:
         store.create(session())
         store.keep_reply(reply())

@@ -85,7 +85,7 @@ local function drop(kind, n)
   call('ZREM', P .. kind .. '_times', n)
   call('SREM', P .. kind .. '_of:' .. session, n)
   call('SREM', P .. kind .. '_user:' .. user, n)
-  if name ~= '' then call('HDEL', P .. 'event_ids', name) end
+  if kind == 'event' then call('HDEL', P .. 'event_ids', name) end
   return 1
 end
 

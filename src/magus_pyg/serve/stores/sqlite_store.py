@@ -151,9 +151,9 @@ class SqliteStore(Store):
         now = self.now()
         values = {"now": now, "before": now - GONE_SECONDS}
         with self._writing() as connection:
+            connection.execute(Statements.replies_of_expired, values)
             count = connection.execute(Statements.all_expired, values).rowcount
-            statements = (Statements.replies_of_gone, Statements.late_replies, Statements.forget_gone)
-            for statement in (*statements, Statements.old_jobs):
+            for statement in (Statements.late_replies, Statements.forget_gone, Statements.old_jobs):
                 connection.execute(statement, values)
         return count
 
@@ -231,8 +231,8 @@ class SqliteStore(Store):
         # Events first: rows and sessions say which sessions are the person's.
         statements = (Statements.events_of_user, Statements.rows_of_user, Statements.sessions_of_user)
         with self._writing(erasing=True) as connection:
+            connection.execute(Statements.replies_of_user, values)
             count = sum(connection.execute(statement, values).rowcount for statement in statements)
-            connection.execute(Statements.replies_of_gone)
         return count
 
     # Changes that every worker plays

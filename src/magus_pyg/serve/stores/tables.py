@@ -135,8 +135,9 @@ class Statements:
     )
     late_replies = delete(_replies).where(_replies.c.expires <= _now)
     replies_of = delete(_replies).where(_replies.c.session == _name)
-    replies_of_gone = delete(_replies).where(
-        _replies.c.session.in_(select(_sessions.c.name).where(_sessions.c.gone.is_not(None)))
+    replies_of_expired, replies_of_user = (
+        delete(_replies).where(_replies.c.session.in_(select(_sessions.c.name).where(of)))
+        for of in (and_(_sessions.c.gone.is_(None), _sessions.c.expires <= _now), _sessions.c.user_hash == _user)
     )
 
     add_row = insert(_rows)
