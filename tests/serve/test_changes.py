@@ -52,6 +52,22 @@ def _items(shown: dict[str, Any]) -> list[str]:
     return [entry["item_id"] for entry in shown["entries"] if entry["kind"] == "item"]
 
 
+@pytest.mark.parametrize("column", ["department", "category", "kind"])
+def test_a_new_item_may_lack_columns_of_a_merged_field(tiny_run: Path, column: str) -> None:
+    run = load_run(tiny_run)
+    (field,) = run.graph.settings.merge_fields
+    assert field == ("category", ("department", "category", "kind"))
+    row = {"item_id": "new", "title": "A new item", column: "clothing", "age": 3}
+    with served(run, variant="base") as client:
+        job = _done(client, client.post("/v1/items:batch", json={"items": [row]}))
+        assert job["state"] == "done", job
+        found = client.get("/v1/items/new").json()
+        columns = client.app.state.screens.data.columns("new")  # type: ignore[attr-defined]
+    assert found["words"] == [{"field": "category", "value": "clothing"}]
+    assert found["columns"] == {"title": "A new item", "age": 3}
+    assert columns == {"age": "3"}
+
+
 def test_items_that_were_added_are_cleaned_and_shown_by_sessions_that_begin_then(client: TestClient, run: Run) -> None:
     before = begin(client, variant="none", list_length=7)
     job = _done(client, client.post("/v1/items:batch", json={"items": [NEW]}))

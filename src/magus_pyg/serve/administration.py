@@ -42,7 +42,7 @@ class Administration:
         if not newest.known([item_id]):
             raise NotThereError(f"there is no item {item_id!r}")
         node = item_node(newest.graph, item_id)
-        fields = set(newest.graph.settings.word_fields)
+        fields = set(newest.word_columns)
         row = self.changes.rows.get(item_id, {})
         return {
             "item_id": item_id,

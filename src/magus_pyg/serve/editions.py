@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors
 from magus_pyg.agents.methods import VARIANTS
+from magus_pyg.data.dataset import word_columns
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import Word, extend_relational_graph, item_node, item_nodes, n_items
 from magus_pyg.graph.settings import GraphSettings
@@ -111,8 +112,7 @@ class ServedEdition:
         """
         catalogue = copy(self.catalogue("base"))
         cleaned, notes = self.run.cleaned_items(item_frame(rows), catalogue.graph)
-        settings: GraphSettings = catalogue.graph.settings
-        lacking = {field: "" for field in settings.word_fields if field not in cleaned.columns}
+        lacking = {column: "" for column in self.word_columns if column not in cleaned.columns}
         extension = extend_relational_graph(catalogue.graph, cleaned.assign(**lacking), "keep")
         catalogue.add_items(extension)
         catalogue.remove_items(_known(catalogue.graph, self.off))
@@ -135,6 +135,12 @@ class ServedEdition:
     def graph(self) -> HeteroData:
         """The relational graph."""
         return self.catalogue("base").graph
+
+    @property
+    def word_columns(self) -> tuple[str, ...]:
+        """The columns of an item's row whose values are words: of a merged field all that it is made of."""
+        settings: GraphSettings = self.graph.settings
+        return word_columns(settings.word_fields, dict(settings.merge_fields))
 
     def catalogue(self, variant: str) -> Catalogue:
         """The catalogue of a variant.

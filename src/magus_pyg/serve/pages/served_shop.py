@@ -63,8 +63,7 @@ class ServedShop:
     def columns(self, item_id: str) -> Mapping[str, str]:
         """See `ShopData`: what the row of an item has beside its id, its title and its words."""
         changes = self._service.changes
-        settings = changes.newest.graph.settings
-        told = {*settings.word_fields, settings.title_field}
+        told = {*changes.newest.word_columns, changes.newest.graph.settings.title_field}
         row = changes.rows.get(item_id, {})
         return {name: str(cell) for name, cell in row.items() if name not in told and _says(cell) and cell != item_id}
 
