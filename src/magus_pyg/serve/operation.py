@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
 from magus_pyg.serve.gate import Gate
+from magus_pyg.serve.head_requests import HeadRequests
 from magus_pyg.serve.keys import KeyRing
 from magus_pyg.serve.measurements import CONTENT_TYPE_LATEST, measured
 from magus_pyg.serve.rate_limits import RateLimits
@@ -44,5 +45,6 @@ def add_operation(app: FastAPI, options: ServeOptions, keys: KeyRing, ready: Cal
         return Response(measured(), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(router)
+    app.add_middleware(HeadRequests)
     app.add_middleware(Gate, keys=keys, limits=RateLimits(options))
     app.add_middleware(RequestLog)
