@@ -111,6 +111,8 @@ def test_what_was_served_is_written_as_parquet(service: RealService, shop_run: P
     assert [(row["kind"], row["clicked"]) for row in rounds] == [("start", None), ("answer", None)]
     with pytest.raises(ConfigError, match=r"export must be true or false \(got 'x'\)"):
         main_serve([f"run={shop_run}", "export=x"])
+    with pytest.raises(ConfigError, match=r"serve\.store=memory: ends with its service"):
+        main_serve([f"run={shop_run}", "export=true", "serve.store=memory:"])
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,10 @@ def main_serve(words: Sequence[str]) -> None:
 
 
 def _export(place: str, options: ServeOptions) -> None:
+    if options.store == "memory:":
+        raise ConfigError(
+            "serve.store=memory: ends with its service, and there is nothing to export: name another store"
+        )
     folder = RunFolder(home_expanded(place))
     config = folder.read_config(folder.read_info())
     own = options.folder_of(folder.path)
