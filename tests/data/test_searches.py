@@ -1,10 +1,12 @@
 """What users searched before a part begins."""
 
+import numpy as np
 import pytest
 import torch
 from small_data import make_dataset
 
 from magus_pyg.data import Sessions, searched_words
+from magus_pyg.data.searches import part_begins
 from magus_pyg.errors import DataError
 
 ROWS = [(0, item, 1, 10 * item) for item in range(10)] + [(1, 0, 1, 5)]
@@ -32,6 +34,16 @@ def test_by_hand():
     assert texts(data, sessions_of(0), "test", 0) == [[]]
     assert texts(data, sessions_of(1, 0, 1), "train") == [["c"], [], ["c"]]
     assert texts(data, sessions_of(1), "test") == [[]]  # the part never begins for this user
+
+
+def test_a_cut_within_a_second_is_one_cut():
+    # One cut parts all rows within second 60: the part begins then for user 1 too, who has no row in it.
+    rows = [(0, item, 1, time) for item, time in enumerate((10, 20, 50, 60, 60, 70, 71, 80))] + [(1, 0, 1, 60)]
+    data = make_dataset(rows, 2, 8, part=[0, 0, 0, 0, 1, 1, 2, 2, 0])
+    assert part_begins(data, "validation").tolist() == [60, 60]
+    assert part_begins(data, "test").tolist() == [71, 71]
+    later = make_dataset([*rows, (1, 1, 1, 61)], 2, 8, part=[0, 0, 0, 0, 1, 1, 2, 2, 0, 0])
+    assert part_begins(later, "validation").tolist() == [60, np.iinfo(np.int64).max]  # no cut parts these rows
 
 
 def test_of_equal_times_the_later_row_comes_first():

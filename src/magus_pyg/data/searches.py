@@ -26,7 +26,8 @@ def part_begins(data: RecDataset, part: str) -> np.ndarray:
     begins = np.full(data.n_users, np.iinfo(np.int64).max)
     if rows.size:
         cut = data.time[rows].min()
-        if (data.time[data.part < which] < cut).all():
+        # Times are whole seconds, those that parted the rows may have been finer: the cut may lie within one of them.
+        if (data.time[data.part < which] <= cut).all():
             begins[:] = cut
         # Rows are sorted by time within a user: the first of a user in the part is its earliest.
         first_user, first = np.unique(data.user[rows], return_index=True)
