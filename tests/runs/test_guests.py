@@ -36,6 +36,7 @@ def test_by_hand(scale: float, shift: float) -> None:
         mean = [(weight[0] * p[0][v] + weight[1] * p[1][v]) / sum(weight) for v in range(3)]
         expected = [(float(torch.logit(torch.tensor(m, dtype=torch.float64))) - shift) / scale for m in mean]
         assert guests.scores(liked).tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert guests.varied_scores(torch.cat([liked, liked])).tolist() == guests.varied_scores(liked).tolist()
     assert guests.scores(nothing)[2].item() == pytest.approx(0.5, rel=1e-5)  # where users agree, their score
 
 

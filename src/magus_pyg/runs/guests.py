@@ -46,7 +46,7 @@ class Guests:
         """float64 [I]: scores of a guest.
 
         Args:
-            liked: int64, items that the guest likes; none for one of whom nothing is known.
+            liked: int64, items that the guest likes, each counts once; none for one of whom nothing is known.
         """
         if self.scale <= 0.0:  # calibration found that the model's scores say nothing: all users count alike
             return self.logits.mean(0, dtype=torch.float64)
@@ -90,5 +90,5 @@ class Guests:
 
     def _weights(self, liked: Tensor) -> Tensor:
         """The probability w_u of each user to be the guest, float64 [users]."""
-        calibrated = self.logits[:, liked].to(torch.float64) * self.scale + self.shift
+        calibrated = self.logits[:, liked.unique()].to(torch.float64) * self.scale + self.shift
         return torch.softmax(torch.nn.functional.logsigmoid(calibrated).sum(1), 0)

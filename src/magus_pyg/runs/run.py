@@ -119,7 +119,7 @@ class Run:
 
         Args:
             user_id: a user of the log; None for a guest, who gets popular and varied items (`Guests.varied_scores`).
-            liked: ids of items that a guest likes.
+            liked: ids of items that a guest likes; one given twice counts once.
 
         Returns:
             float64 [I], in node order.
