@@ -15,7 +15,7 @@ from magus_pyg.agents import BayesAgent, BayesState
 from magus_pyg.agents.bayes import answer_evidence, initial_logit, searched_evidence
 from magus_pyg.agents.bayes.belief import drifted, log_odds, membership, normalised, share_of_others
 from magus_pyg.data import Sessions
-from magus_pyg.errors import ConfigError
+from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, build_relational_graph, find_query
 from magus_pyg.simulation import Answer, Feedback, ShownList, User, simulate
 
@@ -48,6 +48,16 @@ def test_softmax_of_the_scores() -> None:
     expected = [1 / (1 + math.e), math.e / (1 + math.e), 0.0]
     assert normalised(logit)[0].tolist() == pytest.approx(expected)
     assert normalised(logit)[1].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_temperatures_at_which_numbers_do_not_reach_are_refused() -> None:
+    present = torch.tensor([[True, True, False]])
+    scores = torch.tensor([[0.0, 2.0, 9.0]], dtype=torch.float64)
+    with pytest.raises(ModelError, match="the score of candidate 1 over temperature=1e-310 is inf"):
+        initial_logit(scores, present, temperature=1e-310)
+    with pytest.raises(ModelError, match="further apart"):
+        initial_logit(torch.tensor([[-1e300, 1e300, 9.0]], dtype=torch.float64), present, temperature=1e-8)
+    assert initial_logit(scores, torch.tensor([[True, False, False]]), 1e-310).tolist() == [[0.0, -math.inf, -math.inf]]
 
 
 def test_a_click_and_a_refusal(apple_session: tuple[SessionGraphs, dict[str, int]]) -> None:

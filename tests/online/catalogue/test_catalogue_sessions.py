@@ -417,6 +417,8 @@ def test_bad_input() -> None:
         Catalogue(mp.build_relational_graph(apple_table(), APPLE_FIELDS, relations="swapped"))
     with pytest.raises(ModelError, match=r"\[10\], got \[9\]"):
         catalogue.session(scores[:9])
+    with pytest.raises(ModelError, match=r"over temperature=1e-310 is -?inf"):
+        Catalogue(graph, "bayes", mp.BayesState(temperature=1e-310)).session(scores)
     scores[4] = float("nan")
     with pytest.raises(ModelError, match=r"the score of item '.*' is nan"):
         catalogue.session(scores)

@@ -19,6 +19,7 @@ from magus_pyg.nn import SignedLabelPropagation
 from magus_pyg.options import above, at_least, between
 from magus_pyg.simulation.answers import Said, said
 from magus_pyg.simulation.protocol import TOLD_ERROR, Feedback, Play
+from magus_pyg.simulation.score_checks import checked_scores
 
 __all__ = [
     "LEAST_ERROR",
@@ -31,6 +32,7 @@ __all__ = [
     "log_odds",
     "membership",
     "normalised",
+    "over_temperature",
     "place_text",
     "searched_evidence",
     "share_of_others",
@@ -149,8 +151,26 @@ def initial_logit(scores: Tensor, present: Tensor, temperature: float) -> Tensor
 
     Returns:
         float64 [B, C], -inf in empty slots.
+
+    Raises:
+        ModelError: a temperature so low that numbers do not reach.
     """
-    return torch.where(present, scores / temperature, -torch.inf)
+    return torch.where(present, over_temperature(scores, temperature, present), -torch.inf)
+
+
+def over_temperature(scores: Tensor, temperature: float, present: Tensor | None = None) -> Tensor:
+    """Base scores over the temperature: the log of a belief up to a constant.
+
+    Args:
+        scores: float64 [..., C].
+        temperature: see `BayesState`.
+        present: bool [..., C], which scores count, the others become 0; None for all.
+
+    Raises:
+        ModelError: one that is no finite number, or two that are further apart than float64 can say.
+    """
+    what = f"over temperature={temperature:g}"
+    return checked_scores(scores / temperature, lambda *place: f"the score of candidate {place[-1]} {what}", present)
 
 
 def normalised(logit: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
-from magus_pyg.agents.bayes.belief import LEAST_ERROR, place_text, share_of_others, told_evidence
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, over_temperature, place_text, share_of_others, told_evidence
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
@@ -94,7 +94,7 @@ def first_belief(
     """The belief from one vector of base scores and the person's searched queries; arguments as of `first_guess`."""
     scores = read_scores(index, scores)
     active = active_nodes(index, excluded)
-    logit = scores / state.temperature
+    logit = over_temperature(scores, state.temperature)
     if searched is not None and state.searched_error != 0.5:
         for node in searched.tolist():
             if active is None or bool(active[node]):
