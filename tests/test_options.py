@@ -68,6 +68,7 @@ def test_what_passes(values: dict[str, Any]) -> None:
         ({"width": 100.5}, "Shelf.width must be in (0, 100] (got 100.5)"),
         ({"width": math.nan}, "Shelf.width must be a finite number (got nan)"),
         ({"width": math.inf}, "Shelf.width must be a finite number (got inf)"),
+        ({"width": 10**400}, f"Shelf.width must be a finite number (got {10**400})"),
         ({"width": False}, "Shelf.width must be a finite number (got False)"),
         ({"wood": "beach"}, "Shelf.wood must be one of oak, beech, did you mean 'beech'? (got 'beach')"),
         ({"wood": "glass"}, "Shelf.wood must be one of oak, beech (got 'glass')"),

@@ -123,7 +123,10 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _finite(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    try:
+        return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond float64
+        return False
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -2,7 +2,9 @@
 
 import json
 import random
+import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -183,6 +185,12 @@ def test_searched_queries_are_lifted_and_others_left_out(apple: pd.DataFrame) ->
         ([1.0, 2.0, 3.0], {"candidates": []}, SessionError, "at least one candidate"),
         ({}, {}, SessionError, "at least one candidate"),
         ({"A": 1.0, "B": None}, {}, ModelError, "item 'B' is None: scores must be numbers"),
+        ({"A": 1.0, "B": "2.5"}, {}, ModelError, "item 'B' is '2.5': scores must be numbers"),
+        ({"A": 1.0, "B": torch.ones(2)}, {}, ModelError, "item 'B' is .*: scores must be numbers"),
+        ({"A": 1.0, "B": np.complex128(1 + 2j)}, {}, ModelError, "item 'B' is .*: scores must be real numbers"),
+        ({"A": 1.0, "B": torch.tensor(1 + 2j)}, {}, ModelError, "item 'B' is .*: scores must be real numbers"),
+        ({"A": 1.0, "B": 10**400}, {}, ModelError, "item 'B' is a number beyond float64"),
+        ([1.0, 10**400, 2.0], {}, ModelError, r"one per item, \[3\], got a list"),
         (pd.Series([1.0, 2.0, 3.0], ["A", "B", "A"]), {}, ModelError, "item 'A' has two scores"),
         (["1", "two", "3"], {}, ModelError, r"one per item, \[3\], got a list"),
         (torch.ones(3, dtype=torch.complex64), {}, ModelError, "real numbers"),
@@ -193,6 +201,8 @@ def test_searched_queries_are_lifted_and_others_left_out(apple: pd.DataFrame) ->
         ([1.0, 2.0, 3.0], {"min_items": True}, SessionError, "min_items must be a whole number, got True"),
         ([1.0, 2.0, 3.0], {"list_length": 0}, SessionError, "at least 1"),
         ([1.0, 2.0, 3.0], {"variant": "best"}, ConfigError, "'best'"),
+        ([1.0, 2.0, 3.0], {"variant": None}, ConfigError, "variant must be one of .*, got None"),
+        ([1.0, 2.0, 3.0], {"variant": ["bayes"]}, ConfigError, r"variant must be one of .*, got \['bayes'\]"),
         ([1.0, 2.0, 3.0], {"variant": "plus"}, ConfigError, "needs state"),
         ([1.0, 2.0, 3.0], {"options": MagusOptions(hops=0)}, ConfigError, "hops"),
     ],
@@ -203,6 +213,21 @@ def test_what_a_session_refuses(
     graph = build_relational_graph(apple, APPLE_FIELDS)
     with pytest.raises(error, match=message):
         MagusSession(graph, scores, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_series_gives_its_values_without_a_warning(apple: pd.DataFrame) -> None:
+    graph = build_relational_graph(apple, APPLE_FIELDS)
+    values = pd.Series([1.0, 3.0, 2.0]).to_numpy()
+    values.flags.writeable = False
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            best = MagusSession(graph, values, "none").recommend()[0]
+    finally:
+        torch.set_warn_always(always)
+    assert best.item_id == "B"
 
 
 def test_fewer_nodes_than_the_list_is_long(apple: pd.DataFrame) -> None:

@@ -208,8 +208,8 @@ VARIANTS: dict[str, str] = {
 
 def variant_method(variant: str) -> str:
     """The name of the method of a variant; ConfigError with the list of all where there is none."""
-    if variant not in VARIANTS:
-        hint = did_you_mean(variant, VARIANTS)
+    if variant not in list(VARIANTS):
+        hint = did_you_mean(str(variant), VARIANTS)
         raise ConfigError(f"variant must be one of {list(VARIANTS)}, got {variant!r}{hint}")
     return VARIANTS[variant]
 

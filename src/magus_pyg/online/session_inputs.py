@@ -44,7 +44,7 @@ def scores_by_node(graph: HeteroData, scores: Scores) -> tuple[Tensor, Tensor | 
     if not isinstance(scores, Mapping | pd.Series):
         try:
             vector = scores if isinstance(scores, Tensor) else _vector(scores)
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ModelError(
                 f"scores must be numbers, one per item, [{count}], got a {type(scores).__name__}"
             ) from error
@@ -63,14 +63,22 @@ def scores_by_node(graph: HeteroData, scores: Scores) -> tuple[Tensor, Tensor | 
 
 def _vector(scores: Sequence[float]) -> Tensor:
     kind = torch.complex128 if np.iscomplexobj(scores) else torch.float64
-    return torch.as_tensor(scores, dtype=kind)
+    # Arrays of pandas are read-only, of which tensors warn.
+    return torch.as_tensor(scores.copy() if isinstance(scores, np.ndarray) else scores, dtype=kind)
 
 
 def _number(item: object, value: Any) -> float:
+    what = f"the score of item {str(item)!r} is {value!r}"
+    if np.iscomplexobj(value):
+        raise ModelError(f"{what}: scores must be real numbers")
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ModelError(f"the score of item {str(item)!r} is {value!r}: scores must be numbers") from None
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except OverflowError:
+        raise ModelError(f"the score of item {str(item)!r} is a number beyond float64: scale it down") from None
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise ModelError(f"{what}: scores must be numbers")
 
 
 def read_words(graph: HeteroData, words: Wording | Sequence[Wording]) -> tuple[tuple[Word, ...], int]:
