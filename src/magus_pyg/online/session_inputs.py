@@ -61,7 +61,7 @@ def scores_by_node(graph: HeteroData, scores: Scores) -> tuple[Tensor, Tensor | 
     return vector, None if bool(given.all()) else given
 
 
-def _vector(scores: Sequence[float]) -> Tensor:
+def _vector(scores: Any) -> Tensor:
     kind = torch.complex128 if np.iscomplexobj(scores) else torch.float64
     # Arrays of pandas are read-only, of which tensors warn.
     return torch.as_tensor(scores.copy() if isinstance(scores, np.ndarray) else scores, dtype=kind)

@@ -90,5 +90,5 @@ class Guests:
 
     def _weights(self, liked: Tensor) -> Tensor:
         """The probability w_u of each user to be the guest, float64 [users]."""
-        calibrated = self.logits[:, liked.unique()].to(torch.float64) * self.scale + self.shift
+        calibrated = self.logits[:, torch.unique(liked)].to(torch.float64) * self.scale + self.shift
         return torch.softmax(torch.nn.functional.logsigmoid(calibrated).sum(1), 0)
