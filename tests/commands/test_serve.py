@@ -41,6 +41,14 @@ def test_words_set_keys_and_a_file_of_ones_own_lies_under_them(tmp_path: Path) -
     assert {name: arm.variant for name, arm in arms.serve.experiment.arms.items()} == {"a": None, "b": "bayes"}
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_file_with_endless_numbers_is_named(tmp_path: Path, digits: int) -> None:
+    (tmp_path / "serve").mkdir()
+    (tmp_path / "serve" / "shop.yaml").write_text(f"expiry_hours: {'9' * digits}\n")
+    with pytest.raises(ConfigError, match=r"shop\.yaml: "):
+        service_config(["serve=shop", "--config-dir", str(tmp_path)])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -27,6 +27,7 @@ VALUES = (
     "ключ😀", "[]", "[1,2]", "[nan,-1]", "[[a],{b:c}]", "{}", "{a:1}", "{a:[b", "'", '"a b"', "a b", "a,b", "a=b/c",
     "${oc.env:HOME}", "${nothing.here}", "${", "${dataset.name}", "~", "~/x", "~nobody/x", "/dev/null/x", "../..",
     "!!python/object:os.system", "*x", "&a", "%s", "a\x1b[31m", "a\0b", "x" * 5000, "???", "[bold]x[/]", "\u202e=x",
+    "9" * 400,
 )  # fmt: skip
 
 WORDS = (
@@ -37,7 +38,7 @@ WORDS = (
     "paths.conf=/dev/null", "resume=/none", "resume=a=b/run", "resume=a\0b", "x" * 10_000, "😀=1", "dataset.=3", ".=3",
     "dataset..users=3", "seed.x=1", "dataset.name.x=1", "+dataset.merge_fields.a=[b]", "dataset/name=3",
     "seed=choice(1)", "seed=range(1,3)", "dataset.merge_fields={a:[b],a:[c]}", "magus.name=foo", "model.name=din",
-    "@", "-", "--", "resume=" + "x" * 5000, "paths.conf=" + "x" * 5000,
+    "@", "-", "--", "seed=" + "9" * 5000, "resume=" + "x" * 5000, "paths.conf=" + "x" * 5000,
 )  # fmt: skip
 
 LIMIT = 10.0  # seconds

@@ -47,6 +47,9 @@ QUESTIONS = 'questions: {thing: "{query}?", quality: "{query}?", maker: "{query}
         ("name: xx\nmas: []\n" + QUESTIONS, "unknown entry 'mas'"),
         ("name: en\n" + QUESTIONS, "must begin with the `name` of its file"),
         ("name: [", "no YAML"),
+        ("name: 2020-13-01", "no YAML: month must be in"),
+        (f"name: {'9' * 5000}", "no YAML: Exceeds the limit"),
+        (b"name: \xff", "no YAML"),
         ("- a", "must be a mapping"),
         ("name: xx\n", r"questions.thing must be a text with one \{query\}"),
         ("name: xx\n" + QUESTIONS + "negations: [no]\n", "write `no`, `yes` and the like in quotes"),
@@ -62,7 +65,7 @@ QUESTIONS = 'questions: {thing: "{query}?", quality: "{query}?", maker: "{query}
     ],
 )
 def test_a_file_with_mistakes_is_named_with_what_is_wrong(tmp_path, text, message):
-    (tmp_path / "xx.yaml").write_text(text)
+    (tmp_path / "xx.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigError, match=f"lexicon xx.yaml.*{message}"):
         read_lexicons("en", str(tmp_path))
 

@@ -69,6 +69,8 @@ def test_numbers_and_switches_stay_what_they_are() -> None:
         ("model=fm,din", "add -m"),
         ("seed=1,2", "add -m"),
         ("hydra.run.dir=x", "no key 'hydra'"),
+        (f"train.lr={'9' * 400}", "the value must be float"),
+        (f"seed={'9' * 5000}", "cannot be read .*5000 digits"),
     ],
 )
 def test_words_that_are_refused(word: str, message: str) -> None:
@@ -124,6 +126,8 @@ def test_option_files_of_ones_own(conf: Path, tmp_path: Path, monkeypatch: pytes
     [
         ("dataset/shop.yaml", "a: [", ["dataset=shop"], "shop"),
         ("dataset/shop.yaml", "defaults: [/schema/dataset/nope@_here_]", ["dataset=shop"], "nope"),
+        ("train/odd.yaml", f"lr: {'9' * 400}", ["train=odd"], "too large"),
+        ("train/odd.yaml", f"lr: {'9' * 5000}", ["train=odd"], "5000 digits"),
         ("dataset/tabular.yaml", "name: x", [], "name of an option of the package"),
         ("datasets/shop.yaml", "name: x", [], "no folder of a group"),
     ],

@@ -78,7 +78,7 @@ def service_config(words: Sequence[str]) -> ServiceConfig:
     for path, group in ((path, group) for group, paths in files.items() for path in paths):
         try:
             config = OmegaConf.merge(config, {group: _loaded(path)})
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, OverflowError) as error:
             raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
     assert isinstance(config, DictConfig)
     overrides = parse(others, root)
@@ -96,7 +96,7 @@ def service_config(words: Sequence[str]) -> ServiceConfig:
 def _loaded(path: Path) -> DictConfig:
     try:
         found = OmegaConf.load(path)
-    except (OSError, yaml.YAMLError, UnicodeError, OmegaConfBaseException) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:
         raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
     if not isinstance(found, DictConfig):
         raise ConfigError(f"{path} must hold keys and their values")

@@ -117,19 +117,19 @@ def read_lexicons(default: str = "en", folder: str | None = None) -> Lexicons:
     for place in [files("magus_pyg.language") / "lexicons", *([] if own is None else [own])]:
         for path in sorted(place.iterdir(), key=lambda entry: entry.name):
             if path.name.endswith(".yaml"):
-                found[path.name.removesuffix(".yaml")] = _read(path.name, path.read_text(encoding="utf-8"))
+                found[path.name.removesuffix(".yaml")] = _read(path.name, path.read_bytes())
     return Lexicons(found.values(), default)
 
 
-def _read(name: str, text: str) -> Lexicon:
-    """One file.
+def _read(name: str, text: bytes) -> Lexicon:
+    """One file, in UTF-8.
 
     Raises:
         ConfigError: naming the file, the entry and what it has to be.
     """
     try:
         entries = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that is none, too many digits
         raise ConfigError(f"lexicon {name} is no YAML: {error}") from error
     if not isinstance(entries, dict):
         raise ConfigError(f"lexicon {name} must be a mapping of entries")

@@ -62,8 +62,8 @@ def parse(words: Sequence[str], root: type = Config) -> list[Override]:
             overrides.append(Override(kind, key.lstrip("+"), ValueType.ELEMENT, value, input_line=word))
             continue
         try:
-            found = parser.parse_overrides([word])
-        except (HydraException, OmegaConfBaseException, RecursionError) as error:
+            found = parser.parse_overrides([word])  # ValueError: a number of too many digits
+        except (HydraException, OmegaConfBaseException, RecursionError, ValueError) as error:
             advice = "write key=value or group=option, and put quotes around values with blanks or commas"
             raise ConfigError(f"{word!r} cannot be read ({str(error).splitlines()[0]}); {advice}") from error
         if any(override.package is not None for override in found):
@@ -173,7 +173,7 @@ def apply_values(config: DictConfig, overrides: Sequence[Override]) -> None:
         value = override.value()
         try:
             OmegaConf.update(config, key, value, merge=True, force_add=override.is_add() or override.is_force_add())
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, OverflowError) as error:  # OverflowError: beyond float64
             if isinstance(error, ConfigKeyError | ConfigAttributeError):  # new names in a mapping, such as merge_fields
                 raise ConfigError(f"{key}={value!r} adds names to a mapping: write +{override.input_line}") from error
             wanted = _type_name(config, key)
@@ -256,7 +256,7 @@ def _compose(words: Sequence[str], own: Path | None) -> DictConfig:
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return compose("config", [*search, *words])
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError, UnicodeError) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise ConfigError(_first_line(error)) from error
 
 
