@@ -48,6 +48,17 @@ def faked(
     return client
 
 
+@pytest.mark.parametrize("cell", [float("nan"), float("inf"), object(), "\ud800"], ids=["nan", "inf", "object", "half"])
+def test_what_json_cannot_hold_is_an_error_of_the_package(monkeypatch: pytest.MonkeyPatch, cell: Any) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("nothing is to be sent")
+
+    with pytest.raises(InputError, match="POST /v1/items:batch: this cannot be sent as JSON: "):
+        faked(monkeypatch, answer).add_items([{"item_id": "a", "price": cell}])
+    with pytest.raises(InputError, match="POST /v1/sessions: this cannot be sent as JSON: "):
+        asyncio.run(AsyncMagusClient("http://shop").begin(liked=[cell]))
+
+
 def test_a_write_is_sent_again_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
     keys: list[str] = []
 

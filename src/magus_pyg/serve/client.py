@@ -10,6 +10,7 @@ that was raised there (`magus_pyg.errors`).
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from magus_pyg.errors import BusyError, MagusError
+from magus_pyg.errors import BusyError, InputError, MagusError
 from magus_pyg.serve import client_calls as calls
 from magus_pyg.serve.client_calls import Call, CatalogueItem, ClientJob, ListEntry, OpenList, SaidReason, Suggestion
 
@@ -38,7 +39,14 @@ class _Settings:
         self._options: dict[str, Any] = {"base_url": url, "timeout": timeout, "headers": header}
 
     def _request(self, call: Call[Any]) -> dict[str, Any]:
-        return {"method": call.method, "url": call.path, "json": call.body, "headers": dict(call.header)}
+        asked: dict[str, Any] = {"method": call.method, "url": call.path, "headers": dict(call.header)}
+        if call.body is None:
+            return asked
+        try:
+            content = json.dumps(call.body, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, ValueError) as error:  # such as NaN, which tables have for an empty cell, and half signs
+            raise InputError(f"{_named(call)}: this cannot be sent as JSON: {error}") from error
+        return {**asked, "content": content, "headers": {"Content-Type": "application/json", **call.header}}
 
     def _read(self, call: Call[_Found], reply: httpx.Response) -> _Found:
         if reply.is_success:
@@ -59,8 +67,12 @@ class _Settings:
         return min(_LONGEST_WAIT, float(told) if told.isdigit() else _FIRST_WAIT * 2**attempt)
 
 
+def _named(call: Call[Any]) -> str:
+    return f"{call.method} {call.path.partition('?')[0]}"
+
+
 def _unreachable(call: Call[Any], error: Exception) -> MagusError:
-    return BusyError(f"{call.method} {call.path.partition('?')[0]}: the service cannot be reached ({error})")
+    return BusyError(f"{_named(call)}: the service cannot be reached ({error})")
 
 
 class MagusClient(_Settings):
