@@ -53,6 +53,20 @@ def test_what_is_not_understood_is_named():
     assert reading.unknown == ("purple", "sequins", "zeta")
 
 
+@pytest.mark.parametrize(
+    ("text", "unknown", "again"),
+    [
+        ("blue shirt, not wol", ("not wol",), "not wool"),
+        ("no wol or sequins but zeta", ("no wol", "no sequins", "zeta"), "no wool"),
+        ("ohne wol, zeta", ("ohne wol", "zeta"), "ohne wool"),
+        ("not", (), ""),
+    ],
+)
+def test_what_is_not_understood_keeps_its_negation_so_that_it_can_be_said_again(text, unknown, again):
+    assert READER.read(text).unknown == unknown
+    assert [word.value for word in READER.read(again).disliked] == (["wool"] if again else [])
+
+
 def test_wanted_and_unwanted_words_as_a_session_is_told():
     reading = READER.read("cheap blue trousers, no wool")
     assert [word.value for word in reading.liked] == ["budget", "blue", "trousers"]
@@ -73,7 +87,7 @@ def test_a_leaning_without_bands_says_nothing():
 def test_long_and_strange_texts_are_read_in_time(text):
     reading = READER.read(text)
     assert reading.parts == ()
-    assert len("".join(reading.unknown)) <= MOST_TEXT
+    assert len(" ".join(reading.unknown)) <= MOST_TEXT
 
 
 def test_only_the_first_signs_of_a_long_text_are_read():

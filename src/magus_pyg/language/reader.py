@@ -51,7 +51,8 @@ class Reading:
     Attributes:
         parts: in the order of the text; nothing stands in it twice.
         corrected: (as it was typed, as it was read) of typing errors.
-        unknown: words with content of which nothing was understood.
+        unknown: words with content of which nothing was understood, each after the negation that it stands under, so
+            that it means the same when it is corrected and said again.
         source: "rule" or "model".
     """
 
@@ -128,23 +129,23 @@ class Reader:
         read, corrected = self._corrected(typed)
         parts: dict[tuple[Word, ...], Understood] = {}
         unknown: dict[str, None] = {}
-        liked, place = True, 0
+        negation, place = "", 0
         while place < len(read):
             if read[place] == ENDS_CLAUSE:
-                liked, place = True, place + 1
+                negation, place = "", place + 1
                 continue
             phrase, span = self._longest_phrase(read, place)
             if phrase in self._negations:
-                liked = False
+                negation = " ".join(phrase)
             elif phrase in self._turns:
-                liked = True
+                negation = ""
             else:
-                part = self._understood(phrase, liked)
+                part = self._understood(phrase, liked=not negation)
                 if part is not None:
                     parts.pop(part.words, None)  # what is said last counts
                     parts[part.words] = part
                 elif not self._says_nothing(phrase[0]):
-                    unknown[phrase[0]] = None
+                    unknown[f"{negation} {phrase[0]}".lstrip()] = None
             place += span
         return Reading(tuple(parts.values()), corrected, tuple(unknown))
 
