@@ -235,6 +235,18 @@ def test_bayes_beyond_the_width_bounds_what_it_misses() -> None:
     assert shown == [entry.node for entry in full.recommend()]
 
 
+def test_lists_longer_than_the_width_are_whole() -> None:
+    graph = shop(40, 0)
+    scores = any_scores(graph, 0)
+    session = Catalogue(graph, "bayes", width=Width(least=1, most=2)).session(
+        scores, list_length=6, rounds=3, min_items=6
+    )
+    best = torch.argsort(scores, descending=True, stable=True).tolist()
+    for number in range(3):
+        assert [entry.node for entry in session.recommend()] == best[6 * number : 6 * number + 6]
+        session.feedback()
+
+
 @pytest.mark.parametrize("variant", ["none", "base", "plus", "bayes"])
 def test_excluded_and_removed_items_are_no_candidates(variant: str) -> None:
     graph = shop(40, 3)

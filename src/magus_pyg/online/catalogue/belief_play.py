@@ -38,7 +38,7 @@ _FEW = 64
 
 @dataclass(frozen=True)
 class Width:
-    """Among how many of the likeliest items lists are planned.
+    """Among how many of the likeliest items lists are planned; never among fewer than a list holds.
 
     Attributes:
         least: to begin with, at least 1.
@@ -208,14 +208,14 @@ class BayesPlay(NodePlay):
         kept = logit[shown]
         logit[shown] = -torch.inf
         after = max(self.rounds - self.round - 1, 0) * self.list_length
-        places = contenders(logit, self.width.most + 1)
-        ranked = torch.topk(logit[places], min(self.width.most + 1, logit.numel()))
+        size, most = (max(width, self.list_length) for width in (self.width.least, self.width.most))  # whole lists
+        places = contenders(logit, most + 1)
+        ranked = torch.topk(logit[places], min(most + 1, logit.numel()))
         clicks = self.state.click_weight / self.rounds
         whole = torch.logsumexp(logit, 0) if clicks else None
         logit[shown] = kept
-        size = self.width.least
         self.gap = self._gap(ranked.values, size, after, clicks, whole)
-        while self.gap > self.width.tolerance and 2 * size <= self.width.most:
+        while self.gap > self.width.tolerance and 2 * size <= most:
             size *= 2
             self.gap = self._gap(ranked.values, size, after, clicks, whole)
         if self.prior.n_offered <= size:
