@@ -21,6 +21,7 @@ from uvicorn_worker import UvicornWorker
 
 from magus_pyg.errors import ProcessError
 from magus_pyg.interrupts import worker_signals
+from magus_pyg.serve.closing_server import ClosingServer
 from magus_pyg.serve.measurements import forget_worker
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.server_settings import server_settings
@@ -182,7 +183,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
-class _WorkerServer(uvicorn.Server):
+class _WorkerServer(ClosingServer):
     """uvicorn's server in a worker."""
 
     def __init__(self, config: uvicorn.Config, tie: _Tie) -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from magus_pyg.errors import ConfigError, ProcessError
 from magus_pyg.interrupts import service_signals
+from magus_pyg.serve.closing_server import ClosingServer
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.server_settings import BACKLOG, server_settings
 
@@ -89,7 +90,7 @@ def _serve_here(
         raise ProcessError("the service cannot start: the line above says why") from error
 
 
-class _Server(uvicorn.Server):
+class _Server(ClosingServer):
     """uvicorn's server with the signals of this package.
 
     Args:
