@@ -1,6 +1,7 @@
 """EAR: the estimation and the reflection by hand, its state, that the base is left alone, training."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from magus_pyg.agents.rivals import (
 )
 from magus_pyg.agents.rivals.belief_lists import ListInMaking, make_lists
 from magus_pyg.agents.rivals.ear import N_NODE, N_SESSION, EarTracker, ear_state
-from magus_pyg.agents.rivals.estimation import fit_estimation, reflect
+from magus_pyg.agents.rivals.estimation import estimation_loss, fit_estimation, reflect
 from magus_pyg.agents.rivals.policy import PolicyNetwork
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.simulation import simulate
@@ -188,6 +189,29 @@ def test_training_learns_and_is_a_function_of_its_seed() -> None:
     read = EarAgent.of_tensors(graph, model, features, first.tensors())
     kept = sessions.take(torch.arange(20))
     assert simulate(read, kept, rounds=3).equals(simulate(first, kept, rounds=3))
+
+
+def test_the_estimation_of_the_best_epoch_on_validation_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, sessions, scores, judge = lessons(48)
+    features = BaseFeatures(graph, model_of(graph))
+    training = TrainingSessions.of(graph, sessions, scores, 16, None, (2, 3), 2, seed=3)
+    calls = 0
+
+    def rising(*arguments: Any) -> Tensor:
+        nonlocal calls
+        calls += not torch.is_grad_enabled()
+        found = estimation_loss(*arguments)
+        return found if torch.is_grad_enabled() else torch.tensor(float(calls))
+
+    monkeypatch.setattr("magus_pyg.agents.rivals.estimation.estimation_loss", rising)
+    long = EarOptions(rank=4, estimation_epochs=12, patience=2)
+    network, rows = fit_estimation(features, training, judge.sessions, (0.5, 0.5), long, seed=1)
+    assert len(rows) == 3  # the best, and two without an improvement
+    assert rows[2]["validation_loss"] > rows[1]["validation_loss"] > rows[0]["validation_loss"]
+    assert min(row["loss"] for row in rows[1:]) < rows[0]["loss"]
+    once = EarOptions(rank=4, estimation_epochs=1, patience=2)
+    first, _ = fit_estimation(features, training, judge.sessions, (0.5, 0.5), once, seed=1)
+    assert all(torch.equal(value, first.state_dict()[name]) for name, value in network.state_dict().items())
 
 
 def test_broken_states_and_options_are_named() -> None:
