@@ -236,6 +236,16 @@ def test_lists_of_two_are_the_best_of_all_lists(
         assert found.value[b].item() == pytest.approx(value, abs=3e-9)
 
 
+def test_three_queries_worth_asking_by_hand() -> None:
+    # Four shelves of three equal items, three places now and three later: with three shelves asked for, each answer,
+    # none included, leaves three items to show. Two shelves and an item leave five where neither is clicked.
+    sets = [[frozenset(range(first, first + 3)) for first in (0, 3, 6, 9)]]
+    belief, choices = torch.full((1, 12), 1 / 12, dtype=torch.float64), choices_of(sets)
+    plan = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(3, 1))
+    assert (plan.queries[0] >= 0).tolist() == [True, True, True]
+    assert plan.value[0].item() == pytest.approx(1.0, abs=1e-8)
+
+
 # ---------------------------------------------------------------- the knobs, by hand
 
 

@@ -1,5 +1,7 @@
 """Policies: rewards and advantages by hand, what CRM sees, training, and what was learned read back."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from rival_cases import beliefs, lesson_scores, lessons, one_session, randomised, shapes_graph, view_of_scores
@@ -23,7 +25,7 @@ from magus_pyg.agents.rivals.policy_training import _gradient_loss, advantages, 
 from magus_pyg.agents.rivals.rollout import Outcome, play_batch
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError, DataError, RunError
-from magus_pyg.simulation import ImpatientUser, TruthfulUser, prepare_sessions, simulate
+from magus_pyg.simulation import Agent, ImpatientUser, TruthfulUser, prepare_sessions, simulate
 
 SHORT = PolicyOptions(hidden=8, imitation_epochs=2, epochs=1, batch_size=16, steps=4, rollouts=2)
 
@@ -184,6 +186,22 @@ def test_without_validation_sessions_the_last_policy_is_kept() -> None:
     agent, rows = fit_crm(graph, lesson_scores(), training, Judge(none, (2,), 2), MaxEntropyState(), 0.5, SHORT)
     assert len(rows) == 3
     assert isinstance(agent, CRMAgent)
+
+
+def test_the_policy_gradient_begins_with_the_whole_patience() -> None:
+    class Falling(Judge):
+        told = 0.0
+
+        def __call__(self, agent: Agent) -> dict[str, float]:
+            Falling.told -= 1.0
+            return {"objective": Falling.told}
+
+    graph, sessions, scores, judge = lessons(40)
+    training = TrainingSessions.of(graph, sessions, scores, 16, None, (2,), 2)
+    options = replace(SHORT, imitation_epochs=5, epochs=5, patience=2)
+    falling = Falling(judge.sessions, (2,), 2)
+    _, rows = fit_crm(graph, lesson_scores(), training, falling, MaxEntropyState(), 0.5, options)
+    assert [row["imitation"] for row in rows] == [1.0] * 3 + [0.0] * 3
 
 
 def test_no_training_sessions_is_a_clear_error() -> None:
