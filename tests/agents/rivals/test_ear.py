@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from rival_cases import A, B, answer, lessons, model_of, randomised, shapes_graph, view_of_scores
+from rival_cases import A, B, answer, lessons, model_of, one_session, randomised, shapes_graph, view_of_scores
 from rival_cases import beliefs as scores_of
 from told_progress import ToldProgress
 from torch import Tensor
@@ -25,7 +25,7 @@ from magus_pyg.agents.rivals.ear import N_NODE, N_SESSION, EarTracker, ear_state
 from magus_pyg.agents.rivals.estimation import estimation_loss, fit_estimation, reflect
 from magus_pyg.agents.rivals.policy import PolicyNetwork
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.simulation import simulate
+from magus_pyg.simulation import prepare_sessions, simulate
 
 SHORT = EarOptions(
     hidden=8, imitation_epochs=1, epochs=1, batch_size=16, steps=4, rollouts=2, rank=4, estimation_epochs=3,
@@ -83,6 +83,25 @@ def test_estimation_by_hand() -> None:
         assert torch.einsum("bcr,br->bc", items, g).tolist() == [[3.0, -6.0]]
         preference = network.preference(torch.tensor([[[0.4]]]), torch.tensor([[0.8]]), g)
         assert float(preference) == pytest.approx(0.5 * math.log(0.8 / 0.2) + 0.1 - 0.4 * 1.5)
+
+
+def test_the_loss_of_the_estimation_by_hand() -> None:
+    # The target is d, y and red. Before training clicks change no score and, with prior 0, queries are all alike. What
+    # is drawn as clicked decides which of a, b, c are put below the target again: all, those that are red, or c; after
+    # both clicks no query of the target is left to be put above others.
+    graph = shapes_graph()
+    features = BaseFeatures(graph, model_of(graph))
+    (batch,) = prepare_sessions(graph, one_session(), scores_of(0.4, 0.3, 0.2, 0.1), 1).batches
+    network = EstimationNetwork(features.size, rank=4)
+    torch.nn.init.zeros_(network.prior)
+    found = set()
+    for seed in range(60):
+        loss = estimation_loss(network, features, batch, 1.0, torch.Generator().manual_seed(seed))
+        found.add(round(float(loss.detach()), 5))
+    every = (math.log(5) + math.log(4) + math.log(3)) / 3  # -log sigmoid(log 0.1 - log 0.4) = log 5
+    beside = (every, (math.log(5) + math.log(3)) / 2, math.log(3))
+    expected = [every + math.log(3), *(every + mean + math.log(2) for mean in beside)]
+    assert sorted(found) == pytest.approx(sorted(expected), abs=2e-5)
 
 
 def test_what_answers_do_to_the_state() -> None:
