@@ -171,8 +171,8 @@ def _with_shared_switches(own: dict[str, Any]) -> st.SearchStrategy[MagusOptions
 
 
 def literal(options: MagusOptions) -> Options:
-    """The same switches for the reference."""
-    switches = {name: value for name, value in vars(options).items() if name != "learn"}
+    """The same switches for the reference, which nothing is told."""
+    switches = {name: value for name, value in vars(options).items() if name not in ("learn", "told_error")}
     if options.mixing is None:
         switches["mixing"] = Fraction(1, 2)
     return Options(**switches)

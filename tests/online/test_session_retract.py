@@ -64,11 +64,18 @@ def test_a_click_is_taken_back_under_the_answers_that_follow(apple: pd.DataFrame
 @both
 def test_nothing_was_said_of_a_word(apple: pd.DataFrame, kind: str) -> None:
     one = session(kind, apple)
-    one.tell(["pro", "grey"])
+    one.tell(["pro"])
+    one.tell(["grey"])
     with pytest.raises(SessionError, match="nothing was said of 'airpods'"):
         one.retract(words_of(one.graph, 3))
+    both = [*words_of(one.graph, 6), *words_of(one.graph, 7)]
     with pytest.raises(SessionError, match="nothing was said of 'pro grey'"):
-        one.retract([*words_of(one.graph, 6), *words_of(one.graph, 7)])  # two words that were told, no query
+        one.retract(both)  # two words that were told, but not together, and no query
+    one.undo()
+    one.undo()
+    one.tell(["pro", "grey"])
+    one.retract(both)
+    assert one.history == ()
 
 
 @both

@@ -1,5 +1,6 @@
 """Journeys in Chromium: desktop and phone, with and without JavaScript, keyboard alone, and what axe-core finds."""
 
+import importlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -123,7 +124,7 @@ def test_two_tabs_are_two_sessions(open_window: Callable[..., Window]) -> None:
 
 
 def test_the_keyboard_alone(open_window: Callable[..., Window]) -> None:
-    page = open_window().page
+    page, expect = open_window().page, importlib.import_module("playwright.sync_api").expect
     focused = "document.activeElement.className + ' ' + document.activeElement.tagName"
     page.keyboard.press("Tab")
     assert page.evaluate(focused) == "skip A"
@@ -136,8 +137,8 @@ def test_the_keyboard_alone(open_window: Callable[..., Window]) -> None:
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.wait_for_url("**/2#list")
-    page.wait_for_function("document.activeElement.id === 'list'")
-    page.wait_for_function("document.getElementById('said').textContent.includes('More with')")
+    expect(page.locator("#list")).to_be_focused()
+    expect(page.locator("#said")).to_contain_text("More with")
     page.keyboard.press("Tab")
     assert page.evaluate(focused) in ("choose BUTTON", "tag BUTTON")
     while page.evaluate("document.activeElement.textContent") != "This is it":
@@ -260,12 +261,12 @@ def test_a_slow_service_is_asked_once(open_window: Callable[..., Window]) -> Non
 
 
 def test_suggestions_while_typing(open_window: Callable[..., Window]) -> None:
-    page = open_window().page
+    page, expect = open_window().page, importlib.import_module("playwright.sync_api").expect
     assert page.locator("#suggestions option").count() > 3
     with page.expect_response("**/suggestions?prefix=bake") as reply:
         page.get_by_label(BOX).press_sequentially("household, bake")
     assert reply.value.status == 200
-    page.wait_for_function("document.querySelector('#suggestions option')?.value === 'household, bakery'")
+    expect(page.locator("#suggestions option").first).to_have_attribute("value", "household, bakery")
 
 
 HOSTILE = {
