@@ -229,9 +229,11 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"| {kind} | {' | '.join(map(str, row))} |")
     lines.append(f"| all | {' | '.join(map(str, whole))} |")
     before, now = (100 * count / max(whole[1], 1) for count in whole[2:])
+    later = [entry["source"] for entry in results["found"].values() if "source" in entry]
     lines += [
         "",
-        f"Of those decided {before:.0f} % were noticed before, {now:.0f} % are now; planted in {results['source']}.",
+        f"Of those decided {before:.0f} % were noticed before, {now:.0f} % are now; planted in {results['source']}"
+        f"{f', {len(later)} again, after a test was written for them, in {later[-1]}' if later else ''}.",
     ]
     if gaps:
         lines += ["", "Not noticed:", "", *gaps]

@@ -158,6 +158,16 @@ def test_training_lowers_the_loss_and_is_repeatable(graph):
     assert loss(first) < loss(untrained) - 0.05
 
 
+def test_the_features_of_the_best_epoch_on_validation_are_kept(graph):
+    model, train = fm_of(graph), log_of(6, 4, 0)
+    opposite = (*train[:2], 1 - train[2])  # whatever lowers the loss of the rows raises that of these
+    long = WeightTrainOptions(epochs=20, lr=0.05, patience=3)
+    kept = train_node_features(graph, model, train, opposite, long, seed=2)
+    once = train_node_features(graph, model, train, opposite, WeightTrainOptions(epochs=1, lr=0.05), seed=2)
+    assert torch.equal(kept, once)
+    assert not torch.equal(kept, train_node_features(graph, model, train, train, long, seed=2))
+
+
 def test_training_under_another_default_dtype(graph):
     # The vectors it starts from are float32 whatever numbers are made by default.
     model, log, options = fm_of(graph), log_of(6, 4, 0), WeightTrainOptions(epochs=3)
