@@ -9,8 +9,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from served import folder_beside
 
-from magus_pyg.runs import Run
+from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.serve_options import ServeOptions
 
 __all__ = ["DESKTOP", "PHONE", "Window", "axe_findings", "browser_of_tests", "serving"]
@@ -49,7 +50,8 @@ def serving(run: Run | Path, port: int = 0, **options: Any) -> Iterator[str]:
 
     from magus_pyg.serve.app import create_app
 
-    app = create_app(run, ServeOptions(**{"store": "memory:", **options}))
+    run = load_run(run) if isinstance(run, Path) else run
+    app = create_app(run, ServeOptions(**{"store": "memory:", "folder": str(folder_beside(run)), **options}))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     thread = Thread(target=server.run, daemon=True)
     thread.start()

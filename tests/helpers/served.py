@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -12,11 +13,17 @@ from magus_pyg.serve.serve_options import LimitOptions, ServeOptions
 from magus_pyg.serve.stores import Store
 
 
+def folder_beside(run: Run) -> Path:
+    """Where services of a run write, so that the folder of a run that tests share stays as it is."""
+    return run.path.parents[1] / f"served-{run.path.name}"
+
+
 @contextmanager
 def served(run: Run, store: Store | None = None, **options: Any) -> Iterator[TestClient]:
     """A client of a service of a run, which may ask as often as it likes."""
     limits = LimitOptions(requests=0, new_sessions=0)
-    app = create_app(run, ServeOptions(**{"store": "memory:", "limits": limits, **options}), store)
+    chosen = {"store": "memory:", "folder": str(folder_beside(run)), "limits": limits, **options}
+    app = create_app(run, ServeOptions(**chosen), store)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 

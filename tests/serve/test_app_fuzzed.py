@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
-from served import begin, served
+from served import begin, folder_beside, served
 
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.app import create_app
@@ -39,7 +39,7 @@ def client(run: Run) -> Iterator[TestClient]:
 
 @pytest.fixture
 def documented(run: Run) -> Any:
-    app = create_app(run, ServeOptions(store="memory:", limits=FREE))
+    app = create_app(run, ServeOptions(store="memory:", folder=str(folder_beside(run)), limits=FREE))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
