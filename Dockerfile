@@ -5,11 +5,8 @@ WORKDIR /src
 COPY setup.cfg pyproject.toml MANIFEST.in README.md LICENSE constraints.txt ./
 COPY src ./src
 COPY conf ./conf
-# A package index whose torch is of the CPU alone makes the image some GB smaller: --build-arg TORCH_INDEX=...
-ARG TORCH_INDEX=
+# pip takes torch's CUDA build, some GB; one of the CPU alone does, where pip is set up to find it.
 RUN python -m venv /opt/magus \
-    && /opt/magus/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} \
-        "$(grep '^torch==' constraints.txt)" \
     && /opt/magus/bin/pip install --no-cache-dir -c constraints.txt ".[serve]"
 
 FROM python:3.12-slim
