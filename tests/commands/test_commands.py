@@ -22,8 +22,8 @@ Trainer = Callable[..., Path]
 
 def test_train_writes_a_whole_run_folder(tiny_run: Path) -> None:
     assert sorted(path.name for path in tiny_run.iterdir()) == [
-        "checkpoints", "config.yaml", "graph.safetensors", "history.csv", "model.safetensors", "population.safetensors",
-        "records.parquet", "results.csv", "run.json",
+        "checkpoints", "config.yaml", "graph.safetensors", "history.csv", "item-columns.arrow", "model.safetensors",
+        "population.safetensors", "records.parquet", "results.csv", "run.json",
     ]  # fmt: skip
     assert tiny_run.name.endswith("-synthetic-fm-base-s0")
     run = load_run(tiny_run)

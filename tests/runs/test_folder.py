@@ -150,7 +150,7 @@ def test_info_that_is_cut_off(copy: Path) -> None:
 
 
 FILES = ["config.yaml", "model.safetensors", "graph.safetensors", "population.safetensors", "records.parquet",
-         "results.csv", "history.csv"]  # fmt: skip
+         "results.csv", "history.csv", "item-columns.arrow"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

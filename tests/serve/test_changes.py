@@ -64,7 +64,7 @@ def test_a_new_item_may_lack_columns_of_a_merged_field(tiny_run: Path, column: s
         found = client.get("/v1/items/new").json()
         columns = client.app.state.screens.data.columns("new")  # type: ignore[attr-defined]
     assert found["words"] == [{"field": "category", "value": "clothing"}]
-    assert found["columns"] == {"title": "A new item", "age": 3}
+    assert found["columns"] == {"age": 3}
     assert columns == {"age": "3"}
 
 
@@ -82,8 +82,9 @@ def test_items_that_were_added_are_cleaned_and_shown_by_sessions_that_begin_then
             {"field": "price", "value": "price 1.49 to 2.49"},
         ],
         "on_offer": True,
-        "columns": {"title": "Oatly juice", "image": "j2.jpg"},
+        "columns": {"price": 2.0, "image": "j2.jpg"},
     }
+    assert client.get("/v1/items/m2").json()["columns"] == {"price": "2.49", "image": "m2.jpg"}
     after = begin(client, variant="none", list_length=7)
     assert sorted(_items(after)) == sorted([*ALL, "j2"])
     assert job["detail"]["edition"] == after["edition"] != before["edition"]

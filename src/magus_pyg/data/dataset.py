@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from magus_pyg.errors import DataError
 
-__all__ = ["PARTS", "RecDataset", "part_index"]
+__all__ = ["PARTS", "RecDataset", "exact_column", "part_index"]
 
 PARTS: tuple[str, ...] = ("train", "validation", "test")
 _PIECE = 1 << 20
@@ -29,6 +29,11 @@ def part_index(part: str) -> int:
     return PARTS.index(part)
 
 
+def exact_column(name: str) -> str:
+    """The column of an item table that keeps the numbers of a field whose words are bands of them."""
+    return f"{name} (exact)"
+
+
 @dataclass(frozen=True, eq=False)
 class RecDataset:
     """Users, items with their words, and a log split by time. U users, I items, n rows of the log.
@@ -37,7 +42,8 @@ class RecDataset:
         name: name of the data set.
         user_ids: [U] texts.
         item_ids: [I] texts, in the order of the item table; item i is item node i of the graph.
-        items: I rows of texts: `item_id` and all fields, several values joined by "|", a missing value is "".
+        items: I rows of texts: `item_id` and all fields, several values joined by "|", a missing value is "". The
+            numbers behind a field of bands are its `exact_column`.
         users: U rows of texts: `user_id` and the profile fields.
         user: int64 [n], index of the user. Rows are sorted by (user, time, order in the file).
         item: int64 [n], index of the item.
@@ -150,6 +156,13 @@ class RecDataset:
     def word_columns(self) -> tuple[str, ...]:
         """The columns of `items` whose values become words, merged fields resolved, without repeats."""
         return word_columns(self.word_fields, self.merge_fields)
+
+    @property
+    def other_columns(self) -> dict[str, str]:
+        """What people see of items beside titles and words: its name -> the column of `items`."""
+        known = {"item_id", self.title_field, *self.word_columns}
+        exact = {exact_column(name): name for name in self.items.columns}
+        return {exact.get(column, column): column for column in self.items.columns if column not in known}
 
     @cached_property
     def user_ptr(self) -> np.ndarray:

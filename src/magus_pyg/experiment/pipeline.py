@@ -36,6 +36,7 @@ from magus_pyg.report import environment_text, queries_text, results_table, stag
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import check_data, load_data
 from magus_pyg.runs.folder import RunFolder
+from magus_pyg.runs.item_columns import save_item_columns
 from magus_pyg.runs.population import save_population
 from magus_pyg.runs.run import Run, check_fingerprint
 from magus_pyg.runs.schemas import check_group_names
@@ -144,6 +145,7 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
             save_model(model, folder.model, data.fingerprint)
             save_graph(graph, folder.graph)
             save_population(population, folder.population)
+            save_item_columns(data, folder.item_columns)
             write_text(folder.history, csv_text(trained.history))
             folder.write_play(played.records, played.results, states, tried)
         memory = max(peak_memory(), trained.peak_memory)

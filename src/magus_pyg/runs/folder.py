@@ -40,6 +40,7 @@ class RunFolder(PlayFolder):
         self.checkpoints = self.path / "checkpoints"
         self.graph = self.path / "graph.safetensors"
         self.population = self.path / "population.safetensors"
+        self.item_columns = self.path / "item-columns.arrow"
         self.history = self.path / "history.csv"
         self.logs = self.path / "logs"
 

@@ -29,6 +29,8 @@ __all__ = ["FORMAT", "PlayFolder"]
 #: a simulation; it is read as well.
 FORMAT = 2
 _READ = (1, 2)
+# Files that a play need not have.
+_OTHERS = ("agents/*.safetensors", "*-tried.csv", "*-columns.arrow")
 # A configuration of ours takes some 3 KB and has four levels.
 _MOST_CHARACTERS, _MOST_LEVELS = 2**18, 20
 
@@ -93,7 +95,8 @@ class PlayFolder:
             values: what else is to be kept.
             state: "training" until all is there: then nothing is listed yet.
         """
-        paths = [*self.required, *sorted(self.agents.glob("*.safetensors")), *sorted(self.path.glob("*-tried.csv"))]
+        others = (path for pattern in _OTHERS for path in sorted(self.path.glob(pattern)))
+        paths = [*self.required, *others]
         listed = {
             str(path.relative_to(self.path)): {"size": path.stat().st_size, "sha256": _sha256(path)}
             for path in (paths if state == "complete" else [])

@@ -1,7 +1,7 @@
 """A trained run, read back from its folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.guests import Guests
+from magus_pyg.runs.item_columns import ItemColumns
 from magus_pyg.runs.population import Population, load_population
 from magus_pyg.runs.run_inputs import features_of
 
@@ -47,6 +48,7 @@ class Run:
         records: the record table of all agents.
         results: a row an agent.
         history: a row an epoch of the training.
+        item_columns: what people see of its items beside titles and words.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class Run:
     records: pd.DataFrame
     results: pd.DataFrame
     history: pd.DataFrame
+    item_columns: ItemColumns = field(default_factory=ItemColumns)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, model={self.config.model.name!r}, variant={self.variant!r})"
@@ -238,4 +241,5 @@ def load_run(path: Path | str) -> Run:
         records=folder.read_records(),
         results=folder.read_results(),
         history=folder.read_history(),
+        item_columns=ItemColumns(folder.item_columns if folder.item_columns.name in info["files"] else None),
     )

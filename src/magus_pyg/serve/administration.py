@@ -42,14 +42,12 @@ class Administration:
         if not newest.known([item_id]):
             raise NotThereError(f"there is no item {item_id!r}")
         node = item_node(newest.graph, item_id)
-        fields = set(newest.word_columns)
-        row = self.changes.rows.get(item_id, {})
         return {
             "item_id": item_id,
             "title": title_of(newest.graph, node),
             "words": word_pairs(words_of(newest.graph, node)),
             "on_offer": item_id not in newest.off,
-            "columns": {name: cell for name, cell in row.items() if name not in fields and cell != item_id},
+            "columns": self.changes.columns(item_id),
         }
 
     def add_items(self, rows: Sequence[Mapping[str, Any]], resend: Resend | None) -> dict[str, Any]:

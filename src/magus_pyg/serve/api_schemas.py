@@ -255,7 +255,7 @@ class ItemOut(_Out):
     title: str
     words: list[WordOut]
     on_offer: bool
-    columns: dict[str, Any] = Field(description="The other columns that it came with.")
+    columns: dict[str, Any] = Field(description="What it came with beside id, title and words: a price, a picture, ...")
 
 
 class ItemsIn(_In):

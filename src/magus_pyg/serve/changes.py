@@ -60,6 +60,10 @@ class Changes:
         self._lock = threading.Lock()
         self.on_forget: Callable[[], None] = lambda: None
 
+    def columns(self, item_id: str) -> dict[str, Any]:
+        """What an item came with beside its id, title and words, by name; the numbers behind bands are among it."""
+        return self.newest.columns(item_id, self.rows.get(item_id, {}))
+
     def write(self, change: Mapping[str, Any], job: Job, reply: Reply | None = None) -> int:
         """Write a change and its job; see `Store.append_change`."""
         return self.store.append_change({**change, "job": job.job_id}, job, reply)

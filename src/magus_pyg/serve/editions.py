@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesState, EdgeFactors
 from magus_pyg.agents.methods import VARIANTS
+from magus_pyg.data import first_dataset
 from magus_pyg.data.dataset import word_columns
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import Word, extend_relational_graph, item_node, item_nodes, n_items
@@ -141,6 +142,15 @@ class ServedEdition:
         """The columns of an item's row whose values are words: of a merged field all that it is made of."""
         settings: GraphSettings = self.graph.settings
         return word_columns(settings.word_fields, dict(settings.merge_fields))
+
+    def columns(self, item_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Changes.columns`: as the run has them, or of the row that the item was added with."""
+        node = self.run.graph.vocabulary.item_ids.find(item_id)
+        if node is not None:
+            return dict(self.run.item_columns.of(node))
+        bands = getattr(first_dataset(self.run.config.dataset), "bands", {})
+        told = {*self.word_columns, self.graph.settings.title_field}.difference(bands)
+        return {name: cell for name, cell in row.items() if name not in told and cell != item_id}
 
     def catalogue(self, variant: str) -> Catalogue:
         """The catalogue of a variant.

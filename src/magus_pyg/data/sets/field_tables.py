@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from magus_pyg.data.dataset import exact_column
 from magus_pyg.data.dataset_options import LogOptions
-from magus_pyg.data.field_values import FieldEntries, band_labels, clean_fields
+from magus_pyg.data.field_values import FieldEntries, band_labels, clean_fields, joined
 from magus_pyg.data.reading.column_checks import parsed_numbers
 from magus_pyg.errors import ConfigError
 
@@ -46,13 +47,14 @@ def field_table(
             if unknown:
                 known = ", ".join(fields)
                 raise ConfigError(f"{option} names {unknown[0]!r}, no field of {options.name!r}; choose from {known}")
-    entries = dict(fields)
+    entries, exact = dict(fields), dict(labels or {})
     for name, count in options.bands.items():
         if name in entries:
+            exact[exact_column(name)] = joined(entries[name].row, entries[name].text, len(ids))
             entries[name] = _bands(name, entries[name], len(ids), count, notes)
     clean = clean_fields(entries, len(ids), options, options.merge_fields)
     notes.update(clean.notes)
-    return pd.DataFrame({key: ids, **(labels or {}), **clean.columns})
+    return pd.DataFrame({key: ids, **exact, **clean.columns})
 
 
 def _bands(name: str, entries: FieldEntries, n_rows: int, count: int, notes: dict[str, int]) -> FieldEntries:

@@ -21,7 +21,7 @@ from magus_pyg.files import whole
 __all__ = ["PREPARED_FORMAT", "processed_files", "read_prepared", "write_prepared"]
 
 #: Version of the files. A folder of another version is processed again.
-PREPARED_FORMAT = 3
+PREPARED_FORMAT = 4
 _TABLES = ("items", "users", "searched")
 _COLUMNS = {"user": np.int64, "item": np.int64, "time": np.int64, "label": np.int8, "part": np.int8, "action": np.int8}
 

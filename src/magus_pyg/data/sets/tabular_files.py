@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from magus_pyg.data.dataset import empty_searched, word_columns
+from magus_pyg.data.dataset import empty_searched, exact_column, word_columns
 from magus_pyg.data.field_values import CleanFields, FieldEntries, band_labels, clean_fields, joined
 from magus_pyg.data.reading import column_checks as checks
 from magus_pyg.data.reading.findings import Findings
@@ -190,6 +190,9 @@ def _fields(
         if column in options.bands:
             labels = band_labels(band_numbers(table, column), options.bands[column], column)
             entries[column] = one_each(labels)
+            columns[exact_column(column)] = (
+                pc.utf8_trim_whitespace(table.texts(column)).to_pandas().to_numpy(dtype=object)
+            )
         elif column in asked:
             entries[column] = table.entries(column, options.separator, refuse_bar=True)
         elif not table.has_texts(column) and column != options.title_field:

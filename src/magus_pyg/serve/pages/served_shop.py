@@ -61,11 +61,8 @@ class ServedShop:
         self._words: _Words | None = None
 
     def columns(self, item_id: str) -> Mapping[str, str]:
-        """See `ShopData`: what the row of an item has beside its id, its title and its words."""
-        changes = self._service.changes
-        told = {*changes.newest.word_columns, changes.newest.graph.settings.title_field}
-        row = changes.rows.get(item_id, {})
-        return {name: str(cell) for name, cell in row.items() if name not in told and _says(cell) and cell != item_id}
+        """See `ShopData`."""
+        return {name: str(cell) for name, cell in self._service.changes.columns(item_id).items() if _says(cell)}
 
     def kind(self, words: Sequence[Word]) -> Word | None:
         """The word that most items have, of those that not too many have."""
