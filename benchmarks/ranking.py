@@ -10,8 +10,10 @@ Each row is computed from the training part alone, chosen on the validation part
 ranking of all items that the user has not touched before (`full_ranking`), AUC and calibration error of the test rows
 with one sampled item a positive row, and the success of listing items (SAC, SA@3, SA@5) in the sessions of a run of
 that seed. ALS (16 factors) and BM25 item-kNN are those of `implicit` (the extra [bench]); their settings are the best
-of the grids below by NDCG@20 on validation. All scores are calibrated on validation. Base recommenders train with the
-default recipe, `train.py dataset=D model=M`. Rows are stored by data set, method and seed in benchmarks/ranking.json.
+of the grids below by NDCG@20 on validation. Item-kNN reads the same histories as gru, lstm and din: what a user liked
+before the part that is scored, the validation part included where the test is. All scores are calibrated on validation.
+Base recommenders train with the default recipe, `train.py dataset=D model=M`. Rows are stored by data set, method and
+seed in benchmarks/ranking.json.
 """
 
 import argparse
@@ -33,6 +35,7 @@ import magus_pyg as mp
 from magus_pyg.data import RecDataset
 from magus_pyg.experiment.preparing import TrainingInputs, prepare_model, prepare_training
 from magus_pyg.files import write_json, write_text
+from magus_pyg.models import BaseRecommender, Interactions
 from magus_pyg.models.adapters import part_interactions
 from magus_pyg.models.binary_metrics import auc
 from magus_pyg.models.calibration import Calibration, calibration_error
@@ -40,7 +43,6 @@ from magus_pyg.runs.config import Config
 from magus_pyg.runs.overrides import compose_config
 from magus_pyg.runs.run_inputs import playable_sessions
 from magus_pyg.runs.schemas import typed
-from magus_pyg.simulation.protocol import Scorer
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import fit, full_ranking
 from magus_pyg.training.base_quality import labelled_scores
@@ -71,41 +73,62 @@ class Rows:
         scores = self.of_users(users).to(torch.float32)
         return scores[:, items] if items.dim() == 1 else scores.gather(1, items.clamp(min=0))
 
+    def with_history(self, rows: Interactions) -> "Rows":
+        """As `BaseRecommender.with_history`; itself where a user is what training made of it."""
+        return self
 
-def liked_matrix(data: RecDataset) -> sp.csr_matrix:
-    """float32 [U, I], 1 where a user has a positive training row with an item."""
-    rows = part_interactions(data, "train")
+
+class Neighbours(Rows):
+    """Sums of likenesses to the items that a user liked.
+
+    Args:
+        liked: [U, I], see `liked_matrix`.
+        near: [I, I], the likenesses to keep.
+    """
+
+    def __init__(self, liked: sp.csr_matrix, near: sp.csr_matrix) -> None:
+        super().__init__(lambda users: torch.from_numpy((liked[users.numpy()] @ near).toarray()))
+        self.near, self.shape = near, liked.shape
+
+    def with_history(self, rows: Interactions) -> "Neighbours":
+        """With the likenesses of training, and what users liked in these rows."""
+        return Neighbours(liked_matrix(rows, self.shape), self.near)
+
+
+def liked_matrix(rows: Interactions, shape: tuple[int, int]) -> sp.csr_matrix:
+    """float32 [U, I], 1 where a user has a positive row with an item."""
     liked = rows.label == 1
     pairs = torch.unique(torch.stack([rows.user[liked], rows.item[liked]]), dim=1).numpy()
-    return sp.csr_matrix((np.ones(pairs.shape[1], np.float32), tuple(pairs)), (data.n_users, data.n_items))
+    return sp.csr_matrix((np.ones(pairs.shape[1], np.float32), tuple(pairs)), shape)
 
 
-def popularity(data: RecDataset) -> Iterator[tuple[str, Scorer]]:
+def liked_in_training(data: RecDataset) -> sp.csr_matrix:
+    """`liked_matrix` of the training part."""
+    return liked_matrix(part_interactions(data, "train"), (data.n_users, data.n_items))
+
+
+def popularity(data: RecDataset) -> Iterator[tuple[str, Rows]]:
     """Items by the number of their positive training rows."""
-    count = torch.from_numpy(np.asarray(liked_matrix(data).sum(0)).ravel())
+    count = torch.from_numpy(np.asarray(liked_in_training(data).sum(0)).ravel())
     yield "", Rows(lambda users: count.log1p().repeat(len(users), 1))
 
 
-def item_knn(data: RecDataset) -> Iterator[tuple[str, Scorer]]:
+def item_knn(data: RecDataset) -> Iterator[tuple[str, Rows]]:
     """The sum of BM25-weighted likenesses to the liked items, over the nearest of each."""
     from implicit.nearest_neighbours import BM25Recommender
 
-    liked = liked_matrix(data)
+    liked = liked_in_training(data)
     for neighbours in NEIGHBOURS:
         model = BM25Recommender(K=neighbours, num_threads=1)
         model.fit(liked, show_progress=False)
-        yield f"K={neighbours}", Rows(partial(_by_neighbours, liked, model.similarity.tocsr()))
+        yield f"K={neighbours}", Neighbours(liked, model.similarity.tocsr())
 
 
-def _by_neighbours(liked: sp.csr_matrix, near: sp.csr_matrix, users: Tensor) -> Tensor:
-    return torch.from_numpy((liked[users.numpy()] @ near).toarray())
-
-
-def als(data: RecDataset) -> Iterator[tuple[str, Scorer]]:
+def als(data: RecDataset) -> Iterator[tuple[str, Rows]]:
     """Alternating least squares over all pairs."""
     from implicit.cpu.als import AlternatingLeastSquares
 
-    liked = liked_matrix(data)
+    liked = liked_in_training(data)
     for regularization, alpha in ALS:
         model = AlternatingLeastSquares(
             FACTORS, regularization, alpha, iterations=SWEEPS, num_threads=1, random_state=0
@@ -119,12 +142,12 @@ def _by_factors(user: Tensor, item: Tensor, users: Tensor) -> Tensor:
     return user[users] @ item.T
 
 
-OTHERS: dict[str, Callable[[RecDataset], Iterator[tuple[str, Scorer]]]] = {
+OTHERS: dict[str, Callable[[RecDataset], Iterator[tuple[str, Rows]]]] = {
     "popularity": popularity, "item-knn": item_knn, "als": als,
 }  # fmt: skip
 
 
-def chosen(data: RecDataset, tried: Iterable[tuple[str, Scorer]]) -> tuple[str, Scorer]:
+def chosen(data: RecDataset, tried: Iterable[tuple[str, Rows]]) -> tuple[str, Rows]:
     """The best by NDCG@20 on validation."""
     found = [(float(full_ranking(model, data, "validation").ndcg.mean()), told, model) for told, model in tried]
     _, told, model = max(found, key=lambda row: row[0])
@@ -135,6 +158,7 @@ def row_of(inputs: TrainingInputs, config: Config, name: str, tried: bool, folde
     """The figures of one method on one data set; those of validation alone where it is only tried."""
     data, start = inputs.data, time.process_time()
     if name in OTHERS:
+        model: Rows | BaseRecommender
         told, model = chosen(data, OTHERS[name](data))
     else:
         base = prepare_model(inputs, config)
@@ -151,9 +175,9 @@ def row_of(inputs: TrainingInputs, config: Config, name: str, tried: bool, folde
     return row if tried else row | tested(inputs, config, model, Calibration.fit(*held_out))
 
 
-def tested(inputs: TrainingInputs, config: Config, model: Scorer, platt: Calibration) -> dict[str, Any]:
-    """The figures of the test part."""
-    data = inputs.data
+def tested(inputs: TrainingInputs, config: Config, model: Rows | BaseRecommender, platt: Calibration) -> dict[str, Any]:
+    """The figures of the test part, with the histories that users have when it begins."""
+    data, model = inputs.data, model.with_history(inputs.rows.before("test"))
     ranked = full_ranking(model, data, "test", most=None)
     test = labelled_scores(model, data, "test", config.train.negatives, config.seed)
     probability = (platt.scale * test[0].double() + platt.shift).sigmoid()

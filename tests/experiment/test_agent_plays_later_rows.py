@@ -1,6 +1,6 @@
 """No fit looks at later parts (reading 32): all later rows are replaced at random, and nothing changes but what may."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from fit_cases import LEARNING, fitted_setting, short_config, tiny_data, with_ot
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, SessionOptions, Sessions, items_of_users
-from magus_pyg.experiment.agent_plays import PlaySetting, fit_agents
+from magus_pyg.experiment.agent_plays import PlaySetting, _Job, fit_agents
 from magus_pyg.experiment.preparing import _population
 from magus_pyg.models import Interactions
 from magus_pyg.runs.run_inputs import build_graph, playable_sessions
@@ -106,3 +106,25 @@ def test_trained_weights_and_all_fitted_states(data: RecDataset) -> None:
         assert all(torch.equal(states[name][key], others[name][key]) for key in states[name]), name
         if name in tables:
             assert tables[name].equals(other_tables[name]), name
+
+
+def test_histories_of_what_is_played(data: RecDataset) -> None:
+    """A model that reads a history reads no row of the part that is played, nor later ones, but all rows before."""
+
+    def scores(each: RecDataset, part: str) -> torch.Tensor:
+        setting = replace(fitted, data=each)
+        return setting.model_at(part).score(torch.arange(each.n_users), torch.arange(each.n_items))
+
+    fitted = fitted_setting(data, short_config("model=gru", "model.init_std=0.5"))
+    later = {part: with_other_rows(data, part) for part in ("validation", "test")}
+    held_out, test = scores(data, "validation"), scores(data, "test")
+    assert torch.equal(held_out, scores(later["validation"], "validation"))
+    assert torch.equal(test, scores(later["test"], "test"))
+    assert not torch.equal(test, scores(later["validation"], "test"))
+    assert not torch.equal(test, held_out)
+    # What is played is scored with them.
+    config = fitted.config
+    for part, expected in (("validation", held_out), ("test", test)):
+        played = replace(fitted, config=replace(config, simulation=replace(config.simulation, part=part)))
+        job = _Job.of(played, {})
+        assert torch.equal(job.model.score(torch.arange(data.n_users), torch.arange(data.n_items)), expected)

@@ -2,11 +2,22 @@ import pytest
 import torch
 
 from magus_pyg.errors import ModelError
-from magus_pyg.models import History, Interactions
+from magus_pyg.models import History, Interactions, TrainingData
 from magus_pyg.testing.small_log import interactions
 
 #: User 1's rows are interleaved with user 0's; user 2 likes nothing.
 ROWS = interactions([(1, 5, 1), (0, 3, 1), (0, 4, 0), (0, 2, 1), (1, 6, 1), (2, 0, 0), (0, 7, 1)])
+
+
+def test_histories_hold_the_rows_before_a_part():
+    later = Interactions(torch.tensor([1, 0]), torch.tensor([8, 9]), torch.tensor([1, 1]))
+    data = TrainingData(ROWS, later)
+    assert data.before("train") is data.before("validation") is ROWS
+    assert History(data.before("test"), 4, length=9).rows.tolist() == [[3, 2, 7, 9], [5, 6, 8], [], []]
+    seen, bought = ("view", "buy"), torch.tensor([1, 0])
+    parts = [Interactions(rows.user[:2], rows.item[:2], rows.label[:2], False, bought, seen) for rows in (ROWS, later)]
+    joined = TrainingData(*parts).before("test")
+    assert (joined.action.tolist(), joined.actions, joined.ordered) == ([1, 0, 1, 0], seen, False)
 
 
 def test_the_past_of_a_row_counts_earlier_positives_alone():

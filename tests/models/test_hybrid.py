@@ -94,6 +94,19 @@ def test_only_earlier_rows_are_read():
     assert torch.equal(model.score(USERS, ITEMS), other.score(USERS, ITEMS))
 
 
+def test_the_latest_words_are_those_of_other_rows_and_popularity_stays():
+    options, later = HybridOptions(history=3), [(0, 5, 1), (3, 2, 1), (7, 4, 0)]
+    model = Hybrid(options, small_features(), interactions(TRAIN))
+    before = model.score(USERS, ITEMS)
+    other = model.with_history(interactions(TRAIN + later))
+    expected = Hybrid(options, small_features(), interactions(TRAIN + later))
+    expected.positives.copy_(model.positives)
+    expected.moments.copy_(model.moments)
+    assert torch.equal(other.score(USERS, ITEMS), expected.score(USERS, ITEMS))
+    assert not torch.equal(other.score(USERS, ITEMS), before)
+    assert torch.equal(model.score(USERS, ITEMS), before)
+
+
 def test_the_order_counts_only_where_there_is_one():
     options = HybridOptions(history=1)
     there, back = [(0, 0, 1), (0, 5, 1)], [(0, 5, 1), (0, 0, 1)]

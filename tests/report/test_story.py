@@ -57,7 +57,7 @@ def test_popularity_is_the_count_of_the_mps_row(run: Path) -> None:
     ranks = [story.nodes[node].popularity for node in shown]
     assert ranks == sorted(ranks, reverse=True)
     assert ranks[0] == max(entry.popularity for entry in story.nodes.values())
-    rows = log.train_rows(loaded.config.train)
+    rows = log.training_data(loaded.config.train).train
     mps = MPS(MPSOptions(), loaded.model.features, rows)
     candidates = torch.tensor([[node for node, entry in story.nodes.items() if entry.is_item]])
     one = Sessions(torch.zeros(1, dtype=torch.int64), candidates, torch.zeros(candidates.shape) > 0)

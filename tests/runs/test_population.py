@@ -20,14 +20,15 @@ def test_training_rows_come_back_with_actions_and_order(tmp_path: Path) -> None:
         path = tmp_path / "population.safetensors"
         save_population(population_of(changed, none), path)
         loaded = load_population(path)
-        found, expected = loaded.train_rows(TrainOptions()), training_data(changed).train
+        found, expected = loaded.training_data(TrainOptions()).train, training_data(changed).train
         for name in ("user", "item", "label"):
             assert torch.equal(getattr(found, name), getattr(expected, name)), name
         assert (found.ordered, found.actions) == (expected.ordered, expected.actions)
         assert (found.action is None) == (expected.action is None)
         assert found.action is None or torch.equal(found.action, expected.action)
         few = TrainOptions(filter="paper", min_interactions=int(np.median(np.bincount(data.user))))
-        found, expected = loaded.train_rows(few), training_data(changed, few).train
-        assert 0 < len(found) < len(loaded.train_rows(TrainOptions()))
+        found, expected = loaded.training_data(few).train, training_data(changed, few).train
+        assert 0 < len(found) < len(loaded.training_data(TrainOptions()).train)
         assert torch.equal(found.user, expected.user)
         assert torch.equal(found.item, expected.item)
+        assert torch.equal(loaded.training_data(few).validation.item, training_data(changed, few).validation.item)

@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 from small_data import make_dataset
 
 from magus_pyg.errors import DataError
+from magus_pyg.models import GRUOptions, build_model
 from magus_pyg.models.adapters import PairScorer
 from magus_pyg.models.calibration import calibration_error
 from magus_pyg.runs import load_run
@@ -71,6 +72,25 @@ def test_the_negatives_of_validation_do_not_look_at_the_test():
     data = make_dataset([(0, item, 1, item) for item in (0, 2, 3, 4)] + [(0, 1, 1, 9)], 1, 5, part=[0, 0, 0, 1, 2])
     scores, label = labelled_scores(falling(), data, "validation", 1)
     assert sorted(zip((-scores).tolist(), label.tolist(), strict=True)) == [(1, 0), (4, 1)]
+
+
+def test_a_history_goes_up_to_the_part_that_is_judged(tiny_run):
+    run = load_run(tiny_run)
+    data, rows = load_data(run.config), run.population.training_data(run.config.train)
+    model = build_model(GRUOptions(dim=4, hidden=4, init_std=0.5), run.model.features, None, rows.train)
+    for part, read in (("validation", rows.train), ("test", rows.train.joined(rows.validation))):
+        expected = full_ranking(model.with_history(read), data, part).ndcg.mean()
+        assert judge(model, data, part).ndcg == float(expected)
+    assert judge(model, data, "test").ndcg != float(full_ranking(model, data, "test").ndcg.mean())
+    # So do the scores of one person, and those of a run that plays validation sessions.
+    played = replace(run, model=model)
+    user, items = torch.tensor([3]), torch.arange(data.n_items)
+    later = model.with_history(rows.before("test")).score(user, items)[0].to(torch.float64)
+    assert torch.equal(played.scores(run.user_ids[3]), later)
+    earlier = replace(run.config, simulation=replace(run.config.simulation, part="validation"))
+    found = replace(played, config=earlier).scores(run.user_ids[3])
+    assert torch.equal(found, model.score(user, items)[0].to(torch.float64))
+    assert not torch.equal(found, later)
 
 
 def test_a_trained_model_and_what_its_run_tells_of_it(tiny_run):

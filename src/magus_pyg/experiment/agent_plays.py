@@ -63,7 +63,7 @@ class PlaySetting:
         config: of the run.
         data: the data set.
         graph: its relational graph.
-        model: the trained base recommender.
+        model: the trained base recommender, which reads the training rows where it reads a history.
         watch: notes the wall time of each step.
         console: shows progress and what was fitted.
         made: the sessions that were made so far, by part and number a user.
@@ -90,6 +90,10 @@ class PlaySetting:
             searches = config.simulation.searches
             self.made[key] = playable_sessions(self.data, self.graph, part, options, config.seed, searches)
         return self.made[key]
+
+    def model_at(self, part: str) -> BaseRecommender:
+        """The base recommender with the histories that users have when a part begins."""
+        return self.model.with_history(training_data(self.data, self.config.train).before(part))
 
     def played(self, records: list[pd.DataFrame], rows: list[pd.DataFrame], speeds: dict[str, float], n: int) -> Played:
         """Records and rows of results, one of each an agent, as one table each, with the names of data set and model.
@@ -201,9 +205,8 @@ class _Job:
         config, data, graph = setting.config, setting.data, setting.graph
         sessions = setting.sessions(config.simulation.part)
         learns = config.magus_options.learn == "per_session"
-        return cls(
-            config, graph, setting.model, sessions, states, training_data(data, config.train) if learns else None
-        )
+        model = setting.model_at(config.simulation.part)
+        return cls(config, graph, model, sessions, states, training_data(data, config.train) if learns else None)
 
 
 _GRAPHS, _SAY = "session graphs", "say"

@@ -84,9 +84,9 @@ def played_dialogues(setting: PlaySetting) -> Dialogues:
     return dialogues
 
 
-def _scores(setting: PlaySetting) -> Tensor:
-    """float32 [U, I], once for all agents and turns."""
-    return setting.model.score(torch.arange(setting.data.n_users), torch.arange(setting.data.n_items))
+def _scores(setting: PlaySetting, part: str) -> Tensor:
+    """float32 [U, I] for dialogues of a part, once for all agents and turns."""
+    return setting.model_at(part).score(torch.arange(setting.data.n_users), torch.arange(setting.data.n_items))
 
 
 def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dict[str, AgentState]:
@@ -105,7 +105,10 @@ def fit_dialogue_agents(setting: PlaySetting, skip: Collection[str] = ()) -> dic
     states: dict[str, AgentState] = {}
     if not learning:
         return states
-    chosen_on, scores = _dialogues(setting, "validation", options.fit_dialogues, fit=True), _scores(setting)
+    chosen_on, scores = (
+        _dialogues(setting, "validation", options.fit_dialogues, fit=True),
+        _scores(setting, "validation"),
+    )
     for name, method in learning.items():
         assert method.fit is not None
         with setting.watch(f"fit {name}"), setting.console.stage(f"fitting {name}") as stage:
@@ -133,7 +136,7 @@ def play_dialogue_agents(setting: PlaySetting, states: Mapping[str, AgentState])
     options, noise = _options(config), _noise(config)
     dialogues = played_dialogues(setting)
     console.print(f"{len(dialogues):,} {options.part} dialogues of at most {options.rounds} turns")
-    scores = _scores(setting)
+    scores = _scores(setting, options.part)
     logs, rows, speeds = [], [], {}
     for name in _names(config):
         method = DIALOGUE_METHODS[name]

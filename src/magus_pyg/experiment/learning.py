@@ -168,6 +168,7 @@ class LearningAgent:
         train: how it was trained.
         options: how it is fine-tuned; the defaults if None.
         seed: of the fine-tuning.
+        history: the rows that users have when the sessions begin (`TrainingData.before`); `log` if None.
     """
 
     def __init__(
@@ -179,7 +180,9 @@ class LearningAgent:
         train: TrainOptions | None = None,
         options: LearnOptions | None = None,
         seed: int = 0,
+        history: Interactions | None = None,
     ) -> None:
+        self.first_history = log if history is None else history
         self.make, self.model, self.graph, self.first_log = make, model, graph, log
         self.train, self.options, self.seed = train or TrainOptions(), options or LearnOptions(), seed
         self.first = make(model)
@@ -192,6 +195,7 @@ class LearningAgent:
     def restart(self) -> None:
         """Forget what was learned from sessions."""
         self.log, self.base, self.agent, self.learned = self.first_log, self.model, self.first, 0
+        self.history = self.first_history
         self.scorer: Scorer | Tensor = self.base
 
     def learn(self, answers: pd.DataFrame) -> None:
@@ -205,7 +209,9 @@ class LearningAgent:
         self.learned += 1
         seed = derive_seed(self.seed, self.learned)
         n_new = len(self.log) - before
-        self.base = fine_tune(self.base, self.graph, self.log, n_new, self.train, self.options, seed)
+        self.history = append_answers(self.history, answers)
+        learned = fine_tune(self.base, self.graph, self.log, n_new, self.train, self.options, seed)
+        self.base = learned.with_history(self.history)
         self.scorer, self.agent = self.base, self.make(self.base)
 
     def start(self, view: SessionView) -> Play:
@@ -233,5 +239,6 @@ def learning_agent(
     def make(model: BaseRecommender) -> Agent:
         return build(context if model is context.model else replace(quiet, model=model), state)
 
-    log = context.rows().train
-    return LearningAgent(make, context.model, context.graph, log, context.train, options, context.seed)
+    rows = context.rows()
+    made_of = (make, context.model, context.graph, rows.train, context.train, options, context.seed)
+    return LearningAgent(*made_of, history=rows.before(context.simulation.part))

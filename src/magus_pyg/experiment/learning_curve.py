@@ -165,7 +165,8 @@ def learn_run(run: Run, console: Terminal) -> Path:
     sessions = distinct_targets(made)
     console.print(f"{len(sessions):,} {options.part} sessions of {len(torch.unique(sessions.user)):,} users")
     rows = training_data(data, config.train)
-    context = agent_context(config, run.graph, run.model, rows=lambda: rows, say=console.note)
+    model = run.model.with_history(rows.before(options.part))
+    context = agent_context(config, run.graph, model, rows=lambda: rows, say=console.note)
     with console.stage("playing"):
         records = play_with_and_without(config, context, sessions, build_user(config.user), run.agent_states)
     table = learning_table(records, options.judged_at, options.resamples, config.seed)

@@ -13,6 +13,7 @@ from magus_pyg.models.gipa import GIPA, GIPAOptions
 from magus_pyg.models.graph_model import GraphModelOptions
 from magus_pyg.models.gru import GRU, GRUOptions
 from magus_pyg.models.history import History, Window
+from magus_pyg.models.history_recommender import HistoryRecommender
 from magus_pyg.models.hybrid import Hybrid, HybridOptions
 from magus_pyg.models.interactions import Interactions, TrainingData
 from magus_pyg.models.lstm import LSTM, LSTMOptions
@@ -50,6 +51,7 @@ __all__ = [
     "GRUOptions",
     "GraphModelOptions",
     "History",
+    "HistoryRecommender",
     "Hybrid",
     "HybridOptions",
     "Interactions",

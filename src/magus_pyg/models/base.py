@@ -130,6 +130,16 @@ class BaseRecommender(nn.Module, ABC):
             candidates: n of them, on the same device.
         """
 
+    def with_history(self, rows: Interactions) -> "BaseRecommender":
+        """The model as it scores users who have these rows of the log: the same weights, other histories.
+
+        A model that reads no history gives itself.
+
+        Args:
+            rows: those of a user in the order of time, as of `TrainingData.before`.
+        """
+        return self
+
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Logits of rows of a log.
 

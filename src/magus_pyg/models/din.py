@@ -11,8 +11,8 @@ from magus_pyg.models.activation_unit import ActivationUnit, Dice
 from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.feature_space import Candidates, FeatureSpace, check_ids
-from magus_pyg.models.fields import EMBEDDINGS, FieldEmbeddings, FieldRecommender, generator_of
-from magus_pyg.models.history import History
+from magus_pyg.models.fields import EMBEDDINGS, FieldEmbeddings, generator_of
+from magus_pyg.models.history_recommender import HistoryRecommender
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.id_and_bag import IdAndBag
@@ -61,7 +61,7 @@ class DINOptions(ModelOptions):
         )
 
 
-class DIN(FieldRecommender):
+class DIN(HistoryRecommender):
     r"""Deep interest network (Zhou et al. 2018, "Deep Interest Network for Click-Through Rate Prediction").
 
     .. math::
@@ -96,13 +96,11 @@ class DIN(FieldRecommender):
         ModelError: rows without an order.
     """
 
-    needs_history = True
     has_embeddings = False
     options: DINOptions
 
     def __init__(self, options: DINOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0) -> None:
-        super().__init__(options, features, seed)
-        self.history = History(interactions, features.n_users, options.history)
+        super().__init__(options, features, interactions, options.history, seed)
         generator = generator_of(seed, EMBEDDINGS)
         self.fields = FieldEmbeddings(features, options.dim, options.init_std, generator)
         self.bias = nn.Parameter(torch.zeros(()))
@@ -164,13 +162,8 @@ class DIN(FieldRecommender):
     def _drop(self, vectors: Tensor) -> Tensor:
         return dropout(vectors, self.options.dropout, self.training)
 
-    def observe(self, train: Interactions) -> None:
-        """Note which users and items have a training row, and that the histories are those of the same rows."""
-        super().observe(train)
-        self.history.check(train)
-
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
-        """The logits of the pairs, [n], with the whole training history of each user."""
+        """The logits of the pairs, [n], with the whole history of each user."""
         size = len(user) if torch.is_grad_enabled() else _ROWS // (self.options.history * self.options.dim)
         parts = slices(len(user), max(1, size)) or [slice(0, 0)]
         return torch.cat([self._rows(user[part], None, self.candidates(candidates.select(part)))[0] for part in parts])

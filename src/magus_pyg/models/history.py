@@ -25,12 +25,12 @@ class Window(NamedTuple):
 
 
 class History(nn.Module):
-    """The positive training items of each user, oldest first.
+    """The items that each user liked, oldest first.
 
     The tensors follow the model from device to device, but belong to the data and are not saved.
 
     Args:
-        interactions: the training rows, those of a user in the order of time.
+        interactions: the training rows, or those before a part that is scored; those of a user in the order of time.
         n_users: number of users U.
         length: the most items of a window.
 

@@ -1,6 +1,8 @@
 """Popularity mixed with the likeness of a candidate's words to those of the user's recent items."""
 
+import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -103,6 +105,13 @@ class Hybrid(MPS):
         """
         super().observe(train)
         self._read(train)
+
+    def with_history(self, rows: Interactions) -> Self:
+        """As the base class: the user's latest words are those of these rows, popularity stays that of training."""
+        other = copy.copy(self)
+        other._buffers = {**self._buffers, "likeness": self.likeness.clone(), "ordered": self.ordered.clone()}
+        other._read(rows)
+        return other
 
     def _read(self, train: Interactions) -> None:
         order = torch.argsort(train.user, stable=True)

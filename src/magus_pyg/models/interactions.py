@@ -60,6 +60,13 @@ class Interactions:
         action = None if self.action is None else self.action[index]
         return Interactions(self.user[index], self.item[index], self.label[index], self.ordered, action, self.actions)
 
+    def joined(self, later: "Interactions") -> "Interactions":
+        """These rows, and then those of `later`, with the same actions."""
+        user, item = torch.cat([self.user, later.user]), torch.cat([self.item, later.item])
+        label = torch.cat([self.label, later.label])
+        action = None if self.action is None or later.action is None else torch.cat([self.action, later.action])
+        return Interactions(user, item, label, self.ordered and later.ordered, action, self.actions)
+
     def earlier_positives(self) -> Tensor:
         """How many positive rows of its user stand before each row, int64 [n]: where its past ends in a history."""
         order = torch.argsort(self.user, stable=True)
@@ -92,3 +99,10 @@ class TrainingData:
     train: Interactions
     validation: Interactions
     fingerprint: str = ""
+
+    def before(self, part: str) -> Interactions:
+        """The rows before a part that is scored, "validation" or "test": what histories may hold then, nothing later.
+
+        For "train" they are the training rows too, of which each row has those before it.
+        """
+        return self.train.joined(self.validation) if part == "test" else self.train

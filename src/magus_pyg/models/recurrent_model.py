@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,9 @@ from magus_pyg.models.base import TrainingTerms
 from magus_pyg.models.batches import Batch
 from magus_pyg.models.dot_product import DotProductRecommender
 from magus_pyg.models.feature_space import Candidates, FeatureSpace
-from magus_pyg.models.fields import EMBEDDINGS, LAYERS, FieldEmbeddings, FieldRecommender, generator_of
-from magus_pyg.models.history import History, Window
+from magus_pyg.models.fields import EMBEDDINGS, LAYERS, FieldEmbeddings, generator_of
+from magus_pyg.models.history import Window
+from magus_pyg.models.history_recommender import HistoryRecommender
 from magus_pyg.models.interactions import Interactions
 from magus_pyg.models.kernels.dropout import dropout
 from magus_pyg.models.kernels.gather_rows import gather_rows
@@ -53,7 +55,7 @@ class RecurrentOptions(ModelOptions):
         check_options(self, dim=at_most(WIDEST), history=at_most(10_000), hidden=at_most(WIDEST))
 
 
-class RecurrentRecommender(FieldRecommender, DotProductRecommender):
+class RecurrentRecommender(HistoryRecommender, DotProductRecommender):
     r"""A user's latest liked items, oldest first, run through a recurrent cell; its last state meets the candidate.
 
     .. math::
@@ -79,15 +81,13 @@ class RecurrentRecommender(FieldRecommender, DotProductRecommender):
         ModelError: rows without an order.
     """
 
-    needs_history = True
     ranks_beside = True
     options: RecurrentOptions
 
     def __init__(
         self, options: RecurrentOptions, features: FeatureSpace, interactions: Interactions, seed: int = 0
     ) -> None:
-        super().__init__(options, features, seed)
-        self.history = History(interactions, features.n_users, options.history)
+        super().__init__(options, features, interactions, options.history, seed)
         self.fields = FieldEmbeddings(features, options.dim, options.init_std, generator_of(seed, EMBEDDINGS))
         self.bias = nn.Parameter(torch.zeros(()))
         # The cell fills itself from torch's generator, which is put back as it was.
@@ -113,7 +113,7 @@ class RecurrentRecommender(FieldRecommender, DotProductRecommender):
         """
 
     def embed_users(self, user: Tensor) -> Tensor:
-        """[W h + p_u, ℓ_u + b, 1], float [n, dim + 2], for `user` int64 [n] with their whole training history."""
+        """[W h + p_u, ℓ_u + b, 1], float [n, dim + 2], for `user` int64 [n] with their whole history."""
         size = len(user) if torch.is_grad_enabled() else _USERS
         parts = slices(len(user), max(1, size)) or [slice(0, 0)]
         return torch.cat([self._user(user[part], None)[0] for part in parts])
@@ -142,10 +142,11 @@ class RecurrentRecommender(FieldRecommender, DotProductRecommender):
         terms = TrainingTerms((user * self._candidate(item)).sum(1), penalty, penalty.new_zeros(()))
         return terms, user
 
-    def observe(self, train: Interactions) -> None:
-        """Note which users and items have a training row, and that the histories are those of the same rows."""
-        super().observe(train)
-        self.history.check(train)
+    def with_history(self, rows: Interactions) -> Self:
+        """As the base class; what is kept between scorings is not shared."""
+        other = super().with_history(rows)
+        other._cache = {}
+        return other
 
     def _user(self, user: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
         """[W h + p_u, ℓ_u + b, 1], [n, dim + 2], and the sum of the squared lengths in use."""

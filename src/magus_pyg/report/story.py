@@ -232,7 +232,7 @@ def _node(run: "Run", node: int, targets: set[int], popularity: Tensor) -> Story
 
 def _popularity(run: "Run") -> Tensor:
     """float64 [N]: the counts of `node_counts` over the rows that the run was trained on."""
-    rows = run.population.train_rows(run.config.train)
+    rows = run.population.training_data(run.config.train).train
     return node_counts(run.graph, torch.bincount(rows.item[rows.label == 1], minlength=n_items(run.graph)))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import DataError, RunError
 from magus_pyg.files import whole
-from magus_pyg.models import Interactions, profile_values
+from magus_pyg.models import Interactions, TrainingData, profile_values
 from magus_pyg.ragged import Ragged
 from magus_pyg.training import TrainOptions
 from magus_pyg.training.training_rows import users_that_train
@@ -80,14 +80,16 @@ class Population:
         items: Tensor = torch.unique(self.item[self.user_ptr[user] : self.user_ptr[user + 1]].to(torch.int64))
         return items
 
-    def train_rows(self, options: TrainOptions) -> Interactions:
-        """The rows that were trained on by these options, which graph models, histories and tasks are built on."""
+    def training_data(self, options: TrainOptions) -> TrainingData:
+        """The rows that were trained on by these options, and those of validation; graph models, histories and tasks
+        are built on them."""
         user = torch.repeat_interleave(torch.arange(len(self.user_ids)), self.user_ptr.diff())
         rows = (user.numpy(), self.label.numpy(), self.part.numpy())
         users = users_that_train(*rows, len(self.user_ids), options)
-        chosen = (self.part == 0) & torch.from_numpy(users)[user]
-        action = self.action[chosen].to(torch.int64) if self.actions else None
-        return Interactions(user[chosen], self.item[chosen], self.label[chosen], self.ordered, action, self.actions)
+        action = self.action.to(torch.int64) if self.actions else None
+        log = Interactions(user, self.item, self.label, self.ordered, action, self.actions)
+        train, validation = (log.take((self.part == part) & torch.from_numpy(users)[user]) for part in (0, 1))
+        return TrainingData(train, validation)
 
 
 def population_of(data: RecDataset, searched: Ragged) -> Population:

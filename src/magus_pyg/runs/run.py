@@ -42,7 +42,8 @@ class Run:
         config: the configuration.
         info: what run.json holds: versions, data fingerprint, environment, times, memory.
         graph: the relational graph.
-        model: the trained base recommender, on the CPU and in evaluation mode.
+        model: the trained base recommender, on the CPU and in evaluation mode; it reads the training rows where it
+            reads a history, and `scores` those up to the part that the run plays.
         population: the users, with their profiles and rows of the log.
         agent_states: what each agent has learned beyond the base recommender.
         records: the record table of all agents.
@@ -118,7 +119,7 @@ class Run:
         return self.population.user_ids
 
     def scores(self, user_id: str | None = None, liked: Sequence[str] = ()) -> Tensor:
-        """The base recommender's scores of all items for one person.
+        """The base recommender's scores of all items for one person, as the sessions of the run's part begin.
 
         Args:
             user_id: a user of the log; None for a guest, who gets popular and varied items (`Guests.varied_scores`).
@@ -136,11 +137,17 @@ class Run:
         if len(liked):
             raise DataError(f"liked items are for guests, and user {user_id!r} has a log: leave one of the two out")
         user = torch.tensor([self.population.user(user_id)])
-        return self.model.score(user, torch.arange(n_items(self.graph)))[0].to(torch.float64)
+        return self._model_at_start.score(user, torch.arange(n_items(self.graph)))[0].to(torch.float64)
 
     @cached_property
     def _guests(self) -> Guests:
-        return Guests(self.model, n_items(self.graph))
+        return Guests(self._model_at_start, n_items(self.graph))
+
+    @cached_property
+    def _model_at_start(self) -> BaseRecommender:
+        """The model with the histories that users have when the part begins that the run plays."""
+        rows = self.population.training_data(self.config.train)
+        return self.model.with_history(rows.before(self.config.simulation.part))
 
     def known_items(self, user_id: str) -> list[str]:
         """Ids of the items that a user has a row of the log with, in node order.
@@ -225,7 +232,7 @@ def load_run(path: Path | str) -> Run:
     with folder.reading(folder.population):
         population = load_population(folder.population)
         features = features_of(graph, population.profiles, population.n_profiles)
-        rows = population.train_rows(config.train)
+        rows = population.training_data(config.train).train
     with folder.reading(folder.model):
         model = load_model(folder.model, features, graph, rows, str(info["data"]["fingerprint"]))
         if (model.seed, model.options) != (config.seed, config.model):

@@ -169,6 +169,20 @@ class ModelContract:
             assert not torch.allclose(model(batch.user[taken], batch.item[taken]), logits[-1])
         torch.testing.assert_close(logits[0], logits[1])
 
+    def test_other_histories_are_read_with_the_same_weights(self) -> None:
+        model = self.trained(0)
+        before = model.score(self.all_users, self.all_items)
+        rows = interactions([*TRAIN, (0, 5, 1), (1, 6, 1), (2, 7, 1), (3, 8, 0)])
+        other = model.with_history(rows)
+        if model.needs_history:
+            built = self.build(0, rows)
+            built.load_state_dict(model.state_dict())
+            expected = built.eval().score(self.all_users, self.all_items)
+            assert not torch.allclose(expected, before)
+            assert torch.equal(other.score(self.all_users, self.all_items), expected)
+        assert torch.equal(model.score(self.all_users, self.all_items), before)
+        assert all(one is two for one, two in zip(model.parameters(), other.parameters(), strict=True))
+
     def test_a_log_without_order(self) -> None:
         model = self.build()
         data = small_data()

@@ -17,6 +17,7 @@ from magus_pyg.random import hash_keys
 from magus_pyg.simulation.protocol import Scorer
 from magus_pyg.training.loader import ValidationLoader, resolve_negatives
 from magus_pyg.training.train_options import TrainOptions
+from magus_pyg.training.training_rows import training_data
 
 __all__ = ["BaseQuality", "full_ranking", "judge", "labelled_scores"]
 
@@ -126,7 +127,7 @@ def judge(
     """Judge a trained model; nothing is to be chosen by what this says of the test part.
 
     Args:
-        model: trained and calibrated.
+        model: trained and calibrated; its histories go up to the beginning of the part.
         data: the data set.
         part: see `BaseQuality`.
         options: how it was trained; `TrainOptions()` where None.
@@ -134,6 +135,7 @@ def judge(
         most: see `full_ranking`.
     """
     options = options or TrainOptions()
+    model = model.with_history(training_data(data, options).before(part))
     found = full_ranking(model, data, part, seed=seed, most=most)
     scores, label = labelled_scores(model, data, part, options.negatives, seed)
     scale, shift = model.calibration.to("cpu", torch.float64)
