@@ -25,6 +25,7 @@ from magus_pyg.files import (
     TakenError,
     home_expanded,
     locked,
+    parse_json,
     remove_left,
     temporary_folder,
     whole,
@@ -249,3 +250,13 @@ def test_a_path_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "stat", closed)
     with pytest.raises(ConfigError, match=r"the path .*file cannot be looked at: Permission denied"):
         home_expanded(tmp_path / "file")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "", "{", b"\xff"])
+def test_what_is_no_json_is_one_error(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+def test_json_of_texts_and_bytes():
+    assert parse_json('{"a": [1]}') == parse_json(b'{"a": [1]}') == {"a": [1]}

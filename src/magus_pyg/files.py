@@ -30,6 +30,7 @@ __all__ = [
     "TakenError",
     "home_expanded",
     "locked",
+    "parse_json",
     "remove_left",
     "scratch_folder",
     "temporary_folder",
@@ -106,6 +107,18 @@ def write_text(path: Path, text: str, error: type[MagusError] = RunError) -> Non
 def write_json(path: Path, values: Any, error: type[MagusError] = RunError) -> None:
     """Write a JSON file whole or not at all; raises as `whole`."""
     write_text(path, json.dumps(values, indent=2) + "\n", error)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text holds, of a file that anybody may have written.
+
+    Raises:
+        ValueError: no JSON, or nested more deeply than the parser goes.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 from catalogues import APPLE_FIELDS, Catalogue, catalogues
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -134,8 +135,6 @@ def test_tensors_of_something_else_are_refused(tmp_path: Path) -> None:
 
 def rewrite(path: Path, drop: str | None = None, replace: dict[str, Tensor] | None = None, **changes: object) -> None:
     """The graph file with a tensor left out or replaced, or entries of its header changed."""
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
     tensors = {key: value.clone() for key, value in load_file(path).items() if key != drop} | (replace or {})
@@ -181,6 +180,15 @@ def test_texts_whose_ends_are_damaged_are_refused(graph: HeteroData, tmp_path: P
         rewrite(tmp_path / "g", replace={name: load_file(tmp_path / "g")[name][:-1] + 1})
         with pytest.raises(GraphError, match="g is damaged"):
             load_graph(tmp_path / "g")
+
+
+def test_a_header_that_is_nested_too_deeply_is_refused(graph: HeteroData, tmp_path: Path) -> None:
+    save_graph(graph, tmp_path / "g")
+    with safe_open(tmp_path / "g", framework="pt") as file:
+        metadata = file.metadata() | {"header": "[" * 100_000}
+    save_file(load_file(tmp_path / "g"), tmp_path / "g", metadata)
+    with pytest.raises(GraphError, match=r"g is damaged .*nested too deeply"):
+        load_graph(tmp_path / "g")
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="mappings are listed on Linux alone")

@@ -72,6 +72,7 @@ def _columns(rng: np.random.Generator, rows: int) -> pa.Array:
         lambda: pa.array([f"i{k % 6}" for k in range(rows)], pa.string_view()).cast(pa.string()),
         lambda: pa.array(np.arange(rows, dtype="float16")),
         lambda: pa.array([[0.5] * 3] * rows, pa.list_(pa.float32(), 3)),
+        lambda: pa.Array.from_buffers(pa.string(), rows, pa.array([b"a\xff"] * rows, pa.binary()).buffers()),
     )
     return makers[int(rng.integers(len(makers)))]()
 

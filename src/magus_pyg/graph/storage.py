@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import GraphError
-from magus_pyg.files import whole
+from magus_pyg.files import parse_json, whole
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.relational import IMPROVES, INDEPENDENT, INHIBITS
 from magus_pyg.graph.settings import GraphSettings, SearchedQueries
@@ -110,7 +110,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         metadata = file.metadata() or {}
         if metadata.get("format") != _FORMAT:
             raise GraphError(f"{path} is no relational graph: its format is {metadata.get('format')!r}")
-        header = json.loads(metadata["header"])
+        header = parse_json(metadata["header"])
         if header["version"] != GRAPH_FORMAT:
             raise GraphError(
                 f"{path} is a graph of format version {header['version']}, and this package reads version "

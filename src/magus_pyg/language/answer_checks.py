@@ -1,11 +1,11 @@
 """What a model answers, before anything of it is shown: the form, the words, the question, the language."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from magus_pyg.errors import LanguageError
+from magus_pyg.files import parse_json
 from magus_pyg.language.lexicon import Lexicon, Lexicons
 from magus_pyg.language.tokens import tokens
 
@@ -29,8 +29,8 @@ def read_answer(text: str | None, keys: Sequence[str]) -> dict[str, Any]:
     if len(text) > LONGEST_ANSWER:
         raise LanguageError("too long")
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parse_json(text)
+    except ValueError:
         raise LanguageError("invalid JSON") from None
     if not isinstance(found, dict) or set(found) != set(keys):
         raise LanguageError("another form")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from magus_pyg.files import parse_json
 from magus_pyg.graph import Word
 
 __all__ = ["TextCache", "text_key"]
@@ -79,7 +80,7 @@ class TextCache:
         """What was kept under a key, or None."""
         found = self._run("SELECT answer FROM texts WHERE key = ?", key)
         try:
-            answer = json.loads(found[0][0]) if found else None
+            answer = parse_json(found[0][0]) if found else None
         except ValueError:
             return None
         return answer if isinstance(answer, dict) else None

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from magus_pyg._version import __version__
 from magus_pyg.errors import ConfigError, RunError
-from magus_pyg.files import whole
+from magus_pyg.files import parse_json, whole
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.feature_space import FeatureSpace
 from magus_pyg.models.interactions import Interactions
@@ -113,6 +113,6 @@ def _read(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     if header.get("format") != _FORMAT:
         raise RunError(f"{path} was not saved by this package (format {header.get('format')!r}, not {_FORMAT!r})")
     try:
-        return SavedModel(**json.loads(header["model"])), tensors
+        return SavedModel(**parse_json(header["model"])), tensors
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} has a header that cannot be read ({error}); train again") from error

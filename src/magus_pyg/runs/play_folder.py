@@ -4,7 +4,6 @@ The folder has a list of its files, written last: what is listed there is whole.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -19,7 +18,7 @@ from torch import Tensor
 from magus_pyg._version import __version__
 from magus_pyg.errors import RunError
 from magus_pyg.escaping import csv_text, unquoted, yaml_text
-from magus_pyg.files import whole, write_json, write_text
+from magus_pyg.files import parse_json, whole, write_json, write_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 
@@ -113,7 +112,7 @@ class PlayFolder:
         if not self.info.is_file():
             self.raise_missing()
         with self.reading(self.info):
-            info: dict[str, Any] = json.loads(self.info.read_text(encoding="utf-8"))
+            info: dict[str, Any] = parse_json(self.info.read_text(encoding="utf-8"))
             if not isinstance(info, dict):
                 raise TypeError("it holds no keys")
             if self.info_name == PlayFolder.info_name and "format" not in info:

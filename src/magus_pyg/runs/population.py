@@ -14,7 +14,7 @@ from torch import Tensor
 
 from magus_pyg.data import RecDataset
 from magus_pyg.errors import DataError, RunError
-from magus_pyg.files import whole
+from magus_pyg.files import parse_json, whole
 from magus_pyg.models import Interactions, TrainingData, profile_values
 from magus_pyg.ragged import Ragged
 from magus_pyg.training import TrainOptions
@@ -151,7 +151,7 @@ def load_population(path: Path) -> Population:
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} is missing, cut off or damaged ({error}); train again") from error
     data, ends = found["user_id_bytes"].numpy().tobytes(), found["user_id_ptr"].tolist()
-    values = json.loads(header["values"])
+    values = parse_json(header["values"])
     return Population(
         user_ids=tuple(data[start:end].decode() for start, end in pairwise(ends)),
         user_ptr=found["user_ptr"],

@@ -3,6 +3,8 @@
 import gzip
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_data import ITEMS, LOG, tabular
 
@@ -99,6 +101,35 @@ def test_parquet_that_was_cut_off(write, tmp_path):
     whole = (tmp_path / "items.parquet").read_bytes()
     (tmp_path / "items.parquet").write_bytes(whole[:-100])
     with pytest.raises(DataError, match=r"items.parquet is no whole Parquet file"):
+        load_dataset(tabular(tmp_path))
+
+
+def not_utf8(kind: pa.DataType) -> pa.Array:
+    """Three texts whose second is no UTF-8."""
+    raw = pa.array([b"a", b"b\xff", b"c"], pa.large_binary() if kind == pa.large_string() else pa.binary())
+    return pa.Array.from_buffers(kind, 3, raw.buffers())
+
+
+@pytest.mark.parametrize("column", ["item_id", "brand", "unused"])
+@pytest.mark.parametrize("kind", ["string", "large_string", "list"])
+def test_parquet_whose_texts_are_no_utf8(write, tmp_path, column, kind):
+    write({"items.csv": None})
+    texts = not_utf8(pa.large_string() if kind == "large_string" else pa.string())
+    if kind == "list":
+        texts = pa.ListArray.from_arrays(pa.array(range(4)), texts)
+    columns = {"item_id": ["7", "8", "9"], "brand": ["a"] * 3, "tag": ["x"] * 3}
+    pq.write_table(pa.table(columns | {column: texts}), tmp_path / "items.parquet")
+    with pytest.raises(DataError, match=rf"items.parquet, column '{column}', holds what is no text: .*index 1"):
+        load_dataset(tabular(tmp_path))
+
+
+def test_parquet_with_a_column_whose_name_is_no_utf8(write, tmp_path):
+    write({"items.csv": None})
+    columns = {"item_id": ["7", "8", "9"], "brand": ["a"] * 3, "tag": ["x"] * 3, "odd-name": [1, 2, 3]}
+    pq.write_table(pa.table(columns), tmp_path / "items.parquet", store_schema=False)
+    content = (tmp_path / "items.parquet").read_bytes()
+    (tmp_path / "items.parquet").write_bytes(content.replace(b"odd-name", b"odd\xffname"))
+    with pytest.raises(DataError, match=r"items.parquet is no whole Parquet file .*utf-8"):
         load_dataset(tabular(tmp_path))
 
 

@@ -4,7 +4,6 @@
 trained on.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from magus_pyg.errors import DataError
+from magus_pyg.files import parse_json
 
 __all__ = ["SERVED_FORMAT", "SERVED_TABLES", "SOURCE_FILE", "read_served", "read_source"]
 
@@ -69,7 +69,7 @@ def read_served(folder: Path, name: str) -> pa.Table:
     for path in sorted((folder / name).glob("*.parquet")):
         try:
             table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise DataError(f"{path} cannot be read: {error}; write the log anew") from error
         if table.schema != schema:
             raise DataError(f"{path} has not the columns of a log of what was served: write the log anew")
@@ -86,7 +86,7 @@ def read_source(folder: Path) -> dict[str, Any]:
     """
     path = folder / SOURCE_FILE
     try:
-        source = json.loads(path.read_text(encoding="utf-8"))
+        source = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{folder} is no log of what was served: {path.name}: {error.strerror}") from error
     except ValueError as error:

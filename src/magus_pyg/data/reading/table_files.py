@@ -280,9 +280,15 @@ def _read_parquet(path: Path) -> pa.Table:
         content = arrow_content(path)
         file = pq.ParquetFile(pa.BufferReader(content.read()) if is_gzip(path) else content)
         check_header(file.schema_arrow.names, str(path))
-        return file.read()
-    except (pa.ArrowException, OSError) as error:
+        table = file.read()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last from a name of a column
         raise DataError(f"{path} is no whole Parquet file (cut off or damaged): {error}") from error
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            column.validate(full=True)  # Parquet does not look whether its texts are UTF-8
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{path}, column {name!r}, holds what is no text: {error}; write it as UTF-8") from error
+    return table
 
 
 def _together(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:

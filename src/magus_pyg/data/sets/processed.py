@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from magus_pyg.data.assemble import InteractionLog, PreparedData, SourceTables
 from magus_pyg.data.dataset import empty_searched
 from magus_pyg.errors import DataError
-from magus_pyg.files import whole
+from magus_pyg.files import parse_json, whole
 
 __all__ = ["PREPARED_FORMAT", "processed_files", "read_prepared", "write_prepared"]
 
@@ -51,7 +51,7 @@ def write_prepared(prepared: PreparedData, meta: dict[str, Any], folder: Path) -
 def read_meta(folder: Path) -> dict[str, Any] | None:
     """What a processed folder was made from; None where there is no such folder."""
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = parse_json((folder / "meta.json").read_text())
     except (OSError, ValueError):
         return None
     return meta if isinstance(meta, dict) else None
@@ -64,7 +64,7 @@ def read_prepared(folder: Path) -> PreparedData:
         DataError: if a file is missing or damaged.
     """
     try:
-        return _read(folder, json.loads((folder / "meta.json").read_text()))
+        return _read(folder, parse_json((folder / "meta.json").read_text()))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         advice = "load once with force_reload to process the raw files again"
         raise DataError(f"the processed files in {folder} are damaged ({error}); {advice}") from error

@@ -27,7 +27,7 @@ from magus_pyg.data.sets.processed import (
     write_prepared,
 )
 from magus_pyg.errors import DataError
-from magus_pyg.files import home_expanded, locked, write_json
+from magus_pyg.files import home_expanded, locked, parse_json, write_json
 
 __all__ = ["RawDataset", "RawOptions"]
 
@@ -305,7 +305,7 @@ def _marks(paths: list[Path]) -> list[list[Any]]:
 
 def _read_marks(folder: Path) -> list[list[Any]] | None:
     try:
-        marks = json.loads(folder.with_name(f"{folder.name}.marks.json").read_text())
+        marks = parse_json(folder.with_name(f"{folder.name}.marks.json").read_text())
     except (OSError, ValueError):
         return None
     return marks if isinstance(marks, list) else None
