@@ -10,6 +10,7 @@ from magus_pyg._version import __version__
 from magus_pyg.language import LanguageOptions
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.bodies import BodyLimit
+from magus_pyg.serve.direct_requests import DirectRequests
 from magus_pyg.serve.keys import KeyRing, read_keys
 from magus_pyg.serve.operation import add_operation
 from magus_pyg.serve.pages.readable import ReadableProblems
@@ -73,6 +74,7 @@ def create_app(
     handle_errors(app)
     for router in (session_router, word_router, item_router, run_router, page_router):
         app.include_router(router)
+    app.add_middleware(DirectRequests, running=running, routers=(session_router, word_router))
     larger = {f"/v1/items:{verb}": options.limits.items_body_bytes for verb in ("batch", "remove", "restore")}
     app.add_middleware(BodyLimit, most=options.limits.body_bytes, larger=larger)
     add_operation(app, options, read_keys(options) if keys is None else keys, store.ping)

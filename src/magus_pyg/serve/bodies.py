@@ -54,7 +54,10 @@ class BodyLimit:
                 raise HTTPException(413, _too_long(most), {"Connection": "close"})
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        except HTTPException:  # raised above, where nothing in between has answered it
+            await self._refuse(scope, receive, send, most)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         response = problem_response(LimitError(_too_long(most)))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request, Response
 from pydantic_core import to_json
+from starlette.types import Scope
 
 from magus_pyg.serve.administration import Administration
 from magus_pyg.serve.api_schemas import ProblemOut
@@ -88,18 +89,15 @@ async def _resend(
         str | None, Header(min_length=1, max_length=LONGEST_KEY, description="The same key again gives the same reply.")
     ] = None,
 ) -> Resend | None:
-    return await resend_of(request, idempotency_key)
-
-
-async def resend_of(request: Request, idempotency_key: str | None) -> Resend | None:
-    """What tells a request that is sent again; None where it has no key."""
     if idempotency_key is None:
         return None
-    body = await request.body()
-    caller = request.headers.get("authorization", "")
-    return Resend(
-        _digest(caller.encode()), idempotency_key, _digest(request.method.encode(), request.url.path.encode(), body)
-    )
+    return resend_of(request.scope, dict(reversed(request.headers.raw)), await request.body(), idempotency_key)
+
+
+def resend_of(scope: Scope, headers: Mapping[bytes, bytes], body: bytes, key: str) -> Resend:
+    """What tells a request with an `Idempotency-Key` that is sent again."""
+    caller, request = headers.get(b"authorization", b""), (scope["method"].encode(), scope["path"].encode(), body)
+    return Resend(_digest(caller), key, _digest(*request))
 
 
 def _digest(*parts: bytes) -> str:

@@ -3,6 +3,7 @@
 from math import ceil
 from typing import Any
 
+from magus_pyg.serve.joined_writes import JoinedWrites
 from magus_pyg.serve.serve_options import ServeOptions
 
 __all__ = ["BACKLOG", "server_settings"]
@@ -15,6 +16,7 @@ def server_settings(options: ServeOptions) -> dict[str, Any]:
     """The keyword arguments of `uvicorn.Config` beside the app."""
     return {
         "backlog": BACKLOG,
+        "http": JoinedWrites,
         "access_log": False,
         "log_config": None,
         "lifespan": "on",

@@ -145,17 +145,19 @@ class Service:
         that is not open any more, is a ConflictError.
         """
         began = time.perf_counter()
-        for _ in range(_TRIES):
-            with self.taken(session_id, quick) as live:
+        for tried in range(_TRIES):
+            with self.taken(session_id, quick, known=not tried) as live:
                 again = self.replies.find(resend)
                 if again is not None:
                     given = int(again["events"])
-                elif not self._is_open(live, asked.recommendation_id):
-                    given = answered_before(session_id, live.record.answers, asked, live.shown)
-                elif self._take_answer(live, asked, resend):
-                    return self._next(live, began)
-                else:
+                elif self._is_open(live, asked.recommendation_id):
+                    if self._take_answer(live, asked, resend):
+                        return self._next(live, began)
                     continue
+                elif not tried and self.store.shared:  # another process may have gone on with it
+                    continue
+                else:
+                    given = answered_before(session_id, live.record.answers, asked, live.shown)
                 if given == len(live.record.answers):
                     return live.list_json(began)
             return self._list_after(session_id, given, began)
@@ -295,9 +297,16 @@ class Service:
     # The record, and what is computed of it
 
     @contextmanager
-    def taken(self, session_id: str, quick: bool) -> Iterator[LiveSession]:
-        """The computed session, which nobody else uses meanwhile; kept for the next request unless it was spoiled."""
-        live = self._live(session_id, quick)
+    def taken(self, session_id: str, quick: bool, known: bool = False) -> Iterator[LiveSession]:
+        """The computed session, which nobody else uses meanwhile; kept for the next request unless it was spoiled.
+
+        Args:
+            session_id: of the session.
+            quick: whether SlowError is raised where it has to be computed.
+            known: whether one that is live is taken as this process has it: the store may have it further on, or gone,
+                which a write will tell.
+        """
+        live = self._live(session_id, quick, known)
         try:
             yield live
         finally:
@@ -305,9 +314,9 @@ class Service:
                 self.live.put(session_id, live)
             LIVE_SESSIONS.set(len(self.live))
 
-    def _live(self, session_id: str, quick: bool) -> LiveSession:
+    def _live(self, session_id: str, quick: bool, known: bool) -> LiveSession:
         live = self.live.take(session_id)
-        if live is not None and not self.store.shared and live.record.expires > self.store.now():
+        if live is not None and (known or not self.store.shared) and live.record.expires > self.store.now():
             return live
         record = self._load(session_id)
         if live is not None and live.record.version == record.version:
@@ -348,14 +357,15 @@ class Service:
     ) -> bool:
         """Write a session's answers; False if another request was first. From then on its list is not the open one."""
         now = self.store.now()
-        record = replace(live.record, answers=answers, touched=now, expires=now + self.options.expiry_hours * 3600)
+        expires, version = now + self.options.expiry_hours * 3600, live.record.version
+        record = replace(live.record, answers=answers, touched=now, expires=expires, version=version + 1)
         reply = self.replies.reply(resend, 200, {"events": len(answers), **(body or {})}, record.session_id)
         live.sound = False
-        outcome = self.store.replace(record, live.record.version, rows, reply)
+        outcome = self.store.replace(record, version, rows, reply)
         if outcome is Outcome.GONE:
             self._load(record.session_id)  # raises
         if outcome is Outcome.DONE:
-            live.record = replace(record, version=live.record.version + 1)
+            live.record = record
             live.went_on()
         return outcome is Outcome.DONE
 

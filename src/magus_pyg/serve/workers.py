@@ -26,8 +26,9 @@ def listen(options: ServeOptions) -> socket.socket:
     """
     where = f"serve.host={options.host} serve.port={options.port}"
     try:
-        kind, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(kind)
+        family, kind, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+        # By its number asyncio knows that it is TCP, and lets no reply wait for an acknowledgement (TCP_NODELAY).
+        taken = socket.socket(family, kind, socket.IPPROTO_TCP)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
         taken.listen(BACKLOG)

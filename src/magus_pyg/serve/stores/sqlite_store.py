@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from magus_pyg.errors import StoreError
 from magus_pyg.serve.stores.store import GONE_SECONDS, Store
 from magus_pyg.serve.stores.stored import Event, Gone, Job, LoggedChange, LogRow, Outcome, Reply, StoredSession
 from magus_pyg.serve.stores.stored_text import json_text, name_text, read_json, read_record, record_text
-from magus_pyg.serve.stores.tables import SCHEMA_VERSION, Statements, metadata
+from magus_pyg.serve.stores.tables import SCHEMA_VERSION, Statements, creation
 
 __all__ = ["SqliteStore"]
 
@@ -33,7 +33,7 @@ _SET_UP = (
 
 
 class SqliteStore(Store):
-    """A store in a file in WAL mode, by SQLAlchemy.
+    """A store in a file in WAL mode.
 
     What a call has written outlives a kill of the process and a power cut: each commit is flushed to the disk. The file
     and its two companions (`-wal`, `-shm`) can be read by their owner alone.
@@ -64,17 +64,18 @@ class SqliteStore(Store):
 
     def _prepare(self) -> None:
         with self._writing() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StoreError(
                     f"the store {self.path} has the format {version}, and this release reads {SCHEMA_VERSION}: "
                     "install the later release, or choose another file"
                 )
             if version == 0:
-                if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
+                if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     raise StoreError(f"{self.path} is a database of something else: choose another file")
-                metadata.create_all(connection, checkfirst=False)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                for text in creation():
+                    connection.execute(text)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     # Sessions
 
@@ -91,7 +92,7 @@ class SqliteStore(Store):
         with self._writing() as connection:
             if self._replied(connection, reply):
                 return Outcome.REPLIED
-            if not connection.execute(Statements.create, values).rowcount:
+            if not Statements.create.on(connection, values).rowcount:
                 return Outcome.STALE
             _add_rows(connection, rows)
             _keep(connection, reply)
@@ -101,18 +102,18 @@ class SqliteStore(Store):
         """As `Store.load`."""
         name = name_text(session_id)
         with self._reading() as connection:
-            found = connection.execute(Statements.load, {"the_name": name}).one_or_none()
+            found = Statements.load.on(connection, {"the_name": name}).fetchone()
         if found is None:
             return None
-        if found.gone is not None:
-            return Gone(session_id, found.gone)
+        gone, version, expires, created, body = found
+        if gone is not None:
+            return Gone(session_id, gone)
         now = self.now()
-        if found.expires > now:
-            known = {"version": found.version, "expires": found.expires, "created": found.created}
-            return read_record(StoredSession, found.body, **known)
+        if expires > now:
+            return read_record(StoredSession, body, version=version, expires=expires, created=created)
         with self._writing() as connection:
-            connection.execute(Statements.expired, {"the_name": name, "now": now})
-            connection.execute(Statements.replies_of, {"the_name": name})
+            Statements.expired.on(connection, {"the_name": name, "now": now})
+            Statements.replies_of.on(connection, {"the_name": name})
         return self.load(session_id)
 
     def replace(
@@ -130,7 +131,7 @@ class SqliteStore(Store):
         with self._writing() as connection:
             if self._replied(connection, reply):
                 return Outcome.REPLIED
-            if connection.execute(Statements.replace, values).rowcount:
+            if Statements.replace.on(connection, values).rowcount:
                 _add_rows(connection, rows)
                 _keep(connection, reply)
                 return Outcome.DONE
@@ -141,9 +142,9 @@ class SqliteStore(Store):
         there = isinstance(self.load(session_id), StoredSession)
         values = {"the_name": name_text(session_id), "now": self.now()}
         with self._writing(erasing=True) as connection:
-            there = bool(connection.execute(Statements.deleted, values).rowcount) and there
+            there = bool(Statements.deleted.on(connection, values).rowcount) and there
             for statement in (Statements.replies_of, Statements.rows_of, Statements.events_of):
-                connection.execute(statement, values)
+                statement.on(connection, values)
         return there
 
     def expire(self) -> int:
@@ -151,16 +152,16 @@ class SqliteStore(Store):
         now = self.now()
         values = {"now": now, "before": now - GONE_SECONDS}
         with self._writing() as connection:
-            connection.execute(Statements.replies_of_expired, values)
-            count = connection.execute(Statements.all_expired, values).rowcount
+            Statements.replies_of_expired.on(connection, values)
+            count = Statements.all_expired.on(connection, values).rowcount
             for statement in (Statements.late_replies, Statements.forget_gone, Statements.old_jobs):
-                connection.execute(statement, values)
+                statement.on(connection, values)
         return count
 
     def open_sessions(self) -> int:
         """As `Store.open_sessions`."""
         with self._reading() as connection:
-            return int(connection.execute(Statements.count_living, {"now": self.now()}).scalar_one())
+            return int(Statements.count_living.on(connection, {"now": self.now()}).fetchone()[0])
 
     # Replies
 
@@ -168,8 +169,8 @@ class SqliteStore(Store):
         """As `Store.find_reply`."""
         values = {"the_scope": name_text(scope), "the_name": name_text(key), "now": self.now()}
         with self._reading() as connection:
-            found = connection.execute(Statements.find_reply, values).scalar_one_or_none()
-        return None if found is None else read_record(Reply, found)
+            found = Statements.find_reply.on(connection, values).fetchone()
+        return None if found is None else read_record(Reply, *found)
 
     def keep_reply(self, reply: Reply) -> Outcome:
         """As `Store.keep_reply`."""
@@ -179,11 +180,11 @@ class SqliteStore(Store):
             _keep(connection, reply)
             return Outcome.DONE
 
-    def _replied(self, connection: Connection, reply: Reply | None) -> bool:
+    def _replied(self, connection: sqlite3.Connection, reply: Reply | None) -> bool:
         if reply is None:
             return False
         values = {"the_scope": name_text(reply.scope), "the_name": name_text(reply.key), "now": self.now()}
-        return connection.execute(Statements.find_reply, values).one_or_none() is not None
+        return Statements.find_reply.on(connection, values).fetchone() is not None
 
     # The answer log and events
 
@@ -193,37 +194,37 @@ class SqliteStore(Store):
             if self._replied(connection, reply):
                 return [False] * len(events)
             values = [{**_entry(entry), "name": name_text(entry.event_id)} for entry in events]
-            new = [bool(connection.execute(Statements.add_event, entry).rowcount) for entry in values]
+            new = [bool(Statements.add_event.on(connection, entry).rowcount) for entry in values]
             _keep(connection, reply)
             return new
 
     def read_rows(self, after: int, limit: int) -> list[LogRow]:
         """As `Store.read_rows`."""
         with self._reading() as connection:
-            found = connection.execute(Statements.read_rows, {"after": after, "most": max(limit, 0)}).all()
+            found = Statements.read_rows.on(connection, {"after": after, "most": max(limit, 0)}).fetchall()
         return [read_record(LogRow, body, number=number) for number, body in found]
 
     def read_events(self, after: int, limit: int) -> list[Event]:
         """As `Store.read_events`."""
         with self._reading() as connection:
-            found = connection.execute(Statements.read_events, {"after": after, "most": max(limit, 0)}).all()
+            found = Statements.read_events.on(connection, {"after": after, "most": max(limit, 0)}).fetchall()
         return [read_record(Event, body, number=number) for number, body in found]
 
     def count_rows(self, first: int, last: int) -> int:
         """As `Store.count_rows`."""
         with self._reading() as connection:
-            return int(connection.execute(Statements.count_rows, {"first": first, "last": last}).scalar_one())
+            return int(Statements.count_rows.on(connection, {"first": first, "last": last}).fetchone()[0])
 
     def count_events(self, first: int, last: int) -> int:
         """As `Store.count_events`."""
         with self._reading() as connection:
-            return int(connection.execute(Statements.count_events, {"first": first, "last": last}).scalar_one())
+            return int(Statements.count_events.on(connection, {"first": first, "last": last}).fetchone()[0])
 
     def purge(self, before: float) -> int:
         """As `Store.purge`."""
         with self._writing(erasing=True) as connection:
             statements = (Statements.old_rows, Statements.old_events)
-            return sum(connection.execute(statement, {"before": before}).rowcount for statement in statements)
+            return sum(statement.on(connection, {"before": before}).rowcount for statement in statements)
 
     def erase_user(self, user_hash: str) -> int:
         """As `Store.erase_user`."""
@@ -231,8 +232,8 @@ class SqliteStore(Store):
         # Events first: rows and sessions say which sessions are the person's.
         statements = (Statements.events_of_user, Statements.rows_of_user, Statements.sessions_of_user)
         with self._writing(erasing=True) as connection:
-            connection.execute(Statements.replies_of_user, values)
-            count = sum(connection.execute(statement, values).rowcount for statement in statements)
+            Statements.replies_of_user.on(connection, values)
+            count = sum(statement.on(connection, values).rowcount for statement in statements)
         return count
 
     # Changes that every worker plays
@@ -243,34 +244,34 @@ class SqliteStore(Store):
             if self._replied(connection, reply):
                 return 0
             if job is not None:
-                connection.execute(Statements.put_job, _job(job))
-            added = connection.execute(Statements.add_change, {"body": json_text(change)})
+                Statements.put_job.on(connection, _job(job))
+            added = Statements.add_change.on(connection, {"body": json_text(change)})
             _keep(connection, reply)
-            return int(added.lastrowid)
+            return int(added.lastrowid or 0)
 
     def changes_since(self, number: int, limit: int = 1000) -> list[LoggedChange]:
         """As `Store.changes_since`."""
         with self._reading() as connection:
-            found = connection.execute(Statements.read_changes, {"after": number, "most": max(limit, 0)}).all()
+            found = Statements.read_changes.on(connection, {"after": number, "most": max(limit, 0)}).fetchall()
         return [LoggedChange(at, read_json(body)) for at, body in found]
 
     def put_job(self, job: Job) -> None:
         """As `Store.put_job`."""
         with self._writing() as connection:
-            connection.execute(Statements.put_job, _job(job))
+            Statements.put_job.on(connection, _job(job))
 
     def load_job(self, job_id: str) -> Job | None:
         """As `Store.load_job`."""
         with self._reading() as connection:
-            found = connection.execute(Statements.load_job, {"the_name": name_text(job_id)}).scalar_one_or_none()
-        return None if found is None else read_record(Job, found)
+            found = Statements.load_job.on(connection, {"the_name": name_text(job_id)}).fetchone()
+        return None if found is None else read_record(Job, *found)
 
     # The store itself
 
     def ping(self) -> None:
         """As `Store.ping`."""
         with self._writing() as connection:
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """As `Store.close`."""
@@ -279,28 +280,33 @@ class SqliteStore(Store):
         self._engine.dispose()
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._failing(), self._engine.connect() as connection:
-            yield connection
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._failing():
+            held = self._engine.raw_connection()
+            try:
+                assert isinstance(held.driver_connection, sqlite3.Connection)
+                yield held.driver_connection
+            finally:
+                held.close()
 
     @contextmanager
-    def _writing(self, erasing: bool = False) -> Iterator[Connection]:
+    def _writing(self, erasing: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction, which holds the right to write from its beginning.
 
         Args:
             erasing: what was removed is to leave the disk at once.
         """
-        with self._failing(), self._writer, self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self._writer, self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.exec_driver_sql("COMMIT")
+                connection.execute("COMMIT")
             except BaseException:
-                with suppress(SQLAlchemyError):  # SQLite has rolled back already where the disk is full
-                    connection.exec_driver_sql("ROLLBACK")
+                with suppress(sqlite3.Error):  # SQLite has rolled back already where the disk is full
+                    connection.execute("ROLLBACK")
                 raise
             if erasing:  # the log beside the file holds the old pages until it is written anew
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -348,12 +354,12 @@ def _entry(entry: LogRow | Event) -> dict[str, Any]:
     }
 
 
-def _add_rows(connection: Connection, rows: Sequence[LogRow]) -> None:
+def _add_rows(connection: sqlite3.Connection, rows: Sequence[LogRow]) -> None:
     for row in rows:  # one or two
-        connection.execute(Statements.add_row, _entry(row))
+        Statements.add_row.on(connection, _entry(row))
 
 
-def _keep(connection: Connection, reply: Reply | None) -> None:
+def _keep(connection: sqlite3.Connection, reply: Reply | None) -> None:
     """Keep a reply whose key has none, or one whose time is over."""
     if reply is not None:
         values = {
@@ -363,7 +369,7 @@ def _keep(connection: Connection, reply: Reply | None) -> None:
             "session": _name(reply.session_id),
             "body": record_text(reply),
         }
-        connection.execute(Statements.keep_reply, values)
+        Statements.keep_reply.on(connection, values)
 
 
 def _job(job: Job) -> dict[str, Any]:

@@ -16,6 +16,7 @@ __all__ = [
     "Reply",
     "RowKind",
     "StoredSession",
+    "Written",
 ]
 
 NamedEntry = str | Sequence[Sequence[str]]
@@ -35,6 +36,16 @@ class Outcome(StrEnum):
     """The session is expired, deleted, or was never there. Nothing was written."""
     REPLIED = "replied"
     """The idempotency key has its reply already (`find_reply`). Nothing was written."""
+
+
+class Written(dict[str, Any]):
+    """A JSON object that is written again and again, and changed no more.
+
+    Attributes:
+        text: its JSON, once it was made.
+    """
+
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,10 @@ class StoredSession:
     experiment: str | None = None
     arm: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", _written(self.start))
+        object.__setattr__(self, "answers", [_written(said) for said in self.answers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +208,7 @@ class Job:
     total: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
     touched: float = 0.0
+
+
+def _written(value: Any) -> Any:
+    return Written(value) if type(value) is dict else value

@@ -7,7 +7,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, TypeVar
 
 from magus_pyg.errors import StoreError
-from magus_pyg.serve.stores.stored import Event, Job, LogRow, Reply, StoredSession
+from magus_pyg.serve.stores.stored import Event, Job, LogRow, Reply, StoredSession, Written
 
 __all__ = ["json_text", "name_text", "read_json", "read_record", "record_text"]
 
@@ -34,9 +34,21 @@ def json_text(value: object) -> str:
 
 def record_text(record: StoredSession | Reply | LogRow | Event | Job) -> str:
     """A record without the values that are its defaults; raises as `json_text`."""
-    values = {name: getattr(record, name) for name in record.__slots__}
     defaults = _DEFAULTS[type(record)]
-    return json_text({name: value for name, value in values.items() if name not in defaults or value != defaults[name]})
+    values = {name: getattr(record, name) for name in record.__slots__}
+    values = {name: value for name, value in values.items() if name not in defaults or value != defaults[name]}
+    if not isinstance(record, StoredSession):
+        return json_text(values)
+    start, answers = _kept_text(values.pop("start")), ",".join(map(_kept_text, values.pop("answers")))
+    return f'{json_text(values)[:-1]},"start":{start},"answers":[{answers}]}}'
+
+
+def _kept_text(value: object) -> str:
+    if not isinstance(value, Written):
+        return json_text(value)
+    if value.text is None:
+        value.text = json_text(value)
+    return value.text
 
 
 def read_json(text: str | bytes) -> Any:

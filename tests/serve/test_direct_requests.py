@@ -50,3 +50,28 @@ def test_keys_and_ids_of_the_wrong_length(client: TestClient, key: str) -> None:
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "#header/idempotency-key")
     reply = client.get(f"/v1/sessions/{'s' * 101}")
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "#path/session_id")
+
+
+def test_a_body_in_pieces_is_read_as_one_in_one(client: TestClient) -> None:
+    shown = begin(client, scores=SCORES)
+    body, header = f'{{"recommendation_id": "{shown["recommendation_id"]}"}}'.encode(), {"idempotency-key": "pieces"}
+    path = f"/v1/sessions/{shown['session_id']}/answers"
+    header["content-type"] = "application/json"
+    pieces = client.post(path, content=(body[place : place + 7] for place in range(0, len(body), 7)), headers=header)
+    whole = client.post(path, content=body, headers=header)
+    assert pieces.status_code == whole.status_code == 200, pieces.text
+    assert {**pieces.json(), "took_ms": 0} == {**whole.json(), "took_ms": 0}
+
+
+def test_a_body_that_is_longer_than_it_says_is_refused(client: TestClient) -> None:
+    header = {"content-type": "application/json", "content-length": "2"}
+    reply = client.post("/v1/sessions", content=b" " * 2_000_000, headers=header)
+    assert reply.status_code == 413, reply.text
+    assert reply.json()["type"] == "urn:magus-pyg:limit-error"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"rounds": NaN}', b'{"rounds": "1"}', b"[" * 500 + b"]" * 500])
+def test_what_is_no_body_is_told_with_its_place(client: TestClient, body: bytes) -> None:
+    reply = client.post("/v1/sessions", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 422, reply.text
+    assert reply.json()["errors"]

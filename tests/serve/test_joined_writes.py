@@ -1,0 +1,63 @@
+"""Replies leave in one piece, and do not wait for an acknowledgement."""
+
+import asyncio
+import socket
+
+from magus_pyg.serve.joined_writes import _Joining
+from magus_pyg.serve.serve_options import ServeOptions
+from magus_pyg.serve.workers import listen
+
+
+class _Transport:
+    def __init__(self) -> None:
+        self.sent: list[bytes | None] = []
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def close(self) -> None:
+        self.sent.append(None)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def test_what_is_written_in_one_turn_is_sent_as_one() -> None:
+    transport = _Transport()
+
+    async def write() -> None:
+        joining = _Joining(transport)  # type: ignore[arg-type]
+        assert joining.is_closing() is False
+        joining.write(b"head ")
+        joining.write(b"body")
+        assert transport.sent == []
+        await asyncio.sleep(0)
+        assert transport.sent == [b"head body"]
+        joining.write(b"last")
+        joining.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(write())
+    assert transport.sent == [b"head body", b"last", None]
+
+
+def test_asyncio_knows_that_the_socket_is_one_of_tcp() -> None:
+    """Else it leaves Nagle's algorithm on: a reply then waits up to 40 ms for an acknowledgement of the one before."""
+
+    async def is_quick() -> bool:
+        taken, found = listen(ServeOptions(port=0)), asyncio.get_running_loop().create_future()
+
+        class Seen(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                end = transport.get_extra_info("socket")
+                found.set_result(bool(end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+
+        server = await asyncio.get_running_loop().create_server(Seen, sock=taken)
+        _, writer = await asyncio.open_connection(*taken.getsockname()[:2])
+        try:
+            return await asyncio.wait_for(found, 5.0)
+        finally:
+            writer.close()
+            server.close()
+
+    assert asyncio.run(is_quick())
