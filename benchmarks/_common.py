@@ -13,6 +13,7 @@ from typing import TypedDict
 import torch
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+BAYES_PAGE = Path(__file__).resolve().parents[1] / "docs" / "bayes.md"
 
 _device = torch.device("cpu")
 
@@ -151,6 +152,26 @@ def put(heading: str, part: str, lines: Sequence[str]) -> None:
     else:
         own = f"{own.rstrip()}\n\n{block}\n"
     RESULTS.write_text(f"{before}{head}{own}{mark}{after}", encoding="utf-8")
+
+
+def put_between(page: Path, part: str, lines: Sequence[str]) -> None:
+    """Write lines between the marks of a part of a page.
+
+    Args:
+        page: holds the marks `<!-- part -->` and `<!-- end of part -->`, each on a line of its own.
+        part: its name.
+        lines: Markdown.
+
+    Raises:
+        SystemExit: the page has no such marks.
+    """
+    text = page.read_text(encoding="utf-8")
+    start, end = f"<!-- {part} -->\n", f"<!-- end of {part} -->\n"
+    if start not in text or end not in text:
+        raise SystemExit(f"{page} has no part {part!r}: put the lines {start.strip()} and {end.strip()} there")
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    page.write_text("".join([before, start, *(f"{line}\n" for line in lines), end, after]), encoding="utf-8")
 
 
 def machine() -> str:

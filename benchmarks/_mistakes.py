@@ -181,8 +181,8 @@ KINDS = {
         Mistake(
             "bayes takes the trial with the lowest objective",
             "agents/bayes/belief_fitting.py",
-            "            left = sorted(left, key=lambda place: (-sums[place], place))[",
-            "            left = sorted(left, key=lambda place: (sums[place], place))[",
+            "return max(trials, key=lambda state: self._mean(state, parts))",
+            "return min(trials, key=lambda state: self._mean(state, parts))",
             _BAYES,
         ),
     ),
@@ -297,8 +297,8 @@ KINDS = {
         Mistake(
             "other targets are tried where each session has one",
             "agents/bayes/belief_fitting.py",
-            "several = state.targets > 1.0",
-            "several = state.targets > 0.0",
+            "several = targets > 1.0",
+            "several = targets > 0.0",
             _BAYES,
         ),
         Mistake(

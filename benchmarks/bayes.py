@@ -1,66 +1,109 @@
-"""How fast `magus=bayes` plays, how that grows, what it reaches, and how far it is from the optimal policy.
+"""How fast `magus=bayes` plays, how that grows, and what it reaches (bayes_optimal.py: beside the optimal policy).
 
-Speed and growth: random sessions on ml-100k (MAGUS_DATA, or the data folder beside the repository) or the synthetic
-set, with random scores lifted on the targets; CPU seconds, without the making of session graphs.
+Speed: random sessions on ml-100k (MAGUS_DATA, or the data folder beside the repository) or the synthetic set, with
+random scores lifted on the targets; CPU seconds, without the making of session graphs. Figures go to bayes.json.
 
-    python benchmarks/bayes.py [--sessions 512] [--threads 1]          speed, growth, linear against dense planning
-                                                                        (PYTHONPATH=OTHER/src: of another release)
-    python benchmarks/bayes.py --optimal [--cases 1000] [--figures DIR] the agent beside the optimal policy
-    python benchmarks/bayes.py --quality 300 1000                       success with a trained FM (minutes)
+    python benchmarks/bayes.py speed [--before FOLDER]   sessions a CPU second, in turn with another release (its src)
+    python benchmarks/bayes.py lists --before FOLDER     lists with the knobs off, beside those of another release
+    python benchmarks/bayes.py growth                    over candidates and query nodes; linear against dense planning
+    python benchmarks/bayes.py quality                   success with a trained FM (minutes)
+    python benchmarks/bayes.py write                     docs/bayes.md
 """
 
 import argparse
+import json
 import math
-import random
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from _common import machine
+from _common import BAYES_PAGE, machine, put_between
+from _common import row as table_row
 
 import magus_pyg as mp
-from magus_pyg.agents.bayes import BayesAgent, BayesState, distinct_queries, fit_temperature, optimal_success
+from magus_pyg.agents.bayes import BayesAgent, BayesState, distinct_queries, fit_temperature
 from magus_pyg.data import RecDataset, SessionOptions, build_sessions
-from magus_pyg.graph import build_word_table, item_queries
-from magus_pyg.simulation import Agent, PreparedSessions
+from magus_pyg.graph import build_word_table
+from magus_pyg.simulation import PreparedSessions
 from simulation import _dataset
 
+RESULTS = Path(__file__).with_name("bayes.json")
 SIZES = (30, 64, 100, 300, 1000)
+KNOBS: dict[str, Any] = {"targets": 2.0, "click_weight": 0.25, "discount": 0.8, "forgetting": 0.2}
 STATES = {
     "certain": BayesState(temperature=0.1),
     "others = 1": BayesState(temperature=0.1, others=1.0),
     "e = 0.05": BayesState(temperature=0.1, error_rate=0.05),
     "both": BayesState(temperature=0.1, error_rate=0.05, others=1.0),
 }
+SPEED = {"certain": BayesState(temperature=0.1), "off": BayesState(temperature=0.1, error_rate=0.05, others=0.5)}
 if "discount" in {entry.name for entry in fields(BayesState)}:  # not where releases before the knobs are measured
-    STATES["all knobs"] = replace(STATES["both"], targets=2.0, click_weight=0.25, discount=0.8, forgetting=0.2)
-SHARPNESS = (0.0, 0.3, 1.0, 2.0, 3.0)
+    STATES["all knobs"] = replace(STATES["both"], **KNOBS)
+    SPEED["on"] = replace(SPEED["off"], **KNOBS)
+SPEED_SIZES = {30: 512, 300: 128, 1000: 64}
+"""Candidates -> sessions."""
+OFF = ((0.0, 0.0, 0.1), (0.05, 0.0, 0.1), (0.0, 0.7, 0.2), (0.05, 0.5, 0.1), (0.2, 1.0, 0.4))
+"""Error rate, others and temperature of the lists that are compared."""
+LIST_SIZES = {30: 512, 100: 128, 300: 64, 1000: 24}
+PARTS = ("speed", "lists", "growth", "quality", "write", "case")
 
 
 def main() -> None:
     """Run the chosen part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=PARTS)
+    parser.add_argument("name", nargs="?", help="of a case that another process asks for")
     parser.add_argument("--sessions", type=int, default=512, help="at 30 candidates; fewer where there are more")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--optimal", action="store_true")
-    parser.add_argument("--cases", type=int, default=1000, help="for each sharpness of the belief")
-    parser.add_argument("--figures", type=Path, help="folder for the figure of --optimal")
-    parser.add_argument("--quality", type=int, nargs="+", metavar="CANDIDATES")
+    parser.add_argument("--before", type=Path, help="source folder of another release")
+    parser.add_argument("--called", default="before", help="how that release is called")
+    parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.what == "case":
+        print(json.dumps(lists_played() if arguments.name == "lists" else speed_of(int(arguments.name))))
+        return
+    if arguments.what == "write":
+        write_page()
+        return
     print(machine())
-    if arguments.optimal:
-        against_optimal(arguments.cases, arguments.figures)
-    elif arguments.quality:
-        quality(arguments.quality)
+    if arguments.what == "speed":
+        keep("speed", speed(arguments.before, arguments.called, arguments.repeats))
+    elif arguments.what == "lists":
+        keep("lists", compare_lists(arguments.before, arguments.called))
+    elif arguments.what == "quality":
+        keep("quality", quality((300, 1000)))
     else:
         data = _dataset()
-        speed(data, arguments.sessions)
+        growth(data, arguments.sessions)
         nodes(data, arguments.sessions)
         linear_against_dense(data, arguments.sessions)
+
+
+def keep(part: str, found: Any) -> None:
+    """Put the figures of a part into bayes.json, with what they were measured on."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept[part] = {"machine": machine(), "found": found}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def in_process(name: str, source: Path | None) -> Any:
+    """A case in a process of its own, played by the package in a source folder (None: this one)."""
+    environment = dict(os.environ)
+    if source is not None:
+        environment["PYTHONPATH"] = str(source)
+    done = subprocess.run(
+        [sys.executable, __file__, "case", name], env=environment, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
 
 
 # ---------------------------------------------------------------- speed
@@ -94,7 +137,67 @@ def _rounds(size: int) -> int:
     return 5 if size < 1000 else 10
 
 
-def speed(data: RecDataset, n_sessions: int) -> None:
+def speed_of(size: int) -> dict[str, float]:
+    """CPU seconds a session of every state at a number of candidates, 5 rounds, N = 3; the best of three."""
+    prepared, scores = _prepared(_dataset(), SPEED_SIZES[size], size)
+    found = {}
+    for name, state in SPEED.items():
+        agent = BayesAgent(prepared.graph, scores, state)
+        _play(agent, prepared, 2)  # warm up
+        found[name] = min(_play(agent, prepared, 5)[0] for _ in range(3)) / SPEED_SIZES[size]
+    return found
+
+
+def speed(before: Path | None, called: str, repeats: int) -> list[dict[str, Any]]:
+    """Sessions a CPU second of every state, a row a number of candidates; releases in turn, the best of the repeats."""
+    rows = []
+    for size in SPEED_SIZES:
+        best: dict[str, float] = {}
+        for _ in range(repeats):
+            for source in (before, None) if before else (None,):
+                for name, seconds in in_process(str(size), source).items():
+                    key = name if source is None else f"{name}, {called}"
+                    best[key] = min(best.get(key, math.inf), seconds)
+        rows.append({"candidates": size, **{name: round(1.0 / seconds) for name, seconds in best.items()}})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def lists_played() -> list[list[list[int]]]:
+    """The lists of 40 plays with the knobs off: settings of e, others and temperature, truthful and noisy users."""
+    from magus_pyg.simulation.users import NoisyUser
+
+    data = _dataset()
+    played = []
+    for size, count in LIST_SIZES.items():
+        prepared, scores = _prepared(data, count, size)
+        for e, others, temperature in (
+            (0.0, 0.0, 0.1),
+            (0.05, 0.0, 0.1),
+            (0.0, 0.7, 0.2),
+            (0.05, 0.5, 0.1),
+            (0.2, 1.0, 0.4),
+        ):
+            state = BayesState(temperature=temperature, error_rate=e, others=others)
+            for user in (mp.TruthfulUser(), NoisyUser(0.1)):
+                log = mp.simulate(BayesAgent(prepared.graph, scores, state), prepared, user, rounds=5)
+                played.append([[int(node) for node in shown] for shown in log["shown"]])
+    return played
+
+
+def compare_lists(before: Path, called: str) -> dict[str, Any]:
+    """How many lists differ from those of another release."""
+    theirs, ours = in_process("lists", before), in_process("lists", None)
+    differ = sum(
+        sum(a != b for a, b in zip(first, second, strict=False)) + abs(len(first) - len(second))
+        for first, second in zip(theirs, ours, strict=True)
+    )
+    found = {"release": called, "plays": len(ours), "lists": sum(map(len, theirs)), "differ": differ}
+    print(found)
+    return found
+
+
+def growth(data: RecDataset, n_sessions: int) -> None:
     """Sessions a CPU second over the number of candidates, and the exponent of the growth of a round."""
     print(f"\n{data.name}: sessions a CPU second, N = 3")
     rows = []
@@ -165,109 +268,10 @@ def linear_against_dense(data: RecDataset, n_sessions: int) -> None:
             )
 
 
-# ---------------------------------------------------------------- the optimal policy
-
-
-def _tiny_catalogue(count: int, rng: random.Random) -> tuple[pd.DataFrame, list[range]]:
-    """Cases of 4 to 8 items with 1 to 3 words each; no word is in two cases, so each is a graph of its own."""
-    rows: list[list[str]] = []
-    cases = []
-    for case in range(count):
-        size, n_fields = rng.randint(4, 8), rng.randint(1, 3)
-        values = [rng.randint(2, 4) for _ in range(n_fields)]
-        cases.append(range(len(rows), len(rows) + size))
-        for _ in range(size):
-            words = [f"{case}.{field}.{rng.randrange(values[field])}" for field in range(n_fields)]
-            rows.append(words + [""] * (3 - n_fields))
-    table = pd.DataFrame(rows, columns=["a", "b", "c"])
-    table.insert(0, "item_id", [str(number) for number in range(len(rows))])
-    return table, cases
-
-
-def against_optimal(count: int, figures: Path | None) -> None:
-    """Success of the optimal policy, of the agent and of `items`, every target weighed by its probability."""
-    rng = random.Random(0)
-    table, cases = _tiny_catalogue(count, rng)
-    graph = mp.build_relational_graph(table, ["a", "b", "c"], item_id="item_id", max_words=2, materialize=False)
-    settings = [(rng.choice([2, 3]), rng.choice([1, 2])) for _ in cases]
-    queries = item_queries(graph).tolist()
-    rows = []
-    for sharpness in SHARPNESS:
-        scores = torch.zeros((count, len(table)), dtype=torch.float64)
-        belief, best = [], []
-        for number, items in enumerate(cases):
-            own = torch.tensor([sharpness * rng.gauss(0.0, 1.0) for _ in items], dtype=torch.float64)
-            scores[number, list(items)] = own
-            belief.append(torch.softmax(own, 0).tolist())
-            held: dict[int, set[int]] = {}
-            for place, item in enumerate(items):
-                for query in queries[item]:
-                    held.setdefault(query, set()).add(place)
-            best.append(optimal_success(belief[-1], [frozenset(one) for one in held.values()], *settings[number]))
-        optimal = np.array(best)
-        row: dict[str, float] = {"sharpness": sharpness, "optimal": optimal.mean()}
-        for name, agent in (
-            ("bayes", BayesAgent(graph, scores)),
-            ("bayes, beam 1", BayesAgent(graph, scores, beam=1)),
-            ("items", mp.ItemsAgent(graph, scores)),
-        ):
-            reached = _reached(agent, cases, settings, belief)
-            row[name] = reached.mean()
-            row[f"{name}: within 3 %"] = (reached >= 0.97 * optimal).mean()
-            row[f"{name}: worst"] = (reached / optimal).min()
-        rows.append(row)
-    result = pd.DataFrame(rows)
-    print(f"\n{count} cases of 4-8 items, 2-3 rounds, lists of 1-2; standard deviation of the log-belief = sharpness")
-    print(result.round(4).to_string(index=False))
-    if figures is not None:
-        _draw(result, figures)
-
-
-def _reached(
-    agent: Agent, cases: list[range], settings: list[tuple[int, int]], belief: list[list[float]]
-) -> np.ndarray:
-    """The agent's success in each case: played for every target."""
-    reached = np.zeros(len(cases))
-    for rounds, length in sorted(set(settings)):
-        owner, candidates, targets, weight = [], [], [], []
-        for number, items in enumerate(cases):
-            if settings[number] != (rounds, length):
-                continue
-            for place in range(len(items)):
-                owner.append(number)
-                candidates.append([*items, *[-1] * (8 - len(items))])
-                targets.append([place == other for other in range(8)])
-                weight.append(belief[number][place])
-        sessions = mp.Sessions(torch.tensor(owner), torch.tensor(candidates), torch.tensor(targets))
-        log = mp.simulate(agent, sessions, rounds=rounds, list_length=length, batch_size=4096)
-        hit = log.groupby("session")["target_clicked"].max().to_numpy(dtype=np.float64)
-        np.add.at(reached, np.array(owner), np.array(weight) * hit)
-    return reached
-
-
-def _draw(result: pd.DataFrame, folder: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        print("no figure: matplotlib is not installed")
-        return
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    axes = figure.subplots()
-    for name, style in (("optimal", "k-"), ("bayes", "o--"), ("items", "s:")):
-        axes.plot(result["sharpness"], result[name], style, label=name)
-    axes.set_xlabel("sharpness of the belief (standard deviation of its logarithm)")
-    axes.set_ylabel("probability of success")
-    axes.legend()
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind in ("png", "svg"):
-        figure.savefig(folder / f"bayes_optimal.{kind}", dpi=150)
-    print(f"figure: {folder / 'bayes_optimal.png'}")
-
-
 # ---------------------------------------------------------------- success
 
 
-def quality(sizes: list[int]) -> None:
+def quality(sizes: Sequence[int]) -> list[dict[str, Any]]:
     """SA@10 on test sessions with an FM; the temperature fitted on validation sessions."""
     from magus_pyg.models import FMOptions, build_model, feature_space
     from magus_pyg.training import TrainOptions, fit, training_data
@@ -280,6 +284,7 @@ def quality(sizes: list[int]) -> None:
     graph = mp.build_relational_graph(
         data.items, data.word_fields, max_share=data.max_share, max_words=data.max_words, merge_fields=data.merge_fields
     )
+    rows = []
     for size in sizes:
         options = SessionOptions(candidates=size)
         validation, test = (
@@ -296,6 +301,45 @@ def quality(sizes: list[int]) -> None:
             row = mp.summarize(mp.simulate(agent, test, rounds=10), rounds=(10,)).iloc[0]
             margin = 1.96 * math.sqrt(row["SA@10"] * (1 - row["SA@10"]) / len(test))
             print(f"{size:5d} {agent.name:18s} SA@10 {row['SA@10']:.3f} ± {margin:.3f}  RA@10 {row['RA@10']:.3f}")
+            found = {"sessions": len(test), "SA@10": float(row["SA@10"]), "RA@10": float(row["RA@10"])}
+            rows.append({"candidates": size, "agent": agent.name, **found})
+    return rows
+
+
+# ---------------------------------------------------------------- the page
+
+
+def write_page() -> None:
+    """Write the figures of bayes.json into docs/bayes.md."""
+    kept = json.loads(RESULTS.read_text())
+
+    def put(part: str, head: Sequence[str], rows: Sequence[Sequence[object]], text: str = "") -> None:
+        lines = [*([text, ""] if text else []), table_row(*head), table_row(*["---"] * len(head))]
+        lines += [table_row(*cells) for cells in rows]
+        put_between(BAYES_PAGE, f"{part}: written by benchmarks/bayes.py", lines)
+
+    if "speed" in kept:
+        rows = kept["speed"]["found"]
+        names = [name for name in rows[0] if name != "candidates"]
+        cells = [[row["candidates"], *(f"{row[name]:,}" for name in names)] for row in rows]
+        powers = [_exponent(*(pd.Series(column) for column in ([row["candidates"] for row in rows], cost)))
+                  for cost in ([1.0 / row[name] for row in rows] for name in names)]  # fmt: skip
+        text = f"{kept['speed']['machine']}, one thread. The cost of a session grows as candidates to the power of "
+        put("speed", ["candidates", *names], cells, f"{text}{min(powers):.2f} to {max(powers):.2f}.")
+    if "lists" in kept:
+        found = kept["lists"]["found"]
+        text = f"{found['differ']:,} of {found['lists']:,} lists differ from those of {found['release']}"
+        text += (
+            " with the knobs off (40 plays of several e, λ and T, truthful and noisy users, 30 to 1,000 candidates)."
+        )
+        put_between(BAYES_PAGE, "lists: written by benchmarks/bayes.py", [text])
+    if "quality" in kept:
+        rows = kept["quality"]["found"]
+        cells = [
+            [row["candidates"], row["agent"], row["sessions"], f"{row['SA@10']:.3f}", f"{row['RA@10']:.3f}"]
+            for row in rows
+        ]
+        put("quality", ["candidates", "agent", "test sessions", "SA@10", "RA@10"], cells)
 
 
 if __name__ == "__main__":

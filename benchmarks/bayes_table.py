@@ -4,10 +4,10 @@ Fits and plays the agents of some run folders (`train.py model=fm magus=base age
 noisy, impatient and drifting users: fitted on validation sessions with that user, played on validation and test. One
 process, one thread; what was played stays played, so that it can be stopped and called again.
 
-    python benchmarks/bayes_table.py play RUN... [--out FOLDER] [--minutes 14] [--label NAME] [--methods ...]
+    python benchmarks/bayes_table.py play RUN... [--out FOLDER] [--minutes 14] [--methods ...] [--users ...]
     python benchmarks/bayes_table.py write [--out FOLDER]    bayes_table.csv beside it, and docs/bayes.md
 
-`--label` names the rows of a release beside this one, played by its own code with PYTHONPATH (methods: bayes).
+`knobs off` is the variant as it was before it had the knobs: temperature, e and λ alone are fitted, lists stand by u.
 """
 
 import argparse
@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from _common import BAYES_PAGE, put_between
+from _common import row as table_row
 
 import magus_pyg as mp
 from magus_pyg.agents.methods import METHODS
@@ -37,6 +39,7 @@ from magus_pyg.terminal import Terminal
 USERS = ("truthful", "noisy", "impatient", "drifting")
 ROUNDS = (3, 5)
 METRICS = ("SA@3", "SA@5", "RA@3")
+KNOBS = ("error_rate", "others", "discount", "forgetting")
 #: Row -> the agent that plays it and what the configuration says of it.
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "items": ("items", ()),
@@ -44,12 +47,11 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "magus": ("magus", ("magus=base",)),
     "swapped": ("magus", ("magus=base", "magus.relations=swapped")),
     "magus+": ("magus+", ("magus=plus",)),
+    "knobs off": ("bayes", ("magus=bayes", "magus.discount=1", "magus.forgetting=0", "magus.targets=1")),
     "bayes": ("bayes", ("magus=bayes",)),
     "balanced": ("bayes-balanced", ("magus=bayes", "magus.objective=balanced")),
 }
-ROOT = Path(__file__).resolve().parents[1]
-TABLE, PAGE = ROOT / "benchmarks" / "bayes_table.csv", ROOT / "docs" / "bayes.md"
-BEGIN, END = "<!-- benchmarks/bayes_table.py writes what follows -->", "<!-- up to here -->"
+TABLE = Path(__file__).with_name("bayes_table.csv")
 
 
 def main() -> None:
@@ -59,8 +61,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=Path("bayes_table"), help="a session a row, by run, user and row")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="nothing new is begun after them")
-    parser.add_argument("--label", default="", help="of the rows, where they are played by another release")
-    parser.add_argument("--methods", nargs="+", default=[name for name in ROWS if name != "magus+"])
+    parser.add_argument("--methods", nargs="+", default=list(ROWS))
     parser.add_argument("--users", nargs="+", default=list(USERS))
     parser.add_argument("--parts", nargs="+", default=["validation", "test"])
     arguments = parser.parse_args()
@@ -73,16 +74,13 @@ def main() -> None:
         run = mp.load_run(path)
         for user in arguments.users:
             for row in arguments.methods:
-                name = arguments.label or row
-                found = (
-                    arguments.out
-                    / f"{run.config.dataset.name}-{run.config.model.name}-{run.config.seed}-{user}-{name}.csv"
-                )
+                where = f"{run.config.dataset.name}-{run.config.model.name}-{run.config.seed}-{user}"
+                found = arguments.out / f"{where}-{row.replace(' ', '_')}.csv"
                 if not found.exists() and time.monotonic() < ends:
-                    play(run, user, row, name, found, arguments.parts)
+                    play(run, user, row, found, arguments.parts)
 
 
-def play(run: mp.Run, user: str, row: str, name: str, out: Path, parts: Sequence[str]) -> None:
+def play(run: mp.Run, user: str, row: str, out: Path, parts: Sequence[str]) -> None:
     """Fit and play one row, and write the metrics of every session."""
     agent_name, words = ROWS[row]
     changed = typed(compose_config([f"user={user}", *words]))
@@ -106,7 +104,7 @@ def play(run: mp.Run, user: str, row: str, name: str, out: Path, parts: Sequence
     config_of = run.config
     where: dict[str, Any] = {"dataset": config_of.dataset.name, "model": config_of.model.name}
     where |= {"seed": config_of.seed, "who": user}
-    table = table.assign(**where, row=name, fit_seconds=round(fitted, 2), **numbers)
+    table = table.assign(**where, row=row, fit_seconds=round(fitted, 2), **numbers)
     out.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(out.with_suffix(".part"), index=False, float_format="%.6g")
     out.with_suffix(".part").rename(out)
@@ -134,7 +132,7 @@ def write(out: Path) -> None:
                     if own in rivals and own != row:
                         low, high = paired(rivals[own], one, metric)
                         entry |= {f"{metric} {own} low": low, f"{metric} {own} high": high}
-            for knob in ("error_rate", "others", "discount", "forgetting"):
+            for knob in KNOBS:
                 if knob in one and one[knob].notna().any():
                     entry[knob] = "/".join(f"{value:g}" for value in one.groupby("seed")[knob].first())
             rows.append(entry)
@@ -144,27 +142,24 @@ def write(out: Path) -> None:
 
 def write_page() -> None:
     """Write the rows of test sessions into docs/bayes.md, between its marks."""
-    table = pd.read_csv(TABLE)
+    table = pd.read_csv(TABLE, dtype=dict.fromkeys(KNOBS, str))
     table = table[table["part"] == "test"]
-    order = {"items": 0, "ME": 1, "magus": 2, "swapped": 3, "magus+": 4, "before": 5, "bayes": 6, "balanced": 7}
-    lines = [
-        "| set, base, user | seeds x sessions | row | SA@3 | SA@5 | RA@3 | e / λ / γ / δ |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    order = list(ROWS)
+    head = ("set, base, user", "seeds x sessions", "row", *METRICS, "e / λ / γ / δ, a seed each")
+    lines = [table_row(*head), table_row(*["---"] * len(head))]
     for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
-        for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order[row["row"]])):
+        for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order.index(row["row"]))):
             name = f"{dataset}, {model}, {user}" if not place else ""
             count = f"{row['seeds']} x {round(row['sessions'] / row['seeds']):,}" if not place else ""
-            knobs = [row.get(knob) for knob in ("error_rate", "others", "discount", "forgetting")]
-            told = " ".join("-" if knob != knob or knob is None else str(knob) for knob in knobs)
             cells = [_cell(row, metric) for metric in METRICS]
-            lines.append(
-                " ".join(f"| {cell}" for cell in (name, count, row["row"], *cells, told if "-" not in told[:1] else ""))
-                + " |"
-            )
-    text = PAGE.read_text()
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}")
+            lines.append(table_row(name, count, row["row"], *cells, _knobs(row)))
+    put_between(BAYES_PAGE, "objectives: written by benchmarks/bayes_table.py", lines)
+
+
+def _knobs(row: Mapping[Any, Any]) -> str:
+    """The knobs of a row, a training seed each; nothing where it has none."""
+    seeds = [row[knob].split("/") for knob in KNOBS if isinstance(row.get(knob), str)]
+    return " · ".join(" / ".join(seed) for seed in zip(*seeds, strict=True))
 
 
 def _cell(row: Mapping[Any, Any], metric: str) -> str:

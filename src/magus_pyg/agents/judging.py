@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -52,6 +54,16 @@ class Judge:
 
     def __call__(self, agent: Agent) -> dict[str, float]:
         """RA@K and SA@K for every K, and `objective`: the mean of the SA@K and `RANKING` times RA of the lowest K."""
+        metrics = self._played(agent).mean(numeric_only=True)
+        values = {f"{name}@{k}": float(metrics[f"{name}@{k}"]) for k in self.rounds for name in ("RA", "SA")}
+        return {**values, "objective": float(self._objective(metrics))}
+
+    def by_session(self, agent: Agent) -> np.ndarray:
+        """The objective of every session, float64 [S], in the order of their ids."""
+        values: np.ndarray = self._objective(self._played(agent)).to_numpy(dtype=np.float64)
+        return values
+
+    def _played(self, agent: Agent) -> pd.DataFrame:
         runs = self.rounds if self.plans else (max(self.rounds),)
         log = pd.concat(
             [
@@ -60,11 +72,12 @@ class Judge:
             ],
             ignore_index=True,
         )
-        metrics = session_metrics(log, self.rounds).mean(numeric_only=True)
-        success = sum(float(metrics[f"SA@{k}"]) for k in self.rounds) / len(self.rounds)
-        ranking = float(metrics[f"RA@{min(self.rounds)}"])
-        values = {f"{name}@{k}": float(metrics[f"{name}@{k}"]) for k in self.rounds for name in ("RA", "SA")}
-        return {**values, "objective": success + RANKING * ranking}
+        return session_metrics(log, self.rounds)
+
+    def _objective(self, metrics: Any) -> Any:
+        """Of the means of all sessions, or of every session."""
+        success = sum(metrics[f"SA@{k}"] for k in self.rounds) / len(self.rounds)
+        return success + RANKING * metrics[f"RA@{min(self.rounds)}"]
 
     def on(self, sessions: PreparedSessions) -> "Judge":
         """The same judge of other sessions."""

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -72,14 +73,60 @@ def test_what_is_fixed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {(one.discount, one.error_rate, one.others) for one in tried} == {(0.6, 0.07, 0.3)}
     tried.clear()
     free = fit_bayes(graph, scores, prepared, judge)
-    assert {(one.error_rate, one.others) for one in tried} == {(e, o) for e in ERROR_RATES for o in OTHERS}
-    assert {one.discount for one in tried} == set(DISCOUNTS)
+    # Along lines, while it gets better.
+    assert {0.01, 0.03, 0.1} <= {one.error_rate for one in tried} <= set(ERROR_RATES)
+    assert set(OTHERS[:2]) <= {one.others for one in tried} <= set(OTHERS)
+    assert set(DISCOUNTS[:2]) <= {one.discount for one in tried} <= set(DISCOUNTS)
     assert not [one for one in tried if one.forgetting and one.discount == 1.0]
     assert free.check() is free
     # A forgetting that is set is tried beside discounts below 1 alone.
     tried.clear()
     assert fit_bayes(graph, scores, prepared, judge, {"forgetting": 0.4}).discount < 1.0
     assert {one.discount for one in tried} == {0.5}
+    both = {"discount": 0.7, "forgetting": 0.4}
+    state = fit_bayes(graph, scores, prepared, judge, both)
+    assert {name: getattr(state, name) for name in both} == both
+
+
+class Told(Judge):
+    """Says what a state gains by its discount, `mean` ± `spread` from session to session, and notes who is asked."""
+
+    asked: list[tuple[float, int]]
+    gains: dict[float, tuple[float, float]]
+
+    def on(self, sessions: PreparedSessions) -> "Told":
+        judge = Told(sessions, self.rounds)
+        judge.asked, judge.gains = self.asked, self.gains
+        return judge
+
+    def by_session(self, agent: BayesAgent) -> np.ndarray:  # type: ignore[override]
+        count = len(self.sessions)
+        self.asked.append((agent.state.discount, count))
+        mean, spread = self.gains[agent.state.discount]
+        return mean + spread * np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
+
+
+@pytest.mark.parametrize(("spread", "chosen"), [(0.91, 1.0), (0.83, 0.9)])  # 1.90 and 2.08 standard errors
+def test_a_discount_is_chosen_for_more_than_chance(spread: float, chosen: float) -> None:
+    graph, sessions, scores = apples(300)
+    prepared = prepare_sessions(graph, sessions, scores)
+    judge = Told(prepared, (1,))
+    judge.asked, judge.gains = [], {1.0: (0.0, 0.0), 0.9: (0.1, spread), 0.8: (-0.2, 0.0), 0.5: (-1.0, 0.3)}
+    fixed = {"error_rate": 0.03, "others": 0.0, "temperature": 1.0}
+    assert fit_bayes(graph, scores, prepared, judge, fixed).discount == chosen
+    # The line ends at 0.8, worse than 0.9; beside 0.5 a forgetting is tried. Those that are clearly behind on a third
+    # of the sessions are not played on the rest.
+    assert judge.asked == [(1.0, 100), (0.9, 100), (0.8, 100), (0.5, 100), (1.0, 200), (0.9, 200)]
+
+
+def test_the_objective_by_session() -> None:
+    graph, sessions, scores = apples(50)
+    prepared = prepare_sessions(graph, sessions, scores)
+    judge = Judge(prepared, (2, 1), 1, plans=True)
+    values = judge.by_session(BayesAgent(graph, scores))
+    assert values.shape == (50,)
+    assert set(values.round(9)) <= {0.0, 0.5, 0.75, 1.0, 1.25}
+    assert values.mean() == pytest.approx(judge(BayesAgent(graph, scores))["objective"])
 
 
 def test_sessions_of_one_target_have_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

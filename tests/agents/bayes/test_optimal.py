@@ -1,5 +1,8 @@
 """The optimal policy by hand, and the agent beside it."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from bayes_cases import queries_of
@@ -88,8 +91,29 @@ def test_noise_leaving_two_targets_and_clicks_by_hand() -> None:
     assert optimal_value(TinyCase(pairs, 3, [], 1), 1) == pytest.approx(2 / 3)
     assert optimal_value(TinyCase(pairs, 3, [], 1), 2) == pytest.approx(1.0)
     # Clicks alone: a query of three is clicked more often than an item and success are worth together.
-    assert optimal_value(TinyCase(four, 4, sets({0, 1, 2}), 1, click_rate=1.0), 1) == pytest.approx(0.75)
-    assert optimal_value(TinyCase(four, 4, sets({0, 1, 2}), 1, click_rate=0.4), 1) == pytest.approx(0.25 * 1.4)
+    assert optimal_value(TinyCase(four, 4, sets({0, 1, 2}), 1, click_weight=1.0), 1) == pytest.approx(0.75)
+    assert optimal_value(TinyCase(four, 4, sets({0, 1, 2}), 1, click_weight=0.4), 1) == pytest.approx(0.25 * 1.4)
+    # RA is the mean over the rounds played. A half, then an item of it: 0.5 clicks, of which 0.25 hit in the second
+    # round and 0.25 do not; of the rest 0.25 hit: 0.25·(1 + 1) + 0.25·0.5 + 0.25·(1 + 0.5); two items: 0.875.
+    assert optimal_value(TinyCase(four, 4, halves, 1, click_weight=1.0), 2) == pytest.approx(1.0)
+    # A fifth leaves after the first round, with RA = 1 after a click.
+    assert optimal_value(TinyCase(four, 4, halves, 1, leaves=0.2, click_weight=1.0), 2) == pytest.approx(0.9)
+    # A list of all three nodes, items first: then there is nothing to be shown.
+    assert optimal_value(TinyCase(alone(0.6, 0.4), 2, sets({0, 1}), 3, click_weight=1.0), 2) == pytest.approx(
+        0.6 * 2.0 + 0.4 * (1.0 + 1.0 / math.log2(3.0))
+    )
+
+
+def test_answers_by_place_and_set_of_targets() -> None:
+    case = TinyCase([(0.7, frozenset({0})), (0.3, frozenset({1, 2}))], 3, sets({0, 1}), 3, error=0.1)
+    answers = case.answers(np.array([[3, 1, 2], [0, 3, 2]]))
+    assert answers.hit.tolist() == [[0.0, 1.0], [1.0, 1.0]]
+    second, third = 1.0 / math.log2(3.0), 0.5
+    assert answers.worth == pytest.approx(np.array([[0.0, second], [1.0, third]]))
+    # Queries speak only where no item is clicked; the first of two targets in a list is clicked.
+    assert answers.chance[0] == pytest.approx(np.array([[0.9, 0.0], [0.0, 0.0], [0.0, 0.0], [0.1, 0.0]]))
+    assert not answers.chance[1].any()
+    assert answers.gain == pytest.approx([1.0, second, third, 0.0])
 
 
 @settings(max_examples=25)

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
@@ -37,6 +38,12 @@ logger = logging.getLogger(__name__)
 
 # Answers to which the belief gave less than this log-probability contradict earlier ones, or the candidates.
 _CONTRADICTION = math.log(1e-6)
+
+
+@cache
+def _say_once(message: str) -> None:
+    """Log a message, once a process: services make an agent for every session."""
+    logger.info(message)
 
 
 class BayesAgent:
@@ -75,17 +82,16 @@ class BayesAgent:
         self.beam = beam
         self.warned = False
         self.told = False
-        """Whether it was said that the state was fitted for other rounds."""
+        """Whether it was said elsewhere that the state was fitted for other rounds."""
 
     def __repr__(self) -> str:
         return f"BayesAgent({self.state})"
 
     def start(self, view: SessionView) -> Play:
-        """Begin B sessions; the first in other rounds than those that the state was fitted for is logged."""
+        """Begin B sessions; other rounds than those that the state was fitted for are logged, once a process."""
         if self.state.rounds and view.rounds not in self.state.rounds and not self.told:
             fitted = " and ".join(map(str, self.state.rounds))
-            logger.info("%s was fitted for %s rounds; it plays %d", self.name, fitted, view.rounds)
-            self.told = True
+            _say_once(f"{self.name} was fitted for {fitted} rounds; it plays {view.rounds}")
         return _BayesPlay(self, view)
 
     def list_for(
@@ -116,7 +122,6 @@ class _BayesPlay:
         self.agent, self.state, self.view, self.graphs = agent, agent.state, view, view.graphs
         graphs = self.graphs
         present = graphs.valid[:, : graphs.n_candidates]
-        self.item_mass = ItemMass(graphs)
         self.choices = distinct_queries(graphs)
         self.left = graphs.valid.clone()
         self.asked = self.choices.slot < 0
@@ -128,6 +133,11 @@ class _BayesPlay:
             logit = initial_logit(view.scores, present, self.state.temperature)
             logit = logit + searched_evidence(graphs, view.searched, self.state.searched_error).sum(1)
         self.logit = logit
+
+    @cached_property
+    def item_mass(self) -> ItemMass:
+        """Sums of belief; only scores of nodes are made with it."""
+        return ItemMass(self.graphs)
 
     between = "drift"
     """How explanations call what `scale` does."""
@@ -211,8 +221,8 @@ class _BayesPlay:
         self.logit, self.drifts = self.logit + evidence, state.forgetting > 0.0
         contradicted = torch.logsumexp(self.logit, 1) < before + _CONTRADICTION
         if not self.agent.warned and bool((contradicted & ~self.over).any()):
-            logger.info(
-                "%s: answers of a session contradict each other: its belief goes by the error rate", self.agent.name
+            _say_once(
+                f"{self.agent.name}: answers of a session contradict each other: its belief goes by the error rate"
             )
             self.agent.warned = True
 

@@ -1,6 +1,8 @@
 """What `magus=bayes` takes from validation sessions: the temperature by likelihood, all else by play."""
 
 import logging
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -30,10 +32,12 @@ DISCOUNTS = (1.0, 0.9, 0.8, 0.5)
 FORGETTINGS = (0.0, 0.4)
 ERROR_RATES = (0.01, 0.03, 0.1, 0.2)
 OTHERS = (0.0, 0.25, 0.5)
-"""The values that are tried; other targets as their expected number."""
+"""The values that are tried; other targets as their expected number. Discounts and forgettings begin with those that
+say nothing."""
 
 _FIRST_ERROR = 0.03
 _FADING = 0.6  # the highest discount beside which a forgetting is tried
+_CLEARLY = 2.0  # standard errors of a difference that is no chance
 
 
 def target_log_likelihood(sessions: PreparedSessions, temperature: float, searched_error: float = 0.5) -> float:
@@ -87,10 +91,13 @@ def fit_bayes(
     """Fit the state of a `BayesAgent` for the user and the rounds of a judge.
 
     The temperature (and, where sessions have searched queries, their error) by likelihood of the targets; the rest by
-    play, by the judge's objective: discount and forgetting, then error rate and other targets together, then discount
-    and forgetting again. Which is best depends on the others, and error rates tried before other targets, or with
-    users that leave planned for as if they stayed, go astray. States are tried in a race: all on a quarter of the
-    sessions, the better half on another quarter, the better half of these on the rest; what was played stays played.
+    play, by the judge's objective: discount and forgetting, then the error rate, then other targets. Discount and
+    forgetting are for people who leave or change, and cost success with all others: they leave 1 and 0 only for a gain
+    that is no chance, two standard errors of the difference session by session. Where they did, or might have done,
+    and the other two moved, they are tried once more, as which is best depends on these.
+
+    States are tried along lines, while each does at least as well as the one before on a third of the sessions; those
+    that are not behind there by two standard errors, or one where the best is taken, are played on the rest too.
 
     Args:
         graph, scorer: as for the agent.
@@ -107,10 +114,12 @@ def fit_bayes(
         state = replace(BayesState(), **fixed)
         logger.warning("there are no validation sessions to fit magus=bayes on; it plays with %s", state)
         return state
+    targets = _mean_targets(sessions)
+    several = targets > 1.0
     # Some noise, so that no answer is believed blindly while discounts are compared.
     start: dict[str, Any] = {
         "error_rate": _FIRST_ERROR,
-        "targets": _mean_targets(sessions),
+        "targets": targets,
         "rounds": judge.rounds,
         "user": user,
     }
@@ -121,40 +130,56 @@ def fit_bayes(
     if searched and "searched_error" not in fixed:
         likelihood = [target_log_likelihood(sessions, state.temperature, error) for error in SEARCHED_ERRORS]
         state = replace(state, searched_error=SEARCHED_ERRORS[int(np.argmax(likelihood))])
-    several = state.targets > 1.0
-    fading = _grid(fixed, discount=DISCOUNTS, forgetting=FORGETTINGS)
-    noise = _grid(fixed, error_rate=ERROR_RATES, others=OTHERS if several else (0.0,))
-    race = _Race(graph, scorer, sessions, judge, progress, len(fading) * 2 + len(noise))
-    state = race.best([replace(state, **values) for values in fading if _fits(values)])
-    before = state
-    state = race.best([replace(state, **values) for values in noise])
-    if state != before:
-        state = race.best([replace(state, **values) for values in fading if _fits(values)])
+    fading = _fading(fixed)
+    error_rates = _tried(fixed, "error_rate", ERROR_RATES)
+    others = _tried(fixed, "others", OTHERS if several else (0.0,))
+    most = 2 * sum(map(len, fading)) + len(error_rates) + len(others)
+    race = _Race(graph, scorer, sessions, judge, progress, most)
+    lines = [[replace(state, discount=first, forgetting=second) for first, second in line] for line in fading]
+    neutral = lines[0][0]
+    left = race.run(lines)
+    state = first = left[0]
+    state = race.best(race.run(_from(state, "error_rate", error_rates), 1.0))
+    state = race.best(race.run(_from(state, "others", others), 1.0))
+    if state != first and race.best(left) != neutral:
+        again = [neutral, *(one for one in left if one != neutral)]
+        state = race.run([[replace(state, discount=one.discount, forgetting=one.forgetting)] for one in again])[0]
     race.finish()
     return state
 
 
-def _grid(fixed: Mapping[str, Any], **tried: Sequence[float]) -> list[dict[str, Any]]:
-    """All combinations of what is tried; of fixed fields their value alone."""
-    names = list(tried)
-    return [
-        dict(zip(names, values, strict=True))
-        for values in product(*((fixed[name],) if name in fixed else tried[name] for name in names))
-    ]
+def _tried(fixed: Mapping[str, Any], name: str, values: Sequence[float]) -> Sequence[float]:
+    """The values that are tried of a field: the one that is fixed, if it is."""
+    return (fixed[name],) if name in fixed else values
 
 
-def _fits(values: Mapping[str, Any]) -> bool:
-    """Whether a forgetting is tried beside a discount: what people forget slowly is worth much later, and the other way
-    round."""
-    return bool(values["forgetting"] == 0.0 or values["discount"] <= _FADING)
+def _fading(fixed: Mapping[str, Any]) -> list[list[tuple[float, float]]]:
+    """The pairs (discount, forgetting) that are tried, in lines: those without forgetting, then one by one.
+
+    What people forget slowly is worth much later, and the other way round: of those not fixed, a forgetting goes beside
+    a low discount alone.
+    """
+    pairs = list(product(_tried(fixed, "discount", DISCOUNTS), _tried(fixed, "forgetting", FORGETTINGS)))
+    pairs = [pair for pair in pairs if not pair[1] or pair[0] <= _FADING] or pairs
+    first = [pair for pair in pairs if not pair[1]]
+    return [line for line in (first, *([pair] for pair in pairs if pair[1])) if line]
+
+
+def _from(state: BayesState, name: str, values: Sequence[float]) -> list[list[BayesState]]:
+    """Two lines of states from the one at hand: with falling, and with rising values of a field."""
+    here = getattr(state, name)
+    falling, rising = (sorted({one for one in values if side(one, here)}) for side in (operator.lt, operator.gt))
+    made: list[dict[str, Any]] = [{name: value} for value in (*falling[::-1], *rising)]
+    others = [replace(state, **one) for one in made]
+    return [[state, *others[: len(falling)]], [state, *others[len(falling) :]]]
 
 
 class _Race:
-    """Plays states against each other on parts of the sessions.
+    """Plays states against each other; what was played stays played.
 
     Args:
         graph, scorer, sessions, judge, progress: as of `fit_bayes`.
-        total: how many states will be tried, about.
+        most: no more states than so many will be played.
     """
 
     def __init__(
@@ -164,35 +189,73 @@ class _Race:
         sessions: PreparedSessions,
         judge: Judge,
         progress: Progress,
-        total: int,
+        most: int,
     ) -> None:
-        self.graph, self.scorer, self.progress, self.total, self.done = graph, scorer, progress, total, 0
+        self.graph, self.scorer, self.progress, self.total = graph, scorer, progress, most + 1
         joined = join_sessions([batch.sessions for batch in sessions.batches])
-        quarter = torch.arange(len(joined)) % 4
-        parts = [torch.nonzero(chosen).flatten() for chosen in (quarter == 0, quarter == 1, quarter > 1)]
-        self.judges = [judge.on(prepare_sessions(graph, joined.take(part), scorer)) for part in parts if part.numel()]
-        progress(0, total, "")
+        third = torch.arange(len(joined)) % 3
+        parts = [torch.nonzero(chosen).flatten() for chosen in (third == 0, third > 0)]
+        size = len(joined)  # at once: small batches cost as much as large ones
+        self.judges = [
+            judge.on(prepare_sessions(graph, joined.take(part), scorer, size)) for part in parts if part.numel()
+        ]
+        self.played: dict[str, list[np.ndarray]] = {}
+        progress(0, self.total, "")
 
-    def best(self, trials: Sequence[BayesState]) -> BayesState:
-        """The winner; of equals the one that stands first."""
-        left = list(range(len(trials)))
-        sums = [0.0] * len(trials)
-        for stage, judge in enumerate(self.judges):
-            for place in left:
-                # One first query a list is enough to tell states apart, at half the time.
-                agent = BayesAgent(self.graph, self.scorer, trials[place], beam=1)
-                sums[place] += judge(agent)["objective"] * len(judge.sessions)
-                if not stage:
-                    self.done += 1
-                    self.progress(min(self.done, self.total), self.total, "")
-            left = sorted(left, key=lambda place: (-sums[place], place))[: max(1, (len(left) + 1) // 2)]
-            if len(left) == 1:
-                break
-        return trials[min(left, key=lambda place: (-sums[place], place))]
+    def run(self, lines: Sequence[Sequence[BayesState]], errors: float = _CLEARLY) -> list[BayesState]:
+        """The states that are not behind the best by more than so many standard errors, in their order.
+
+        Args:
+            lines: a line is followed while each state does at least as well as the one before.
+            errors: how many, on the first third and on all.
+        """
+        left: list[BayesState] = []
+        for line in lines:
+            for place, state in enumerate(line):
+                if state not in left:
+                    left.append(state)
+                self._play(state, 0)
+                if place and self._mean(state, 1) < self._mean(line[place - 1], 1):
+                    break
+        for part in range(len(self.judges)):
+            for state in left:
+                self._play(state, part)
+            top = self.best(left, part + 1)
+            left = [state for state in left if self._behind(state, top, part + 1) <= errors]
+        return left
+
+    def best(self, trials: Sequence[BayesState], parts: int = 2) -> BayesState:
+        """The one that did best on the first parts; of equals the one that stands first."""
+        return max(trials, key=lambda state: self._mean(state, parts))
 
     def finish(self) -> None:
-        """Say that all is done: where nothing has changed fewer states are tried."""
+        """Say that all is done."""
         self.progress(self.total, self.total, "")
+
+    def _mean(self, state: BayesState, parts: int) -> float:
+        return float(self._values(state, parts).mean())
+
+    def _values(self, state: BayesState, parts: int) -> np.ndarray:
+        return np.concatenate(self.played[repr(state)][:parts])
+
+    def _behind(self, state: BayesState, top: BayesState, parts: int = 2) -> float:
+        """How many standard errors of their difference, session by session, a state is behind another."""
+        difference = self._values(top, parts) - self._values(state, parts)
+        mean = float(difference.mean())
+        if mean <= 0.0 or len(difference) < 2:
+            return 0.0  # a single session says nothing
+        error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
+        return mean / error if error > 0.0 else math.inf
+
+    def _play(self, state: BayesState, part: int) -> None:
+        new = repr(state) not in self.played
+        values = self.played.setdefault(repr(state), [])
+        if len(values) > part:
+            return
+        # One first query a list is enough to tell states apart, at half the time.
+        values.append(self.judges[part].by_session(BayesAgent(self.graph, self.scorer, state, beam=1)))
+        if new:
+            self.progress(len(self.played), self.total, "")
 
 
 def _mean_targets(sessions: PreparedSessions) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -69,12 +70,22 @@ class QueryChoices:
         return inside.view(n_sessions, size, n_candidates)
 
 
+_made: WeakKeyDictionary[SessionGraphs, QueryChoices] = WeakKeyDictionary()
+
+
 def distinct_queries(graphs: SessionGraphs) -> QueryChoices:
-    """Group the queries of each session by the candidates that contain them.
+    """Group the queries of each session by the candidates that contain them; made once for all that play the graphs.
 
     Sets of candidates are told apart by the sum of 64 random bits of each candidate, so two different sets of one
     session fall together with probability 2**-64. Queries in all candidates ask nothing and are left out.
     """
+    found = _made.get(graphs)
+    if found is None:
+        found = _made[graphs] = _distinct(graphs)
+    return found
+
+
+def _distinct(graphs: SessionGraphs) -> QueryChoices:
     query, item = graphs.item_edges
     n_flat, n_slots = graphs.node.numel(), graphs.n_slots
     item_slot = item % n_slots

@@ -5,17 +5,19 @@ known after any answers is which items are still possible, so a state is that se
 rounds left. In the last round the N likeliest items are best.
 
 `optimal_value` also knows several targets, users who misjudge queries or leave, and clicks that count. Answers then
-rule nothing out, so a state is all that was said: cases have to be tinier still.
+rule nothing out, so a state is all that was said: cases have to be tinier still. All states of a round are searched
+together.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations, permutations
 
 import numpy as np
 
 from magus_pyg.errors import SessionError
 
-__all__ = ["MOST_ITEMS", "TinyCase", "optimal_success", "optimal_value"]
+__all__ = ["MOST_ITEMS", "TinyAnswers", "TinyCase", "optimal_success", "optimal_value"]
 
 MOST_ITEMS = 12
 """The most items; the search grows with 2**items and with the number of lists."""
@@ -110,11 +112,31 @@ def _orders(queries: tuple[int, ...], n: int) -> list[tuple[int, ...]]:
     return sorted({order for size in range(n + 1) for order in permutations(queries, size)})
 
 
+@dataclass(frozen=True)
+class TinyAnswers:
+    """How L lists are answered, by set of targets.
+
+    Attributes:
+        hit: float [L, S], the chance that one of the items is clicked.
+        worth: float [L, S], the same times 1 / log2(place + 1) of the click.
+        chance: float [L, A, S], the chance of every answer after which the session goes on: a click on the query at
+            place 1..N, then none; 0 where an item stands there.
+        gain: float [A], 1 / log2(place + 1) of these clicks, and 0.
+    """
+
+    hit: np.ndarray
+    worth: np.ndarray
+    chance: np.ndarray
+    gain: np.ndarray
+
+
 class TinyCase:
     """A session of some items whose user misjudges queries with some probability and may leave after any round.
 
     What is shown are nodes: items 0..n-1, then the queries. A list is answered by Definition D.1: the first of its
-    items that is a target is clicked, else the first query that seems to be part of a target, else nothing.
+    items that is a target is clicked, else the first query that seems to be part of a target, else nothing. A session
+    is worth 1 for the click on a target item, and the click weight times RA: the mean of 1 / log2(b + 1), b the
+    position of the click, over the rounds that are played.
 
     Args:
         wanted: the probability of every set of targets.
@@ -123,7 +145,7 @@ class TinyCase:
         list_length: N.
         error: the chance that a query that is part of a target seems to be none, and the other way round.
         leaves: the chance to leave after a round.
-        click_rate: what a click at the top of a list is worth beside success; at place b it is that over log2(b + 1).
+        click_weight: α, what RA is worth beside success.
     """
 
     def __init__(
@@ -134,65 +156,89 @@ class TinyCase:
         list_length: int,
         error: float = 0.0,
         leaves: float = 0.0,
-        click_rate: float = 0.0,
+        click_weight: float = 0.0,
     ) -> None:
         self.prior = np.array([chance for chance, _ in wanted])
-        self.n_items, self.length, self.stays, self.rate = n_items, list_length, 1.0 - leaves, click_rate
+        self.n_items, self.length = n_items, list_length
+        self.error, self.leaves, self.click_weight = error, leaves, click_weight
         part = [[item in targets for _, targets in wanted] for item in range(n_items)]
         part += [[bool(query & targets) for _, targets in wanted] for query in queries]
         self.part = np.array(part).reshape(n_items + len(queries), len(wanted))
-        self.error = error
 
-    def answered(self, shown: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
-        """What a list gives at once by set of targets, and the answers after which the session goes on: the place of
-        the clicked query, or -1, with their probability by set of targets."""
-        left = np.ones(len(self.prior))
-        gain = np.zeros(len(self.prior))
-        for place, node in enumerate(shown):
-            if node < self.n_items:
-                clicked = left * self.part[node]
-                gain += clicked * (1.0 + self.rate / np.log2(place + 2))
-                left = left - clicked
-        goes_on = []
-        for place, node in enumerate(shown):
-            if node >= self.n_items:
-                clicked = left * np.where(self.part[node], 1.0 - self.error, self.error)
-                gain += clicked * self.rate / np.log2(place + 2)
-                goes_on.append((place, clicked))
-                left = left - clicked
-        return gain, [*goes_on, (-1, left)]
+    def answers(self, lists: np.ndarray) -> TinyAnswers:
+        """How lists are answered.
+
+        Args:
+            lists: int [L, N'], nodes; a list may be shorter than N.
+        """
+        shape = (len(lists), len(self.prior))
+        gain = 1.0 / np.log2(np.arange(lists.shape[1]) + 2.0)
+        left, hit, worth = np.ones(shape), np.zeros(shape), np.zeros(shape)
+        is_item = (lists < self.n_items)[:, :, None]
+        fits = self.part[lists]  # [L, N', S]
+        for place in range(lists.shape[1]):
+            clicked = left * (is_item[:, place] & fits[:, place])
+            hit, worth, left = hit + clicked, worth + clicked * gain[place], left - clicked
+        chance = np.zeros((shape[0], lists.shape[1] + 1, shape[1]))
+        for place in range(lists.shape[1]):
+            seems = np.where(fits[:, place], 1.0 - self.error, self.error)
+            chance[:, place] = left * np.where(is_item[:, place], 0.0, seems)
+            left = left - chance[:, place]
+        chance[:, -1] = left
+        return TinyAnswers(hit, worth, chance, np.append(gain, 0.0))
+
+    def round_value(
+        self, answers: TinyAnswers, weight: np.ndarray, before: np.ndarray, turn: int, rounds: int
+    ) -> np.ndarray:
+        """What ends in a round is worth: after a click on a target, by leaving, or since it is the last one.
+
+        Args:
+            answers: to the lists of H states.
+            weight: float [H, S], the probability of each state and set of targets.
+            before: float [H], the sum of 1 / log2(b + 1) over the clicks of the rounds before.
+            turn: the round, from 1.
+            rounds: K.
+
+        Returns:
+            float [H].
+        """
+        share = self.click_weight / turn
+        hits = ((1.0 + share * before[:, None]) * answers.hit + share * answers.worth) * weight
+        ends = (answers.chance * weight[:, None]).sum(2) * share * (before[:, None] + answers.gain)
+        value: np.ndarray = hits.sum(1) + (1.0 if turn == rounds else self.leaves) * ends.sum(1)
+        return value
 
 
 def optimal_value(case: TinyCase, rounds: int) -> float:
-    """The highest expected success and worth of clicks that any policy of full lists reaches within the rounds.
+    """The highest expected value of a session that any policy of full lists reaches within the rounds.
 
     Args:
-        case: the session; its time grows with (nodes ** N) ** rounds.
+        case: the session; time and memory grow with (nodes ** N) ** rounds.
         rounds: K, at least 1.
     """
     n_nodes = len(case.part)
-    lists = list(permutations(range(n_nodes), min(case.length, n_nodes)))
-    answered = [case.answered(shown) for shown in lists]
-    gains = np.stack([gain for gain, _ in answered])
+    lists = np.array(list(permutations(range(n_nodes), min(case.length, n_nodes))))
+    answers = case.answers(lists)
     holds = np.zeros((len(lists), n_nodes), dtype=bool)
-    for number, shown in enumerate(lists):
-        holds[number, list(shown)] = True
+    np.put_along_axis(holds, lists, True, 1)
 
-    def value(weight: np.ndarray, shown: np.ndarray, left: int) -> float:
-        """`weight`: the probability of each set of targets and of all that was said."""
-        if weight.sum() < 1e-15:
-            return 0.0
-        free = ~(holds & shown).any(1)
-        if not free.any():
-            return 0.0
-        now = gains @ weight
-        if left == 1:
-            return float(now[free].max())
-        return max(
-            float(now[number])
-            + case.stays
-            * sum(value(weight * chance, shown | holds[number], left - 1) for _, chance in answered[number][1])
-            for number in np.flatnonzero(free)
-        )
+    def value(weight: np.ndarray, shown: np.ndarray, before: np.ndarray, turn: int) -> np.ndarray:
+        """[H]; `weight` [H, S] is the probability of each set of targets and of all that was said."""
+        free: np.ndarray = (shown[:, None] & holds).sum(2) == 0
+        state, chosen = np.nonzero(free)
+        there = TinyAnswers(answers.hit[chosen], answers.worth[chosen], answers.chance[chosen], answers.gain)
+        total = case.round_value(there, weight[state], before[state], turn, rounds)
+        if turn < rounds:
+            after = weight[state][:, None] * there.chance  # [P, A, S]
+            pair, answer = np.nonzero(after.sum(2) > 0.0)
+            seen = (shown[state] | holds[chosen])[pair]
+            later = value(after[pair, answer], seen, before[state][pair] + answers.gain[answer], turn + 1)
+            total = total + (1.0 - case.leaves) * np.bincount(pair, later, minlength=len(total))
+        # Where all nodes were shown, the rounds that are left bring no click.
+        best: np.ndarray = case.click_weight * before * weight.sum(1) / rounds
+        best[free.any(1)] = -np.inf
+        np.maximum.at(best, state, total)
+        return best
 
-    return value(case.prior, np.zeros(n_nodes, dtype=bool), rounds)
+    first = value(case.prior[None], np.zeros((1, n_nodes), dtype=bool), np.zeros(1), 1)
+    return float(first[0])
