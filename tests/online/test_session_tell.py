@@ -1,6 +1,6 @@
 """Words told outside a list, worked by hand, and how they and `min_items` rank."""
 
-from math import log
+from math import exp, log
 from typing import Any
 
 import pandas as pd
@@ -9,10 +9,10 @@ import torch
 from catalogues import APPLE_FIELDS
 
 import magus_pyg as mp
-from magus_pyg.agents import BayesState, MagusOptions
+from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.ranking import rank_list
 from magus_pyg.errors import GraphError
-from magus_pyg.graph import build_relational_graph
+from magus_pyg.graph import build_relational_graph, n_nodes
 from magus_pyg.online import OnlineSession
 
 # Items A 0 (macbook, pro, grey), B 1 (airpods), C 2 (iphone, pro); airpods 3, iphone 4, macbook 5, pro 6, grey 7.
@@ -58,9 +58,12 @@ def test_an_unwanted_word_by_hand(apple: pd.DataFrame, kind: str, negative: str,
 
 
 @both
-@pytest.mark.parametrize(("liked", "masses"), [(True, [0.4, 0.05, 0.2]), (False, [0.1, 0.2, 0.05])])
-def test_a_belief_by_hand(apple: pd.DataFrame, kind: str, liked: bool, masses: list[float]) -> None:
-    """Bayes' rule with 0.8 and 0.2."""
+@pytest.mark.parametrize(
+    ("liked", "masses", "odds"),
+    [(True, [0.5 * 0.8, 0.25 * 0.4 / 3, 0.25 * 0.8], -log(6)), (False, [0.5 * 0.2 / 3, 0.2, 0.25 * 0.2 / 3], log(12))],
+)
+def test_a_belief_by_hand(apple: pd.DataFrame, kind: str, liked: bool, masses: list[float], odds: float) -> None:
+    """Bayes' rule: 0.8 where the word fits; 0.2 times the share of items that it fits, 2/3 or 1/3, where not."""
     told = session(kind, apple, "bayes")
     told.tell("pro", liked=liked)
     belief = [mass / sum(masses) for mass in masses]
@@ -68,22 +71,70 @@ def test_a_belief_by_hand(apple: pd.DataFrame, kind: str, liked: bool, masses: l
     assert told.node_scores()[6] == pytest.approx(belief[0] + belief[2])
     (reason,) = told.explain(1)
     assert (reason.kind, reason.liked, reason.node, reason.round) == ("told", liked, 6, 1)
-    assert reason.change == pytest.approx(-log(4) if liked else log(4))
+    assert reason.change == pytest.approx(odds)
 
 
 @both
 def test_a_belief_with_a_measured_error_by_hand(apple: pd.DataFrame, kind: str) -> None:
-    """Bayes' rule with 0.9 and 0.1; an error rate of answers above it counts instead."""
+    """Bayes' rule with 0.9 and 0.1 · 2/3; an error rate of answers above either counts in its place."""
     graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
-    for rates, masses in (({}, [0.45, 0.025, 0.225]), ({"error_rate": 0.3}, [0.35, 0.075, 0.175])):
-        state = BayesState(told_error=0.1, **rates)
+    rates = [({}, 0.9, 0.2 / 3), ({"error_rate": 0.08}, 0.9, 0.08), ({"error_rate": 0.3}, 0.7, 0.3)]
+    for others, fits, differs in rates:
+        state = BayesState(told_error=0.1, **others)
         if kind == "catalogue":
             told = mp.Catalogue(graph, "bayes", state=state).session(BELIEF, list_length=2)
         else:
             told = mp.MagusSession(graph, BELIEF, "bayes", list_length=2, state=state)
         told.tell("pro")
+        masses = [0.5 * fits, 0.25 * differs, 0.25 * fits]
         belief = [mass / sum(masses) for mass in masses]
         assert [told.node_scores()[item] for item in range(3)] == pytest.approx(belief)
+
+
+@both
+def test_only_items_on_offer_count_in_the_share_of_a_word(apple: pd.DataFrame, kind: str) -> None:
+    """Without A, pro fits 1 of 2 items."""
+    graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
+    if kind == "catalogue":
+        told = mp.Catalogue(graph, "bayes").session(BELIEF, list_length=2, exclude=["A"])
+    else:
+        told = mp.MagusSession(graph, BELIEF, "bayes", list_length=2, exclude=["A"])
+    told.tell("pro")
+    assert told.node_scores([1, 2]) == pytest.approx({1: 0.1 / 0.9, 2: 0.8 / 0.9})
+
+
+def shop_of(n_items: int, odd: int) -> pd.DataFrame:
+    """Items of which the last `odd` are teas and all others milks."""
+    kinds = ["milk"] * (n_items - odd) + ["tea"] * odd
+    return pd.DataFrame({"item_id": [f"i{item}" for item in range(n_items)], "kind": kinds})
+
+
+@both
+@pytest.mark.parametrize("variant", ["base", "plus", "bayes"])
+def test_what_has_a_rare_word_comes_first_however_many_items_there_are(kind: str, variant: str) -> None:
+    """2 teas of 400 items, the last by their scores: of each a belief e^2 below that of a milk.
+
+    By Bayes' rule the word is worth 0.8 / (0.2 · 2/400) = 800 to 1. By Eq. (9) the teas get 0.6 and the milks -0.6, and
+    all nodes together span 1.
+    """
+    graph = build_relational_graph(shop_of(400, 2), ["kind"])
+    scores = [2.0] * 398 + [0.0] * 2
+    one = torch.ones((n_nodes(graph), 1), dtype=torch.float64)
+    state = EdgeFactors(one, one) if variant == "plus" else None
+    if kind == "catalogue":
+        told = mp.Catalogue(graph, variant, state=state).session(scores, list_length=2)
+    else:
+        told = mp.MagusSession(graph, scores, variant, list_length=2, state=state)
+    before = told.node_scores([0, 398])
+    told.tell("tea")
+    after = told.node_scores([0, 398])
+    assert before[0] > before[398]
+    assert after[398] > after[0]
+    if variant == "bayes":
+        assert after[398] / after[0] == pytest.approx(800 * before[398] / before[0])
+        assert before[398] / before[0] == pytest.approx(exp(-2))
+    else:
+        assert after == pytest.approx({0: before[0] - 0.6, 398: before[398] + 0.6})
 
 
 @both

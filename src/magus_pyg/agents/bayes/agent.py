@@ -116,12 +116,13 @@ class BayesAgent:
 
 class _BayesPlay:
     """`logit` float64 [B, C], the log of the belief; `left` bool [B, M], not shown yet; `asked` bool [B, G]; `over`
-    bool [B], sessions in which an item was clicked, or that the loop ended."""
+    bool [B], sessions in which an item was clicked, or that the loop ended; `n_items` int64 [B], candidates."""
 
     def __init__(self, agent: BayesAgent, view: SessionView, logit: Tensor | None = None) -> None:
         self.agent, self.state, self.view, self.graphs = agent, agent.state, view, view.graphs
         graphs = self.graphs
         present = graphs.valid[:, : graphs.n_candidates]
+        self.n_items = present.sum(1)
         self.choices = distinct_queries(graphs)
         self.left = graphs.valid.clone()
         self.asked = self.choices.slot < 0
@@ -204,8 +205,10 @@ class _BayesPlay:
         """Bayes' rule with the likelihood of `told_evidence`."""
         self.scale()
         self._mark(slot.unsqueeze(1))
-        inside, outside = self.logit.new_tensor(told_evidence(self.state.error_rate, liked, self.state.told_error))
         held = membership(self.graphs, slot.unsqueeze(1))[:, 0]
+        share = held.sum(1, dtype=torch.float64) / self.n_items
+        told = told_evidence(share, liked, self.state.told_error, self.state.error_rate)
+        inside, outside = (one.unsqueeze(1) for one in told)
         self.logit = self.logit + torch.where((slot >= 0).unsqueeze(1), torch.where(held, inside, outside), 0.0)
 
     def update(self, feedback: Feedback) -> None:

@@ -294,19 +294,30 @@ def searched_evidence(graphs: SessionGraphs, searched: Tensor | None, error: flo
     return torch.where((searched >= 0).unsqueeze(2), factor, 0.0).to(torch.float64)
 
 
-def told_evidence(error_rate: float, liked: bool, told_error: float = TOLD_ERROR) -> tuple[float, float]:
+def told_evidence(
+    share: Tensor, liked: bool, told_error: float = TOLD_ERROR, error_rate: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """The log-probability of a word told outside a list, for the items that have it and for all others.
 
-    It fits the item in mind with probability 1 - e and not with e, the larger of the error of told words and the error
-    rate of answers: words are never worth more than a click.
+    Nobody was asked for it: whoever tells a word picks it among all there are. So it says the more, the fewer items it
+    fits. It fits the item in mind with probability 1 - e. Else, with probability e, it is a word of any item, which
+    says that it fits a share s of the items by chance: P(told | fits) : P(told | differs) = (1 - e) : e·s. Without
+    base scores the item in mind then fits with a probability of at least 1 - e, however many items there are; with
+    them, items that fit come before items that do not, unless these have more than (1 - e) / (e·s) times the belief.
+    Words are never worth more than a click: e and e·s are at least the error rate of answers.
 
     Args:
+        share: floating [...], of the items on offer that have the word.
+        liked: whether the person wants the word; else it fits the items that do not have it.
+        told_error: e, of words told outside a list.
         error_rate: of answers to queries.
-        liked: whether the person wants the word.
-        told_error: of words told outside a list.
+
+    Returns:
+        float64 [...] each.
     """
-    error = max(told_error, error_rate)
-    fits, differs = log1p(-error), log(error)
+    fitting = share if liked else 1.0 - share
+    differs = (told_error * fitting.to(torch.float64)).clamp(min=max(error_rate, LEAST_ERROR)).log()
+    fits = torch.full_like(differs, log1p(-max(told_error, error_rate)))
     return (fits, differs) if liked else (differs, fits)
 
 

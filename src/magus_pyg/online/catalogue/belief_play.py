@@ -83,6 +83,12 @@ class Prior:
         """How many items are on offer."""
         return self.index.n_items if self.active is None else int(self.active[: self.index.n_items].sum())
 
+    def share(self, node: int) -> float:
+        """The share of the items on offer that contain a node."""
+        items = self.index.items_of(node)
+        held = items.numel() if self.active is None else int(self.active[items].sum())
+        return held / self.n_offered
+
 
 def first_belief(
     index: CatalogueIndex,
@@ -329,8 +335,9 @@ class BayesPlay(NodePlay):
     def tell(self, node: int, liked: bool) -> None:
         """Bayes' rule with the likelihood of `told_evidence`; see `NodePlay`."""
         self.scale()
-        evidence = told_evidence(self.state.error_rate, liked, self.state.told_error)
-        self._learn([_Evidence(node, *evidence)], (node,))
+        share = torch.tensor(self.prior.share(node), dtype=torch.float64)
+        inside, outside = told_evidence(share, liked, self.state.told_error, self.state.error_rate)
+        self._learn([_Evidence(node, float(inside), float(outside))], (node,))
 
     def _learn(self, evidence: list[_Evidence], shown: Sequence[int]) -> None:
         self.evidence, self.shown, self._logit = [*self.evidence, *evidence], [*self.shown, *shown], None
