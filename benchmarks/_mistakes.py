@@ -318,8 +318,8 @@ KINDS = {
         Mistake(
             "a told word counts as more than a click",
             "agents/bayes/belief.py",
-            "error = max(told_error, error_rate)",
-            "error = min(told_error, error_rate)",
+            "clamp(min=max(error_rate, LEAST_ERROR))",
+            "clamp(min=LEAST_ERROR)",
             "tests/agents/bayes tests/online",
         ),
         Mistake(

@@ -114,8 +114,7 @@ def shop_of(n_items: int, odd: int) -> pd.DataFrame:
 def test_what_has_a_rare_word_comes_first_however_many_items_there_are(kind: str, variant: str) -> None:
     """2 teas of 400 items, the last by their scores: of each a belief e^2 below that of a milk.
 
-    By Bayes' rule the word is worth 0.8 / (0.2 · 2/400) = 800 to 1. By Eq. (9) the teas get 0.6 and the milks -0.6, and
-    all nodes together span 1.
+    By Bayes' rule the word is worth 0.8 / (0.2 · 2/400) = 800 to 1. By Eq. (9) the teas get 0.6 and the milks -0.6.
     """
     graph = build_relational_graph(shop_of(400, 2), ["kind"])
     scores = [2.0] * 398 + [0.0] * 2
@@ -125,6 +124,7 @@ def test_what_has_a_rare_word_comes_first_however_many_items_there_are(kind: str
         told = mp.Catalogue(graph, variant, state=state).session(scores, list_length=2)
     else:
         told = mp.MagusSession(graph, scores, variant, list_length=2, state=state)
+    told.recommend()  # by Eq. (6) all nodes together span 1
     before = told.node_scores([0, 398])
     told.tell("tea")
     after = told.node_scores([0, 398])

@@ -40,7 +40,7 @@ def sessions(run: Run) -> Sessions:
 
 @pytest.fixture(scope="module")
 def client(run: Run) -> Iterator[TestClient]:
-    with served(run) as client:
+    with served(run, discount=1.0) as client:  # as simulations are played
         yield client
 
 

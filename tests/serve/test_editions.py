@@ -1,16 +1,20 @@
 """What a session begins from: users of the log, guests, likes, scores, candidates, exclusions, experiments, time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from served import answer, begin, served
+from served import answer, begin, folder_beside, served
 
 import magus_pyg as mp
+from magus_pyg.agents import BayesState
 from magus_pyg.runs import Run, load_run
+from magus_pyg.serve.editions import ServedEdition
+from magus_pyg.serve.privacy import People
 from magus_pyg.serve.serve_options import ArmOptions, ExperimentOptions
 from magus_pyg.serve.stores import open_store
 
@@ -157,3 +161,15 @@ def test_suggestions_are_the_commonest_words_on_offer(client: TestClient) -> Non
         other.post("/v1/items:remove", json={"item_ids": ["m3", "m2"]})
         found = [one["title"] for one in other.get("/v1/queries").json()]
         assert not {"Oatly", "barista"} & set(found)
+
+
+def test_to_people_a_list_later_is_worth_less_where_the_run_does_not_say_so(run: Run) -> None:
+    people = People(folder_beside(run))
+    fitted = BayesState(temperature=2.0, discount=0.5)
+    eager = replace(run, agent_states={**run.agent_states, "bayes": fitted.tensors()})
+    for served_run, discount, expected in ((run, 0.9, 0.9), (run, 1.0, 1.0), (eager, 0.9, 0.5)):
+        states = ServedEdition.of_run("one", served_run, people, discount=discount).states
+        assert isinstance(states["bayes"], BayesState)
+        assert states["bayes"].discount == expected
+        assert states["base"] is None
+    assert states["bayes"] == fitted

@@ -40,6 +40,7 @@ class Changes:
         people: the names of people.
         store: holds the log of changes.
         load: reads a run folder.
+        discount: as of `ServedEdition.of_run`.
 
     Attributes:
         newest: the edition of sessions that begin now.
@@ -47,10 +48,12 @@ class Changes:
         first: the folder of the run that the service was started with.
     """
 
-    def __init__(self, run: Run, people: People, store: Store, load: Callable[[Path], Run] = load_run) -> None:
-        self.store, self.people = store, people
+    def __init__(
+        self, run: Run, people: People, store: Store, load: Callable[[Path], Run] = load_run, discount: float = 1.0
+    ) -> None:
+        self.store, self.people, self.discount = store, people, discount
         self.number = 0
-        self.newest = ServedEdition.of_run(f"{run_name(run)}.0", run, people)
+        self.newest = ServedEdition.of_run(f"{run_name(run)}.0", run, people, discount=discount)
         self.rows: dict[str, Mapping[str, Any]] = {}
         """The rows of items that were added, by id."""
         self._load, self.first = load, run.path
@@ -215,7 +218,7 @@ class Changes:
         """A new run, with the items that were added and that it does not have."""
         run = self._load(path)
         name = f"{run_name(run)}.{number}"
-        edition = ServedEdition.of_run(name, run, self.people, self.newest.off)
+        edition = ServedEdition.of_run(name, run, self.people, self.newest.off, discount=self.discount)
         here = edition.known(self.rows)
         rows = [row for item, row in self.rows.items() if item not in here]
         if rows:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -73,18 +74,20 @@ class ServedEdition:
 
     @classmethod
     def of_run(
-        cls, name: str, run: Run, people: People, off: frozenset[str] = frozenset(), starts: Starts | None = None
+        cls, name: str, run: Run, people: People, off: frozenset[str] = frozenset(), discount: float = 1.0
     ) -> "ServedEdition":
         """A run with its own items.
 
         Args:
-            name, people, off, starts: as of the class.
+            name, people, off: as of the class.
             run: the run.
+            discount: what an item that is shown a list later is worth, where lists are planned and the run has not
+                fitted a lower one: a run is fitted on people who stay for all rounds.
         """
-        states = {variant: run.state_for(variant) for variant in VARIANTS}
+        states = {variant: _for_people(run.state_for(variant), variant, discount) for variant in VARIANTS}
         catalogue = Catalogue.from_run(run, "base")
         catalogue.remove_items(_known(catalogue.graph, off))
-        return cls(name, run, people, {"base": catalogue}, states, (), off, starts)
+        return cls(name, run, people, {"base": catalogue}, states, (), off)
 
     def offering(self, name: str, item_ids: Iterable[str], removed: bool) -> "ServedEdition":
         """The edition with items taken from the offer, or put back."""
@@ -288,6 +291,16 @@ class ServedEdition:
             found = catalogue.start(self.scores(person), searched, exclude)
             self._starts.put(key, found)
         return found
+
+
+def _for_people(
+    state: EdgeFactors | BayesState | None, variant: str, discount: float
+) -> EdgeFactors | BayesState | None:
+    """What a variant learned, for lists of people to whom a list later is worth less; see `ServedEdition.of_run`."""
+    if variant != "bayes" or not (state is None or isinstance(state, BayesState)):
+        return state
+    fitted = BayesState() if state is None else state
+    return replace(fitted, discount=min(fitted.discount, discount))
 
 
 def run_name(run: Run) -> str:

@@ -176,6 +176,9 @@ class ServeOptions:
         folder: of what the service writes; None for `serve/` inside the run folder.
         variant: of sessions whose request names none; None for that of the run.
         list_length, rounds, min_items: of sessions whose request does not name them.
+        discount: what an item that a person sees one list later is worth to them, in (0, 1], where a variant plans
+            ahead (`BayesState.discount`) and its own is not lower: people leave, and with 1 what they most likely want
+            may come last of many lists.
         torch_threads: of one computation in one worker.
         pool_threads: of a worker for rounds that take longer than a few ms, so that short ones go on beside them.
         queue: rounds that may wait for these threads in a worker; one more gets 503 with Retry-After.
@@ -197,6 +200,7 @@ class ServeOptions:
     list_length: int = 6
     rounds: int = 10
     min_items: int = 1
+    discount: float = 0.95
     torch_threads: int = 1
     pool_threads: int = 2
     queue: int = 64
@@ -222,6 +226,7 @@ class ServeOptions:
             list_length=at_least(1),
             rounds=at_least(1),
             min_items=at_least(0),
+            discount=between(0, 1, "(]"),
             torch_threads=between(1, 256),
             pool_threads=between(1, 256),
             queue=at_least(0),

@@ -56,7 +56,7 @@ class Service:
         self.options, self.store = options, store
         self.replies = Replies(store)
         self.people = People(options.folder_of(run.path))
-        self.changes = Changes(run, self.people, store)
+        self.changes = Changes(run, self.people, store, discount=options.discount)
         self.live: RecentlyUsed[str, LiveSession] = RecentlyUsed(
             options.live_sessions, _LIVE_BYTES, lambda live: live.nbytes
         )

@@ -11,7 +11,7 @@ theirs. `BayesPlay.gap` says that bound; the width doubles while it is above
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from math import exp, log, log1p
 from typing import Self
 
@@ -19,18 +19,19 @@ import torch
 from torch import Tensor
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
-from magus_pyg.agents.bayes.belief import LEAST_ERROR, over_temperature, place_text, share_of_others, told_evidence
+from magus_pyg.agents.bayes.belief import LEAST_ERROR, place_text, share_of_others, told_evidence
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
-from magus_pyg.online.catalogue.first_guess import active_nodes, contenders, query_sums, read_scores
+from magus_pyg.online.catalogue.first_guess import contenders, query_sums
+from magus_pyg.online.catalogue.prior import Prior
 from magus_pyg.online.node_play import NodePlay
 from magus_pyg.options import at_least, check_options
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import AnsweredList, Said
 from magus_pyg.simulation.protocol import SessionView
 
-__all__ = ["BayesPlay", "Prior", "Width", "first_belief"]
+__all__ = ["BayesPlay", "Width"]
 
 _FEW = 64
 """Up to so many nodes their beliefs are summed one by one."""
@@ -60,55 +61,6 @@ class Width:
         if self.least > self.most:
             raise ConfigError(f"width.most must be at least width.least={self.least} (got {self.most})")
         return self
-
-
-@dataclass(frozen=True)
-class Prior:
-    """The belief before any answer; never changed, so that many people can share one.
-
-    Attributes:
-        index: the catalogue.
-        scores: float64 [I], the base scores.
-        logit: float64 [I], the log of the belief up to a constant, -inf for items that are not on offer.
-        active: bool [N], the nodes on offer; None for all.
-    """
-
-    index: CatalogueIndex
-    scores: Tensor
-    logit: Tensor
-    active: Tensor | None
-
-    @cached_property
-    def n_offered(self) -> int:
-        """How many items are on offer."""
-        return self.index.n_items if self.active is None else int(self.active[: self.index.n_items].sum())
-
-    def share(self, node: int) -> float:
-        """The share of the items on offer that contain a node."""
-        items = self.index.items_of(node)
-        held = items.numel() if self.active is None else int(self.active[items].sum())
-        return held / self.n_offered
-
-
-def first_belief(
-    index: CatalogueIndex,
-    scores: Tensor,
-    state: BayesState,
-    excluded: Tensor | None = None,
-    searched: Tensor | None = None,
-) -> Prior:
-    """The belief from one vector of base scores and the person's searched queries; arguments as of `first_guess`."""
-    scores = read_scores(index, scores)
-    active = active_nodes(index, excluded)
-    logit = over_temperature(scores, state.temperature)
-    if searched is not None and state.searched_error != 0.5:
-        for node in searched.tolist():
-            if active is None or bool(active[node]):
-                logit = logit + log(state.searched_error)
-                logit[index.items_of(node)] += log1p(-state.searched_error) - log(state.searched_error)
-    if active is not None:
-        logit = torch.where(active[: index.n_items], logit, -torch.inf)
-    return Prior(index, scores, logit, active)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.methods import check_variant
 from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import Extension, extend_relational_graph, find_query, id_texts, item_nodes
-from magus_pyg.online.catalogue.belief_play import BayesPlay, Prior, Width, first_belief
+from magus_pyg.online.catalogue.belief_play import BayesPlay, Width
 from magus_pyg.online.catalogue.carry_over import check_extension
 from magus_pyg.online.catalogue.catalogue_session import CatalogueSession
 from magus_pyg.online.catalogue.containment import CatalogueIndex
@@ -25,6 +25,7 @@ from magus_pyg.online.catalogue.dense_play import CatalogueWeights, DensePlay, w
 from magus_pyg.online.catalogue.edition import Edition, Start, catalogue_options
 from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, first_guess, item_scores
 from magus_pyg.online.catalogue.items_play import ItemsPlay
+from magus_pyg.online.catalogue.prior import Prior, first_belief
 from magus_pyg.online.catalogue.sparse_play import SparsePlay, Switches
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.online.node_play import NodePlay

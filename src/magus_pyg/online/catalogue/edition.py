@@ -9,11 +9,11 @@ from torch import Tensor
 from magus_pyg.agents import EdgeFactors, MagusOptions
 from magus_pyg.errors import ConfigError, GraphError
 from magus_pyg.graph import Extension
-from magus_pyg.online.catalogue.belief_play import Prior
 from magus_pyg.online.catalogue.carry_over import carry_edges, extended_factors, make_alike, rows_are_equal
 from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.dense_play import CatalogueWeights
 from magus_pyg.online.catalogue.first_guess import Guess
+from magus_pyg.online.catalogue.prior import Prior
 from magus_pyg.online.session_inputs import SearchedWords
 
 __all__ = ["Edition", "Start", "catalogue_options"]
