@@ -37,6 +37,7 @@ say nothing."""
 
 _FIRST_ERROR = 0.03
 _FADING = 0.6  # the highest discount beside which a forgetting is tried
+_FEWEST = 100  # sessions tell states apart; where a third has fewer all are played at once
 _CLEARLY = 2.0  # standard errors of a difference that is no chance
 
 
@@ -96,8 +97,9 @@ def fit_bayes(
     that is no chance, two standard errors of the difference session by session. Where they did, or might have done,
     and the other two moved, they are tried once more, as which is best depends on these.
 
-    States are tried along lines, while each does at least as well as the one before on a third of the sessions; those
-    that are not behind there by two standard errors, or one where the best is taken, are played on the rest too.
+    States are tried along lines, while each does at least as well as the one before on a third of the sessions (on all
+    where these are few); those that are not behind there by two standard errors, or one where the best is taken, are
+    played on the rest too.
 
     Args:
         graph, scorer: as for the agent.
@@ -193,9 +195,11 @@ class _Race:
     ) -> None:
         self.graph, self.scorer, self.progress, self.total = graph, scorer, progress, most + 1
         joined = join_sessions([batch.sessions for batch in sessions.batches])
-        third = torch.arange(len(joined)) % 3
-        parts = [torch.nonzero(chosen).flatten() for chosen in (third == 0, third > 0)]
         size = len(joined)  # at once: small batches cost as much as large ones
+        first = torch.arange(size) % 3 == 0
+        if int(first.sum()) < _FEWEST:
+            first = torch.ones_like(first)
+        parts = [torch.nonzero(chosen).flatten() for chosen in (first, ~first)]
         self.judges = [
             judge.on(prepare_sessions(graph, joined.take(part), scorer, size)) for part in parts if part.numel()
         ]
