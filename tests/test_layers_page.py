@@ -58,3 +58,12 @@ def test_the_last_batch_is_the_layer_on_its_nodes(page: dict[str, Any]) -> None:
     batch, layer = page["batch"], page["convolution"]
     expected = layer(batch.x, batch.edge_index, batch.edge_type)[:2]
     torch.testing.assert_close(page["seeds"], expected)
+
+
+@pytest.mark.parametrize("name", ["SignedLabelPropagation", "FeaturePropagation", "RGCNConv", "RGATConv", "GIPAConv"])
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_torchscript_takes_none(page: dict[str, Any], name: str) -> None:
+    made = {"SignedLabelPropagation": (), "FeaturePropagation": (4,), "GIPAConv": (4, 4, 4)}
+    layer = page[name](*made.get(name, (4, 4, 2)))
+    with pytest.raises(RuntimeError, match="not subscriptable"):
+        torch.jit.script(layer)

@@ -17,6 +17,7 @@ from magus_pyg.agents.rivals import BeliefCalibration, MaxEntropyState
 from magus_pyg.agents.rivals.ear import Reflection
 from magus_pyg.agents.rivals.policy import PolicyNetwork
 from magus_pyg.agents.rivals.recurrent_agent import RecurrentRanking
+from magus_pyg.agents.weights import WeightForm
 from magus_pyg.dialogues import DialogueBayesState
 from magus_pyg.dialogues.dialogue_methods import DIALOGUE_METHODS, DialogueMagusState
 from magus_pyg.errors import ConfigError, RunError
@@ -165,3 +166,15 @@ def test_dialogues_say_what_was_not_fitted() -> None:
     state = DialogueBayesState(0.3)
     assert entry.read("bayes", {"ear_bayes": state.tensors()}) == state
     assert DIALOGUE_METHODS["items"].read("items", {}) is None
+
+
+def test_values_are_told_in_words():
+    state = BayesState(temperature=0.123456, error_rate=0.05, targets=2.0, rounds=(3, 5), user="noisy user")
+    expected = (
+        "temperature 0.1235, error rate 0.05, searched error 0.5, others 0, targets 2, click weight 0, discount 1, "
+        "forgetting 0, told error 0.2, rounds 3 and 5, user noisy user"
+    )
+    assert f"{state}" == expected
+    assert f"{BayesState()}".endswith("told error 0.2")
+    assert f"{WeightForm(shrink=0.02)}" == "feature dot, shrink 0.02, shrink minus 0, minus scale 1, refusal 0"
+    assert f"{WeightForm(raw=True)}" == "the dot products of Eq. (14) as printed"

@@ -1,5 +1,6 @@
 """What all layers share: the flow, masks of explainers, hooks, arguments that are no options, dtypes."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 
 from magus_pyg.errors import GraphError, ModelError
-from magus_pyg.nn import RGCNConv, SignedLabelPropagation, _edge_product
+from magus_pyg.nn import FeaturePropagation, GIPAConv, RGCNConv, SignedLabelPropagation, _edge_product
 from magus_pyg.nn._edge_passing import EdgePassing
 
 layers = pytest.mark.parametrize("case", LAYERS.values(), ids=list(LAYERS))
@@ -180,3 +181,11 @@ def test_a_mask_is_needed() -> None:
     layer.explain = True
     with pytest.raises(GraphError, match="no mask"):
         layer(features(5), edges_between(5, 5))
+
+
+@pytest.mark.parametrize("flow", ["up", None])
+def test_another_flow_is_refused(flow):
+    message = rf"flow must be one of \('source_to_target', 'target_to_source'\), got {flow!r}"
+    for make in (SignedLabelPropagation, partial(FeaturePropagation, 4), partial(GIPAConv, 2, 4, 3)):
+        with pytest.raises(ModelError, match=message):
+            make(flow=flow)

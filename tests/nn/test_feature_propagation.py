@@ -202,5 +202,7 @@ def test_bad_inputs(changed, error, message):
 
 
 def test_bad_channels():
+    with pytest.raises(ModelError, match=r"channels must be a whole number, got 4\.5"):
+        FeaturePropagation(4.5)
     with pytest.raises(ModelError, match="got 0"):
         FeaturePropagation(0)

@@ -290,6 +290,8 @@ def test_bad_inputs(changed, error, message):
         ({"heads": 0}, "heads must be at least 1, got 0"),
         ({"edge_channels": 0}, "edge_channels must be at least 1, got 0"),
         ({"in_channels": (2, 0)}, "in_channels must be at least 1, got 0"),
+        ({"in_channels": (2, 2.5)}, "in_channels must be a whole number, got 2.5"),
+        ({"att_channels": 2.5}, "att_channels must be a whole number, got 2.5"),
         ({"att_channels": -1}, "att_channels must be at least 0, got -1"),
         ({"prop_channels": -1}, "prop_channels must be at least 0, got -1"),
         ({"dropout": 1.0}, "dropout.*1.0"),

@@ -178,6 +178,9 @@ def test_blocks_are_the_diagonal_of_each_weight():
         ({"aggr": ["mean", "max"]}, r"one aggregation.*\['mean', 'max'\]"),
         ({"in_channels": -1}, "in_channels must be at least 1, got -1; it cannot be left to the first call"),
         ({"in_channels": (4, -1)}, "in_channels must be at least 1, got -1"),
+        ({"in_channels": 4.5}, "in_channels must be a whole number, got 4.5"),
+        ({"in_channels": (4, 4, 4)}, r"a pair \(source, target\), got \(4, 4, 4\)"),
+        ({"num_relations": "2"}, "num_relations must be a whole number, got '2'"),
     ],
 )
 def test_bad_options(options, message):

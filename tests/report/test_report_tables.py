@@ -12,7 +12,7 @@ from magus_pyg.agents.methods import METHODS
 from magus_pyg.errors import ConfigError, SessionError
 from magus_pyg.report import FORMATS, ReportTable, build_table, mcnemar, pool_plays, read_plays
 from magus_pyg.report.method_labels import row_label, variation_of
-from magus_pyg.report.table_formats import duration, to_csv, to_latex, to_markdown, to_text
+from magus_pyg.report.table_formats import duration, parts_within, to_csv, to_latex, to_markdown, to_text
 
 N = 40
 
@@ -99,6 +99,24 @@ def test_text(plain: Path) -> None:
     table = table_of(plain, title="Table 1")
     assert table.notes == NOTES
     assert to_text(table) == TEXT + "\n".join(NOTES).replace("in bold", "in [ ]") + "\n"
+
+
+def test_a_narrow_terminal_gets_whole_columns_below_each_other(plain: Path) -> None:
+    table = table_of(plain, title="Table 1")
+    whole, narrow = to_text(table), to_text(table, 80)
+    shop = [line for line in narrow.splitlines() if line.startswith(("shop", "FM+MAGUS"))]
+    assert max(len(line) for line in shop) <= 80
+    assert [line.split() for line in shop] == [
+        ["shop", "SAC", "RA@3", "SA@3"],
+        ["FM+MAGUS", "/", "0.000", "±", "0.000", "0.000", "±", "0.000"],
+        ["shop", "SA@5", "seeds", "wall", "time"],
+        ["FM+MAGUS", "[1.000", "±", "0.000]*", "1", "61", "s"],
+    ]
+    assert to_text(table, 10_000) == whole
+    parts = parts_within(["name", "a", "b"], [["x", "1", "2222"]], 1, 3)
+    assert parts == [[["name", "a"], ["x", "1"]], [["name", "b"], ["x", "2222"]]]
+    assert parts_within(["name", "a", "b"], [["x", "1", "2222"]], 1, 13) == [[["name", "a", "b"], ["x", "1", "2222"]]]
+    assert len(parts_within(["name", "a", "b"], [["x", "1", "2222"]], 1, 12)) == 2
 
 
 def test_markdown(plain: Path) -> None:

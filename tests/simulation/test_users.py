@@ -193,7 +193,7 @@ def test_answers_do_not_depend_on_the_batch(user: User, case: Case, data: st.Dat
 
 @pytest.mark.parametrize(("p", "p_item"), [(-0.1, 0), (0.5, 0), (float("nan"), 0), (0.1, 1.1), (0.1, -0.2)])
 def test_a_noise_that_is_none_is_refused(p: float, p_item: float) -> None:
-    with pytest.raises(ConfigError, match=r"NoisyUser.p.*must be in"):
+    with pytest.raises(ConfigError, match=r"user\.p.* must be in"):
         NoisyUser(p, p_item)
 
 

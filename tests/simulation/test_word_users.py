@@ -30,11 +30,11 @@ class TestReader(UserContract):
 class TestWriter(UserContract):
     is_random = True
     refused = (
-        ({"times": -1}, r"WriterUser\.times"),
-        ({"words": 0}, r"WriterUser\.words must be in \[1, 8\]"),
-        ({"typos": 1.1}, r"WriterUser\.typos"),
-        ({"synonyms": -0.1}, r"WriterUser\.synonyms"),
-        ({"wrong": 2}, r"WriterUser\.wrong"),
+        ({"times": -1}, r"user\.times"),
+        ({"words": 0}, r"user\.words must be in \[1, 8\]"),
+        ({"typos": 1.1}, r"user\.typos"),
+        ({"synonyms": -0.1}, r"user\.synonyms"),
+        ({"wrong": 2}, r"user\.wrong"),
     )
 
     @classmethod

@@ -15,7 +15,16 @@ from torch_geometric.data import HeteroData
 from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.options import Rule, check_options
 
-__all__ = ["AgentState", "FittedState", "FittedValues", "Rules", "network_tensors", "read_network", "require_keys"]
+__all__ = [
+    "AgentState",
+    "FittedState",
+    "FittedValues",
+    "Rules",
+    "network_tensors",
+    "read_network",
+    "require_keys",
+    "values_text",
+]
 
 AgentState = dict[str, Tensor]
 """What an agent has learned, as it lies in a run folder."""
@@ -59,6 +68,9 @@ class FittedValues:
     rules: ClassVar[Rules] = {}
     later: ClassVar[frozenset[str]] = frozenset()
 
+    def __str__(self) -> str:
+        return values_text(self)
+
     def check(self) -> Self:
         """The state itself, if all values are in range.
 
@@ -95,6 +107,18 @@ class FittedValues:
         except ConfigError as error:
             raise RunError(f"{cls.called} is damaged: {error}; train again with this agent") from error
         return checked
+
+
+def values_text(values: Any) -> str:
+    """The fields of a dataclass for a person, by their names; empty ones are left out."""
+    told = [(entry.name.replace("_", " "), getattr(values, entry.name)) for entry in fields(values)]
+    return ", ".join(f"{name} {_for_people(value)}" for name, value in told if value not in ("", (), []))
+
+
+def _for_people(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(map(_for_people, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _as_tensor(value: Any) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.fitted_states import values_text
 from magus_pyg.agents.magus import EdgeFactors
 from magus_pyg.errors import ModelError
 from magus_pyg.graph import improves_edges, item_queries, n_items, n_nodes, node_parts, node_wholes
@@ -233,6 +234,11 @@ class WeightForm:
     minus_scale: float = 1.0
     refusal: float = 0.0
     raw: bool = False
+
+    def __str__(self) -> str:
+        if self.raw:
+            return "the dot products of Eq. (14) as printed"
+        return values_text(self).removesuffix(", raw False")
 
     def __post_init__(self) -> None:
         check_options(

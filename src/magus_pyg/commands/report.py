@@ -10,6 +10,7 @@ from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.report.report_files import ReportOptions, write_report
 from magus_pyg.runs.overrides import apply_values, parse
 from magus_pyg.runs.schemas import conf_folder
+from magus_pyg.terminal import Terminal
 
 __all__ = ["command", "main_report"]
 
@@ -37,7 +38,7 @@ def main_report(words: Sequence[str]) -> None:
 
     if wants_help(words, _REPORT_HELP):
         return
-    write_report(_report_options(words))
+    write_report(_report_options(words), width=Terminal().width)
 
 
 def _report_options(words: Sequence[str]) -> "ReportOptions":

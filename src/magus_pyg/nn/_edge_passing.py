@@ -14,6 +14,7 @@ from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import Edges, EdgesLike, read_edges
 from magus_pyg.nn._layer import Layer
 
+FLOWS = ("source_to_target", "target_to_source")
 _HOOKED = ("propagate", "message", "aggregate")
 
 
@@ -32,6 +33,9 @@ class EdgePassing(Layer):
         for name in ("aggr", "node_dim"):
             if name in kwargs:
                 raise ModelError(f"{name}={kwargs[name]!r}: {type(self).__name__} takes no {name}, it is part of it")
+        flow = kwargs.get("flow", FLOWS[0])
+        if flow not in FLOWS:
+            raise ModelError(f"flow must be one of {FLOWS}, got {flow!r}")
         super().__init__(aggr=aggr, node_dim=0, **kwargs)
         self._part: slice | None = slice(None)
 

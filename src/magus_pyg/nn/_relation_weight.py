@@ -1,5 +1,7 @@
 """A weight matrix for each relation, free or spanned by shared bases."""
 
+from numbers import Integral
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import glorot
@@ -7,12 +9,25 @@ from torch_geometric.nn.inits import glorot
 from magus_pyg.errors import ModelError
 
 
-def check_sizes(**sizes: int | None) -> None:
-    """Raise a `ModelError` that names the first size below 1; None is no size."""
+def check_sizes(**sizes: object) -> None:
+    """Raise a `ModelError` that names the first size that is no whole number of at least 1; None is no size."""
     for name, size in sizes.items():
-        if size is not None and size < 1:
+        if size is None:
+            continue
+        if isinstance(size, bool) or not isinstance(size, Integral):
+            raise ModelError(f"{name} must be a whole number, got {size!r}")
+        if int(size) < 1:
             later = "; it cannot be left to the first call" if size == -1 else ""
             raise ModelError(f"{name} must be at least 1, got {size}{later}")
+
+
+def channel_pair(in_channels: int | tuple[int, int]) -> tuple[int, int]:
+    """The channels of sources and targets; one number is that of both."""
+    if not isinstance(in_channels, tuple | list):
+        return in_channels, in_channels
+    if len(in_channels) != 2:
+        raise ModelError(f"in_channels must be a number or a pair (source, target), got {in_channels!r}")
+    return in_channels[0], in_channels[1]
 
 
 class RelationWeight(nn.Module):

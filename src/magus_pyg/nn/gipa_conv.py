@@ -11,7 +11,7 @@ from torch_geometric.utils import softmax
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._edge_passing import EdgePassing
 from magus_pyg.nn._inputs import EdgesLike, check_dtype, check_edge_type, check_features, read_pair
-from magus_pyg.nn._relation_weight import check_sizes
+from magus_pyg.nn._relation_weight import channel_pair, check_sizes
 
 
 class GIPAConv(EdgePassing):
@@ -73,13 +73,14 @@ class GIPAConv(EdgePassing):
         **kwargs: object,
     ) -> None:
         super().__init__("add", **kwargs)
-        in_src, in_dst = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
+        in_src, in_dst = channel_pair(in_channels)
         for name, size in (("in_channels", in_src), ("in_channels", in_dst), ("edge_channels", edge_channels)):
             check_sizes(**({} if size == -1 else {name: size}))
         check_sizes(out_channels=out_channels, heads=heads)
         for name, size in {"att_channels": att_channels, "prop_channels": prop_channels}.items():
             if size < 0:
                 raise ModelError(f"{name} must be at least 0, got {size}")
+            check_sizes(**({} if size == 0 else {name: size}))
         if out_channels % heads:
             raise ModelError(f"heads must divide out_channels={out_channels}, got {heads}")
         if not 0.0 <= dropout < 1.0:

@@ -91,9 +91,7 @@ class RGATConv(EdgePassing):
             raise ModelError(f"attention_mechanism must be one of {MECHANISMS}, got {attention_mechanism!r}")
         if attention_mode not in MODES:
             raise ModelError(f"attention_mode must be one of {MODES}, got {attention_mode!r}")
-        if heads < 1 or dim < 1:
-            raise ModelError(f"heads and dim must be at least 1, got {heads} and {dim}")
-        check_sizes(out_channels=out_channels, edge_dim=edge_dim)
+        check_sizes(in_channels=in_channels, out_channels=out_channels, heads=heads, dim=dim, edge_dim=edge_dim)
         if dim > 1 and attention_mode == MODES[0]:
             raise ModelError(f"queries and keys of the additive mode are scalars, got dim={dim}")
         if not 0.0 <= dropout < 1.0:

@@ -19,7 +19,7 @@ from magus_pyg.nn._inputs import (
     check_range,
     read_pair,
 )
-from magus_pyg.nn._relation_weight import RelationWeight, check_sizes
+from magus_pyg.nn._relation_weight import RelationWeight, channel_pair, check_sizes
 
 
 class RGCNConv(EdgePassing):
@@ -71,8 +71,9 @@ class RGCNConv(EdgePassing):
         **kwargs: object,
     ) -> None:
         super().__init__(aggr, **kwargs)
-        in_src, in_dst = (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
-        check_sizes(in_channels=min(in_src, in_dst))
+        in_src, in_dst = channel_pair(in_channels)
+        for size in (in_src, in_dst):
+            check_sizes(in_channels=size)
         self.in_channels = in_channels
         self.in_channels_pair = (in_src, in_dst)
         self.out_channels = out_channels

@@ -116,12 +116,13 @@ class _Source:
     left_out: LeftOut
 
 
-def write_report(options: ReportOptions, tell: Callable[[str], None] = say) -> list[Path]:
+def write_report(options: ReportOptions, tell: Callable[[str], None] = say, width: int | None = None) -> list[Path]:
     """Write the files of a table or a figure, or of both, from those of the plays that can stand in one.
 
     Args:
         options: what to report.
         tell: gets the table as text, notes, what was left out and why, and each path.
+        width: of the terminal where it is told; None for any.
 
     Returns:
         The files.
@@ -134,7 +135,7 @@ def write_report(options: ReportOptions, tell: Callable[[str], None] = say) -> l
     if logs := served_logs(options.runs):
         if options.table is not None or options.figure is not None:
             raise ConfigError(f"{logs[0]} is a log of what was served: there is a table by arm, and no other")
-        return write_served_table(logs, options.folder, options.formats, options.at, options.resamples, tell)
+        return write_served_table(logs, options.folder, options.formats, options.at, options.resamples, tell, width)
     left_out = LeftOut()
     read = read_plays(options.runs, left_out)
     plays = [play for play in read if options.variations or not play.variation]
@@ -142,7 +143,7 @@ def write_report(options: ReportOptions, tell: Callable[[str], None] = say) -> l
         raise RunError(f"runs={options.runs}: there are no plays without variations")
     paths: list[Path] = []
     if options.table is not None or options.figure is None:
-        paths += _write_tables(options, plays, left_out, tell)
+        paths += _write_tables(options, plays, left_out, tell, width)
     if options.figure is not None:
         own = LeftOut()
         paths += _write_figure(_Source(options, plays, own), tell)
@@ -163,7 +164,11 @@ PAPER_TABLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
 
 
 def _write_tables(
-    options: ReportOptions, plays: Sequence[MethodPlay], left_out: LeftOut, tell: Callable[[str], None]
+    options: ReportOptions,
+    plays: Sequence[MethodPlay],
+    left_out: LeftOut,
+    tell: Callable[[str], None],
+    width: int | None,
 ) -> list[Path]:
     """The table that was asked for, or all that there are plays for."""
     paths: list[Path] = []
@@ -171,7 +176,7 @@ def _write_tables(
     for number in PAPER_TABLES if options.table is None else [options.table]:
         own = LeftOut()
         try:
-            paths += _write_table(_Source(options, plays, own), number, tell)
+            paths += _write_table(_Source(options, plays, own), number, tell, width)
         except ConfigError as error:
             missing[number] = error
             continue
@@ -184,7 +189,7 @@ def _write_tables(
     return paths
 
 
-def _write_table(source: _Source, number: int, tell: Callable[[str], None]) -> list[Path]:
+def _write_table(source: _Source, number: int, tell: Callable[[str], None], width: int | None) -> list[Path]:
     options = source.options
     title, user, metrics = PAPER_TABLES[number]
     chosen = _chosen(source, _USUAL, user=user, part="test")
@@ -202,7 +207,7 @@ def _write_table(source: _Source, number: int, tell: Callable[[str], None]) -> l
         options.test,
         options.resamples,
     )
-    tell(to_text(table))
+    tell(to_text(table, width))
     paths = []
     for name in options.formats:
         ending, write = FORMATS[name]

@@ -19,6 +19,7 @@ from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.escaping import csv_text, markdown_text, shown
 from magus_pyg.files import home_expanded, write_text
 from magus_pyg.report.significance import holm, unpaired_bootstrap
+from magus_pyg.report.table_formats import parts_within
 from magus_pyg.simulation.session_metrics import means_with_intervals, session_metrics
 
 __all__ = ["SERVED_FORMATS", "ServedTable", "build_served_table", "served_logs", "served_rounds", "write_served_table"]
@@ -64,6 +65,7 @@ def write_served_table(
     at: Sequence[int] | None,
     resamples: int,
     tell: Callable[[str], None],
+    width: int | None = None,
 ) -> list[Path]:
     """Write the table of logs.
 
@@ -73,12 +75,13 @@ def write_served_table(
         formats: of the table, those of `SERVED_FORMATS`; others are passed over.
         at, resamples: as in `build_served_table`.
         tell: gets the table as text, and each path.
+        width: of the terminal where it is told; None for any.
 
     Returns:
         The files; raises as `build_served_table`.
     """
     table = build_served_table(logs, at, resamples)
-    tell(_to_text(table))
+    tell(_to_text(table, width))
     paths = []
     for name in formats:
         if name in SERVED_FORMATS:
@@ -211,13 +214,14 @@ def _cell(row: pd.Series) -> str:
     return told if np.isnan(row["p"]) else f"{told} p={row['p']:.3g}"
 
 
-def _to_text(table: ServedTable) -> str:
+def _to_text(table: ServedTable, width: int | None = None) -> str:
     head, rows = _cells(table)
-    rows = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*(line.rstrip() for line in lines), "", *table.notes]) + "\n"
+    lines = []
+    for part in parts_within(head, [[shown(cell) for cell in row] for row in rows], len(_BY), width):
+        widths = [max(map(len, column)) for column in zip(*part, strict=True)]
+        told = ["  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in part]
+        lines += [told[0], "  ".join("-" * size for size in widths), *told[1:], ""]
+    return "\n".join([*lines, *table.notes]) + "\n"
 
 
 def _to_markdown(table: ServedTable) -> str:

@@ -11,7 +11,7 @@ from magus_pyg.escaping import csv_text, latex_text, markdown_text, shown
 from magus_pyg.report.method_labels import base_rank
 from magus_pyg.report.report_tables import ReportTable
 
-__all__ = ["FORMATS", "duration", "to_csv", "to_latex", "to_markdown", "to_text"]
+__all__ = ["FORMATS", "duration", "parts_within", "to_csv", "to_latex", "to_markdown", "to_text"]
 
 _COLUMNS_A_PAGE = 8
 """Columns of figures that are readable beside each other in LaTeX."""
@@ -20,8 +20,13 @@ _ROWS_A_PAGE = 40
 """Rows of a table in LaTeX, which leave room for the caption."""
 
 
-def to_text(table: ReportTable) -> str:
-    """Aligned columns for a terminal, one data set below the other; the best of a base stands in [ ]."""
+def to_text(table: ReportTable, width: int | None = None) -> str:
+    """Aligned columns, one data set below the other; the best of a base stands in [ ].
+
+    Args:
+        table: to write.
+        width: of the terminal, see `parts_within`.
+    """
     lines = [shown(table.title)] if table.title else []
     for dataset, part in table.frame.groupby("dataset", sort=False):
         head = [shown(str(dataset)), *table.metrics, "seeds", "wall time"]
@@ -33,9 +38,36 @@ def to_text(table: ReportTable) -> str:
             values = [_plain(by_metric[metric]) for metric in table.metrics]
             rows.append([shown(str(label)), *values, str(first["seeds"]), duration(_seconds(first))])
             blocks.append(str(model))
-        lines.extend(["", *_aligned(head, rows, blocks)])
+        for narrow in parts_within(head, rows, 1, width):
+            lines.extend(["", *_aligned(narrow[0], narrow[1:], blocks)])
     notes = [shown(note).replace("in bold", "in [ ]") for note in table.notes]
     return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def parts_within(
+    head: Sequence[str], rows: Sequence[Sequence[str]], keys: int, width: int | None
+) -> list[list[list[str]]]:
+    """A table in tables that fit the terminal, with whole columns, two spaces between them.
+
+    Args:
+        head: of the columns.
+        rows: as many cells as `head`.
+        keys: the first columns, which stand in every table.
+        width: of the terminal; None for one table.
+
+    Returns:
+        Tables, the head as first row.
+    """
+    table = [list(head), *map(list, rows)]
+    wide = [2 + max(map(len, column)) for column in zip(*table, strict=True)]
+    parts, first = [], keys
+    while first < len(head):
+        last = first + 1
+        while last < len(head) and (width is None or sum(wide[:keys] + wide[first : last + 1]) - 2 <= width):
+            last += 1
+        parts.append([[*row[:keys], *row[first:last]] for row in table])
+        first = last
+    return parts
 
 
 def to_csv(table: ReportTable) -> str:

@@ -218,8 +218,8 @@ class NoisyUser(User):
     """
 
     def __init__(self, p: float, p_item: float = 0.0) -> None:
-        check_value("NoisyUser.p", p, between(0, 0.5, "[)", ": at 0.5 an answer says nothing"))
-        check_value("NoisyUser.p_item", p_item, between(0, 1))
+        check_value("user.p", p, between(0, 0.5, "[)", ": at 0.5 an answer says nothing"))
+        check_value("user.p_item", p_item, between(0, 1))
         self.p, self.p_item = p, p_item
 
     def __repr__(self) -> str:
@@ -251,7 +251,7 @@ class ImpatientUser(User):
 
     def __init__(self, p: float = 0.05, growth: float = 0.1, answers: User | None = None) -> None:
         for name, value in (("p", p), ("growth", growth)):
-            check_value(f"ImpatientUser.{name}", value, between(0, 1))
+            check_value(f"user.{name}", value, between(0, 1))
         self.p, self.growth = p, growth
         self.answers = TruthfulUser() if answers is None else answers
 
@@ -292,8 +292,8 @@ class DriftingUser(User):
     """
 
     def __init__(self, first: int = 2, last: int = 3, answers: User | None = None) -> None:
-        check_value("DriftingUser.first", first, at_least(2, why=": something is to be shown before"))
-        check_value("DriftingUser.last", last, at_least(first, why=f", first={first}"))
+        check_value("user.first", first, at_least(2, why=": something is to be shown before"))
+        check_value("user.last", last, at_least(first, why=f", first={first}"))
         self.first, self.last = first, last
         self.answers = TruthfulUser() if answers is None else answers
 

@@ -186,10 +186,10 @@ class WriterUser(_OnTexts):
         locale: str = "en",
     ) -> None:
         super().__init__(locale)
-        check_value("WriterUser.times", times, at_least(0))
-        check_value("WriterUser.words", words, between(1, _MOST_WORDS))
+        check_value("user.times", times, at_least(0))
+        check_value("user.words", words, between(1, _MOST_WORDS))
         for name, chance in (("typos", typos), ("synonyms", synonyms), ("wrong", wrong)):
-            check_value(f"WriterUser.{name}", chance, between(0, 1))
+            check_value(f"user.{name}", chance, between(0, 1))
         self.times, self.words, self.filler = times, words, filler
         self.typos, self.synonyms, self.wrong = typos, synonyms, wrong
 
