@@ -39,6 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 GROUND_FILES = (
     "_version",
+    "engines",
     "errors",
     "escaping",
     "files",

@@ -1,6 +1,7 @@
 """Fixtures for all tests: two small catalogues worded after Figs. 1 and 2, the real data, devices, Hypothesis."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is loaded: threads that wait must not spin, or tests crawl where other processes share the cores.
@@ -12,6 +13,8 @@ import torch
 from catalogues import apple_table, milk_table
 from hypothesis import HealthCheck, settings
 
+from magus_pyg.engines import RayEngine, RayOptions
+
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("dev", deadline=None, max_examples=25, suppress_health_check=_QUIET)
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
@@ -22,6 +25,15 @@ pytest_plugins = ["run_fixtures"]
 
 # One thread for the tiny tensors of these tests: more would only wait for each other on a busy machine.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[RayEngine]:
+    """One local Ray of two workers for all tests; with `engine=ray` commands in this process use it too."""
+    engine = RayEngine(RayOptions(workers=2))
+    engine.reach()
+    yield engine
+    engine.close()
 
 
 @pytest.fixture

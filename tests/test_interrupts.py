@@ -59,7 +59,7 @@ def stops(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_every_stage_of_every_command(stops: list[dict[str, Any]]) -> None:
     found = [(stop["command"], stop["stage"], stop["signals"]) for stop in stops]
     expected = [(command, stage, told) for command in STAGES for stage in STAGES[command] for told in SIGNALS]
-    assert found == [*expected, ("simulate", "processes", "SIGTERM")]
+    assert found == [*expected, ("simulate", "workers", "SIGTERM")]
     assert {(stop["signals"], stop["code"]) for stop in stops} == {(told, code) for told, (code, _) in ENDS.items()}
     for stop in stops:
         begun = stop["command"] == "train" and stop["stage"] not in ("reading", "graph")
@@ -72,7 +72,7 @@ def test_every_stage_of_every_command(stops: list[dict[str, Any]]) -> None:
             message += "; its trials are lost: study=FILE.db keeps those of a search"
         assert stop["said"] == f"{message}\n", stop
         assert stop["left"] == [], stop
-    assert stops[-1]["workers"] == 2
+    assert stops[-1]["workers"] > 2  # and those of Ray itself
 
 
 def test_only_what_is_whole_is_left(stops: list[dict[str, Any]]) -> None:
@@ -211,14 +211,3 @@ with RunFolder({str(tmp_path / "run")!r}).held():
     with RunFolder(tmp_path / "run").held():
         pass
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".lock")]
-
-
-def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from magus_pyg.simulation.processes import in_processes\nprint(list(in_processes(print, 1, 2)))\n"
-    )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert done.stderr.count("Traceback") == 1
-    assert "has no main guard" in done.stderr.splitlines()[-1]

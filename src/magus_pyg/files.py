@@ -150,9 +150,12 @@ def locked(path: Path, error: type[MagusError] = RunError, taken: str = "") -> I
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder among the temporary files, removed at the end; those that killed processes left are removed first."""
-    place = Path(tempfile.gettempdir()) / f"magus-pyg-{secrets.token_hex(8)}"
+def scratch_folder(above: Path | None = None) -> Iterator[Path]:
+    """A folder among the temporary files, or in the folder `above`, removed at the end.
+
+    Those that killed processes left there are removed first.
+    """
+    place = (above or Path(tempfile.gettempdir())) / f"magus-pyg-{secrets.token_hex(8)}"
     remove_left(place.parent)
     with removed_after(place):
         place.mkdir(mode=0o700)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 __all__ = [
     "Stop",
+    "die_with_parent",
     "hear_no_more",
     "hear_while_loading",
     "heard_signals",
@@ -203,6 +204,17 @@ def worker_signals(stop: Callable[[], None]) -> Iterator[None]:
     signal.signal(signal.SIGTERM, lambda number, frame: stop())
     yield
     _ignore()
+
+
+def die_with_parent() -> None:
+    """Let this process end when the one that started it does, whatever ends that (on Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _heard() -> list[signal.Signals]:

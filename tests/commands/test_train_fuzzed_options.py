@@ -143,7 +143,7 @@ def test_words_that_are_no_settings(checked_only: Path, capsys: pytest.CaptureFi
         "train.accelerator=gpu",
         "train.strategy=banana",
         "train.devices=4096",
-        "simulation.processes=1000",
+        "ray.workers=1000",
         "simulation.list_length=1000",
         "magus.hops=1000",
         "sessions.candidates=1000000",

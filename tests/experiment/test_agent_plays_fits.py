@@ -235,7 +235,7 @@ def test_what_a_run_trains_on_and_plays(tmp_path: Any, monkeypatch: pytest.Monke
 
     spy = Spy(monkeypatch)
     spy.watch(pipeline, "fit")
-    spy.watch(agent_plays, "prepare_sessions")
+    spy.watch(agent_plays, "split_sessions")
     monkeypatch.setattr(normalised_fitting, "validation_judge", None)  # the agents of this run fit nothing
     train(tmp_path, "simulation.resamples=10")
     ((args, _, _),) = spy.calls["fit"]
@@ -244,7 +244,7 @@ def test_what_a_run_trains_on_and_plays(tmp_path: Any, monkeypatch: pytest.Monke
         chosen = data.rows(part)
         assert rows.user.tolist() == data.user[chosen].tolist()
         assert rows.item.tolist() == data.item[chosen].tolist()
-    (played,) = spy.given("prepare_sessions", 1)
+    (played,) = spy.given("split_sessions", 1)
     test = data.part == 2
     pairs = set(zip(data.user[test].tolist(), data.item[test].tolist(), strict=True))
     user = played.user.unsqueeze(1).expand_as(played.candidates)[played.targets].tolist()

@@ -12,8 +12,7 @@ from magus_pyg.data import Sessions
 from magus_pyg.graph import Word, find_query, item_id_of, item_node, n_items, words_of
 from magus_pyg.random import hash_keys
 from magus_pyg.runs import Run
-from magus_pyg.simulation import User
-from magus_pyg.simulation.loop import RECORD_COLUMNS
+from magus_pyg.simulation import RECORD_COLUMNS, User
 from magus_pyg.simulation.users import ShownList
 
 

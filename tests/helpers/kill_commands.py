@@ -1,7 +1,7 @@
 """Starts every command on tiny data, ends it by a signal at a random moment, and checks what it says and leaves.
 
 Run by hand as `kill_commands.py [KILLS [SEED [COMMANDS ...]]]`; prints a line a kill and a table by command and signal.
-`shared` is `simulate` in two processes. `KILL_PYTHON` and `KILL_SCRIPTS` name another interpreter and another folder of
+`shared` is `simulate` with two workers of Ray. `KILL_PYTHON` and `KILL_SCRIPTS` name another interpreter and folder of
 scripts, such as those of an older release; `KILL_WORLD` a folder where all is kept, so that the same call, broken off
 at any time, goes on with the kills that are missing.
 """
@@ -102,7 +102,7 @@ class World:
         words = {
             "train": [*DATA, f"paths.runs={self.runs}", "train.epochs=3", "magus=plus"],
             "simulate": simulate,
-            "shared": [*simulate, "simulation.processes=2", "simulation.batch_size=8"],
+            "shared": [*simulate, "engine=ray", "ray.workers=2", "simulation.batch_size=8"],
             "make_data": ["shape=tmall", "scale=0.003", f"out={self.folder / 'made'}"],
             "tune": [*DATA, "trials=3", "train.epochs=2", f"out={self.folder / 'tuned.yaml'}"],
             "report": [f"runs={run}", "table=1", f"out={self.folder / 'reports'}"],

@@ -6,7 +6,6 @@ command, stage, signals, code, what it said, what is left of temporary files, an
 """
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -14,8 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from pkgutil import resolve_name
 from threading import Thread
@@ -29,7 +28,7 @@ from run_fixtures import TINY
 from magus_pyg import interrupts
 from magus_pyg.commands.command_line import run_command
 from magus_pyg.commands.simulate import main_simulate
-from magus_pyg.simulation import processes
+from magus_pyg.engines import RayEngine
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 SIGNALS = {"SIGTERM": [TERM], "Ctrl-C": [INT], "Ctrl-C twice": [INT, INT]}
@@ -43,13 +42,13 @@ STAGES = {
         "graph": "magus_pyg.experiment.preparing.build_graph",
         "training": "magus_pyg.training.fitting.write_checkpoint",
         "fitting": "magus_pyg.agents.variant_fitting.train_node_features",
-        "playing": "magus_pyg.experiment.agent_plays.simulate",
+        "playing": "magus_pyg.experiment.agent_plays.summarize",
         "writing": "magus_pyg.experiment.pipeline.save_graph",
     },
     "simulate": {
         "reading": "magus_pyg.experiment.pipeline.load_data",
         "fitting": "magus_pyg.agents.variant_fitting.train_node_features",
-        "playing": "magus_pyg.experiment.agent_plays.simulate",
+        "playing": "magus_pyg.experiment.agent_plays.summarize",
         "writing": "magus_pyg.runs.play_folder.write_json",
     },
     "report": {
@@ -163,27 +162,39 @@ def rehearse(folder: Path, command: str, kept: Path, report: int) -> int:
 
 
 def share_out(folder: Path, kept: Path, report: int) -> int:
-    """Stop a simulation in two processes when the first message of one comes in; the exit code."""
-    get = processes._Mailbox.get
-    workers: list[BaseProcess] = []
+    """Stop a simulation by two workers of Ray when the first of them has done a part; the exit code."""
+    result = RayEngine._result
+    running: list[int] = []
 
-    def planted(mailbox: processes._Mailbox, timeout: float) -> Any:
-        message = get(mailbox, timeout)
-        workers.extend(multiprocessing.active_children())
+    def planted(*arguments: Any) -> Any:
+        found = result(*arguments)
+        running.extend(of_folder(Path(tempfile.gettempdir())))
         os.kill(os.getpid(), signal.SIGTERM)
-        return message
+        return found
 
-    processes._Mailbox.get = planted  # type: ignore[method-assign]
-    sys.argv = ["simulate.py", *words("simulate", folder), "simulation.processes=2", "simulation.batch_size=8"]
+    RayEngine._result = planted  # type: ignore[method-assign]
+    words_of_ray = ["engine=ray", "ray.workers=2", "simulation.batch_size=8"]
+    sys.argv = ["simulate.py", *words("simulate", folder), *words_of_ray]
     with (kept / "said").open("wb") as said:
         os.dup2(said.fileno(), 2)
     code = run_command(main_simulate)
-    values = {"code": code, "said": (kept / "said").read_text(), "workers": len(workers)}
+    values = {"code": code, "said": (kept / "said").read_text(), "workers": len(running)}
     left = [str(path) for path in (folder / "tmp").iterdir()]
-    running = [worker.pid for worker in workers if worker.is_alive()]
-    line = {"command": "simulate", "stage": "processes", "signals": "SIGTERM", "left": [*left, *running], **values}
+    left += [f"process {number}" for number in running if (Path("/proc") / str(number)).exists()]
+    line = {"command": "simulate", "stage": "workers", "signals": "SIGTERM", "left": left, **values}
     os.write(report, (json.dumps(line) + "\n").encode())
     return 0
+
+
+def of_folder(folder: Path) -> list[int]:
+    """The processes, other than this one, whose temporary files lie in a folder (on Linux)."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        number = int(place.parent.name)
+        with suppress(OSError):
+            if f"TMPDIR={folder}".encode() in place.read_bytes().split(b"\0") and number != os.getpid():
+                found.append(number)
+    return found
 
 
 def forked(job: Callable[..., int], *arguments: Any) -> None:

@@ -12,6 +12,7 @@ from magus_pyg.agents.magus_options import MagusOptions, with_told_error
 from magus_pyg.agents.rivals.rival_options import RivalOptions
 from magus_pyg.agents.variants import VariantOptions
 from magus_pyg.data import Sessions
+from magus_pyg.engines import Engine, OneProcess
 from magus_pyg.models import BaseRecommender, TrainingData
 from magus_pyg.simulation.simulation_options import SimulationOptions
 from magus_pyg.simulation.users_by_name import UserOptions
@@ -53,6 +54,7 @@ class AgentContext:
             of the training rows (`training.folds`); None likewise.
         say: shows a line to the person who waits.
         progress: shows how far a fitting is.
+        engine: works on what is tried.
         tables: what an agent wants kept of its fitting, by its name; written into the run folder.
         shared: what one fitting has made that others can use.
     """
@@ -70,6 +72,7 @@ class AgentContext:
     fold_sessions: Callable[[int, int, int], Sessions] | None = None
     say: Callable[[str], None] = _silent
     progress: Progress = unseen
+    engine: Engine = field(default_factory=OneProcess)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """What variants choose on validation sessions: a judge of agents, and the forms of learned weights tried with it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents.magus import MagusAgent
 from magus_pyg.agents.magus_options import MagusOptions
 from magus_pyg.agents.weights import FEATURE_FORMS, WeightFeatures, WeightForm
+from magus_pyg.engines import Engine, OneProcess
 from magus_pyg.simulation import Agent, PreparedSessions, Scorer, User, session_metrics, simulate
 from magus_pyg.training.progress import Progress, unseen
 
@@ -92,6 +93,21 @@ def weight_forms() -> list[WeightForm]:
     return forms
 
 
+@dataclass(frozen=True)
+class _FormTrial:
+    """What all forms are tried with; see `choose_weight_form`."""
+
+    graph: HeteroData
+    scorer: Scorer | Tensor
+    options: MagusOptions
+    features: WeightFeatures
+    judge: Judge
+
+
+def _judged(trial: _FormTrial, form: WeightForm) -> dict[str, float]:
+    return trial.judge(MagusAgent(trial.graph, trial.scorer, trial.options, trial.features.factors(form)))
+
+
 def choose_weight_form(
     graph: HeteroData,
     scorer: Scorer | Tensor,
@@ -101,6 +117,7 @@ def choose_weight_form(
     refusals: Sequence[float] = (0.1, 0.3, 1.0),
     scales: Sequence[float] = (0.5, 0.7, 0.85, 1.2, 1.5),
     progress: Progress = unseen,
+    engine: Engine | None = None,
 ) -> tuple[WeightForm, pd.DataFrame]:
     """Try the forms of learned weights on validation sessions and choose the best.
 
@@ -115,11 +132,13 @@ def choose_weight_form(
         refusals: values of `refusal` beside 0; not tried where the options let refused nodes send anyway.
         scales: values of `minus_scale` beside 1.
         progress: shows how many forms are tried.
+        engine: plays the forms; this process if None.
 
     Returns:
         The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
     """
-    made = WeightFeatures(graph, features)
+    trial = _FormTrial(graph, scorer, options, WeightFeatures(graph, features), judge)
+    engine = OneProcess() if engine is None else engine
     refusals = refusals if options.negative == "zero" else ()
     forms = weight_forms()
     total = len(forms) + _BEST * (len(refusals) + len(scales))
@@ -129,8 +148,7 @@ def choose_weight_form(
     progress(0, total, "")
 
     def judge_all(chosen: Sequence[WeightForm]) -> None:
-        for form in chosen:
-            values = judge(MagusAgent(graph, scorer, options, made.factors(form)))
+        for form, values in zip(chosen, engine.map(_judged, trial, chosen), strict=True):
             tried.append((values["objective"], -len(tried), form))
             rows.append({**asdict(form), **values})
             progress(len(rows), total, f"best objective {max(tried, key=lambda entry: entry[0])[0]:.4f}")

@@ -4,12 +4,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pandas as pd
+from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState, FittedValues, Rules
+from magus_pyg.agents.judging import Judge
 from magus_pyg.agents.magus import MagusAgent
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
 from magus_pyg.agents.variant_fitting import validation_judge
+from magus_pyg.models import BaseRecommender
 from magus_pyg.options import between
 from magus_pyg.simulation import Agent
 
@@ -44,6 +47,11 @@ def _agent(context: AgentContext, mixing: float | None = None) -> MagusAgent:
     return MagusAgent(context.graph, context.model, _options(context, mixing), name=NAME)
 
 
+def _judged(shared: tuple[HeteroData, BaseRecommender, Judge], options: MagusOptions) -> dict[str, float]:
+    graph, model, judge = shared
+    return judge(MagusAgent(graph, model, options, name=NAME))
+
+
 def fit_normalised(context: AgentContext) -> AgentState:
     """Choose λ on validation sessions; `magus.mixing` stays where it is set.
 
@@ -54,10 +62,13 @@ def fit_normalised(context: AgentContext) -> AgentState:
         judge = validation_judge(context, plans=False)
         mixing = DEFAULT_MIXING
         if len(judge.sessions):
-            rows = []
+            rows: list[dict[str, float]] = []
+            trials = [_options(context, value) for value in MIXINGS]
+            shared = (context.graph, context.model, judge)
+            judged = context.engine.map(_judged, shared, trials)
             for done, value in enumerate(MIXINGS):
                 context.progress(done, len(MIXINGS), "")
-                rows.append({"mixing": value, **judge(_agent(context, value))})
+                rows.append({"mixing": value, **next(judged)})
             table = pd.DataFrame(rows)
             table = table.sort_values("objective", ascending=False, kind="stable", ignore_index=True)
             context.tables[NAME] = table

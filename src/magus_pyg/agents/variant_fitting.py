@@ -63,7 +63,7 @@ def fit_plus(context: AgentContext) -> AgentState:
         judge = validation_judge(context, plans=False)
         if len(judge.sessions):
             made_of = (context.graph, context.model, features, context.magus_options)
-            form, table = choose_weight_form(*made_of, judge, progress=context.progress)
+            form, table = choose_weight_form(*made_of, judge, progress=context.progress, engine=context.engine)
             context.tables["magus+"] = table
         else:
             form = WeightForm()

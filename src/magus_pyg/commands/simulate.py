@@ -17,12 +17,12 @@ _SIMULATE_HELP = """Play the sessions of a trained run again, without training.
   simulate.py run=RUN [key=value ...]
 
 May change: simulation.* (rounds, list_length, at, part, ...), sessions.* and sessions=..., user=..., magus=... and its
-switches, agents=[...], seed, paths.data. Writes simulations/<number>/ inside the run folder.
+switches, agents=[...], seed, engine, ray.*, paths.data. Writes simulations/<number>/ inside the run folder.
 """
 
 
 #: What may differ from the run that is played again, and from one that is gone on with.
-_PLAYED = ("simulation", "sessions", "user", "magus", "agents", "seed", "refit", "paths")
+_PLAYED = ("simulation", "sessions", "user", "magus", "agents", "seed", "refit", "engine", "ray", "paths")
 
 
 def main_simulate(words: Sequence[str]) -> None:

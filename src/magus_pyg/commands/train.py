@@ -20,7 +20,7 @@ from magus_pyg.terminal import say
 __all__ = ["command", "main_train"]
 
 
-_RESUMED = ("train", "simulation", "sessions", "user", "magus", "agents", "paths")
+_RESUMED = ("train", "simulation", "sessions", "user", "magus", "agents", "engine", "ray", "paths")
 
 
 _HELP = """Train a base recommender, play sessions with it, and print the table.

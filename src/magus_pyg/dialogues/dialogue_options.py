@@ -36,10 +36,6 @@ class EarSimulation(SimulationOptions):
         super().check()
         part = one_of(("validation", "test"))
         check_options(self, "simulation", dialogues=at_least(0), fit_dialogues=at_least(0), part=part)
-        if self.processes not in (None, 1):
-            raise ConfigError(
-                f"simulation.processes={self.processes}: dialogues of EAR's protocol are played in one process"
-            )
         if self.min_items:
             raise ConfigError(
                 f"simulation.min_items={self.min_items}: a turn of EAR's protocol is either a question or items; leave "

@@ -1,10 +1,9 @@
 """Playing the sessions of a data set with several agents, and what comes out of it."""
 
-import time
-from collections.abc import Callable, Collection, Generator, Mapping
-from contextlib import closing
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 import torch
 from torch_geometric.data import HeteroData
@@ -12,29 +11,25 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset, Sessions
+from magus_pyg.engines import Engine, OneProcess
 from magus_pyg.errors import DataError
 from magus_pyg.experiment.agents_by_name import agent_context, agent_names, build_agent
 from magus_pyg.experiment.environment import Stopwatch
-from magus_pyg.models import BaseRecommender, TrainingData
+from magus_pyg.graph import SessionGraphBuilder
+from magus_pyg.models import BaseRecommender
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run_inputs import playable_sessions
-from magus_pyg.simulation import (
-    SessionShare,
-    User,
-    prepare_sessions,
-    prepare_sharded,
-    simulate,
-    simulate_sharded,
-    summarize,
-)
-from magus_pyg.simulation.processes import in_processes
+from magus_pyg.simulation import Agent, Learner, User, simulate, summarize
+from magus_pyg.simulation.loop import Plays, play_batch
+from magus_pyg.simulation.prepare import split_sessions
+from magus_pyg.simulation.record_table import join_records
 from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.simulation.word_users import told_error
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import training_data
 from magus_pyg.training.folds import fold_data
 
-__all__ = ["PlaySetting", "Played", "check_sessions", "fit_agents", "play_agents", "play_beside"]
+__all__ = ["PlaySetting", "Played", "check_sessions", "fit_agents", "play_agents"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +61,7 @@ class PlaySetting:
         model: the trained base recommender, which reads the training rows where it reads a history.
         watch: notes the wall time of each step.
         console: shows progress and what was fitted.
+        engine: works on batches and trials.
         made: the sessions that were made so far, by part and number a user.
     """
 
@@ -75,6 +71,7 @@ class PlaySetting:
     model: BaseRecommender
     watch: Stopwatch
     console: Terminal
+    engine: Engine = field(default_factory=OneProcess)
     made: dict[tuple[str, int | None], Sessions] = field(default_factory=dict, repr=False, compare=False)
 
     def sessions(self, part: str, per_user: int | None = None) -> Sessions:
@@ -156,6 +153,7 @@ def fit_agents(
         rows=lambda: training_data(data, config.train),
         fold_sessions=fold_sessions,
         say=console.note,
+        engine=setting.engine,
     )
     for name in agent_names(config):
         fit = METHODS[name].fit
@@ -183,116 +181,77 @@ def _told_error(setting: PlaySetting) -> float | None:
     return told_error(user, setting.graph, sessions.candidates, sessions.targets, setting.config.seed)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What a process needs to play its share with every agent.
+def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
+    """Play the same sessions with every agent of the configuration: batch by batch, each with all of them.
 
-    Attributes:
-        sessions: of all processes.
-        states: what the agents have learned.
-        rows: of the log, where an agent learns from it between sessions.
-    """
-
-    config: Config
-    graph: HeteroData
-    model: BaseRecommender
-    sessions: Sessions
-    states: Mapping[str, AgentState]
-    rows: TrainingData | None
-
-    @classmethod
-    def of(cls, setting: PlaySetting, states: Mapping[str, AgentState]) -> "_Job":
-        config, data, graph = setting.config, setting.data, setting.graph
-        sessions = setting.sessions(config.simulation.part)
-        learns = config.magus_options.learn == "per_session"
-        model = setting.model_at(config.simulation.part)
-        return cls(config, graph, model, sessions, states, training_data(data, config.train) if learns else None)
-
-
-_GRAPHS, _SAY = "session graphs", "say"
-Part = tuple[str, pd.DataFrame | str | None, float]
-"""(stage, what it gave, its seconds): `_GRAPHS`, the name of an agent with its records, or `_SAY` with a text."""
-
-
-def _play_share(job: _Job, say: Callable[[str], None], shared: bool) -> Generator[Part, None, None]:
-    """Play with every agent: all sessions, or where `shared`, this process's share, records going to that of rank 0."""
-    config, options, rows = job.config, job.config.simulation, job.rows
-    user = build_user(config.user)
-    began = time.perf_counter()
-    # Training on several devices leaves a group behind: whether to share is said, not read from there.
-    prepare = prepare_sharded if shared else prepare_sessions
-    share = prepare(job.graph, job.sessions, job.model, options.batch_size)
-    yield _GRAPHS, None, time.perf_counter() - began
-    # Agents that learn between sessions read the rows; none has sessions of any part here.
-    context = agent_context(config, job.graph, job.model, rows=None if rows is None else lambda: rows, say=say)
-    for name in agent_names(config):
-        agent = build_agent(name, context, job.states.get(name, {}), config)
-        began = time.perf_counter()
-        horizons = options.judged_at if METHODS[name].plans else [options.rounds]
-        logs = [
-            simulate_sharded(agent, share, user, k, options.list_length, config.seed, min_items=options.min_items)
-            if isinstance(share, SessionShare)
-            else simulate(agent, share, user, k, options.list_length, config.seed, min_items=options.min_items)
-            for k in horizons
-        ]
-        got = [log for log in logs if log is not None]
-        yield name, pd.concat(got, ignore_index=True) if got else None, time.perf_counter() - began
-
-
-def _play_job(job: _Job, send: Callable[[Part], None]) -> None:
-    """What a new process does."""
-    for part in _play_share(job, lambda text: send((_SAY, text, 0.0)), shared=True):
-        send(part)
-
-
-def play_beside(setting: PlaySetting, states: Mapping[str, AgentState]) -> None:
-    """Play this process's share of what the process of rank 0 plays with `play_agents`."""
-    for _ in _play_share(_Job.of(setting, states), lambda text: None, shared=True):
-        pass
-
-
-def play_agents(setting: PlaySetting, states: Mapping[str, AgentState], launched: bool = False) -> Played:
-    """Play the same sessions with every agent of the configuration, in `simulation.processes` processes.
+    Session graphs and base scores of a batch are made once for all agents and K. An agent that learns between sessions
+    plays them all by itself, after the others.
 
     Args:
-        setting: what they play in; `watch` notes the wall time of "sessions", "session graphs" and each agent.
+        setting: what they play in; `watch` notes the time of "sessions", "session graphs" and each agent, and
+            `engine` shares out the batches.
         states: what the agents have learned.
-        launched: whether this process is that of rank 0 of a group, whose others call `play_beside`.
 
     Raises:
         DataError: if no user gets a session.
     """
     config, watch, console, options = setting.config, setting.watch, setting.console, setting.config.simulation
     with watch("sessions"):
-        job = _Job.of(setting, states)
-    sessions, processes = job.sessions, options.processes or 1
+        sessions = setting.sessions(options.part)
     console.print(
         f"{len(sessions):,} {options.part} sessions of at most {sessions.candidates.shape[1]} candidates, "
         f"{options.rounds} rounds, lists of {options.list_length}"
     )
-    batches = -(-len(sessions) // options.batch_size)
-    if processes > batches:
-        console.print(
-            f"{processes} processes, but {batches} batches: the others are left out; lower simulation.batch_size (now "
-            f"{options.batch_size})"
-        )
-        processes = batches
-    spawned = processes > 1 and not launched
-    parts = in_processes(_play_job, job, processes) if spawned else _play_share(job, console.note, launched)
-    names = agent_names(config)
-    logs, rows, speeds = [], [], {}
-    with closing(parts), console.stage("playing", len(names)) as playing:  # closed at once: other processes end with it
-        playing.note = _GRAPHS
-        for stage, given, seconds in parts:
-            if isinstance(given, str):
-                console.note(given)
-                continue
-            watch.add(stage, seconds)
-            if given is not None:
-                speeds[stage] = len(sessions) * given["horizon"].nunique() / max(seconds, 1e-9)
-                with watch("summary"):
-                    rows.append(summarize(given, options.judged_at, resamples=options.resamples, seed=config.seed))
-                logs.append(given)
+    model, user = setting.model_at(options.part), build_user(config.user)
+    agents = _built(setting, model, states)
+    fixed = [name for name, agent in agents.items() if not isinstance(agent, Learner)]
+    turns = [(name, k) for name in fixed for k in _horizons(name, config)]
+    builder = SessionGraphBuilder(setting.graph)
+    batches = split_sessions(builder, sessions, options.batch_size)
+    given = (user, options.list_length, config.seed, options.min_items)
+    plays = Plays([(agents[name], k) for name, k in turns], builder, model, *given)
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in agents}
+    with console.stage("playing", len(batches) * bool(fixed) + len(agents) - len(fixed), "batch") as playing:
+        for played in setting.engine.map(play_batch, plays, batches if fixed else []):
+            watch.add("session graphs", played.preparing)
+            for (name, _), table, seconds in zip(turns, played.records, played.seconds, strict=True):
+                watch.add(name, seconds)
+                tables[name].append(table)
+            playing.step()
+        for name, agent in agents.items():
+            if isinstance(agent, Learner):
+                playing.note = name
+                with watch(name):
+                    for k in _horizons(name, config):
+                        played_alone = (user, k, *given[1:3], options.batch_size, options.min_items, setting.engine)
+                        tables[name].append(simulate(agent, sessions, *played_alone))
                 playing.step()
-            playing.note = names[len(logs)] if len(logs) < len(names) else ""
+    logs, rows, speeds = [], [], {}
+    with watch("summary"), console.stage("making the table"):
+        for name in agents:
+            log = _by_horizon(tables.pop(name))
+            speeds[name] = len(sessions) * log["horizon"].nunique() / max(watch.seconds[name], 1e-9)
+            rows.append(summarize(log, options.judged_at, resamples=options.resamples, seed=config.seed))
+            logs.append(log)
     return setting.played(logs, rows, speeds, len(sessions))
+
+
+def _built(setting: PlaySetting, model: BaseRecommender, states: Mapping[str, AgentState]) -> dict[str, Agent]:
+    """The agents of the configuration, by name. Those that learn between sessions read the rows of the log."""
+    config = setting.config
+    rows = training_data(setting.data, config.train) if config.magus_options.learn == "per_session" else None
+    given = None if rows is None else lambda: rows
+    context = agent_context(config, setting.graph, model, rows=given, say=setting.console.note)
+    return {name: build_agent(name, context, states.get(name, {}), config) for name in agent_names(config)}
+
+
+def _horizons(name: str, config: Config) -> list[int]:
+    """The most rounds of each run that an agent plays: one that plans for the rounds left plays one for every K."""
+    return config.simulation.judged_at if METHODS[name].plans else [config.simulation.rounds]
+
+
+def _by_horizon(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """The record tables of an agent as one, run after run."""
+    log = join_records(tables)
+    order = np.argsort(log["horizon"].to_numpy(), kind="stable")
+    return log.iloc[order].reset_index(drop=True)

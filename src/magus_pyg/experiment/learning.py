@@ -9,6 +9,7 @@ not shown, or was shown below a click, is no positive row.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -191,6 +192,10 @@ class LearningAgent:
 
     def __repr__(self) -> str:
         return f"LearningAgent({self.first!r}, {self.options})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process plays with; it does not learn."""
+        return {name: getattr(self, name) for name in ("name", "graph", "scorer", "agent")}
 
     def restart(self) -> None:
         """Forget what was learned from sessions."""

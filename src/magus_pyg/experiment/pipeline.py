@@ -15,9 +15,10 @@ from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import PARTS, RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
+from magus_pyg.engines import ENGINES, opened_engine
 from magus_pyg.errors import ConfigError
 from magus_pyg.escaping import csv_text
-from magus_pyg.experiment.agent_plays import Played, PlaySetting, check_sessions, fit_agents, play_agents, play_beside
+from magus_pyg.experiment.agent_plays import Played, PlaySetting, check_sessions, fit_agents, play_agents
 from magus_pyg.experiment.agents_by_name import agent_names
 from magus_pyg.experiment.dialogue_runs import (
     check_dialogues,
@@ -29,9 +30,10 @@ from magus_pyg.experiment.environment import Stopwatch, describe_environment, pe
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.files import write_text
 from magus_pyg.graph import save_graph
+from magus_pyg.interrupts import die_with_parent
 from magus_pyg.invocation import command_name, shell_words
 from magus_pyg.models import save_model
-from magus_pyg.options import at_least, at_most, check_options
+from magus_pyg.options import at_least, at_most, check_options, one_of
 from magus_pyg.report import environment_text, queries_text, results_table, stages_text
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import check_data, load_data
@@ -40,8 +42,6 @@ from magus_pyg.runs.item_columns import save_item_columns
 from magus_pyg.runs.population import save_population
 from magus_pyg.runs.run import Run, check_fingerprint
 from magus_pyg.runs.schemas import check_group_names
-from magus_pyg.simulation.distributed import after_first, from_first
-from magus_pyg.simulation.processes import Launch, check_main_guard, die_with_parent, joined_launch
 from magus_pyg.simulation.users_by_name import build_user, user_text
 from magus_pyg.terminal import Terminal
 from magus_pyg.training import TrainResult, fit
@@ -55,13 +55,16 @@ __all__ = ["check_config", "check_training", "simulate_run", "train_run"]
 
 def check_config(config: Config) -> None:
     """Raise ConfigError for a value that is out of range, before anything is loaded or written."""
-    check_options(config, "", seed=at_least(0))
+    check_options(config, "", seed=at_least(0), engine=one_of(ENGINES))
     check_options(config, "", seed=at_most(2**62))
+    config.ray.check()
     check_group_names(config)
     config.simulation.check()
     config.session_options.check()
     config.magus.check()
     if isinstance(config.simulation, EarSimulation):
+        if config.engine != "process":
+            raise ConfigError(f"engine={config.engine}: dialogues of EAR's protocol are played in one process")
         check_dialogues(config)
         return
     agent_names(config)
@@ -102,19 +105,19 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
     Raises:
         MagusError: anything that is wrong with the configuration, the data, or the folder to go on with.
     """
-    check_main_guard()
     check_training(config)
     if _is_worker():
         _train_beside(config, resume)
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
     with console.logs("magus_pyg"), ExitStack() as held:
+        engine = held.enter_context(opened_engine(config.engine, config.ray, console.say))
         if resume is not None:
             held.enter_context(RunFolder(resume).held())
         inputs = prepare_training(config, console, watch)
         model = prepare_model(inputs, config)
         data, graph, population = inputs.data, inputs.graph, inputs.population
-        setting = PlaySetting(config, data, graph, model, watch, console)
+        setting = PlaySetting(config, data, graph, model, watch, console, engine)
         with watch("sessions"):
             _check_sessions(setting)
         values: dict[str, Any] = {"data": _describe_data(data), "environment": environment}
@@ -137,7 +140,7 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
         model.to("cpu")
         _print_training(trained, console)
         with watch("judging"), console.stage("judging the base recommender"):
-            quality = [judge(model, data, part, config.train, config.seed) for part in PARTS[1:]]
+            quality = [judge(model, data, part, config.train, config.seed, engine=engine) for part in PARTS[1:]]
         _print_quality(quality[-1], console)
         states, tried = _fit(setting)
         played = _play(setting, states)
@@ -150,15 +153,13 @@ def train_run(config: Config, console: Terminal, resume: Path | None = None) -> 
             folder.write_play(played.records, played.results, states, tried)
         memory = max(peak_memory(), trained.peak_memory)
         values |= {"base": {found.part: asdict(found) for found in quality}}
-        folder.write_info(config, {**values, **_describe_play(config, played, trained, watch, memory)})
+        folder.write_info(config, {**values, **_describe_play(setting, played, trained, memory)})
     _print_end(config, played, watch, memory, folder.path, population.user_ids, console)
     return folder.path
 
 
 def simulate_run(run: Run, config: Config, console: Terminal) -> Path:
     """Play the sessions of a trained run again, for example with other rounds, lists, sessions, users or switches.
-
-    Started by torchrun or srun, every process calls this, plays its share of the sessions, and that of rank 0 writes.
 
     Args:
         run: the run.
@@ -170,57 +171,24 @@ def simulate_run(run: Run, config: Config, console: Terminal) -> Path:
         simulation.json, and what agents were fitted for it.
 
     Raises:
-        MagusError: as `train_run`; also `simulation.processes` other than what a launcher has started.
+        MagusError: as `train_run`.
     """
-    check_main_guard()
     check_config(config)
-    with joined_launch() as launch:
-        if launch is not None:
-            _check_launch(config, launch)
-        if launch is not None and launch.rank:
-            console = Terminal(quiet=True)
-        return _simulate_run(run, config, console, launch)
-
-
-def _check_launch(config: Config, launch: Launch) -> None:
-    processes = config.simulation.processes
-    if processes not in (None, launch.size):
-        raise ConfigError(
-            f"simulation.processes={processes}, but {launch.by} has started {launch.size} processes: add "
-            "simulation.processes=null"
-        )
-    if launch.size > 1 and isinstance(config.simulation, EarSimulation):
-        raise ConfigError(f"dialogues of EAR's protocol are played in one process, not in {launch.size}")
-
-
-def _simulate_run(run: Run, config: Config, console: Terminal, launch: Launch | None) -> Path:
     environment, watch = describe_environment(), Stopwatch()
     console.print(environment_text(environment), style="dim")
-    with console.logs("magus_pyg"):
-
-        def load() -> RecDataset:
+    with console.logs("magus_pyg"), opened_engine(config.engine, config.ray, console.say) as engine:
+        with watch("data"), console.stage("reading the data"):
             data = load_data(config)
             check_fingerprint(data, run.fingerprint, run.path)
-            return data
-
-        with watch("data"), console.stage("reading the data"):
-            data = load() if launch is None else after_first(load)
         states = {} if config.refit else dict(run.agent_states)
-        setting = PlaySetting(config, data, run.graph, run.model, watch, console)
-        fitted, tried = _fit(setting, states) if launch is None else from_first(lambda: _fit(setting, states))
+        setting = PlaySetting(config, data, run.graph, run.model, watch, console, engine)
+        fitted, tried = _fit(setting, states)
         states |= fitted
-        if launch is not None and launch.rank:
-            play_beside(setting, states)
-            return from_first(Path)
-        played = _play(setting, states, launch is not None)
+        played = _play(setting, states)
     memory = peak_memory()
-    values = {"environment": environment, **_describe_play(config, played, None, watch, memory)}
-
-    def write() -> Path:
-        play = (config, played.records, played.results, fitted, tried, values)
-        return RunFolder(run.path).write_simulation(*play)
-
-    folder = write() if launch is None else from_first(write)
+    values = {"environment": environment, **_describe_play(setting, played, None, memory)}
+    play = (config, played.records, played.results, fitted, tried, values)
+    folder = RunFolder(run.path).write_simulation(*play)
     _print_end(config, played, watch, memory, run.path, run.user_ids, console, folder)
     return folder
 
@@ -240,11 +208,11 @@ def _fit(setting: PlaySetting, known: Collection[str] = ()) -> tuple[dict[str, A
     return fit_agents(setting, skip=known)
 
 
-def _play(setting: PlaySetting, states: Mapping[str, AgentState], launched: bool = False) -> Played:
+def _play(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the protocol that the configuration chooses."""
     if isinstance(setting.config.simulation, EarSimulation):
         return play_dialogue_agents(setting, states)
-    return play_agents(setting, states, launched)
+    return play_agents(setting, states)
 
 
 def _is_worker() -> bool:
@@ -280,17 +248,18 @@ def _describe_data(data: RecDataset) -> dict[str, Any]:
     }
 
 
-def _describe_play(
-    config: Config, played: Played, trained: TrainResult | None, watch: Stopwatch, memory: int
-) -> dict[str, Any]:
+def _describe_play(setting: PlaySetting, played: Played, trained: TrainResult | None, memory: int) -> dict[str, Any]:
+    config = setting.config
     dialogues = isinstance(config.simulation, EarSimulation)  # they have a table of their own
     values: dict[str, Any] = {
         "methods": {} if dialogues else {name: METHODS[name].described() for name in agent_names(config)},
         "sessions": played.sessions,
-        "seconds": watch.seconds,
+        "seconds": setting.watch.seconds,
         "sessions_per_second": played.speeds,
         "peak_memory": memory,
     }
+    if setting.engine.lost:
+        values["lost_workers"] = setting.engine.lost
     if trained is not None:
         values["training"] = {
             "best_epoch": trained.best_epoch,

@@ -6,7 +6,7 @@ are composed here. Test rows and sessions are never looked at.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from magus_pyg.engines import ENGINES, opened_engine
 from magus_pyg.errors import ConfigError, ModelError
 from magus_pyg.escaping import shown, yaml_text
-from magus_pyg.experiment.preparing import prepare_model, prepare_training
+from magus_pyg.experiment.preparing import TrainingInputs, prepare_model, prepare_training
 from magus_pyg.files import write_text
-from magus_pyg.options import at_least, check_options
+from magus_pyg.options import at_least, check_options, one_of
 from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, parse, split_groups
 from magus_pyg.runs.schemas import typed
 from magus_pyg.terminal import Terminal
@@ -38,7 +39,7 @@ __all__ = [
     "write_experiment",
 ]
 
-_OF_THE_MACHINE = ("paths", "resume")  # keys that are no part of an experiment
+_OF_THE_MACHINE = ("paths", "resume", "engine", "ray")  # keys that are no part of an experiment
 _DIGITS = 3  # significant digits of what is tried: finer differences are noise
 
 
@@ -165,6 +166,9 @@ def _has(config: DictConfig, key: str) -> bool:
 def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned:
     """Search settings of a base recommender by the AUC of its validation rows.
 
+    With `engine=ray` as many trials as there are workers are chosen and tried at a time, so that each is chosen by
+    fewer; one process tries one after the other.
+
     Args:
         words: the configuration, such as "model=deepfm" and "dataset=ml-100k"; `seed` also seeds the search.
         options: how long and over what.
@@ -180,7 +184,10 @@ def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned
     check_options(options, "", trials=at_least(1), minutes=at_least(0))
     base = compose_config(words)
     space = space_of(base, options.vary)
-    inputs = prepare_training(typed(base), console)
+    config = typed(base)
+    check_options(config, "", engine=one_of(ENGINES))
+    config.ray.check()
+    inputs = prepare_training(config, console)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is broken off is told as a trace
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=int(base.seed))
@@ -190,34 +197,60 @@ def tune(words: Sequence[str], options: TuneOptions, console: Terminal) -> Tuned
         storage=storage, sampler=sampler, study_name=name, direction="maximize", load_if_exists=True
     )
     rows: list[dict[str, Any]] = []
+    began = time.perf_counter()
 
-    def run(values: Mapping[str, Any]) -> float:
-        config = base.copy()
-        apply_values(config, parse([f"{key}={_word(value)}" for key, value in values.items()]))
-        chosen = typed(config)
-        start = time.perf_counter()
-        searching.step(note=f"best AUC {max(row['auc'] for row in rows):.4f}" if rows else "")
-        try:
-            result = fit(prepare_model(inputs, chosen), inputs.rows, chosen.train, chosen.seed, progress=False)
-        except ModelError as error:  # such as a loss that is no number: a setting that does not work
-            console.say(f"{values}: {error}")
-            return 0.0
-        best = result.history[result.history["epoch"] == result.best_epoch].iloc[0]
-        seconds = time.perf_counter() - start
-        row = {"auc": float(best["val_auc"]), "loss": float(best["val_loss"]), "epochs": len(result.history)}
-        rows.append({**values, **row, "seconds": seconds})
-        told = ", ".join(f"{key.split('.')[1]} {value}" for key, value in values.items())
-        console.say(f"AUC {row['auc']:.4f} in {seconds:.0f} s: {told or 'as configured'}")
-        return float(row["auc"])
+    def judged(tried: Sequence[Mapping[str, Any]]) -> Iterator[float]:
+        """The AUC of each of some settings, which are tried at the same time where there are workers."""
+        work = engine.map(_try, _Search(base, inputs), tried)
+        for values, found in zip(tried, work, strict=True):
+            searching.step(note=f"best AUC {max(row['auc'] for row in rows):.4f}" if rows else "")
+            if isinstance(found, str):  # such as a loss that is no number: a setting that does not work
+                console.say(f"{values}: {found}")
+                yield 0.0
+                continue
+            rows.append({**values, **found})
+            told = ", ".join(f"{key.split('.')[1]} {value}" for key, value in values.items())
+            console.say(f"AUC {found['auc']:.4f} in {found['seconds']:.0f} s: {told or 'as configured'}")
+            yield float(found["auc"])
 
-    with console.stage("searching", options.trials, "trial", bound="at most") as searching:
-        default = run({})
-        study.optimize(
-            lambda trial: run({key: entry.suggest(trial, key) for key, entry in space.items()}),
-            n_trials=options.trials - 1,
-            timeout=None if options.minutes is None else options.minutes * 60,
-        )
+    with (
+        opened_engine(config.engine, config.ray, console.say) as engine,
+        console.stage("searching", options.trials, "trial", bound="at most") as searching,
+    ):
+        (default,) = judged([{}])
+        left = options.trials - 1
+        while left and (options.minutes is None or time.perf_counter() - began < options.minutes * 60):
+            trials = [study.ask() for _ in range(min(left, engine.workers))]
+            values = [{key: entry.suggest(trial, key) for key, entry in space.items()} for trial in trials]
+            for trial, auc in zip(trials, judged(values), strict=True):
+                study.tell(trial, auc)
+            left -= len(trials)
     return _best(study, space, default, pd.DataFrame(rows))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What all trials begin with."""
+
+    base: DictConfig
+    inputs: TrainingInputs
+
+
+def _try(search: _Search, values: Mapping[str, Any]) -> dict[str, Any] | str:
+    """AUC, loss, epochs and seconds of a training with some values; the message of one that does not work."""
+    config = search.base.copy()
+    apply_values(config, parse([f"{key}={_word(value)}" for key, value in values.items()]))
+    chosen = typed(config)
+    start = time.perf_counter()
+    inputs = search.inputs
+    try:
+        result = fit(prepare_model(inputs, chosen), inputs.rows, chosen.train, chosen.seed, progress=False)
+    except ModelError as error:
+        return str(error)
+    best = result.history[result.history["epoch"] == result.best_epoch].iloc[0]
+    seconds = time.perf_counter() - start
+    row = {"auc": float(best["val_auc"]), "loss": float(best["val_loss"]), "epochs": len(result.history)}
+    return {**row, "seconds": seconds}
 
 
 def _best(study: "optuna.Study", space: Space, default: float, trials: pd.DataFrame) -> Tuned:

@@ -6,6 +6,7 @@ from magus_pyg.agents import MagusOptions
 from magus_pyg.agents.rivals import RivalOptions
 from magus_pyg.agents.variants import VariantOptions
 from magus_pyg.data import DatasetOptions, SessionOptions
+from magus_pyg.engines import RayOptions
 from magus_pyg.models import ModelOptions
 from magus_pyg.simulation.simulation_options import SimulationOptions
 from magus_pyg.simulation.users_by_name import UserOptions
@@ -48,6 +49,9 @@ class Config:
         rivals: how the rival agents learn.
         learning: how the base recommender learns between sessions, with `magus.learn=per_session`.
         paths: where things lie.
+        engine: what sessions, scores and trials are worked on by: "process", this one alone, or "ray", with the same
+            results.
+        ray: how Ray is reached, with `engine=ray`.
         agents: the agents to play; those of the variant if None.
         seed: of all that is random.
         resume: a run folder to go on with.
@@ -65,6 +69,8 @@ class Config:
     rivals: RivalOptions = field(default_factory=RivalOptions)
     learning: LearnOptions = field(default_factory=LearnOptions)
     paths: PathOptions = field(default_factory=PathOptions)
+    engine: str = "process"
+    ray: RayOptions = field(default_factory=RayOptions)
     agents: list[str] | None = None
     seed: int = 0
     resume: str | None = None

@@ -1,15 +1,10 @@
 """Playing sessions: the agent protocol, users, the loop, records and metrics."""
 
 from magus_pyg.simulation.answers import AnsweredList, Said, first_click, said
-from magus_pyg.simulation.distributed import (
-    SessionShare,
-    prepare_sharded,
-    session_share,
-    simulate_sharded,
-)
-from magus_pyg.simulation.loop import ANSWER_COLUMNS, RECORD_COLUMNS, simulate
+from magus_pyg.simulation.loop import simulate
 from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates, session_numbers
 from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Play, Scorer, SessionView
+from magus_pyg.simulation.record_table import ANSWER_COLUMNS, RECORD_COLUMNS
 from magus_pyg.simulation.session_metrics import bootstrap_interval, session_metrics, summarize
 from magus_pyg.simulation.users import (
     Answer,
@@ -43,7 +38,6 @@ __all__ = [
     "ReaderUser",
     "Said",
     "Scorer",
-    "SessionShare",
     "SessionView",
     "ShownList",
     "Spoken",
@@ -53,13 +47,10 @@ __all__ = [
     "bootstrap_interval",
     "first_click",
     "prepare_sessions",
-    "prepare_sharded",
     "said",
     "score_candidates",
     "session_metrics",
     "session_numbers",
-    "session_share",
     "simulate",
-    "simulate_sharded",
     "summarize",
 ]

@@ -1,6 +1,9 @@
-"""The loop between an agent and a user, for many sessions at once, and its record table."""
+"""The loop between an agent and a user, for many sessions at once."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
@@ -10,6 +13,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.data import Sessions
+from magus_pyg.engines import Engine, OneProcess
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs
 from magus_pyg.random import hash_keys
@@ -19,31 +23,16 @@ from magus_pyg.simulation.prepare import (
     PreparedSessions,
     find_slots,
     join_sessions,
-    prepare_batches,
+    prepare_batch,
     session_ids,
     session_numbers,
+    split_sessions,
 )
-from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Listener, Play, SessionView
+from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Listener, Play, Scorer, SessionView
+from magus_pyg.simulation.record_table import ANSWER_COLUMNS, join_records, records_of
 from magus_pyg.simulation.users import Answer, Moment, ShownList, Spoken, TruthfulUser, User, target_nodes
 
-__all__ = [
-    "ANSWER_COLUMNS",
-    "RECORD_COLUMNS",
-    "check_lengths",
-    "check_list",
-    "join_records",
-    "play_batches",
-    "play_in_turns",
-    "simulate",
-]
-
-RECORD_COLUMNS = (
-    "session", "user", "agent", "horizon", "round", "shown", "kinds", "clicked", "position", "n_candidates",
-    "n_targets", "queries_shown", "target_clicked", "done",
-)  # fmt: skip
-
-ANSWER_COLUMNS = ("session", "user", "round", "shown", "kinds", "clicked", "position")
-"""What of a record table is answers: all that an agent may learn from."""
+__all__ = ["PlayedBatch", "Plays", "check_lengths", "check_list", "play_batch", "simulate"]
 
 _MOST = 1_000_000
 """Of rounds, and of nodes of a list."""
@@ -58,6 +47,7 @@ def simulate(
     seed: int = 0,
     batch_size: int = 256,
     min_items: int = 0,
+    engine: Engine | None = None,
 ) -> pd.DataFrame:
     """Play sessions: lists are shown and answered until a target item is clicked, the user leaves or rounds are over.
 
@@ -74,6 +64,7 @@ def simulate(
         seed: of what users and agents draw.
         batch_size: sessions played at once, where `sessions` is not prepared.
         min_items: the fewest items of a list, as long as so many are left; 0 for the lists of the paper.
+        engine: shares out the batches, with the same records wherever they are played; this process if None.
 
     Returns:
         The record table, a row a (session, round) that was played, sorted by session as given, then round: `session`
@@ -88,26 +79,27 @@ def simulate(
         ModelError: scores that are NaN or infinite.
     """
     check_lengths(rounds, list_length, min_items)
+    engine = OneProcess() if engine is None else engine
     user = TruthfulUser() if user is None else user
-    batches: Iterable[PreparedBatch]
     if isinstance(sessions, PreparedSessions):
         if sessions.graph is not agent.graph:
             raise SessionError("the sessions were prepared for another graph than the agent's")
-        builder, batches = sessions.builder, sessions.batches
+        builder = sessions.builder
     else:
         builder = SessionGraphBuilder(agent.graph)
-        batches = prepare_batches(builder, sessions, agent.scorer, batch_size)
+
+    def play(batches: Iterable[Sessions | PreparedBatch]) -> pd.DataFrame:
+        plays = Plays([(agent, rounds)], builder, agent.scorer, user, list_length, seed, min_items)
+        return join_records([played.records[0] for played in engine.map(play_batch, plays, batches)])
+
     if isinstance(agent, Learner):
         if isinstance(sessions, PreparedSessions):
             batch_size = max((len(batch.sessions) for batch in sessions.batches), default=batch_size)
             sessions = join_sessions([batch.sessions for batch in sessions.batches])
-
-        def play(chosen: Sessions) -> pd.DataFrame:
-            fresh = prepare_batches(builder, chosen, agent.scorer, batch_size)
-            return play_batches(agent, builder, fresh, user, rounds, list_length, seed, min_items)
-
-        return play_in_turns(agent.restart, agent.learn, sessions, play)
-    return play_batches(agent, builder, batches, user, rounds, list_length, seed, min_items)
+        return _in_turns(agent, sessions, lambda chosen: play(split_sessions(builder, chosen, batch_size)))
+    if isinstance(sessions, PreparedSessions):
+        return play(sessions.batches)
+    return play(split_sessions(builder, sessions, batch_size))
 
 
 def check_lengths(rounds: int, list_length: int, min_items: int = 0) -> None:
@@ -124,38 +116,67 @@ def check_lengths(rounds: int, list_length: int, min_items: int = 0) -> None:
         raise SessionError(f"min_items must be from 0 to the list_length {list_length}, got {min_items}")
 
 
-def play_batches(
-    agent: Agent,
-    builder: SessionGraphBuilder,
-    batches: Iterable[PreparedBatch],
-    user: User,
-    rounds: int,
-    list_length: int,
-    seed: int,
-    min_items: int = 0,
-) -> pd.DataFrame:
-    """The record table of batches that an agent plays as it is, one after the other; arguments as of `simulate`."""
-    settings = (user, rounds, list_length, seed, min_items)
-    return join_records([_play_batch(agent, builder, batch, *settings) for batch in batches])
+@dataclass(frozen=True)
+class Plays:
+    """Who plays each batch of sessions, and how.
+
+    Attributes:
+        agents: each with the most rounds of its sessions; all on one graph.
+        builder: what the session graphs of that graph share.
+        scorer: gives the base scores, for all agents alike; it is not asked where batches are prepared.
+        user, list_length, seed, min_items: as of `simulate`.
+    """
+
+    agents: Sequence[tuple[Agent, int]]
+    builder: SessionGraphBuilder
+    scorer: Scorer | Tensor
+    user: User
+    list_length: int
+    seed: int
+    min_items: int = 0
 
 
-def play_in_turns(
-    restart: Callable[[], None],
-    learn: Callable[[pd.DataFrame], None],
-    sessions: Sessions,
-    play: Callable[[Sessions], pd.DataFrame],
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class PlayedBatch:
+    """What playing a batch gave.
+
+    Attributes:
+        records: the record table of each of `Plays.agents`.
+        seconds: what each of them took.
+        preparing: seconds that session graphs and base scores took, once for all.
+    """
+
+    records: list[pd.DataFrame]
+    seconds: list[float]
+    preparing: float
+
+
+def play_batch(plays: Plays, batch: Sessions | PreparedBatch) -> PlayedBatch:
+    """Play a batch with every agent; errors as of `simulate`."""
+    began = time.perf_counter()
+    if isinstance(batch, Sessions):
+        batch = prepare_batch(plays.builder, batch, plays.scorer)
+    marks = [time.perf_counter()]
+    records = []
+    for agent, rounds in plays.agents:
+        records.append(_play_batch(plays, agent, batch, rounds))
+        marks.append(time.perf_counter())
+    seconds = [after - before for before, after in pairwise(marks)]
+    return PlayedBatch(records, seconds, marks[0] - began)
+
+
+def _in_turns(agent: Learner, sessions: Sessions, play: Callable[[Sessions], pd.DataFrame]) -> pd.DataFrame:
     """All users' first sessions, then their second ones with what was learned from the first, and so on.
 
     Args:
-        restart, learn: of the `Learner`.
+        agent: learns from the answers to all of them.
         sessions: B sessions.
         play: plays chosen sessions with what is learned so far.
 
     Returns:
         The record table, in the order of `sessions`.
     """
-    restart()
+    agent.restart()
     number = session_numbers(sessions.user)
     last = int(number.max()) if len(sessions) else -1
     tables = []
@@ -163,35 +184,18 @@ def play_in_turns(
         played = play(sessions.take(number == turn))
         tables.append(played)
         if turn < last:
-            learn(played[list(ANSWER_COLUMNS)])  # line 14 of Algorithm 1
+            agent.learn(played[list(ANSWER_COLUMNS)])  # line 14 of Algorithm 1
     log = join_records(tables)
     place = pd.Series(range(len(sessions)), index=session_ids(sessions).cpu().numpy())
     order = np.argsort(place.loc[log["session"]].to_numpy(), kind="stable")
     return log.iloc[order].reset_index(drop=True)
 
 
-def join_records(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Record tables one below the other. An empty one, whose columns know no types, leaves those of others alone."""
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else _empty_table()
-
-
-def _play_batch(
-    agent: Agent,
-    builder: SessionGraphBuilder,
-    batch: PreparedBatch,
-    user: User,
-    rounds: int,
-    list_length: int,
-    seed: int,
-    min_items: int,
-) -> pd.DataFrame:
-    graphs, sessions = batch.graphs, batch.sessions
-    key = hash_keys(seed, session_ids(sessions))
-    view = SessionView(
-        agent.graph, builder, graphs, sessions.user, batch.scores, batch.searched, rounds, list_length, key, min_items
-    )
-    play = agent.start(view)
+def _play_batch(plays: Plays, agent: Agent, batch: PreparedBatch, rounds: int) -> pd.DataFrame:
+    graphs, sessions, user, list_length = batch.graphs, batch.sessions, plays.user, plays.list_length
+    key = hash_keys(plays.seed, session_ids(sessions))
+    heard = (sessions.user, batch.scores, batch.searched, rounds, list_length, key, plays.min_items)
+    play = agent.start(SessionView(agent.graph, plays.builder, graphs, *heard))
     wanted: Tensor | None = None
     seen = torch.zeros(graphs.node.shape, dtype=torch.bool, device=graphs.node.device)
     active = torch.ones(len(sessions), dtype=torch.bool, device=graphs.node.device)
@@ -219,7 +223,7 @@ def _play_batch(
         active = active & ~hit
         if answer.leaves is not None:
             active = active & ~answer.leaves
-    return _records(agent.name, graphs, sessions, played, rounds)
+    return records_of(agent.name, graphs, sessions, played, rounds)
 
 
 def _tell(play: Play, graphs: SessionGraphs, spoken: Sequence[Spoken], active: Tensor) -> None:
@@ -301,62 +305,3 @@ def _checked_click(user: User, answer: Answer, present: Tensor, is_item: Tensor,
     if bool((careless & (~present | is_item)).any()) or bool((careless[row, place] & (clicked >= 0)).any()):
         raise SessionError(f"{user!r} answers Not Care to what is no shown query, or to what it clicked")
     return torch.where(active, clicked, -1)
-
-
-def _records(
-    name: str,
-    graphs: SessionGraphs,
-    sessions: Sessions,
-    played: list[dict[str, Tensor]],
-    rounds: int,
-) -> pd.DataFrame:
-    """The rows of all rounds, sorted by session, then round."""
-    if not played or not len(sessions):
-        return _empty_table()
-    stacked = {key: torch.stack([entry[key] for entry in played], 1).cpu() for key in played[0]}  # [B, R, ...]
-    session, turn = torch.nonzero(stacked["active"], as_tuple=True)
-    shown = stacked["shown"][session, turn]
-    present = stacked["present"][session, turn]
-    is_item = stacked["is_item"][session, turn]
-    clicked = stacked["clicked"][session, turn]
-    hit = stacked["hit"][session, turn]
-    node = graphs.node.cpu()
-    nodes = node[session.unsqueeze(1), shown.clamp(min=0)]
-    last = torch.zeros_like(hit)
-    last[torch.cumsum(stacked["active"].sum(1), 0) - 1] = True  # every session plays at least one round
-    clicked_node = torch.where(clicked >= 0, nodes.gather(1, clicked.clamp(min=0).unsqueeze(1)).squeeze(1), -1)
-    lengths = present.sum(1).numpy()
-    kinds = np.where(is_item.numpy(), "item", "query").astype(object)
-    n_candidates = graphs.valid[:, : graphs.n_candidates].sum(1).cpu()
-    return pd.DataFrame(
-        {
-            "session": session_ids(sessions).cpu()[session].numpy(),
-            "user": sessions.user.cpu()[session].numpy(),
-            "agent": name,
-            "horizon": rounds,
-            "round": turn.numpy() + 1,
-            "shown": _lists(nodes.numpy(), lengths),
-            "kinds": _lists(kinds, lengths),
-            "clicked": clicked_node.numpy(),
-            "position": clicked.numpy() + 1,
-            "n_candidates": n_candidates[session].numpy(),
-            "n_targets": stacked["n_targets"][session, turn].numpy(),
-            "queries_shown": (present & ~is_item).sum(1).numpy(),
-            "target_clicked": hit.numpy(),
-            "done": last.numpy(),
-        },
-        columns=list(RECORD_COLUMNS),
-    )
-
-
-def _lists(table: np.ndarray, lengths: np.ndarray) -> list[list[object]]:
-    """Rows as lists, cut to their lengths; present entries come first in a row."""
-    rows: list[list[object]] = table.tolist()
-    if bool((lengths == table.shape[1]).all()):
-        return rows
-    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
-
-
-def _empty_table() -> pd.DataFrame:
-    kinds = {"agent": object, "shown": object, "kinds": object, "target_clicked": bool, "done": bool}
-    return pd.DataFrame({column: pd.Series(dtype=kinds.get(column, "int64")) for column in RECORD_COLUMNS})

@@ -1,6 +1,5 @@
 """Session graphs and base scores of many sessions, made once and shared by all agents that play them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,9 +16,11 @@ __all__ = [
     "PreparedBatch",
     "PreparedSessions",
     "join_sessions",
+    "prepare_batch",
     "prepare_sessions",
     "score_candidates",
     "session_numbers",
+    "split_sessions",
 ]
 
 
@@ -101,10 +102,12 @@ def session_ids(sessions: Sessions) -> Tensor:
     return sessions.id
 
 
-def prepare_batches(
-    builder: SessionGraphBuilder, sessions: Sessions, scorer: Scorer | Tensor, batch_size: int
-) -> Iterator[PreparedBatch]:
-    """Make the batches of `prepare_sessions` one after the other."""
+def split_sessions(builder: SessionGraphBuilder, sessions: Sessions, batch_size: int) -> list[Sessions]:
+    """The batches in which sessions are played, in their order: of `batch_size`, or fewer where they have many nodes.
+
+    Raises:
+        SessionError: a batch size below 1, or a candidate that is no item of the graph.
+    """
     if batch_size < 1:
         raise SessionError(f"batch_size must be at least 1, got {batch_size}")
     count = n_items(builder.graph)
@@ -112,13 +115,15 @@ def prepare_batches(
         raise SessionError(
             f"candidate {int(sessions.candidates.max())} is no item of the graph: items are the nodes 0..{count - 1}"
         )
-    batch_size = _fitting(builder, sessions, batch_size)
-    for start in range(0, len(sessions), batch_size):
-        batch = sessions.take(torch.arange(start, min(start + batch_size, len(sessions))))
-        graphs = builder.build(batch.candidates)
-        items = graphs.node[:, : graphs.n_candidates]
-        scores = score_candidates(scorer, batch.user, items)
-        yield PreparedBatch(batch, graphs, scores, find_slots(graphs, batch.searched))
+    return [sessions.take(rows) for rows in torch.arange(len(sessions)).split(_fitting(builder, sessions, batch_size))]
+
+
+def prepare_batch(builder: SessionGraphBuilder, batch: Sessions, scorer: Scorer | Tensor) -> PreparedBatch:
+    """The session graphs and base scores of a batch; errors as of `prepare_sessions`."""
+    graphs = builder.build(batch.candidates)
+    items = graphs.node[:, : graphs.n_candidates]
+    scores = score_candidates(scorer, batch.user, items)
+    return PreparedBatch(batch, graphs, scores, find_slots(graphs, batch.searched))
 
 
 def _fitting(builder: SessionGraphBuilder, sessions: Sessions, batch_size: int) -> int:
@@ -162,7 +167,8 @@ def prepare_sessions(
         ModelError: scores that are NaN or infinite.
     """
     builder = SessionGraphBuilder(graph)
-    return PreparedSessions(graph, builder, list(prepare_batches(builder, sessions, scorer, batch_size)))
+    batches = split_sessions(builder, sessions, batch_size)
+    return PreparedSessions(graph, builder, [prepare_batch(builder, batch, scorer) for batch in batches])
 
 
 def session_numbers(user: Tensor) -> Tensor:

@@ -132,5 +132,5 @@ class Learner(Agent, Protocol):
         ...
 
     def learn(self, answers: pd.DataFrame) -> None:
-        """Take in the rows of finished sessions; of the record table only `loop.ANSWER_COLUMNS`, nothing of targets."""
+        """Take in the rows of finished sessions: of the record table `ANSWER_COLUMNS` alone, nothing of targets."""
         ...

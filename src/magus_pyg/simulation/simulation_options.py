@@ -1,6 +1,7 @@
 """How sessions are played and summarized."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from magus_pyg.data import PARTS
 from magus_pyg.errors import ConfigError
@@ -23,9 +24,10 @@ class SimulationOptions:
         batch_size: sessions played at once; bounds the memory, changes no result.
         searches: most searched queries of a user that a session starts with; 0 for none.
         resamples: bootstrap samples of the intervals.
-        processes: processes of this machine that sessions are shared out over, with the same records for any number; a
-            share is whole batches. None: one, or those that torchrun or srun has started `simulate.py` in.
+        gone: options of earlier releases, passed over where a run of one is read.
     """
+
+    gone: ClassVar[frozenset[str]] = frozenset({"processes"})
 
     rounds: int = 5
     list_length: int = 3
@@ -36,14 +38,13 @@ class SimulationOptions:
     batch_size: int = 256
     searches: int = 5
     resamples: int = 2000
-    processes: int | None = None
 
     def check(self) -> None:
         """Raise ConfigError, naming the key and its value, unless all values are in range."""
-        counts = ("rounds", "list_length", "at", "batch_size", "resamples", "processes")
+        counts = ("rounds", "list_length", "at", "batch_size", "resamples")
         rules = {"searches": at_least(0), "candidates": at_least(1, "all"), "part": one_of(PARTS)}
         check_options(self, "simulation", **dict.fromkeys(counts, at_least(1)), **rules)
-        limits = {"rounds": 1000, "list_length": 1000, "resamples": 1_000_000, "processes": 1000}
+        limits = {"rounds": 1000, "list_length": 1000, "resamples": 1_000_000}
         check_options(self, "simulation", **{name: at_most(high) for name, high in limits.items()})
         if not 0 <= self.min_items <= self.list_length:
             length = f"simulation.list_length={self.list_length}"

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from magus_pyg.data import ItemSets, RecDataset, items_of_users
 from magus_pyg.data.dataset import PARTS, part_index
+from magus_pyg.engines import Engine, OneProcess
 from magus_pyg.models.adapters import part_interactions
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.binary_metrics import auc, log_loss
@@ -52,7 +53,13 @@ class BaseQuality:
 
 
 def full_ranking(
-    model: Scorer, data: RecDataset, part: str, k: int = 20, seed: int = 0, most: int | None = _MOST_SCORES
+    model: Scorer,
+    data: RecDataset,
+    part: str,
+    k: int = 20,
+    seed: int = 0,
+    most: int | None = _MOST_SCORES,
+    engine: Engine | None = None,
 ) -> RankingMetrics:
     """Let a model rank, for each user, every item that the user touched in no earlier part.
 
@@ -65,6 +72,7 @@ def full_ranking(
         k: see `ranking_metrics`.
         seed: of the draw of users.
         most: scores to compute, at most: beyond it as many users as that allows are drawn. None ranks for all users.
+        engine: ranks for blocks of users; this process if None.
 
     Returns:
         The metrics of B users; B may be 0.
@@ -83,14 +91,29 @@ def full_ranking(
     fits = len(users) if most is None else max(1, most // data.n_items)
     if len(users) > fits:
         users = users[hash_keys(seed, _USERS, users).argsort(stable=True)[:fits]].sort().values
-    items, seen = torch.arange(data.n_items), _rows(touched)
     empty = torch.zeros(0, dtype=torch.float64)
     found = [RankingMetrics(empty, empty, empty)]
-    for block in torch.split(users, max(1, _SCORES // data.n_items)) if len(users) else ():
-        scores = model.score(block, items)
-        scores[seen.gather(block)] = float("-inf")
-        found.append(ranking_metrics(scores, *relevant.gather(block), k))
+    blocks = torch.split(users, max(1, _SCORES // data.n_items)) if len(users) else ()
+    engine = OneProcess() if engine is None else engine
+    found += engine.map(_ranked, _Ranking(model, _rows(touched), relevant, data.n_items, k), blocks)
     return RankingMetrics(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """What users' rankings are made from."""
+
+    model: Scorer
+    seen: Ragged
+    relevant: Ragged
+    n_items: int
+    k: int
+
+
+def _ranked(ranking: _Ranking, users: Tensor) -> RankingMetrics:
+    scores = ranking.model.score(users, torch.arange(ranking.n_items))
+    scores[ranking.seen.gather(users)] = float("-inf")
+    return ranking_metrics(scores, *ranking.relevant.gather(users), ranking.k)
 
 
 def labelled_scores(
@@ -123,6 +146,7 @@ def judge(
     options: TrainOptions | None = None,
     seed: int = 0,
     most: int | None = _MOST_SCORES,
+    engine: Engine | None = None,
 ) -> BaseQuality:
     """Judge a trained model; nothing is to be chosen by what this says of the test part.
 
@@ -132,11 +156,11 @@ def judge(
         part: see `BaseQuality`.
         options: how it was trained; `TrainOptions()` where None.
         seed: of the sampled negatives, and of the draw of users.
-        most: see `full_ranking`.
+        most, engine: see `full_ranking`.
     """
     options = options or TrainOptions()
     model = model.with_history(training_data(data, options).before(part))
-    found = full_ranking(model, data, part, seed=seed, most=most)
+    found = full_ranking(model, data, part, seed=seed, most=most, engine=engine)
     scores, label = labelled_scores(model, data, part, options.negatives, seed)
     scale, shift = model.calibration.to("cpu", torch.float64)
     logits = scale * scores.to(torch.float64) + shift

@@ -1,0 +1,296 @@
+"""Where work that falls into parts is done: in this process, or by Ray on the cores of one machine or of many.
+
+Results do not depend on where: each part is computed as one process would compute it, and comes back in the order given
+(to the last bit for equal numbers of threads, which OMP_NUM_THREADS sets).
+"""
+
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from magus_pyg.errors import ConfigError, MagusError, ProcessError
+from magus_pyg.files import scratch_folder
+from magus_pyg.options import at_least, at_most, check_options, one_of
+
+__all__ = ["ENGINES", "Engine", "OneProcess", "RayEngine", "RayOptions", "opened_engine"]
+
+_S = TypeVar("_S")
+_P = TypeVar("_P")
+_R = TypeVar("_R")
+
+ENGINES = ("process", "ray")
+"""This process alone, or the workers of Ray."""
+
+_TRIES = 4
+"""How often a part is done whose workers are lost."""
+
+_AHEAD = 4
+"""Parts of a worker that are asked for before the first of them is taken: bounds the memory."""
+
+_STORE = 1 << 28
+"""Bytes of the store of objects of a local Ray: results alone go through it."""
+
+
+@dataclass
+class RayOptions:
+    """How Ray is reached.
+
+    Attributes:
+        address: "local": processes of this machine, started for this command and ended with it; "auto": the cluster
+            that this machine is part of (`ray start`).
+        workers: parts that are worked on at once, a core each; None: as many as there are cores.
+    """
+
+    address: str = "local"
+    workers: int | None = None
+
+    def check(self) -> None:
+        """Raise ConfigError, naming the key and its value, unless all values are in range."""
+        check_options(self, "ray", address=one_of(("local", "auto")), workers=at_least(1))
+        check_options(self, "ray", workers=at_most(100_000))
+
+
+class Engine(Protocol):
+    """Does work that falls into parts."""
+
+    @property
+    def workers(self) -> int:
+        """Parts that are worked on at once."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How often a part was done again because its worker or node was lost."""
+        ...
+
+    def map(self, work: Callable[[_S, _P], _R], shared: _S, parts: Iterable[_P]) -> Iterator[_R]:
+        """What `work(shared, part)` gives for each part, in their order; errors are those of `work`."""
+        ...
+
+
+class OneProcess:
+    """Does one part after the other, here."""
+
+    workers, lost = 1, 0
+
+    def map(self, work: Callable[[_S, _P], _R], shared: _S, parts: Iterable[_P]) -> Iterator[_R]:
+        """See `Engine.map`; a part is done when its result is asked for."""
+        return (work(shared, part) for part in parts)
+
+
+class RayEngine:
+    """Shares parts out over the workers of Ray; reached with the first part, or at once where a cluster is to be there.
+
+    What all parts share goes through a file that the workers of a machine map into memory, so its tensors are held once
+    on each machine; a machine that does not see the file is sent a copy of it. A part whose worker or node is lost is
+    done again by another one.
+
+    Args:
+        options: how Ray is reached.
+        say: is told of each loss.
+
+    Raises:
+        ConfigError: Ray is not installed, or cannot be reached.
+    """
+
+    def __init__(self, options: RayOptions | None = None, say: Callable[[str], None] = lambda text: None) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise ConfigError("engine=ray needs Ray: pip install 'magus-pyg[ray]'")
+        self.options, self._say, self.lost = options or RayOptions(), say, 0
+        self.options.check()
+        self._left = ExitStack()
+        self._ray: ModuleType | None = None
+        if self.options.address == "auto":
+            self.reach()
+
+    @property
+    def workers(self) -> int:
+        """Parts that are worked on at once."""
+        if self.options.workers is not None:
+            return self.options.workers
+        return max(1, int(self.reach().cluster_resources().get("CPU", 1)))
+
+    def close(self) -> None:
+        """Leave Ray; what this engine has started ends."""
+        self._ray = None
+        self._left.close()
+
+    def reach(self) -> ModuleType:
+        """The module of Ray, connected. One that this process is connected with already is used, and stays."""
+        if self._ray is None:
+            os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
+            import ray
+
+            if not ray.is_initialized():
+                with _own_signals():
+                    self._connect(ray)
+            self._ray = ray
+        return self._ray
+
+    def _connect(self, ray: ModuleType) -> None:
+        if self.options.address == "auto":
+            self._left.callback(ray.shutdown)
+            try:
+                ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+            except (ConnectionError, RuntimeError, TimeoutError) as error:
+                raise ConfigError(
+                    f"no Ray cluster is reached from here (ray.address=auto): {str(error).splitlines()[0]}; start one "
+                    "with `ray start --head`, or take ray.address=local"
+                ) from error
+            return
+        # Ray's sockets lie in its folder, and their paths must be short.
+        place = self._left.enter_context(scratch_folder(Path("/tmp") if os.name == "posix" else None))
+        self._left.callback(ray.shutdown)  # before its folder goes
+        try:
+            ray.init(
+                address="local",
+                num_cpus=self.options.workers,
+                object_store_memory=_STORE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                _temp_dir=str(place),
+            )
+        except (RuntimeError, ValueError, TimeoutError, OSError) as error:
+            raise ConfigError(f"Ray does not start here (ray.address=local): {str(error).splitlines()[0]}") from error
+
+    def map(self, work: Callable[[_S, _P], _R], shared: _S, parts: Iterable[_P]) -> Iterator[_R]:
+        """See `Engine.map`.
+
+        Raises:
+            ConfigError: what cannot be handed to other processes.
+            MagusError: as `work`; ProcessError, where the workers of a part are lost again and again.
+            RuntimeError: another error of `work`, with its trace.
+        """
+        ray = self.reach()
+        with scratch_folder() as folder:
+            path = folder / "shared.pt"
+            _write(ray, path, (work, shared))
+            copy = [ray.put(path.read_bytes())] if _other_machines(ray) else []
+            task = ray.remote(num_cpus=1, max_retries=0)(_done)
+            threads = max(1, torch.get_num_threads() // self.workers)
+
+            def ask(part: _P) -> Any:
+                return task.remote(str(path), copy, list(sys.path), threads, part)
+
+            yield from self._ordered(ray, ask, iter(parts))
+
+    def _ordered(self, ray: ModuleType, ask: Callable[[_P], Any], parts: Iterator[_P]) -> Iterator[Any]:
+        """The results in the order of the parts, of which some are asked for ahead."""
+        asked: list[tuple[_P, Any]] = []
+        try:
+            while True:
+                while len(asked) < _AHEAD * self.workers and (found := next(parts, _END)) is not _END:
+                    asked.append((found, ask(found)))  # type: ignore[arg-type]
+                if not asked:
+                    return
+                part, waited = asked.pop(0)
+                yield self._result(ray, lambda part=part: ask(part), waited)  # type: ignore[misc]
+        finally:
+            for _, waited in asked:  # where nobody wants the others
+                ray.cancel(waited)
+
+    def _result(self, ray: ModuleType, ask_again: Callable[[], Any], waited: Any) -> Any:
+        for tried in range(1, _TRIES + 1):
+            try:
+                return ray.get(waited)
+            except ray.exceptions.RayTaskError as error:
+                cause = error.cause
+                if isinstance(cause, MagusError):
+                    raise cause from None
+                raise RuntimeError(f"a worker of Ray failed:\n{str(error).rstrip()}") from None
+            except ray.exceptions.RayError as error:
+                self.lost += 1
+                what = "node" if isinstance(error, ray.exceptions.NodeDiedError) else "worker"
+                if tried == _TRIES:
+                    raise ProcessError(
+                        f"{_TRIES} workers of Ray were lost at one part of the work: mostly a lack of memory; take "
+                        f"fewer workers (ray.workers, now {self.workers}) or a smaller simulation.batch_size"
+                    ) from error
+                self._say(f"a {what} of Ray was lost: what it did is done again ({self.lost} so far)")
+                waited = ask_again()
+        raise AssertionError("it was returned or raised")
+
+
+_END: Any = object()
+
+
+@contextmanager
+def opened_engine(name: str, options: RayOptions, say: Callable[[str], None]) -> Iterator[Engine]:
+    """The engine of a name of `ENGINES`, closed at the end; arguments and errors as of `RayEngine`."""
+    if name != "ray":
+        yield OneProcess()
+        return
+    engine = RayEngine(options, say)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray hears SIGTERM from where it is started, by an exit of its own; here it is heard as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as stop:
+        signal.signal(signal.SIGTERM, before)
+        if stop.code == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _write(ray: ModuleType, path: Path, values: Any) -> None:
+    try:
+        torch.save(values, path, pickle_module=ray.cloudpickle)  # which also takes what a script itself defines
+    except Exception as error:
+        raise ConfigError(f"this cannot be handed to other processes ({error}): take engine=process") from error
+
+
+def _other_machines(ray: ModuleType) -> bool:
+    here = socket.gethostname()
+    return any(node["Alive"] and node["NodeManagerHostname"] != here for node in ray.nodes())
+
+
+_known: dict[str, Any] = {}
+"""In a worker: the file of what its parts share, and what it holds."""
+
+
+def _done(path: str, copy: Sequence[Any], places: Sequence[str], threads: int, part: Any) -> Any:
+    """What a worker does with a part."""
+    sys.path += [place for place in places if place not in sys.path]
+    torch.set_num_threads(threads)
+    if path not in _known:
+        _known.clear()
+        _known[path] = _read(Path(path), copy)
+    work, shared = _known[path]
+    return work(shared, part)
+
+
+def _read(path: Path, copy: Sequence[Any]) -> Any:
+    if path.exists():
+        return torch.load(path, weights_only=False, mmap=True)
+    import ray
+
+    with tempfile.NamedTemporaryFile(suffix=".pt") as own:  # what is mapped stays when its name goes
+        own.write(ray.get(copy[0]))
+        own.flush()
+        return torch.load(own.name, weights_only=False, mmap=True)
