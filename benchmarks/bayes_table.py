@@ -14,7 +14,6 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.overrides import compose_config
 from magus_pyg.runs.schemas import typed
-from magus_pyg.simulation import prepare_sessions, session_metrics, simulate
+from magus_pyg.simulation import bootstrap_interval, prepare_sessions, session_metrics, simulate
 from magus_pyg.simulation.users_by_name import build_user
 from magus_pyg.terminal import Terminal
 
@@ -173,17 +172,9 @@ def paired(own: pd.DataFrame, other: pd.DataFrame, metric: str, resamples: int =
     """The 95 % interval of the mean difference of the same sessions, by resampling users, all their seeds with them."""
     keys = ["seed", "user"]
     both = own[[*keys, metric]].merge(other[[*keys, metric]], on=keys, suffixes=("", " other"))
-    difference = (both[metric] - both[f"{metric} other"]).groupby(both["user"]).agg(["sum", "count"]).to_numpy()
-    sums = _drawn(len(difference), resamples) @ difference
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
-    return float(low), float(high)
-
-
-@cache
-def _drawn(count: int, resamples: int) -> np.ndarray:
-    """How often each of so many users is drawn, [resamples, count]; the same draws for every comparison."""
-    rng = np.random.default_rng(0)
-    return rng.multinomial(count, np.full(count, 1.0 / count), size=resamples).astype(np.float64)
+    difference = (both[metric] - both[f"{metric} other"]).to_numpy()
+    low, high = bootstrap_interval(difference[:, None], both["user"].to_numpy(), resamples=resamples)
+    return float(low[0]), float(high[0])
 
 
 if __name__ == "__main__":

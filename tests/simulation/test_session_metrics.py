@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from playing import Case, cases
 
 from magus_pyg.agents import ItemsAgent, MagusAgent
 from magus_pyg.errors import SessionError
-from magus_pyg.simulation import bootstrap_interval, session_metrics, simulate, summarize
+from magus_pyg.simulation import session_metrics, simulate, summarize
 from reference import items_only, play, ra_at, sa_at, sac
 
 LOG_3 = 1 / math.log2(3)  # a click at position 2; at 1 it counts 1, at 3 it counts 1/2
@@ -114,43 +113,3 @@ def test_metrics_equal_the_reference(case: Case) -> None:
         scores = case.matrix[session, candidates].tolist()
         turns = play(case.nodes, candidates, scores, targets, 1, case.list_length, order=items_only)
         assert floor.loc[session, "SAC"] == sac(turns, targets)
-
-
-# ---------------------------------------------------------------- intervals
-
-
-def test_the_bootstrap_resamples_users_not_sessions() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.integers(0, 2, size=(400, 1)).astype(float)
-    low, high = bootstrap_interval(values, np.arange(400))
-    spread = values.std() / math.sqrt(400)
-    assert high[0] - low[0] == pytest.approx(2 * 1.96 * spread, rel=0.1)  # as the normal interval of 400 people
-    # Every user four times: 100 people's worth of knowledge, twice the width.
-    repeated = np.repeat(values[:100], 4, axis=0)
-    low_4, high_4 = bootstrap_interval(repeated, np.repeat(np.arange(100), 4))
-    spread = values[:100].std() / math.sqrt(100)
-    assert high_4[0] - low_4[0] == pytest.approx(2 * 1.96 * spread, rel=0.1)
-    low_1, high_1 = bootstrap_interval(repeated, np.arange(400))
-    assert high_4[0] - low_4[0] > 1.7 * (high_1[0] - low_1[0])
-
-
-def test_interval_properties() -> None:
-    values = np.array([[0.0, 1.0], [1.0, 1.0], [0.5, 1.0]])
-    users = np.array([5, 5, 2])
-    low, high = bootstrap_interval(values, users)
-    assert np.array_equal(bootstrap_interval(values, users), (low, high))  # a seed, not a state
-    assert low[1] == high[1] == 1.0
-    assert low[0] <= 0.5 <= high[0]
-    wide = bootstrap_interval(values, users, level=0.99)
-    assert wide[0][0] <= low[0]
-    assert wide[1][0] >= high[0]
-    order = np.array([2, 0, 1])
-    assert np.allclose(bootstrap_interval(values[order], users[order]), (low, high))
-
-
-def test_one_user_has_no_spread_and_none_no_interval() -> None:
-    low, high = bootstrap_interval(np.array([[0.0], [1.0]]), np.array([3, 3]))
-    assert (low.tolist(), high.tolist()) == ([0.5], [0.5])
-    low, high = bootstrap_interval(np.zeros((0, 2)), np.zeros(0))
-    assert np.isnan(low).all()
-    assert np.isnan(high).all()

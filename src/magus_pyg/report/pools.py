@@ -14,8 +14,8 @@ from magus_pyg.report.alike import SELECTORS, check_alike, other_sessions
 from magus_pyg.report.left_out import LeftOut
 from magus_pyg.report.method_labels import base_label, base_rank
 from magus_pyg.report.plays import MethodPlay
-from magus_pyg.report.significance import Difference, compare, resampled_means
-from magus_pyg.simulation import session_metrics
+from magus_pyg.report.significance import Difference, compare
+from magus_pyg.simulation import bootstrap_interval, session_metrics
 
 __all__ = ["Pool", "align", "compare_pools", "judged", "pool_plays", "select_plays"]
 
@@ -91,11 +91,8 @@ class Pool:
         """
         names = ["SAC", *(f"{metric}@{k}" for k in rounds for metric in ("RA", "SA"))]
         table = self.sessions(rounds)
-        by_user = table.groupby("user")[names]
-        sums, size = by_user.sum(min_count=1).to_numpy(), by_user.size().to_numpy(dtype=np.float64)
-        if not size.size:
-            return {f"{name}{bound}": np.nan for name in names for bound in ("", "_low", "_high")}
-        low, high = np.quantile(resampled_means(sums, size, resamples, seed), [0.025, 0.975], axis=0)
+        values = table[names].to_numpy(dtype=np.float64)
+        low, high = bootstrap_interval(values, table["user"].to_numpy(), resamples=resamples, seed=seed)
         found = dict(zip(names, table[names].mean(), strict=True))
         for name, *bounds in zip(names, low, high, strict=True):
             found[f"{name}_low"], found[f"{name}_high"] = map(float, bounds)

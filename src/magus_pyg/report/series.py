@@ -11,7 +11,7 @@ from magus_pyg.errors import ConfigError, RunError
 from magus_pyg.report.method_labels import base_label
 from magus_pyg.report.plays import MethodPlay
 from magus_pyg.report.pools import Pool, pool_plays
-from magus_pyg.report.significance import resampled_means
+from magus_pyg.simulation import bootstrap_interval
 
 __all__ = [
     "SERIES_COLUMNS",
@@ -104,9 +104,7 @@ def success_series(pools: Iterable[Pool], resamples: int = 2000) -> pd.DataFrame
             table = pd.concat([success_rounds(each.log, horizon) for each in pool.plays.values()])
             rounds = np.arange(1, horizon + 1) if longest else np.array([horizon])
             found = table["round"].to_numpy()[:, None] <= rounds
-            by_user = pd.DataFrame(found.astype(np.float64)).groupby(table["user"].to_numpy())
-            means = resampled_means(by_user.sum().to_numpy(), by_user.size().to_numpy(np.float64), resamples, 0)
-            low, high = np.quantile(means, [0.025, 0.975], axis=0)
+            low, high = bootstrap_interval(found.astype(np.float64), table["user"].to_numpy(), resamples=resamples)
             for index, k in enumerate(rounds):
                 values = {"SA": found[:, index].mean(), "SA_low": low[index], "SA_high": high[index]}
                 rows.append(_row(pool, "SA@K", int(k), values, "SA") | {"panel": panel, "planned": not longest})

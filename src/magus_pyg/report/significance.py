@@ -7,12 +7,12 @@ resampled or ranked. McNemar's test alone takes pairs as they are, and refuses t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from scipy import stats
 
 from magus_pyg.errors import ConfigError, SessionError
+from magus_pyg.simulation.bootstrap import resampled_means, user_sums
 
 __all__ = [
     "FEWEST_USERS",
@@ -24,7 +24,6 @@ __all__ = [
     "holm",
     "mcnemar",
     "paired_bootstrap",
-    "resampled_means",
     "unpaired_bootstrap",
     "wilcoxon_by_user",
 ]
@@ -33,9 +32,6 @@ __all__ = [
 FEWEST_USERS = 30
 
 TESTS = ("auto", "mcnemar", "wilcoxon", "bootstrap")
-
-_DRAWS = 8_000_000
-"""Numbers drawn at once by the bootstrap; bounds its memory."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +135,9 @@ def wilcoxon_by_user(first: np.ndarray, second: np.ndarray, users: np.ndarray) -
         SessionError: columns of different lengths.
     """
     first, second, users = _columns(first, second, users)
-    sums, size = _by_user(first - second, users)
+    sums, size = user_sums((first - second)[:, None], users)
     # Means that are equal on paper differ in their last bit, which would break ties and make 0 a difference.
-    means = np.round(sums / size, 12)
+    means = np.round(sums[:, 0] / size, 12)
     means = means[means != 0.0]
     if not means.size:
         return Wilcoxon(0, 0.0, 1.0)
@@ -176,8 +172,8 @@ def paired_bootstrap(
     first, second, users = _columns(first, second, users)
     if not first.size:
         return Difference(np.nan, np.nan, np.nan, np.nan, "", 0, 0)
-    sums, size = _by_user(first - second, users)
-    means = resampled_means(sums[:, None], size, resamples, seed)[:, 0]
+    sums, size = user_sums((first - second)[:, None], users)
+    means = resampled_means(sums, size, resamples, seed)[:, 0]
     low, high, p = _two_sided(means, level)
     return Difference(float(sums.sum() / size.sum()), low, high, p, "bootstrap", first.size, sums.size)
 
@@ -211,9 +207,9 @@ def unpaired_bootstrap(
         return Difference(np.nan, np.nan, np.nan, np.nan, "", *sizes)
     value, means, fewest = 0.0, np.zeros(resamples), sizes[1]
     for sign, group, users in ((1, first, first_users), (-1, second, second_users)):
-        sums, size = _by_user(np.asarray(group, dtype=np.float64), users)
+        sums, size = user_sums(np.asarray(group, dtype=np.float64)[:, None], users)
         # Another seed for each: groups of as many users would be resampled alike.
-        means += sign * resampled_means(sums[:, None], size, resamples, 2 * seed + (sign < 0))[:, 0]
+        means += sign * resampled_means(sums, size, resamples, 2 * seed + (sign < 0))[:, 0]
         value, fewest = value + sign * float(sums.sum() / size.sum()), min(fewest, sums.size)
     low, high, p = _two_sided(means, level)
     few = fewest < FEWEST_USERS
@@ -272,33 +268,6 @@ def compare(
     return replace(found, p=p, test=test)
 
 
-def resampled_means(sums: np.ndarray, size: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means over all pairs in bootstrap samples of users.
-
-    Args:
-        sums: float [users, m], the sums of m columns over the pairs of each user.
-        size: float [users], the numbers of pairs.
-        resamples: number of bootstrap samples.
-        seed: of the resampling; columns with as many users are resampled alike.
-
-    Returns:
-        float [resamples, m].
-    """
-    step = max(1, _DRAWS // size.size)
-    means = np.empty((resamples, sums.shape[1]))
-    for start in range(0, resamples, step):
-        count = _draws(size.size, min(step, resamples - start), seed, start)
-        means[start : start + step] = (count @ sums) / (count @ size)[:, None]
-    return means
-
-
-@lru_cache(maxsize=4)
-def _draws(users: int, resamples: int, seed: int, start: int) -> np.ndarray:
-    """How often each user is drawn, float [resamples, users]: the tests of a table are on the same users again."""
-    rng = np.random.default_rng((seed, start) if start else seed)
-    return rng.multinomial(users, np.full(users, 1.0 / users), size=resamples).astype(np.float64)
-
-
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     """Holm's step-down adjustment of the p of all tests of a table.
 
@@ -332,9 +301,3 @@ def _columns(first: np.ndarray, second: np.ndarray, users: np.ndarray) -> tuple[
             f"{list(second.shape)}, {list(users.shape)}): are the records of the same sessions?"
         )
     return first, second, users
-
-
-def _by_user(values: np.ndarray, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and numbers of the values of each user, float [users] each."""
-    _, code = np.unique(users, return_inverse=True)
-    return np.bincount(code, weights=values), np.bincount(code).astype(np.float64)

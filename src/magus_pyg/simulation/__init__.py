@@ -1,11 +1,12 @@
 """Playing sessions: the agent protocol, users, the loop, records and metrics."""
 
 from magus_pyg.simulation.answers import AnsweredList, Said, first_click, said
+from magus_pyg.simulation.bootstrap import bootstrap_interval
 from magus_pyg.simulation.loop import simulate
 from magus_pyg.simulation.prepare import PreparedSessions, prepare_sessions, score_candidates, session_numbers
 from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Play, Scorer, SessionView
 from magus_pyg.simulation.record_table import ANSWER_COLUMNS, RECORD_COLUMNS
-from magus_pyg.simulation.session_metrics import bootstrap_interval, session_metrics, summarize
+from magus_pyg.simulation.session_metrics import session_metrics, summarize
 from magus_pyg.simulation.users import (
     Answer,
     DriftingUser,

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from magus_pyg.errors import SessionError
+from magus_pyg.simulation.bootstrap import bootstrap_interval
 
-__all__ = ["bootstrap_interval", "means_with_intervals", "session_metrics", "summarize"]
+__all__ = ["means_with_intervals", "session_metrics", "summarize"]
 
 
 def session_metrics(log: pd.DataFrame, rounds: Sequence[int] = (3, 5)) -> pd.DataFrame:
@@ -61,39 +62,6 @@ def _rows_of_horizon(log: pd.DataFrame, k: int) -> pd.DataFrame:
     if len(log) and not len(fitting):
         raise SessionError(f"the log has {horizons.max()} rounds: @{k} cannot be computed; simulate with more rounds")
     return log[log["horizon"] == fitting[0]] if len(fitting) else log
-
-
-def bootstrap_interval(
-    values: np.ndarray, users: np.ndarray, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile intervals of means over sessions, by resampling users.
-
-    Args:
-        values: float [S, metrics], one row a session.
-        users: int [S], the user of each session.
-        level: the coverage.
-        resamples: number of bootstrap samples.
-        seed: of the resampling.
-
-    Returns:
-        `(low, high)`, float [metrics] each; NaN without sessions.
-    """
-    if not len(values):
-        nothing = np.full(values.shape[1], np.nan)
-        return nothing, nothing.copy()
-    _, code = np.unique(users, return_inverse=True)
-    n_users = int(code.max()) + 1
-    size = np.bincount(code, minlength=n_users).astype(np.float64)
-    sums = np.stack([np.bincount(code, weights=column, minlength=n_users) for column in values.T], axis=1)
-    rng = np.random.default_rng(seed)
-    means = np.empty((resamples, values.shape[1]))
-    step = max(1, 20_000_000 // n_users)  # bounds the memory of the draws
-    for start in range(0, resamples, step):
-        count = rng.multinomial(n_users, np.full(n_users, 1.0 / n_users), size=min(step, resamples - start))
-        means[start : start + step] = (count @ sums) / (count @ size)[:, None]
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
-    return low, high
 
 
 def means_with_intervals(
