@@ -193,7 +193,7 @@ class RayEngine:
         try:
             while True:
                 while len(asked) < _AHEAD * self.workers and (found := next(parts, _END)) is not _END:
-                    asked.append((found, ask(found)))  # type: ignore[arg-type]
+                    asked.append((found, ask(found)))
                 if not asked:
                     return
                 part, waited = asked.pop(0)

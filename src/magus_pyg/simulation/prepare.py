@@ -115,7 +115,8 @@ def split_sessions(builder: SessionGraphBuilder, sessions: Sessions, batch_size:
         raise SessionError(
             f"candidate {int(sessions.candidates.max())} is no item of the graph: items are the nodes 0..{count - 1}"
         )
-    return [sessions.take(rows) for rows in torch.arange(len(sessions)).split(_fitting(builder, sessions, batch_size))]
+    size = _fitting(builder, sessions, batch_size)
+    return [sessions.take(rows) for rows in torch.split(torch.arange(len(sessions)), size)] if len(sessions) else []
 
 
 def prepare_batch(builder: SessionGraphBuilder, batch: Sessions, scorer: Scorer | Tensor) -> PreparedBatch:
