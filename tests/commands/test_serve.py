@@ -17,7 +17,7 @@ from redis_server import RedisServer, need_redis_server
 from magus_pyg.commands.command_line import guarded
 from magus_pyg.commands.serve import main_serve, service_config
 from magus_pyg.data.reading.served_files import read_served
-from magus_pyg.errors import ConfigError, ConflictError, NotThereError
+from magus_pyg.errors import ConfigError, ConflictError, NotThereError, StoreError
 from magus_pyg.serve.client import MagusClient
 
 ADMIN = "admin-key-of-a-shop-"
@@ -121,6 +121,9 @@ def test_what_was_served_is_written_as_parquet(service: RealService, shop_run: P
         main_serve([f"run={shop_run}", "export=x"])
     with pytest.raises(ConfigError, match=r"serve\.store=memory: ends with its service"):
         main_serve([f"run={shop_run}", "export=true", "serve.store=memory:"])
+    with pytest.raises(StoreError, match=r"there is no store .*stroe"):
+        main_serve([f"run={shop_run}", "export=true", f"serve.store=sqlite:{shop_run}/serve/stroe"])
+    assert read_served(shop_run / "serve" / "log", "answers") == answers
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,6 @@ class Program:
         ("expire", lambda p: ()),
         ("open_sessions", lambda p: ()),
         ("find_reply", lambda p: (p.random.choice("xy"), p.name())),
-        ("keep_reply", lambda p: (p.reply() or reply(p.name()),)),
         ("append_events", lambda p: (p.events(), p.reply())),
         ("read_rows", lambda p: (p.random.randrange(50), p.random.randrange(-1, 20))),
         ("read_rows", lambda p: (0, 1_000_000)),

@@ -62,6 +62,11 @@ def event(name: str = "e", **values: Any) -> Event:
     return Event(**{"event_id": name, "kind": "purchase", "item_id": "milk", "time": START, **values})
 
 
+def keep(store: Store, kept: Reply) -> bool:
+    """Keep a reply beside a change; False if there was one."""
+    return store.append_change({"a": 1}, None, kept) > 0
+
+
 def rows_of(store: Store) -> list[LogRow]:
     return store.read_rows(0, 1_000_000)
 
@@ -186,7 +191,7 @@ class StoreContract:
     def test_expire_forgets_what_is_over(self, store: Store, clock: Clock) -> None:
         store.create(session("late", user_hash="h"), [row("late")], reply("kept", session_id="late", expires=START * 9))
         store.create(session("living", expires=START + GONE_SECONDS * 2))
-        store.keep_reply(reply("short"))
+        keep(store, reply("short"))
         store.put_job(Job("running", "k", "running", touched=START))
         store.put_job(Job("done", "k", "done", touched=START))
         assert store.expire() == 0
@@ -239,22 +244,22 @@ class StoreContract:
     # Replies
 
     def test_a_key_has_one_reply_until_its_time(self, store: Store, clock: Clock) -> None:
-        assert store.keep_reply(reply()) == Outcome.DONE
-        assert store.keep_reply(reply(body="other")) == Outcome.REPLIED
-        assert store.keep_reply(reply(scope="b", body="other")) == Outcome.DONE
+        assert keep(store, reply())
+        assert not keep(store, reply(body="other"))
+        assert keep(store, reply(scope="b", body="other"))
         assert store.find_reply("a", "k") == reply()
         assert store.find_reply("b", "k") == reply(scope="b", body="other")
         assert store.find_reply("a", "l") is None
         clock.time = START + 50
         assert store.find_reply("a", "k") is None
-        assert store.keep_reply(reply(body="new", expires=START + 99)) == Outcome.DONE
+        assert keep(store, reply(body="new", expires=START + 99))
         assert store.find_reply("a", "k") == reply(body="new", expires=START + 99)
 
     def test_a_reply_about_a_session_that_is_gone_already_stays(self, store: Store, clock: Clock) -> None:
         store.create(session("gone"))
         store.create(session("mine", user_hash="h"))
         store.delete("gone")
-        store.keep_reply(reply(session_id="gone", expires=START * 2))
+        keep(store, reply(session_id="gone", expires=START * 2))
         store.erase_user("h")
         clock.time = START + 100
         store.expire()
@@ -262,14 +267,14 @@ class StoreContract:
 
     def test_nothing_is_written_where_the_reply_is_there(self, store: Store) -> None:
         store.create(session())
-        store.keep_reply(reply())
+        keep(store, reply())
         assert store.create(session("t"), [row("t")], reply()) == Outcome.REPLIED
         assert store.replace(session(answers=["x"]), 0, [row()], reply()) == Outcome.REPLIED
         assert store.replace(session(), 9, [], reply()) == Outcome.REPLIED
         assert store.append_events([event(), event("f")], reply()) == [False, False]
         assert store.append_change({"a": 1}, Job("j", "k", "waiting"), reply()) == 0
         assert (store.load("t"), store.load("s"), rows_of(store)) == (None, session(), [])
-        assert (store.read_events(0, 9), store.changes_since(0), store.load_job("j")) == ([], [], None)
+        assert (store.read_events(0, 9), store.changes_since(1), store.load_job("j")) == ([], [], None)
 
     # The log
 
@@ -310,13 +315,15 @@ class StoreContract:
 
     def test_an_event_is_kept_once(self, store: Store) -> None:
         assert store.append_events([event("a"), event("b"), event("a", kind="view")], reply()) == [True, True, False]
+        assert store.find_reply("a", "k") == reply(body="[1,1,0]")
         assert store.append_events([event("b"), event("c")]) == [False, True]
         found = store.read_events(0, 9)
         assert [(entry.event_id, entry.kind) for entry in found] == [(name, "purchase") for name in "abc"]
         numbers = [entry.number for entry in found]
         assert numbers == sorted(set(numbers))  # perhaps with gaps
         assert store.read_events(numbers[0], 1) == found[1:2]
-        assert store.append_events([]) == []
+        assert store.append_events([], reply("none")) == []
+        assert store.find_reply("a", "none") == reply("none", body="[]")
         assert (store.count_events(*numbers[:2]), store.read_events(0, 0)) == (2, [])
 
     def test_retention_removes_what_is_older(self, store: Store) -> None:

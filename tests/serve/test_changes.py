@@ -12,6 +12,7 @@ from served import answer, begin, served
 import magus_pyg as mp
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.changes import Changes
+from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.privacy import People
 from magus_pyg.serve.stores import open_store
 
@@ -121,7 +122,9 @@ def test_rows_that_cannot_be_used(client: TestClient, rows: list[dict[str, Any]]
     assert [fault["pointer"] for fault in reply.json()["errors"]] == [pointer]
 
 
-def test_a_bad_batch_fails_alone(client: TestClient) -> None:
+def test_a_bad_batch_fails_alone_and_is_not_tried_again(
+    client: TestClient, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad = client.post("/v1/items:batch", json={"items": [{**NEW, "item_id": "x", "price": "cheap"}]})
     good = client.post("/v1/items:batch", json={"items": [NEW]})
     job = _done(client, bad)
@@ -130,6 +133,49 @@ def test_a_bad_batch_fails_alone(client: TestClient) -> None:
     assert _done(client, good)["state"] == "done"
     assert client.get("/v1/items/x").status_code == 404
     assert client.get("/v1/items/j2").status_code == 200
+    tried: list[str] = []
+    extended = ServedEdition.extended
+
+    def told(edition: ServedEdition, name: str, rows: Any) -> Any:
+        tried.extend(row["item_id"] for row in rows)
+        return extended(edition, name, rows)
+
+    monkeypatch.setattr(ServedEdition, "extended", told)
+    service = client.app.state.service  # type: ignore[attr-defined]
+    late = Changes(run, service.people, service.store)
+    late.begin()
+    assert (tried, list(late.rows)) == (["j2"], ["j2"])
+    assert late.newest.name == service.changes.newest.name.rpartition(".")[0] + f".{late.number}"
+
+
+@pytest.mark.parametrize("path", ["items:batch", "items:remove", "runs:reload", "events:batch"])
+def test_the_same_key_gives_the_same_reply_and_one_effect(client: TestClient, path: str) -> None:
+    bodies: dict[str, list[dict[str, Any]]] = {
+        "items:batch": [{"items": [NEW]}, {"items": [{**NEW, "item_id": "j3"}]}],
+        "items:remove": [{"item_ids": ["m1"]}, {"item_ids": ["m2"]}],
+        "runs:reload": [{}, {"run": None}],
+        "events:batch": [{"events": [{"event_id": name, "item_id": "m1"}]} for name in "ab"],
+    }
+    first, other = bodies[path]
+
+    def sent(body: dict[str, Any], key: str | None) -> Any:
+        header = {} if key is None else {"idempotency-key": key}
+        return client.post(f"/v1/{path}", json=body, headers=header)
+
+    replies = [sent(first, "one") for _ in range(3)]
+    assert {reply.status_code for reply in replies} == {200 if path == "events:batch" else 202}, replies[0].text
+    store = client.app.state.service.store  # type: ignore[attr-defined]
+    if path == "events:batch":
+        assert [reply.json() for reply in replies] == [{"new": 1, "known": 0}] * 3
+        assert (sent(first, None).json(), sent(first, "two").json()) == ({"new": 0, "known": 1},) * 2
+        assert len(store.read_events(0, 9)) == 1
+    else:
+        assert len({reply.json()["job_id"] for reply in replies}) == 1
+        assert _done(client, replies[0])["state"] == "done"
+        kinds = [logged.change["kind"] for logged in store.changes_since(0)]
+        assert len([kind for kind in kinds if kind != "edition"]) == 1
+    refused = sent(other, "one")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#header/idempotency-key")
 
 
 def test_removed_items_are_not_shown_any_more_by_any_session(client: TestClient) -> None:

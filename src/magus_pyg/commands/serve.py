@@ -150,7 +150,7 @@ def _export(place: str, options: ServeOptions) -> None:
     folder = RunFolder(home_expanded(place))
     config = folder.read_config(folder.read_info())
     own = options.folder_of(folder.path)
-    store = open_store(options.store_url(folder.path))
+    store = open_store(options.store_url(folder.path), make=False)
     try:
         People(own)  # makes the key where nobody was served yet
         done = export_served(store, config, own / "log", own / KEY_FILE)

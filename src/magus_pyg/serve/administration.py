@@ -125,9 +125,6 @@ class Administration:
 
     def take_events(self, asked: EventsIn, resend: Resend | None) -> dict[str, int]:
         """Keep what happened outside the lists, each event once (`EventsOut`)."""
-        again = self.service.replies.find(resend)
-        if again is not None:
-            return again
         _check_count("events", asked.events, self.service.options.limits.events)
         now, people = self.store.now(), self.service.people
         events = [
@@ -142,12 +139,13 @@ class Administration:
             )
             for one in asked.events
         ]
-        new = sum(self.store.append_events(events))
-        found = {"new": new, "known": len(events) - new}
-        reply = self.service.replies.reply(resend, 200, found)
-        if reply is not None:
-            self.store.keep_reply(reply)
-        return found
+        replies = self.service.replies
+        again = replies.find(resend)
+        if again is None:
+            new = self.store.append_events(events, replies.reply(resend, 200, ()))
+            again = new if resend is None else replies.find(resend)  # of the request that was first
+        assert again is not None, "it is kept with the events"
+        return {"new": sum(again), "known": len(again) - sum(again)}
 
     def erase(self, user_id: str) -> None:
         """Erase a person: from the log, from the store, and from what the workers keep ready."""

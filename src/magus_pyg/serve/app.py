@@ -19,6 +19,7 @@ from magus_pyg.serve.problems import handle_errors
 from magus_pyg.serve.requests import Running
 from magus_pyg.serve.routes.item_routes import item_router
 from magus_pyg.serve.routes.page_routes import page_router
+from magus_pyg.serve.routes.reference_routes import reference_router
 from magus_pyg.serve.routes.run_routes import run_router
 from magus_pyg.serve.routes.session_routes import session_router
 from magus_pyg.serve.routes.word_routes import word_router
@@ -68,11 +69,13 @@ def create_app(
         version=__version__,
         summary="Search and recommendation in one list",
         lifespan=alive,
+        docs_url=None,  # these would load their scripts from another host
+        redoc_url=None,
     )
     app.state.service, app.state.running, screens = service, running, Screens(service)
     app.state.screens = screens
     handle_errors(app)
-    for router in (session_router, word_router, item_router, run_router, page_router):
+    for router in (session_router, word_router, item_router, run_router, page_router, reference_router):
         app.include_router(router)
     app.add_middleware(DirectRequests, running=running, routers=(session_router, word_router))
     larger = {f"/v1/items:{verb}": options.limits.items_body_bytes for verb in ("batch", "remove", "restore")}

@@ -6,7 +6,7 @@ holds is a function of the changes up to there.
 
 Adding items builds the graph anew, so additions are coalesced: they wait until one of the workers writes "edition" into
 the log, and those before it are then added as one. Who writes it does not matter, nor that two may. What is removed is
-off at once, in that order or not.
+off at once, in that order or not. What failed is noted as "failed", and is not tried again by a worker that begins.
 """
 
 import logging
@@ -120,10 +120,11 @@ class Changes:
             if not logged:
                 return
             self.number = logged[-1].number
+            failed = {entry.change["job"] for entry in logged if entry.change["kind"] == "failed"}
             off: set[str] = set()
             runs: list[Mapping[str, Any]] = []
             added: list[Mapping[str, Any]] = []
-            for change in (entry.change for entry in logged):
+            for change in (entry.change for entry in logged if entry.change.get("job") not in failed):
                 if change["kind"] == "add":
                     self._waiting.append(change)
                 elif change["kind"] == "edition":
@@ -177,7 +178,7 @@ class Changes:
             self._add(name, waiting)
         elif change["kind"] == "forget":
             self.on_forget()
-        else:
+        elif change["kind"] != "failed":
             self._tell(change, "running")
             try:
                 if change["kind"] == "run":
@@ -248,4 +249,5 @@ class Changes:
         done = job.total if state == "done" else 0
         if state == "failed":
             logger.warning("job %s failed: %s", job.job_id, detail.get("error"))
+            self.store.append_change({"kind": "failed", "job": job.job_id})
         self.store.put_job(Job(job.job_id, job.kind, state, done, job.total, detail, self.store.now()))

@@ -1,7 +1,7 @@
 """Requests that may be sent again: the same `Idempotency-Key` gives the same reply, and has one effect."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class Replies:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def find(self, resend: Resend | None) -> dict[str, Any] | None:
+    def find(self, resend: Resend | None) -> Any:
         """What was kept of the reply to the same request; None where there was none.
 
         Raises:
@@ -51,10 +51,10 @@ class Replies:
             raise InputError(
                 "this Idempotency-Key was used for another request", [("#header/idempotency-key", "used before")]
             )
-        return json.loads(found.body)  # type: ignore[no-any-return]
+        return json.loads(found.body)
 
     def reply(
-        self, resend: Resend | None, status: int, body: Mapping[str, Any], session_id: str | None = None
+        self, resend: Resend | None, status: int, body: Mapping[str, Any] | Sequence[int], session_id: str | None = None
     ) -> Reply | None:
         """What the store is to keep of a reply; None where the request has no key.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from magus_pyg.errors import ConfigError
+from magus_pyg.errors import ConfigError, StoreError
 from magus_pyg.serve.stores import open_store
 from magus_pyg.serve.stores.memory_store import MemoryStore
 from magus_pyg.serve.stores.sqlite_store import SqliteStore
@@ -29,6 +29,19 @@ def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(tmp_path / "h")
     assert isinstance(store, SqliteStore)
     store.close()
+
+
+def test_a_store_that_has_to_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "serve" / "store"
+    with pytest.raises(StoreError, match=f"there is no store '{path}'"):
+        open_store(path, make=False)
+    assert not path.parent.exists()
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    with pytest.raises(StoreError, match="there is no store"):
+        open_store(path, make=False)
+    open_store(path).close()
+    open_store(path, make=False).close()
 
 
 @pytest.mark.parametrize("url", ["", "sqlite:", "mysql://host/db", "http://127.0.0.1", "memory", "sqlite:\x00"])

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from magus_pyg.errors import StoreError
@@ -125,14 +125,6 @@ class MemoryStore(Store):
             found = self._replies.get((scope, key))
             return None if found is None or found.expires <= self.now() else found
 
-    def keep_reply(self, reply: Reply) -> Outcome:
-        """As `Store.keep_reply`."""
-        with self._held():
-            if self._replied(reply):
-                return Outcome.REPLIED
-            self._write((), reply)
-            return Outcome.DONE
-
     def append_events(self, events: Sequence[Event], reply: Reply | None = None) -> list[bool]:
         """As `Store.append_events`."""
         entries = [_entry(event) for event in events]
@@ -146,7 +138,7 @@ class MemoryStore(Store):
                     self._last_event += 1
                     self._event_ids[event.event_id] = self._last_event
                     self._events[self._last_event] = entry
-            self._write((), reply)
+            self._write((), None if reply is None else replace(reply, body=json_text(list(map(int, new)))))
             return new
 
     def read_rows(self, after: int, limit: int) -> list[LogRow]:

@@ -175,12 +175,6 @@ function ops.expire()
   return #late
 end
 
-function ops.keep_reply()
-  if replied() then return 'replied' end
-  keep_reply()
-  return 'done'
-end
-
 function ops.append_events()
   local new = {}
   local there = replied()
@@ -188,7 +182,10 @@ function ops.append_events()
     new[at] = (not there and call('HEXISTS', P .. 'event_ids', event.name) == 0) and 1 or 0
     if new[at] == 1 then add('event', event) end
   end
-  if not there then keep_reply() end
+  if not there and a.reply then
+    a.reply.body = a.reply.body:gsub('"body":""', '"body":"[' .. table.concat(new, ',') .. ']"', 1)
+    keep_reply()
+  end
   return new
 end
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -12,7 +13,7 @@ from redis.retry import Retry
 
 from magus_pyg.errors import ConfigError, StoreError
 from magus_pyg.serve.stores.redis_script import SCRIPT
-from magus_pyg.serve.stores.store import GONE_SECONDS, Store
+from magus_pyg.serve.stores.store import GONE_SECONDS, Store, no_store
 from magus_pyg.serve.stores.stored import Event, Gone, Job, LoggedChange, LogRow, Outcome, Reply, StoredSession
 from magus_pyg.serve.stores.stored_text import json_text, name_text, read_json, read_record, record_text
 
@@ -36,13 +37,14 @@ class RedisStore(Store):
     Args:
         url: `redis://HOST:PORT/NUMBER`, `rediss://...` or `unix://...`.
         clock: seconds since 1970.
+        make: whether a store is begun where there is none.
 
     Raises:
         ConfigError: no such address.
         StoreError: a server that does not answer, or a store of another release.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] = time.time, make: bool = True) -> None:
         super().__init__(clock)
         try:
             # A command is never sent twice: it may have been done before the connection broke.
@@ -54,8 +56,12 @@ class RedisStore(Store):
         self._script = self._client.register_script(SCRIPT)
         self._open = True
         with self._failing():
-            self._client.set(_PREFIX + "format", _FORMAT, nx=True)
+            if make:
+                self._client.set(_PREFIX + "format", _FORMAT, nx=True)
             found = self._client.get(_PREFIX + "format")
+        if found is None:
+            self.close()
+            raise no_store(url)
         if found != _FORMAT:
             self.close()
             raise StoreError(f"the store in Redis has the format {found!r}, and this release reads {_FORMAT!r}")
@@ -126,15 +132,12 @@ class RedisStore(Store):
             expires, body = self._client.hmget(place, "expires", "body")
         return None if expires is None or float(expires) <= self.now() else read_record(Reply, body)
 
-    def keep_reply(self, reply: Reply) -> Outcome:
-        """As `Store.keep_reply`."""
-        return Outcome(self._run("keep_reply", reply=_reply(reply)))
-
     # The answer log and events
 
     def append_events(self, events: Sequence[Event], reply: Reply | None = None) -> list[bool]:
         """As `Store.append_events`."""
-        return [bool(new) for new in self._run("append_events", events=_entries(events), reply=_reply(reply))]
+        filled_in = None if reply is None else _reply(replace(reply, body=""))
+        return [bool(new) for new in self._run("append_events", events=_entries(events), reply=filled_in)]
 
     def read_rows(self, after: int, limit: int) -> list[LogRow]:
         """As `Store.read_rows`."""

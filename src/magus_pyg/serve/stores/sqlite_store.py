@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from magus_pyg.errors import StoreError
-from magus_pyg.serve.stores.store import GONE_SECONDS, Store
+from magus_pyg.serve.stores.store import GONE_SECONDS, Store, no_store
 from magus_pyg.serve.stores.stored import Event, Gone, Job, LoggedChange, LogRow, Outcome, Reply, StoredSession
 from magus_pyg.serve.stores.stored_text import json_text, name_text, read_json, read_record, record_text
 from magus_pyg.serve.stores.tables import SCHEMA_VERSION, Statements, creation
@@ -39,19 +40,22 @@ class SqliteStore(Store):
     and its two companions (`-wal`, `-shm`) can be read by their owner alone.
 
     Args:
-        path: the file, made if it is not there.
+        path: the file.
         clock: seconds since 1970.
+        make: whether it is made where it is not there.
 
     Raises:
         StoreError: a file that cannot be opened, is no such store, or is of a later release.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, make: bool = True) -> None:
         super().__init__(clock)
-        self.path = path
+        self.path, self._make = path, make
         self._open = True
         self._writer = threading.Lock()  # threads queue here: SQLite itself lets them sleep
         self._engine = _engine(path)
+        if not make and not path.is_file():
+            raise no_store(path)
         with self._failing():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -73,6 +77,8 @@ class SqliteStore(Store):
             if version == 0:
                 if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     raise StoreError(f"{self.path} is a database of something else: choose another file")
+                if not self._make:
+                    raise no_store(self.path)
                 for text in creation():
                     connection.execute(text)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -172,14 +178,6 @@ class SqliteStore(Store):
             found = Statements.find_reply.on(connection, values).fetchone()
         return None if found is None else read_record(Reply, *found)
 
-    def keep_reply(self, reply: Reply) -> Outcome:
-        """As `Store.keep_reply`."""
-        with self._writing() as connection:
-            if self._replied(connection, reply):
-                return Outcome.REPLIED
-            _keep(connection, reply)
-            return Outcome.DONE
-
     def _replied(self, connection: sqlite3.Connection, reply: Reply | None) -> bool:
         if reply is None:
             return False
@@ -195,7 +193,7 @@ class SqliteStore(Store):
                 return [False] * len(events)
             values = [{**_entry(entry), "name": name_text(entry.event_id)} for entry in events]
             new = [bool(Statements.add_event.on(connection, entry).rowcount) for entry in values]
-            _keep(connection, reply)
+            _keep(connection, None if reply is None else replace(reply, body=json_text(list(map(int, new)))))
             return new
 
     def read_rows(self, after: int, limit: int) -> list[LogRow]:

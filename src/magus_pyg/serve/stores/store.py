@@ -5,12 +5,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from magus_pyg.errors import StoreError
 from magus_pyg.serve.stores.stored import Event, Gone, Job, LoggedChange, LogRow, Outcome, Reply, StoredSession
 
-__all__ = ["GONE_SECONDS", "Store"]
+__all__ = ["GONE_SECONDS", "Store", "no_store"]
 
 GONE_SECONDS = 7 * 86400.0
 """How long a session that is gone is told from one that was never there."""
+
+
+def no_store(place: object) -> StoreError:
+    """The error where a store has to be there, and is not."""
+    return StoreError(f"there is no store {str(place)!r}: no service has used it; name that of the service")
 
 
 class Store(ABC):
@@ -92,15 +98,13 @@ class Store(ABC):
     def find_reply(self, scope: str, key: str) -> Reply | None:
         """The reply kept for an idempotency key; None where there is none, or its time is over."""
 
-    @abstractmethod
-    def keep_reply(self, reply: Reply) -> Outcome:
-        """Keep the reply to a request that writes nothing else. Returns DONE or REPLIED."""
-
     # The answer log and events
 
     @abstractmethod
     def append_events(self, events: Sequence[Event], reply: Reply | None = None) -> list[bool]:
-        """Keep events, each `event_id` once. Returns for each whether it is new; all False if the reply was there."""
+        """Keep events, each `event_id` once, and the reply. Returns for each whether it is new; all False if the reply
+        was there. The body that is kept of the reply is what this returns: a JSON list of 1 and 0.
+        """
 
     @abstractmethod
     def read_rows(self, after: int, limit: int) -> list[LogRow]:
