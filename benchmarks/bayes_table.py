@@ -7,7 +7,7 @@ process, one thread; what was played stays played, so that it can be stopped and
     python benchmarks/bayes_table.py play RUN... [--out FOLDER] [--minutes 14] [--methods ...] [--users ...]
     python benchmarks/bayes_table.py write [--out FOLDER]    bayes_table.csv beside it, and docs/bayes.md
 
-`knobs off` is the variant as it was before it had the knobs: temperature, e and λ alone are fitted, lists stand by u.
+`knobs-off` is the variant as it was before it had the knobs: temperature, e and λ alone are fitted, lists stand by u.
 """
 
 import argparse
@@ -46,7 +46,7 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "magus": ("magus", ("magus=base",)),
     "swapped": ("magus", ("magus=base", "magus.relations=swapped")),
     "magus+": ("magus+", ("magus=plus",)),
-    "knobs off": ("bayes", ("magus=bayes", "magus.discount=1", "magus.forgetting=0", "magus.targets=1")),
+    "knobs-off": ("bayes", ("magus=bayes", "magus.discount=1", "magus.forgetting=0", "magus.targets=1")),
     "bayes": ("bayes", ("magus=bayes",)),
     "balanced": ("bayes-balanced", ("magus=bayes", "magus.objective=balanced")),
 }
@@ -74,7 +74,7 @@ def main() -> None:
         for user in arguments.users:
             for row in arguments.methods:
                 where = f"{run.config.dataset.name}-{run.config.model.name}-{run.config.seed}-{user}"
-                found = arguments.out / f"{where}-{row.replace(' ', '_')}.csv"
+                found = arguments.out / f"{where}-{row}.csv"
                 if not found.exists() and time.monotonic() < ends:
                     play(run, user, row, found, arguments.parts)
 

@@ -95,7 +95,8 @@ def fit_bayes(
     play, by the judge's objective: discount and forgetting, then the error rate, then other targets. Discount and
     forgetting are for people who leave or change, and cost success with all others: they leave 1 and 0 only for a gain
     that is no chance, two standard errors of the difference session by session. Where they did, or might have done,
-    and the other two moved, they are tried once more, as which is best depends on these.
+    and the other two moved, they are tried once more, as which is best depends on these; they then move again only if
+    that is no chance.
 
     States are tried along lines, while each does at least as well as the one before on a third of the sessions (on all
     where these are few); those that are not behind there by two standard errors, or one where the best is taken, are
@@ -144,7 +145,7 @@ def fit_bayes(
     state = race.best(race.run(_from(state, "error_rate", error_rates), 1.0))
     state = race.best(race.run(_from(state, "others", others), 1.0))
     if state != first and race.best(left) != neutral:
-        again = [neutral, *(one for one in left if one != neutral)]
+        again = [first, *(one for one in (neutral, *left) if one != first)]
         state = race.run([[replace(state, discount=one.discount, forgetting=one.forgetting)] for one in again])[0]
     race.finish()
     return state
