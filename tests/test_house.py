@@ -165,6 +165,7 @@ WHOLE_REPOSITORY = {
     "test_packaging.py",
     "test_results_page.py",
     "test_serving_page.py",
+    "test_studies.py",
 }
 
 

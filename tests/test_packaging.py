@@ -56,7 +56,7 @@ def test_the_citation_names_this_version() -> None:
 
 def test_the_paths_that_the_guide_for_contributors_names_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    paths = re.findall(r"`((?:src|docs|conf|scripts|tests|benchmarks)/[\w./]*)`", text)
+    paths = re.findall(r"`((?:src|docs|conf|scripts|tests|benchmarks|studies)/[\w./]*)`", text)
     assert len(paths) > 15
     assert [path for path in paths if "..." not in path and not (ROOT / path).exists()] == []
 

@@ -14,7 +14,7 @@ from magus_pyg.report.pools import Pool, compare_pools
 from magus_pyg.report.significance import FEWEST_USERS, Difference, holm
 from magus_pyg.simulation.users_by_name import user_text
 
-__all__ = ["AGAINST", "TABLE_COLUMNS", "ReportTable", "build_table"]
+__all__ = ["AGAINST", "TABLE_COLUMNS", "ReportTable", "build_table", "starred"]
 
 AGAINST = ("rival", "floor")
 
@@ -90,11 +90,21 @@ def build_table(
     rows: list[dict[str, Any]] = []
     for block in blocks.values():
         rows.extend(_block(block, rounds, metrics, against, test, resamples))
-    frame = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
-    frame["p_holm"] = holm(frame["p"].to_numpy())
-    frame["star"] = (frame["p_holm"] < alpha) & (frame["difference"] > 0)
-    frame["below"] = (frame["p_holm"] < alpha) & (frame["difference"] < 0)
+    frame = starred(pd.DataFrame(rows, columns=list(TABLE_COLUMNS)), alpha)
     return ReportTable(title, tuple(metrics), frame, tuple(_notes(frame, pools, against, alpha)))
+
+
+def starred(frame: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """The frame of a table with `p_holm`, `star` and `below`, which follow from the p and the differences of all rows.
+
+    Args:
+        frame: with the columns `p` and `difference`.
+        alpha: as of `build_table`.
+    """
+    adjusted = holm(frame["p"].to_numpy(dtype=np.float64))
+    sure = adjusted < alpha
+    ahead, behind = frame["difference"] > 0, frame["difference"] < 0
+    return frame.assign(p_holm=adjusted, star=sure & ahead, below=sure & behind)
 
 
 def _block(

@@ -1,0 +1,336 @@
+"""Pages written from the CSV files of a study alone.
+
+A page has places, `<!-- study: NAME -->` to `<!-- end of study: NAME -->`; what stands between is written by the
+section of that name. A section without figures says so, and names what is missing.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _claims import LEVEL, find, power, who_is_ahead
+from _code import ROOT
+from _plan import Plan
+from _results import Results, missing_steps
+
+from magus_pyg.errors import DataError, RunError
+from magus_pyg.escaping import markdown_text
+from magus_pyg.files import write_text
+from magus_pyg.report.figures import line_panels, save_figure, styled
+from magus_pyg.report.method_labels import base_rank, method_of
+from magus_pyg.report.report_tables import ReportTable, starred
+from magus_pyg.report.series import SERIES_COLUMNS
+from magus_pyg.report.table_formats import duration, to_markdown
+
+PAGES = ROOT / "studies" / "pages"
+_PLACE = re.compile(r"<!-- study: (?P<name>[^>]+?) -->\n.*?<!-- end of study: (?P=name) -->", re.DOTALL)
+_ALPHA = 0.001  # of the stars, as in the paper
+_NAMED = 6  # missing plays that a page names
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What sections are written from.
+
+    Attributes:
+        plan: of the study.
+        results: its figures.
+    """
+
+    plan: Plan
+    results: Results
+
+    def figures(self, part: str) -> pd.DataFrame:
+        """The figures of a part, with `label`, the row's name."""
+        table = self.results.figures
+        return table[table["part"] == part].reset_index(drop=True)
+
+    def missing(self, part: str) -> str:
+        """What is not played yet of a part, as a line of a page; "" where nothing is missing."""
+        keys = [step.key for step in missing_steps(self.plan, self.results) if step.cell and step.cell.part == part]
+        if not keys:
+            return ""
+        more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
+        return f"Not played yet: {', '.join(keys[:_NAMED])}{more}."
+
+
+def filled(text: str, study: Study) -> str:
+    """A page with its places filled.
+
+    Raises:
+        DataError: a place of a section that there is not.
+    """
+
+    def write(found: "re.Match[str]") -> str:
+        name, *words = found["name"].split()
+        if name not in SECTIONS or (words and words[0] not in study.plan.parts):
+            raise DataError(
+                f"there is no section {found['name']!r}; there are {', '.join(SECTIONS)}, some of a part: "
+                f"{', '.join(study.plan.parts)}"
+            )
+        lines = SECTIONS[name](study, *words) if len(study.results.figures) else ["Not played yet."]
+        return "\n".join([f"<!-- study: {found['name']} -->", *lines, f"<!-- end of study: {found['name']} -->"])
+
+    return _PLACE.sub(write, text)
+
+
+def _pages(plan: Plan, results: Results, folder: Path, into: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """The path of each page, and its text as it should be."""
+    faults = list(results.faults())
+    if faults:
+        raise RunError("\n".join([*faults, "no page is written from figures that do not belong together"]))
+    study = Study(plan, results)
+    for source, target in [(path, path) for path in into] or [(p, folder / p.name) for p in sorted(PAGES.glob("*.md"))]:
+        text = source.read_text(encoding="utf-8")
+        if not _PLACE.search(text):
+            raise DataError(f"{source} has no place of a study: <!-- study: NAME -->, <!-- end of study: NAME -->")
+        yield target, filled(text, study)
+
+
+def write_pages(plan: Plan, results: Results, folder: Path, into: Sequence[Path]) -> None:
+    """Write the pages of a study into the folder of its results, or fill the places of the files named.
+
+    Raises:
+        MagusError: figures that do not belong together, or a page without places.
+    """
+    for path, text in _pages(plan, results, folder, into):
+        write_text(path, text)
+        figures = path.parent / "figures"
+        for part in re.findall(r"\(figures/study-([\w-]+)\.svg\)", text):
+            with styled():
+                save_figure(
+                    line_panels(_points(Study(plan, results), part), _x_label(plan, part)), figures / f"study-{part}"
+                )
+
+
+def check_pages(plan: Plan, results: Results, folder: Path, into: Sequence[Path]) -> None:
+    """Raise RunError where a page is not of the CSV files."""
+    for path, text in _pages(plan, results, folder, into):
+        if not path.is_file():
+            raise RunError(f"{path} is not there: write it")
+        if path.read_text(encoding="utf-8") != text:
+            raise RunError(f"{path} is not what {folder} says: write it with studies/study.py write")
+
+
+# ---------------------------------------------------------------- sections
+
+
+def _about(study: Study) -> list[str]:
+    """Where the figures come from."""
+    plays = study.results.plays
+    played = plays[plays["part"] != ""]
+    versions = " and ".join(sorted(set(plays["torch"])))
+    sets = list(dict.fromkeys(played["dataset"]))
+    missing = missing_steps(study.plan, study.results)
+    return [
+        f"Study {study.plan.name}: {len(played):,} plays of {len(plays) - len(played):,} trained runs on "
+        f"{', '.join(sets)}, {duration(float(plays['seconds'].sum()))} of one core, torch {versions}; the code from "
+        f"data to agents has the hash {' and '.join(sorted(set(plays['code'])))}"
+        + (f"; {len(missing):,} plays of the plan are not there yet." if missing else "."),
+    ]
+
+
+def _tables(study: Study, part: str) -> list[str]:
+    """The tables of a part: one a scene and data set, with stars over all of them."""
+    plan, figures = study.plan.parts[part], study.figures(part)
+    figures = figures[figures["metric"].isin(plan.metrics)]
+    lines: list[str] = []
+    if len(figures):
+        figures = starred(figures.assign(half=(figures["high"] - figures["low"]) / 2), _ALPHA)
+        for (scene, dataset), rows in figures.groupby(["scene", "dataset"], sort=False):
+            title = ", ".join([str(dataset), *([f"{plan.label} {scene}"] if scene else [])])
+            table = ReportTable("", tuple(plan.metrics), rows, ())
+            lines += [f"#### {markdown_text(title)}", "", to_markdown(table).strip().replace(f"{dataset} ", ""), ""]
+        lines += [_table_note(figures), ""]
+    return [*lines, study.missing(part)] if study.missing(part) else lines[:-1]
+
+
+def _table_note(figures: pd.DataFrame) -> str:
+    seeds = sorted(set(figures["seeds"].astype(int)))
+    some = figures.drop_duplicates("dataset")
+    sessions = ", ".join(f"{row.dataset} {row.sessions / row.seeds:,.0f}" for row in some.itertuples())
+    tests = int(figures["p"].notna().sum())
+    return (
+        f"Sessions of a seed: {sessions}; {' to '.join(map(str, [seeds[0], seeds[-1]] if len(seeds) > 1 else seeds))} "
+        f"seed{'s' if seeds != [1] else ''}. Mean ± half its 95 % interval (bootstrap over users), best of a base in "
+        f"bold. \\* p < {_ALPHA:g} above the strongest other method of its base (a rival or the floor), † below it, "
+        f"after Holm over the {tests} tests."
+    )
+
+
+def _x_label(plan: Plan, part: str) -> str:
+    return plan.parts[part].label or "K, rounds"
+
+
+def _points(study: Study, part: str) -> pd.DataFrame:
+    """The figures of a part as points: over its scenes, where these are numbers, else over the K of its metrics."""
+    figures = study.figures(part)
+    figures = figures[figures["metric"].isin(study.plan.parts[part].metrics) & (figures["base"] == _one_base(figures))]
+    by_scene = len(study.plan.parts[part].scenes) > 1
+    points = figures[figures["scene"].str.isdigit()] if by_scene else figures
+    names = points["metric"].str.split("@", expand=True)
+    x = points["scene"].astype(float) if by_scene else names[1].astype(float)
+    metric = points["metric"] if by_scene else names[0] + "@K"
+    series = [
+        method_of(method).short + (f" ({variation})" if variation else "")
+        for method, variation in zip(points["method"], points["variation"], strict=True)
+    ]
+    points = points.assign(x=x, metric=metric, series=series, panel="", planned=False)
+    return points.sort_values(["dataset", "metric", "series", "x"], kind="stable")[list(SERIES_COLUMNS)]
+
+
+def _one_base(figures: pd.DataFrame) -> str:
+    bases = sorted(set(figures["base"]), key=base_rank)
+    return "fm" if "fm" in bases else bases[0]
+
+
+def _curves(study: Study, part: str) -> list[str]:
+    """A figure over the rounds or the scenes of a part."""
+    title = study.plan.parts[part].title
+    if study.figures(part).empty:
+        return [study.missing(part) or "Not played yet."]
+    return [f"![{title}](figures/study-{part}.svg)", *filter(None, ["", study.missing(part)][1:])]
+
+
+def _ahead(study: Study) -> list[str]:
+    """Who is ahead of the methods that are said to be first."""
+    rows, tests = who_is_ahead(study.plan, study.results), study.results.tests
+    lines = []
+    for first in study.plan.ahead:
+        own, ahead = tests[tests["first"] == first], rows[rows["first"] == first]
+        if own.empty:
+            continue
+        cells = own[["part", "scene", "dataset", "base", "metric"]].drop_duplicates()
+        lost = ahead[["part", "scene", "dataset", "base", "metric"]].drop_duplicates()
+        sure = ahead[ahead["p_holm"] < 1 - LEVEL]
+        lines += [
+            f"`{first}`: nobody is ahead beyond the 95 % interval of the difference in {len(cells) - len(lost):,} of "
+            f"{len(cells):,} cells; somebody is in {len(lost):,}, in "
+            f"{len(sure[['part', 'scene', 'dataset', 'base', 'metric']].drop_duplicates()):,} of them significantly "
+            f"(p < {1 - LEVEL:.2g} after Holm over the part).",
+            "",
+        ]
+        if len(ahead):
+            lines += [
+                "| where | metric | ahead | by | 95 % | p (Holm) |", "|---|---|---|---:|---|---:|",
+                *(f"| {row.part}{f' ({row.scene})' if row.scene else ''}, {row.dataset}, {row.base} | {row.metric} "
+                  f"| {markdown_text(str(row.second))} | {row.by:.3f} | {row.low:.3f} to {row.high:.3f} "
+                  f"| {row.p_holm:.1g} |" for row in ahead.itertuples()), "",
+            ]  # fmt: skip
+    return lines[:-1]
+
+
+def _claims(study: Study) -> list[str]:
+    """The paper's claims, one after the other."""
+    lines: list[str] = []
+    for number, claim in enumerate(study.plan.claims, start=1):
+        found = find(study.plan, study.results, claim)
+        lines += [f"### {number}. {claim.says}", "", f"{claim.place}. {_compared(study.plan, claim)}", ""]
+        if not found:
+            lines += ["Not played yet.", ""]
+            continue
+        lines += ["| reading | data | metric | difference | from, to | ahead | behind | of | verdict |",
+                  "|---|---|---|---:|---|---:|---:|---:|---|"]  # fmt: skip
+        lines += [
+            f"| {finding.reading or 'any'} | {finding.dataset} | {finding.metric} | {finding.difference:+.3f} "
+            f"| {finding.low:+.3f}, {finding.high:+.3f} | {_count(finding.ahead)} | {_count(finding.behind)} "
+            f"| {finding.cells} | {finding.verdict(claim.below)} |"
+            for finding in found
+        ]
+        lines += [""]
+    return lines[:-1]
+
+
+def _compared(plan: Plan, claim: "object") -> str:
+    first, second, than = claim.first, claim.second, claim.than  # type: ignore[attr-defined]
+    told = ", ".join(f"{key} {', '.join(value) if isinstance(value, list) else value}" for key, value in than.items())
+    beside = f" ({told}; means alone)" if than else ""
+    return f"Compared: `{first}` with {', '.join(f'`{name}`' for name in second)}{beside}."
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _power(study: Study) -> list[str]:
+    """What difference each set can show."""
+    found = power(study.results)
+    return [
+        "| part | data | metric | users | pairs | sd | shown with 80 % |", "|---|---|---|---:|---:|---:|---:|",
+        *(f"| {row.part} | {row.dataset} | {row.metric} | {row.users:,.0f} | {row.pairs:,.0f} | {row.sd:.3f} "
+          f"| {row.shown:.4f} |" for row in found.itertuples()),
+    ]  # fmt: skip
+
+
+def _cost(study: Study) -> list[str]:
+    """CPU time and memory of trainings and plays."""
+    plays = study.results.plays.assign(what=lambda rows: np.where(rows["part"] == "", "training", rows["part"]))
+    groups = plays.groupby(["dataset", "base", "what"], sort=False)
+    rows = groups.agg(count=("seconds", "size"), seconds=("seconds", "mean"), memory=("memory_mb", "max"))
+    return [
+        "| data | base | what | number | CPU time of one | memory, MB |", "|---|---|---|---:|---:|---:|",
+        *(f"| {dataset} | {base} | {what} | {row.count} | {duration(float(row.seconds))} | {row.memory:,.0f} |"
+          for (dataset, base, what), row in zip(rows.index, rows.itertuples(index=False), strict=True)),
+    ]  # fmt: skip
+
+
+def _readme(study: Study) -> list[str]:
+    """The short table of README.md."""
+    chosen, lines = study.plan.readme, ["| data, base | method | RA@3 | SA@3 | SA@5 | rounds with a query |",
+                                        "|---|---|---|---|---|---|"]  # fmt: skip
+    figures = study.figures(chosen["part"])
+    for dataset in dict.fromkeys(figures["dataset"]):
+        for base in chosen["bases"]:
+            for method in chosen["methods"]:
+                of_method = (figures["dataset"] == dataset) & (figures["base"] == base) & (figures["id"] == method)
+                rows = figures[of_method].set_index("metric")
+                if rows.empty:
+                    continue
+                cells = [_share(rows.loc[metric]) for metric in ("RA@3", "SA@3", "SA@5")]
+                asked = f"{100 * float(rows.loc['asked', 'mean']):.0f} %"
+                lines.append(f"| {dataset}, {base} | {markdown_text(method)} | {' | '.join(cells)} | {asked} |")
+    return lines
+
+
+def _share(row: "pd.Series[float]") -> str:
+    return f"{row['mean']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
+
+
+def _sentence(study: Study) -> list[str]:
+    """What a researcher should take away first, of the method that is said to be first."""
+    figures, lines = study.figures(study.plan.readme["part"]), []
+    first = next((name for name in study.plan.ahead if (figures["id"] == name).any()), "")
+    wide = figures.pivot_table(index=["dataset", "base"], columns=["metric", "id"], values="mean")
+    if not first or ("SA@3", "items") not in wide:
+        return ["Not played yet."]
+    own, floor = wide["SA@3", first], wide["SA@3", "items"]
+    gain = own - floor
+    lines = [
+        f"Within three rounds `{first}` finds a target in {100 * own.min():.0f} to {100 * own.max():.0f} % of the "
+        f"sessions, {100 * gain.min():.0f} to {100 * gain.max():.0f} points above listing items, over {len(wide)} "
+        "pairs of a data set and a base recommender"
+    ]
+    if ("SA@3", "magus") in wide:
+        printed = wide["SA@3", "magus"] - floor
+        lines[0] += (
+            f"; MAGUS as printed is there {100 * printed.min():+.0f} to {100 * printed.max():+.0f} points from listing "
+            "items"
+        )
+    lines[0] += "."
+    return lines
+
+
+SECTIONS: dict[str, Callable[..., list[str]]] = {
+    "sentence": _sentence,
+    "about": _about,
+    "tables": _tables,
+    "curves": _curves,
+    "ahead": _ahead,
+    "claims": _claims,
+    "power": _power,
+    "cost": _cost,
+    "readme": _readme,
+}
