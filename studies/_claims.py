@@ -14,6 +14,9 @@ from magus_pyg.report import holm
 LEVEL = 0.95
 """Of the intervals; a test counts where p, after Holm over the tests of its table, is below 1 - LEVEL."""
 
+LESS_IS_BETTER = ("AT",)
+"""Metrics in which the smaller one is ahead: turns of a dialogue."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -128,9 +131,15 @@ def who_is_ahead(plan: Plan, results: Results) -> pd.DataFrame:
         p_holm first.
     """
     tests = tested(results.tests)
-    tests = tests[tests["first"].isin(plan.ahead) & (tests["high"] < 0)]
+    tests = tests[tests["first"].isin(plan.ahead)]
     columns = ["part", "scene", "dataset", "base", "first", "metric", "second", "by", "low", "high", "p_holm"]
-    turned = tests.assign(by=-tests["difference"], low=-tests["high"], high=-tests["low"])
+    less = tests["metric"].isin(LESS_IS_BETTER)
+    turned = tests.assign(
+        by=tests["difference"].where(less, -tests["difference"]),
+        low=tests["low"].where(less, -tests["high"]),
+        high=tests["high"].where(less, -tests["low"]),
+    )
+    turned = turned[turned["low"] > 0]
     return turned[columns].sort_values(["p_holm", "by"], ascending=[True, False], ignore_index=True)
 
 

@@ -38,8 +38,14 @@ def short_hash(*parts: str) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def code_hash(source: Path = SOURCE) -> str:
-    """Of the code that decides figures, by content: comments, docstrings and layout do not count.
+@cache
+def code_hash() -> str:
+    """Of the code that decides figures, by content: comments, docstrings and layout do not count."""
+    return hash_of_source(SOURCE)
+
+
+def hash_of_source(source: Path) -> str:
+    """`code_hash` of a folder that holds the package.
 
     Raises:
         DataError: a folder or file of `DECIDING` that is not there.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from _claims import LEVEL, find, power, who_is_ahead
 from _code import ROOT
-from _plan import Plan
+from _plan import Claim, Plan
 from _results import Results, missing_steps
 
 from magus_pyg.errors import DataError, RunError
@@ -192,7 +192,8 @@ def _curves(study: Study, part: str) -> list[str]:
     title = study.plan.parts[part].title
     if study.figures(part).empty:
         return [study.missing(part) or "Not played yet."]
-    return [f"![{title}](figures/study-{part}.svg)", *filter(None, ["", study.missing(part)][1:])]
+    missing = study.missing(part)
+    return [f"![{title}](figures/study-{part}.svg)", *(["", missing] if missing else [])]
 
 
 def _ahead(study: Study) -> list[str]:
@@ -228,7 +229,7 @@ def _claims(study: Study) -> list[str]:
     lines: list[str] = []
     for number, claim in enumerate(study.plan.claims, start=1):
         found = find(study.plan, study.results, claim)
-        lines += [f"### {number}. {claim.says}", "", f"{claim.place}. {_compared(study.plan, claim)}", ""]
+        lines += [f"### {number}. {claim.says}", "", f"{claim.place}. {_compared(claim)}", ""]
         if not found:
             lines += ["Not played yet.", ""]
             continue
@@ -244,11 +245,12 @@ def _claims(study: Study) -> list[str]:
     return lines[:-1]
 
 
-def _compared(plan: Plan, claim: "object") -> str:
-    first, second, than = claim.first, claim.second, claim.than  # type: ignore[attr-defined]
-    told = ", ".join(f"{key} {', '.join(value) if isinstance(value, list) else value}" for key, value in than.items())
-    beside = f" ({told}; means alone)" if than else ""
-    return f"Compared: `{first}` with {', '.join(f'`{name}`' for name in second)}{beside}."
+def _compared(claim: Claim) -> str:
+    told = "; ".join(
+        f"{key} {', '.join(value) if isinstance(value, list) else value}" for key, value in claim.than.items()
+    )
+    beside = f" ({told}: means alone)" if told else ""
+    return f"Compared: `{claim.first}` with {', '.join(f'`{name}`' for name in claim.second)}{beside}."
 
 
 def _count(value: int | None) -> str:
@@ -306,15 +308,15 @@ def _sentence(study: Study) -> list[str]:
     wide = figures.pivot_table(index=["dataset", "base"], columns=["metric", "id"], values="mean")
     if not first or ("SA@3", "items") not in wide:
         return ["Not played yet."]
-    own, floor = wide["SA@3", first], wide["SA@3", "items"]
-    gain = own - floor
+    own, floor = wide["SA@3", first].dropna(), wide["SA@3", "items"]
+    gain = (own - floor).dropna()
     lines = [
         f"Within three rounds `{first}` finds a target in {100 * own.min():.0f} to {100 * own.max():.0f} % of the "
-        f"sessions, {100 * gain.min():.0f} to {100 * gain.max():.0f} points above listing items, over {len(wide)} "
+        f"sessions, {100 * gain.min():.0f} to {100 * gain.max():.0f} points above listing items, over {len(gain)} "
         "pairs of a data set and a base recommender"
     ]
     if ("SA@3", "magus") in wide:
-        printed = wide["SA@3", "magus"] - floor
+        printed = (wide["SA@3", "magus"] - floor).dropna()
         lines[0] += (
             f"; MAGUS as printed is there {100 * printed.min():+.0f} to {100 * printed.max():+.0f} points from listing "
             "items"

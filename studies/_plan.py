@@ -7,7 +7,7 @@ its methods are compared with each other.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -238,31 +238,13 @@ class Plan:
         return list({word.partition("=")[0].lstrip("+"): word for word in words}.values())
 
     def config_of(self, step: Step, *places: str) -> Config:
-        """The settings of a step; `places` are words that say where files lie.
-
-        Raises:
-            ConfigError: as of `compose_config`; or the words of a set give it another name than the plan.
-        """
-        config = typed(compose_config([*self.words_of(step), *places]))
-        if config.dataset.name != step.training.dataset:
-            raise ConfigError(
-                f"sets: {step.training.dataset!r} is called {config.dataset.name!r} by its own words: add "
-                f"dataset.name={step.training.dataset}"
-            )
-        return config
-
-    @cached_property
-    def _settings(self) -> dict[tuple[str, ...], str]:
-        return {}
+        """The settings of a step; `places` are words that say where files lie; errors as of `_composed`."""
+        return _composed(step.training.dataset, [*self.words_of(step), *places])
 
     def settings(self, step: Step) -> str:
-        """The hash of the settings of a step; seeds have the same."""
+        """The hash of the settings of a step, whatever its seed."""
         words = tuple(word for word in self.words_of(step) if not word.startswith("seed="))
-        if words not in self._settings:
-            self._settings[words] = settings_hash(
-                self.config_of(step._replace(training=step.training._replace(seed=0)))
-            )
-        return self._settings[words]
+        return _settings_of(step.training.dataset, words)
 
     def data(self, dataset: str, root: Path | None) -> str:
         """The hash of the files of a data set; "" for one that is made.
@@ -281,6 +263,25 @@ class Plan:
         made = self.sets[dataset].made
         if made and not (folder / dataset).exists():
             write_scale_data(ScaleOptions(**made, out=str(folder / dataset)))
+
+
+def _composed(dataset: str, words: Sequence[str]) -> Config:
+    """The settings that words stand for.
+
+    Raises:
+        ConfigError: as of `compose_config`; or the words give the set another name than the plan.
+    """
+    config = typed(compose_config(words))
+    if config.dataset.name != dataset:
+        raise ConfigError(
+            f"sets: {dataset!r} is called {config.dataset.name!r} by its own words: add dataset.name={dataset}"
+        )
+    return config
+
+
+@cache
+def _settings_of(dataset: str, words: tuple[str, ...]) -> str:
+    return settings_hash(_composed(dataset, words))
 
 
 def read_plan(path: Path) -> Plan:

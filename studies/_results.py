@@ -150,7 +150,9 @@ def _order_of(name: str) -> list[str]:
 
 def _sortable(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Scenes that are numbers in the order of numbers."""
-    return column.str.rjust(12, "\0") if column.name == "scene" and len(column) else column
+    if column.name != "scene" or column.empty:
+        return column
+    return column.where(~column.str.isdigit(), column.str.rjust(12, "\0"))
 
 
 def _by_cell(table: pd.DataFrame) -> Iterator[tuple[Cell, pd.DataFrame]]:

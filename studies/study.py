@@ -107,7 +107,7 @@ def stamps_of(plan: Plan, steps: Iterable[Step], root: Path | None) -> dict[Step
     """What decides these plays and their trainings now."""
     code, steps = code_hash(), list(steps)
     data = {name: plan.data(name, root) for name in dict.fromkeys(step.training.dataset for step in steps)}
-    every = dict.fromkeys(step for play in steps for step in (Step(play.training), play))
+    every = dict.fromkeys(each for step in steps for each in (Step(step.training), step))
     return {step: Stamp(code, data[step.training.dataset], plan.settings(step)) for step in every}
 
 
@@ -145,7 +145,6 @@ class Study:
     ) -> None:
         self.plan, self.steps, self.work, self.folder, self.root, self.ends = plan, steps, work, folder, root, ends
         self.results = Results.read(folder)
-        self.stamps = stamps_of(plan, steps, root)
 
     def begin(self, drop_stale: bool) -> None:
         """Check that nothing of another kind is there, and sum up what was played and not summed up.
@@ -153,7 +152,9 @@ class Study:
         Raises:
             RunError: there is, and `drop_stale` does not take it away.
         """
-        stale = dict(self.work.unlike(self.stamps))
+        known = dict.fromkeys(step for play in self.steps for step in (Step(play.training), play))
+        noted = [step for step in known if self.work.note(step) is not None]
+        stale = dict(self.work.unlike(stamps_of(self.plan, noted, self.root)))
         if not stale:  # a killed process can have written the files of a cell in part: they are made again
             done = [cell for cell in self.results.broken() if any(map(self.work.done, self.plan.cells.get(cell, [])))]
             self.results = self.results.without(done)
@@ -184,15 +185,14 @@ class Study:
                 runs.rename(runs.with_name(f"{runs.name}-stale-{time.time_ns()}"))
 
     def _drop_stale_rows(self) -> None:
+        """Drop the rows of what is not as it would be played now, and of all that was played of such a training."""
         known = set(self.plan.steps) | {Step(step.training) for step in self.plan.steps}
-        code, gone = code_hash(), []
-        for step, stamp in self.results.steps().items():
-            now = Stamp(code, stamp.data, self.plan.settings(step)) if step in known else None
-            if now != stamp:
-                gone.append(step)
-        bad = {step.training for step in gone if step.cell is None}
-        cells = {step.cell for step in self.results.steps() if step.cell and (step in gone or step.training in bad)}
-        self.results = self.results.without(cells, bad)
+        there = self.results.steps()
+        now = stamps_of(self.plan, [step for step in there if step in known], self.root)
+        gone = {step for step, stamp in there.items() if now.get(step) != stamp}
+        trainings = {step.training for step in gone if step.cell is None}
+        cells = {step.cell for step in there if step.cell and (step in gone or step.training in trainings)}
+        self.results = self.results.without(cells | set(self.results.broken()), trainings)
         self.results.write(self.folder)
 
     def play(self, jobs: int, words: Sequence[str]) -> None:
@@ -254,7 +254,8 @@ class Study:
 
     def _play_here(self, steps: Sequence[Step]) -> list[str]:
         try:
-            play_steps(self.plan, steps, self.stamps, self.work, self.root, Terminal(quiet=True), self.ends)
+            stamps = stamps_of(self.plan, steps, self.root)
+            play_steps(self.plan, steps, stamps, self.work, self.root, Terminal(quiet=True), self.ends)
         except MagusError as error:
             return [f"{steps[0].key}: {error}"]
         finally:
