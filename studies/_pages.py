@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from _claims import LEVEL, find, power, who_is_ahead
 from _code import ROOT
-from _plan import Claim, Plan
+from _plan import Cell, Claim, Plan
 from _results import Results, missing_steps
 
 from magus_pyg.errors import DataError, RunError
@@ -151,7 +152,7 @@ def _tables(study: Study, part: str) -> list[str]:
 def _table_note(figures: pd.DataFrame) -> str:
     seeds = sorted(set(figures["seeds"].astype(int)))
     some = figures.drop_duplicates("dataset")
-    sessions = ", ".join(f"{row.dataset} {row.sessions / row.seeds:,.0f}" for row in some.itertuples())
+    sessions = ", ".join(f"{row['dataset']} {row['sessions'] / row['seeds']:,.0f}" for row in _records(some))
     tests = int(figures["p"].notna().sum())
     return (
         f"Sessions of a seed: {sessions}; {' to '.join(map(str, [seeds[0], seeds[-1]] if len(seeds) > 1 else seeds))} "
@@ -159,6 +160,10 @@ def _table_note(figures: pd.DataFrame) -> str:
         f"bold. \\* p < {_ALPHA:g} above the strongest other method of its base (a rival or the floor), † below it, "
         f"after Holm over the {tests} tests."
     )
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
 def _x_label(plan: Plan, part: str) -> str:
@@ -217,9 +222,9 @@ def _ahead(study: Study) -> list[str]:
         if len(ahead):
             lines += [
                 "| where | metric | ahead | by | 95 % | p (Holm) |", "|---|---|---|---:|---|---:|",
-                *(f"| {row.part}{f' ({row.scene})' if row.scene else ''}, {row.dataset}, {row.base} | {row.metric} "
-                  f"| {markdown_text(str(row.second))} | {row.by:.3f} | {row.low:.3f} to {row.high:.3f} "
-                  f"| {row.p_holm:.1g} |" for row in ahead.itertuples()), "",
+                *(f"| {Cell(*(row[name] for name in Cell._fields)).where} "
+                  f"| {row['metric']} | {markdown_text(row['second'])} | {row['by']:.3f} "
+                  f"| {row['low']:.3f} to {row['high']:.3f} | {row['p_holm']:.1g} |" for row in _records(ahead)), "",
             ]  # fmt: skip
     return lines[:-1]
 
@@ -262,8 +267,8 @@ def _power(study: Study) -> list[str]:
     found = power(study.results)
     return [
         "| part | data | metric | users | pairs | sd | shown with 80 % |", "|---|---|---|---:|---:|---:|---:|",
-        *(f"| {row.part} | {row.dataset} | {row.metric} | {row.users:,.0f} | {row.pairs:,.0f} | {row.sd:.3f} "
-          f"| {row.shown:.4f} |" for row in found.itertuples()),
+        *(f"| {row['part']} | {row['dataset']} | {row['metric']} | {row['users']:,.0f} | {row['pairs']:,.0f} "
+          f"| {row['sd']:.3f} | {row['shown']:.4f} |" for row in _records(found)),
     ]  # fmt: skip
 
 
@@ -274,8 +279,8 @@ def _cost(study: Study) -> list[str]:
     rows = groups.agg(count=("seconds", "size"), seconds=("seconds", "mean"), memory=("memory_mb", "max"))
     return [
         "| data | base | what | number | CPU time of one | memory, MB |", "|---|---|---|---:|---:|---:|",
-        *(f"| {dataset} | {base} | {what} | {row.count} | {duration(float(row.seconds))} | {row.memory:,.0f} |"
-          for (dataset, base, what), row in zip(rows.index, rows.itertuples(index=False), strict=True)),
+        *(f"| {row['dataset']} | {row['base']} | {row['what']} | {row['count']} | {duration(float(row['seconds']))} "
+          f"| {row['memory']:,.0f} |" for row in _records(rows.reset_index())),
     ]  # fmt: skip
 
 
@@ -288,16 +293,16 @@ def _readme(study: Study) -> list[str]:
         for base in chosen["bases"]:
             for method in chosen["methods"]:
                 of_method = (figures["dataset"] == dataset) & (figures["base"] == base) & (figures["id"] == method)
-                rows = figures[of_method].set_index("metric")
-                if rows.empty:
+                rows = {row["metric"]: row for row in _records(figures[of_method])}
+                if not rows:
                     continue
-                cells = [_share(rows.loc[metric]) for metric in ("RA@3", "SA@3", "SA@5")]
-                asked = f"{100 * float(rows.loc['asked', 'mean']):.0f} %"
+                cells = [_share(rows[metric]) for metric in ("RA@3", "SA@3", "SA@5")]
+                asked = f"{100 * rows['asked']['mean']:.0f} %"
                 lines.append(f"| {dataset}, {base} | {markdown_text(method)} | {' | '.join(cells)} | {asked} |")
     return lines
 
 
-def _share(row: "pd.Series[float]") -> str:
+def _share(row: dict[str, Any]) -> str:
     return f"{row['mean']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
 
 
