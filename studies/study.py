@@ -31,8 +31,8 @@ from _results import Results, check_results, missing_steps, rows_of
 from magus_pyg.commands.command_line import run_command
 from magus_pyg.errors import ConfigError, MagusError, RunError
 from magus_pyg.files import locked
+from magus_pyg.interrupts import die_with_parent
 from magus_pyg.report.table_formats import duration
-from magus_pyg.simulation.processes import die_with_parent
 from magus_pyg.terminal import Terminal, complain, say
 
 _TOLD = 10  # faults that a message names
