@@ -108,8 +108,8 @@ def _names_and_digests(folder: Path) -> Iterator[str]:
 
 
 def settings_hash(config: Config) -> str:
-    """Of all settings of a run or a play but where its files lie."""
+    """Of all settings of a run or a play but where its files lie and where it is worked on."""
     values = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(values, dict)
-    kept = {key: value for key, value in values.items() if key not in ("paths", "resume")}
+    kept = {key: value for key, value in values.items() if key not in ("paths", "resume", "engine", "ray")}
     return short_hash(json.dumps(kept, sort_keys=True))
