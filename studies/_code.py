@@ -68,7 +68,7 @@ def _plain(node: Any) -> Any:
     What is empty is left out, since later versions of Python have more such fields.
     """
     if isinstance(node, ast.AST):
-        found = [type(node).__name__]
+        found: list[Any] = [type(node).__name__]
         for name, value in ast.iter_fields(node):
             plain = None if name in ("ctx", "kind", "type_comment") else _plain(value)
             if plain not in (None, []):

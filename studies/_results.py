@@ -231,11 +231,14 @@ def _session_rows(plan: Plan, cell: Cell, folders: Sequence[Path]) -> tuple[pd.D
         (pool.method, pool.variation): np.mean([(play.log["queries_shown"] > 0).mean() for play in pool.plays.values()])
         for pool in pools
     }
-    extra = figures.drop_duplicates(["method", "variation"]).copy()
-    extra["metric"] = "asked"
-    extra["mean"] = [asked[key] for key in zip(extra["method"], extra["variation"], strict=True)]
-    extra[["low", "high", "seed_std", "difference", "difference_low", "difference_high", "p"]] = np.nan
-    extra[["against", "test", "best"]] = ["", "", False]
+    extra = figures.drop_duplicates(["method", "variation"])
+    extra = extra.assign(
+        metric="asked",
+        mean=[asked[key] for key in zip(extra["method"], extra["variation"], strict=True)],
+        **dict.fromkeys(("low", "high", "seed_std", "difference", "difference_low", "difference_high", "p"), np.nan),
+        **dict.fromkeys(("against", "test"), ""),
+        best=False,
+    )
     figures = pd.concat([figures, extra], ignore_index=True)
     figures["id"] = [id_of(*key) for key in zip(figures["method"], figures["variation"], strict=True)]
     by_id = {id_of(pool.method, pool.variation): pool for pool in pools}
