@@ -52,6 +52,15 @@ def test_agents_that_learn_between_sessions_play_the_same(tiny_run: Path, tmp_pa
     same(run, ["agents=[items]", "magus.learn=per_session", "sessions.per_user=2"])
 
 
+def test_whole_catalogues_are_played_without_session_graphs(
+    tiny_run: Path, tmp_path: Path, workers: RayEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    monkeypatch.setattr("magus_pyg.experiment.agent_plays.split_sessions", None)
+    records = same(run, ["agents=[items,magus]", "simulation.candidates=all", "user=noisy"])
+    assert records["n_candidates"].min() > 100
+
+
 def test_what_is_refused(tiny_run: Path) -> None:
     with pytest.raises(ConfigError, match=r"engine must be one of process, ray, did you mean 'ray'\? \(got 'rays'\)"):
         main_simulate([f"run={tiny_run}", "engine=rays"])

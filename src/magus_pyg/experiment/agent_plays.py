@@ -1,7 +1,8 @@
 """Playing the sessions of a data set with several agents, and what comes out of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,16 @@ from magus_pyg.experiment.agents_by_name import agent_context, agent_names, buil
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.graph import SessionGraphBuilder
 from magus_pyg.models import BaseRecommender
+from magus_pyg.online.catalogue.simulated import (
+    CataloguePlays,
+    play_catalogue_batch,
+    plays_catalogues,
+    split_for_catalogue,
+)
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.run_inputs import playable_sessions
 from magus_pyg.simulation import Agent, Learner, User, simulate, summarize
-from magus_pyg.simulation.loop import Plays, play_batch
+from magus_pyg.simulation.loop import PlayedBatch, Plays, play_batch
 from magus_pyg.simulation.prepare import split_sessions
 from magus_pyg.simulation.record_table import join_records
 from magus_pyg.simulation.users_by_name import build_user
@@ -184,8 +191,9 @@ def _told_error(setting: PlaySetting) -> float | None:
 def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the same sessions with every agent of the configuration: batch by batch, each with all of them.
 
-    Session graphs and base scores of a batch are made once for all agents and K. An agent that learns between sessions
-    plays them all by itself, after the others.
+    Session graphs and base scores of a batch are made once for all agents and K; with `candidates=all` there are no
+    session graphs for agents that need none. An agent that learns between sessions plays them all by itself, after the
+    others.
 
     Args:
         setting: what they play in; `watch` notes the time of "sessions", "session graphs" and each agent, and
@@ -204,28 +212,24 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Playe
     )
     model, user = setting.model_at(options.part), build_user(config.user)
     agents = _built(setting, model, states)
-    fixed = [name for name, agent in agents.items() if not isinstance(agent, Learner)]
-    turns = [(name, k) for name in fixed for k in _horizons(name, config)]
-    builder = SessionGraphBuilder(setting.graph)
-    batches = split_sessions(builder, sessions, options.batch_size)
-    given = (user, options.list_length, config.seed, options.min_items)
-    plays = Plays([(agents[name], k) for name, k in turns], builder, model, *given)
+    groups = _groups(setting, model, user, agents, sessions)
+    alone = {name: agent for name, agent in agents.items() if isinstance(agent, Learner)}
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in agents}
-    with console.stage("playing", len(batches) * bool(fixed) + len(agents) - len(fixed), "batch") as playing:
-        for played in setting.engine.map(play_batch, plays, batches if fixed else []):
-            watch.add("session graphs", played.preparing)
-            for (name, _), table, seconds in zip(turns, played.records, played.seconds, strict=True):
-                watch.add(name, seconds)
-                tables[name].append(table)
-            playing.step()
-        for name, agent in agents.items():
-            if isinstance(agent, Learner):
-                playing.note = name
-                with watch(name):
-                    for k in _horizons(name, config):
-                        played_alone = (user, k, *given[1:3], options.batch_size, options.min_items, setting.engine)
-                        tables[name].append(simulate(agent, sessions, *played_alone))
+    with console.stage("playing", sum(len(group.batches) for group in groups) + len(alone), "batch") as playing:
+        for group in groups:
+            for played in setting.engine.map(group.play, group.shared, group.batches):
+                watch.add("session graphs", played.preparing)
+                for name, table, seconds in zip(group.names, played.records, played.seconds, strict=True):
+                    watch.add(name, seconds)
+                    tables[name].append(table)
                 playing.step()
+        for name, agent in alone.items():
+            playing.note = name
+            with watch(name):
+                for k in _horizons(name, config):
+                    given = (options.list_length, config.seed, options.batch_size, options.min_items, setting.engine)
+                    tables[name].append(simulate(agent, sessions, user, k, *given))
+            playing.step()
     logs, rows, speeds = [], [], {}
     with watch("summary"), console.stage("making the table"):
         for name in agents:
@@ -243,6 +247,40 @@ def _built(setting: PlaySetting, model: BaseRecommender, states: Mapping[str, Ag
     given = None if rows is None else lambda: rows
     context = agent_context(config, setting.graph, model, rows=given, say=setting.console.note)
     return {name: build_agent(name, context, states.get(name, {}), config) for name in agent_names(config)}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Agents that play the same batches in the same way; `names` has one entry a table of a `PlayedBatch`."""
+
+    names: list[str]
+    play: Callable[[Any, Sessions], PlayedBatch]
+    shared: Any
+    batches: list[Sessions]
+
+
+def _groups(
+    setting: PlaySetting, model: BaseRecommender, user: User, agents: Mapping[str, Agent], sessions: Sessions
+) -> list[_Group]:
+    """The agents that do not learn between sessions: on whole catalogues by nodes, where they can, else by session
+    graphs."""
+    config, options, builder = setting.config, setting.config.simulation, SessionGraphBuilder(setting.graph)
+    everything = config.session_options.candidates == "all"
+    names: dict[bool, list[str]] = {True: [], False: []}
+    for name, agent in agents.items():
+        if not isinstance(agent, Learner):
+            names[everything and plays_catalogues(agent)] += [name] * len(_horizons(name, config))
+    groups = []
+    for by_nodes, some in names.items():
+        rounds = [k for name in dict.fromkeys(some) for k in _horizons(name, config)]
+        turns = [(agents[name], k) for name, k in zip(some, rounds, strict=True)]
+        plays = Plays(turns, builder, model, user, options.list_length, config.seed, options.min_items)
+        if by_nodes and some:
+            batches = split_for_catalogue(plays, sessions, options.batch_size)
+            groups.append(_Group(some, play_catalogue_batch, CataloguePlays(plays), batches))
+        elif some:
+            groups.append(_Group(some, play_batch, plays, split_sessions(builder, sessions, options.batch_size)))
+    return groups
 
 
 def _horizons(name: str, config: Config) -> list[int]:

@@ -32,7 +32,16 @@ from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Listener, Pl
 from magus_pyg.simulation.record_table import ANSWER_COLUMNS, join_records, records_of
 from magus_pyg.simulation.users import Answer, Moment, ShownList, Spoken, TruthfulUser, User, target_nodes
 
-__all__ = ["PlayedBatch", "Plays", "check_lengths", "check_list", "play_batch", "simulate"]
+__all__ = [
+    "PlayedBatch",
+    "Plays",
+    "check_lengths",
+    "check_list",
+    "checked_click",
+    "checked_targets",
+    "play_batch",
+    "simulate",
+]
 
 _MOST = 1_000_000
 """Of rounds, and of nodes of a list."""
@@ -205,7 +214,7 @@ def _play_batch(plays: Plays, agent: Agent, batch: PreparedBatch, rounds: int) -
             break
         now = user.wants(sessions.candidates, sessions.targets, number, key)
         if now is not wanted:
-            wanted, targets = now, graphs.count_targets(_checked_targets(user, now, sessions))
+            wanted, targets = now, graphs.count_targets(checked_targets(user, now, sessions))
             n_targets, items = now.sum(1), target_nodes(sessions.candidates, now)
         _tell(play, graphs, user.tells(Moment(agent.graph, items, number, key)), active)
         shown = play.recommend()
@@ -215,15 +224,15 @@ def _play_batch(plays: Plays, agent: Agent, batch: PreparedBatch, rounds: int) -
         nodes = torch.where(present, graphs.node.gather(1, slot), -1)
         read = (agent.graph, nodes, items)
         answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key, *read))
-        clicked = _checked_click(user, answer, present, is_item, active)
+        clicked = checked_click(user, answer, present, is_item, active)
         hit = at_click(is_item & (matches > 0), clicked)
-        turn = {"active": active, "shown": shown, "clicked": clicked, "hit": hit}
+        turn = {"active": active, "nodes": nodes, "clicked": clicked, "hit": hit}
         played.append({**turn, "is_item": is_item, "present": present, "n_targets": n_targets})
         play.update(Feedback(shown, clicked, answer.not_care, active))
         active = active & ~hit
         if answer.leaves is not None:
             active = active & ~answer.leaves
-    return records_of(agent.name, graphs, sessions, played, rounds)
+    return records_of(agent.name, sessions, played, rounds)
 
 
 def _tell(play: Play, graphs: SessionGraphs, spoken: Sequence[Spoken], active: Tensor) -> None:
@@ -273,7 +282,7 @@ def check_list(
     return present, graphs.is_item[slot] & present
 
 
-def _checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
+def checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
     """The targets of a round, bool [B, C], if they are candidates."""
     if targets.shape != sessions.candidates.shape or targets.dtype != torch.bool:
         kind = f"{str(targets.dtype).removeprefix('torch.')} {list(targets.shape)}"
@@ -283,7 +292,7 @@ def _checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
     return targets
 
 
-def _checked_click(user: User, answer: Answer, present: Tensor, is_item: Tensor, active: Tensor) -> Tensor:
+def checked_click(user: User, answer: Answer, present: Tensor, is_item: Tensor, active: Tensor) -> Tensor:
     """The clicks, int64 [B], of the sessions that still go on, if all answers are to what was shown."""
     clicked, not_care, leaves = answer.clicked, answer.not_care, answer.leaves
     count = present.shape[0]

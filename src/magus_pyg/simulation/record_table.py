@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from magus_pyg.data import Sessions
-from magus_pyg.graph import SessionGraphs
 from magus_pyg.simulation.prepare import session_ids
 
 __all__ = ["ANSWER_COLUMNS", "RECORD_COLUMNS", "join_records", "records_of"]
@@ -28,7 +27,6 @@ def join_records(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def records_of(
     name: str,
-    graphs: SessionGraphs,
     sessions: Sessions,
     played: list[dict[str, Tensor]],
     rounds: int,
@@ -37,27 +35,25 @@ def records_of(
 
     Args:
         name: the agent's.
-        graphs, sessions: of B sessions.
-        played: for each round `active`, `clicked`, `hit` and `n_targets` [B], `shown`, `is_item` and `present` [B, N].
+        sessions: B sessions.
+        played: for each round `active`, `clicked`, `hit` and `n_targets` [B], `nodes`, `is_item` and `present` [B, N].
         rounds: the most rounds of a session.
     """
     if not played or not len(sessions):
         return _empty_table()
     stacked = {key: torch.stack([entry[key] for entry in played], 1).cpu() for key in played[0]}  # [B, R, ...]
     session, turn = torch.nonzero(stacked["active"], as_tuple=True)
-    shown = stacked["shown"][session, turn]
+    nodes = stacked["nodes"][session, turn]
     present = stacked["present"][session, turn]
     is_item = stacked["is_item"][session, turn]
     clicked = stacked["clicked"][session, turn]
     hit = stacked["hit"][session, turn]
-    node = graphs.node.cpu()
-    nodes = node[session.unsqueeze(1), shown.clamp(min=0)]
     last = torch.zeros_like(hit)
     last[torch.cumsum(stacked["active"].sum(1), 0) - 1] = True  # every session plays at least one round
     clicked_node = torch.where(clicked >= 0, nodes.gather(1, clicked.clamp(min=0).unsqueeze(1)).squeeze(1), -1)
     lengths = present.sum(1).numpy()
     kinds = np.where(is_item.numpy(), "item", "query").astype(object)
-    n_candidates = graphs.valid[:, : graphs.n_candidates].sum(1).cpu()
+    n_candidates = (sessions.candidates >= 0).sum(1).cpu()
     return pd.DataFrame(
         {
             "session": session_ids(sessions).cpu()[session].numpy(),

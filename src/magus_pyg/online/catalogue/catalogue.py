@@ -17,16 +17,15 @@ from magus_pyg.agents import BayesState, EdgeFactors, MagusOptions
 from magus_pyg.agents.methods import check_variant
 from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import Extension, extend_relational_graph, find_query, id_texts, item_nodes
-from magus_pyg.online.catalogue.belief_play import BayesPlay, Width
+from magus_pyg.online.catalogue.belief_play import Width
 from magus_pyg.online.catalogue.carry_over import check_extension
 from magus_pyg.online.catalogue.catalogue_session import CatalogueSession
 from magus_pyg.online.catalogue.containment import CatalogueIndex
-from magus_pyg.online.catalogue.dense_play import CatalogueWeights, DensePlay, weighted_guess
+from magus_pyg.online.catalogue.dense_play import CatalogueWeights
 from magus_pyg.online.catalogue.edition import Edition, Start, catalogue_options
-from magus_pyg.online.catalogue.first_guess import Guess, active_nodes, first_guess, item_scores
-from magus_pyg.online.catalogue.items_play import ItemsPlay
-from magus_pyg.online.catalogue.prior import Prior, first_belief
-from magus_pyg.online.catalogue.sparse_play import SparsePlay, Switches
+from magus_pyg.online.catalogue.first_guess import active_nodes
+from magus_pyg.online.catalogue.player import Player
+from magus_pyg.online.catalogue.prior import Prior
 from magus_pyg.online.contract import OnlineSession
 from magus_pyg.online.node_play import NodePlay
 from magus_pyg.online.resuming import beginning_here
@@ -119,6 +118,11 @@ class Catalogue:
         fresh = Edition.of(self.index, factors, self.options.minus_scale, self.dtype)
         other.edition = replace(fresh, removed=self.edition.removed)
         return other
+
+    @property
+    def player(self) -> Player:
+        """The variant with its settings."""
+        return Player(self.variant, self.options, self.belief, self.width)
 
     @property
     def index(self) -> CatalogueIndex:
@@ -242,31 +246,16 @@ class Catalogue:
                     "catalogue needs all, and candidates=... names a retrieval list"
                 )
         nodes = [node for query in words if (node := find_query(index.graph, query)) is not None]
-        first = self._first(edition, vector, excluded, nodes)
+        first = self.player.first(edition, vector, excluded, nodes)
         active = active_nodes(index, excluded) if self.variant == "none" else first.active
         return Start(first, edition, active, left_out, words, without)
-
-    def _first(
-        self, edition: Edition, scores: Tensor, excluded: Tensor | None, searched: Sequence[int]
-    ) -> Guess | Prior:
-        """The scores of all nodes before any answer; `searched`: nodes."""
-        index, found = edition.index, torch.tensor(searched, dtype=torch.int64) if searched else None
-        if self.variant == "bayes":
-            return first_belief(index, scores, self.belief, excluded, found)
-        if self.variant == "none":
-            return item_scores(index, scores, excluded)
-        literal = self.options.searched == "literal"
-        if edition.weights is not None:
-            return weighted_guess(edition.weights, scores, excluded, found, literal)
-        scale = self.options.minus_scale * (1.0 if edition.factors is None else edition.factors.minus_scale)
-        return first_guess(index, scores, scale, excluded, found, literal)
 
     def _restarted(self, start: Start, searched: Sequence[int]) -> Start:
         """What sessions would begin from with the same scores and other searched queries (their nodes)."""
         first, active = start.first, start.active
         excluded = None if active is None else ~active[: start.edition.index.n_items]
         scores = first.scores if isinstance(first, Prior) else first.base
-        return replace(start, first=self._first(start.edition, scores, excluded, searched))
+        return replace(start, first=self.player.first(start.edition, scores, excluded, searched))
 
     def session(
         self,
@@ -383,15 +372,4 @@ class Catalogue:
         return self._play(self._checked_start(start), list_length, rounds, min_items)
 
     def _play(self, start: Start, list_length: int, rounds: int, min_items: int) -> NodePlay:
-        longest = start.edition.index.n_nodes  # a longer list would be padding
-        list_length, min_items = min(list_length, longest), min(min_items, longest)
-        if isinstance(start.first, Prior):
-            return BayesPlay(start.first, self.belief, rounds, list_length, self.width, min_items)
-        if self.variant == "none":
-            return ItemsPlay(start.first, list_length)
-        options, edition = self.options, start.edition
-        refusals = options.refusals(0.0 if edition.factors is None else edition.factors.refusal)
-        switches = Switches(list_length, refusals, options.clamp, min_items)
-        if edition.weights is not None or options.clamp:
-            return DensePlay(start.first, switches, edition.weights)
-        return SparsePlay(start.first, switches)
+        return self.player.play(start.edition, start.first, list_length, rounds, min_items)
