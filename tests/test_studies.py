@@ -269,6 +269,12 @@ def test_the_hash_of_code_counts_what_is_computed_alone(tmp_path: Path) -> None:
         _code.hash_of_source(tmp_path)
 
 
+def test_what_decided_a_play_is_compared_in_words() -> None:
+    stamp = _play.Stamp("a", "b", "c")
+    assert stamp.unlike(_play.Stamp("a", "b", "c")) == ""
+    assert stamp.unlike(_play.Stamp("a", "x", "y")) == "other data (x, not b) and other settings (y, not c)"
+
+
 def test_the_hash_of_data_counts_its_files_and_not_what_describes_them(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     for folder, text in zip(folders, ("1,2", "1,2", "1,3"), strict=True):
