@@ -18,8 +18,7 @@ from magus_pyg.graph import n_items, words_of
 from magus_pyg.online import OnlineSession
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.pages.page_sessions import NEW, PageSessions
-from magus_pyg.serve.pages.page_views import item_key, words_key
-from magus_pyg.serve.pages.served_shop import ServedShop
+from magus_pyg.serve.pages.page_views import Say, item_key, words_key
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.stores import open_store
@@ -83,7 +82,7 @@ def with_the_page(sessions: PageSessions, task: Task) -> tuple[int | None, str]:
     session_id, step, unread = said.session_id, said.step, said.unread
     for number in range(2, LISTS + 1):
 
-        def answer(session: OnlineSession, _: int) -> str | None:
+        def answer(session: OnlineSession, step: int, say: Say) -> str | None:
             listed = session.recommend()
             for entry in listed:
                 if entry.item_id is not None and fits(values(session, entry.node), task):
@@ -93,7 +92,7 @@ def with_the_page(sessions: PageSessions, task: Task) -> tuple[int | None, str]:
 
         click = sessions.past(session_id, step, answer, False)
         step = sessions.answer(session_id, step, "", "en", click or "", (), False).step
-        if sessions.past(session_id, step, lambda session, _: session.found is not None, False):
+        if sessions.past(session_id, step, lambda session, step, say: session.found is not None, False):
             return number, unread
     return None, unread
 
@@ -109,7 +108,7 @@ def rows(name: str, path: Path) -> Iterator[str]:
     """The rows of a data set, as Markdown."""
     run = load_run(path)
     service = Service(run, ServeOptions(list_length=LENGTH, rounds=LISTS, variant="bayes"), open_store("memory:"))
-    sessions = PageSessions(service, ServedShop(service).read)
+    sessions = PageSessions(service)
     for task in TASKS[name]:
         alone, good = items_alone(run, task)
         taken, unread = with_the_page(sessions, task)

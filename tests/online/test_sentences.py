@@ -30,9 +30,9 @@ from magus_pyg.simulation.answers import AnsweredList
         (AnsweredList((3,), None, (3,)), "Airpods does not matter.", "Airpods ist egal."),
         (AnsweredList((0, 1), 1), "", ""),
         (AnsweredList(()), "", ""),
-        (Told((Word("level", "pro"),), True, (6,)), "More with pro.", "Mehr mit pro."),
+        (Told((Word("level", "pro"),), (True,), (6,)), "More with pro.", "Mehr mit pro."),
         (
-            Told((Word("level", "pro"), Word("x", "y")), False, (6, -1)),
+            Told((Word("level", "pro"), Word("x", "y")), (False, False), (6, -1)),
             "Less with pro and y.",
             "Weniger mit pro und y.",
         ),

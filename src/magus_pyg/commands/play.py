@@ -199,8 +199,7 @@ def _read(console: Terminal, session: MagusSession, reader: Reader, typed: str) 
         console.print("nothing that the catalogue has; h lists what else can be typed")
         return
     try:
-        for words, liked in reading.told():
-            session.tell(words, liked)
+        session.tell_all(reading.told())
     except SessionError as error:
         console.print(str(error))
         return
@@ -249,6 +248,9 @@ def _show_reasons(console: Terminal, session: MagusSession, number: str) -> None
 def _show_ahead(console: Terminal, session: MagusSession, before: Mapping[int, float]) -> None:
     """The items that are ahead now among those not shown yet, and the place of each before the answer."""
     console.print("  " + shown(_SAYS.understood(session.graph, session.history[-1])))
+    unfit = _SAYS.no_fit(session.fit())
+    if unfit:
+        console.print("  " + shown(unfit))
     old, new = _places(session, before), _places(session, session.node_scores())
     ahead = sorted(new, key=lambda node: new[node])[:_AHEAD]
     if all(old[node] == new[node] for node in ahead):

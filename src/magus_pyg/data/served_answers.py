@@ -89,7 +89,8 @@ def _take_back(stack: list[_Said], gone: frozenset[tuple[str, str]]) -> None:
         if said.is_answer:
             said.clicked = None if said.query == gone else said.clicked
         else:
-            said.words = [word for word in said.words if {word} != gone]
+            together = gone if gone <= set(said.words) else frozenset[tuple[str, str]]()
+            said.words = [word for word in said.words if {word} != gone and word not in together]
             if not said.words:
                 stack.remove(said)
 

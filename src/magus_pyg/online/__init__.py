@@ -5,10 +5,12 @@ from magus_pyg.online.contract import OnlineSession, Recommendation
 from magus_pyg.online.explanation import Reason
 from magus_pyg.online.node_play import NodePlay, Told
 from magus_pyg.online.session import MagusSession
+from magus_pyg.online.wishes import Fit
 
 __all__ = [
     "Catalogue",
     "CatalogueSession",
+    "Fit",
     "MagusSession",
     "NodePlay",
     "OnlineSession",

@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from operator import index as as_number
@@ -20,6 +20,7 @@ from magus_pyg.online.node_play import NodePlay, Told, take_in
 from magus_pyg.online.resuming import events_here, told
 from magus_pyg.online.session_inputs import Wording, read_words
 from magus_pyg.online.session_state import Beginning, SessionState
+from magus_pyg.online.wishes import Fit, fit_of
 from magus_pyg.simulation.answers import AnsweredList
 
 __all__ = ["OnlineSession", "Recommendation"]
@@ -95,8 +96,8 @@ class OnlineSession(ABC):
         """Whether the session has a node of the graph."""
 
     @abstractmethod
-    def _n_holding(self, node: int) -> int:
-        """How many items of the session contain a node that it has; an item contains itself."""
+    def _items_of(self, node: int) -> Tensor:
+        """int64: the items of the session that contain a node that it has; an item contains itself."""
 
     @property
     def variant(self) -> str:
@@ -214,16 +215,31 @@ class OnlineSession(ABC):
             GraphError: a word that stands in several fields, or no word.
             SessionError: the session is over, or its variant lists items alone.
         """
+        return self.tell_all([(words, liked)])
+
+    def tell_all(self, said: Iterable[tuple[Wording | Sequence[Wording], bool]]) -> tuple[Word, ...]:
+        """What the person says outside a list at once, such as in one text (`language.Reading.told`).
+
+        Words count as with `tell`, one after the other; `undo` takes all of them back.
+
+        Args:
+            said: words as of `tell`, and whether they are wanted.
+
+        Returns, Raises: as of `tell`.
+        """
         if self.done:
             raise SessionError(f"the session is over after {self.round} round(s): start a new one")
         if not self.listens:
             raise SessionError(f"variant {self.variant!r} takes no words: it lists items by their base scores alone")
-        found, unknown = read_words(self.graph, words)
-        if unknown:
-            self.left_out["told words that no item has"] += unknown
-        if found:
-            self._take(told(self.graph, found, liked, self._holds))
-        return found
+        taken: list[tuple[Word, bool]] = []
+        for words, liked in said:
+            found, unknown = read_words(self.graph, words)
+            taken += [(word, liked) for word in found]
+            if unknown:
+                self.left_out["told words that no item has"] += unknown
+        if taken:
+            self._take(told(self.graph, taken, self._holds))
+        return tuple(word for word, _ in taken)
 
     def _take(self, event: AnsweredList | Told) -> None:
         take_in(self._play, event)
@@ -261,10 +277,11 @@ class OnlineSession(ABC):
         for event in self.history:
             if isinstance(event, Told):
                 together = gone if gone <= set(event.words) else frozenset[Word]()
-                pairs = zip(event.words, event.nodes, strict=True)
-                kept = [(word, node) for word, node in pairs if {word} != gone and word not in together]
+                said = zip(event.words, event.liked, event.nodes, strict=True)
+                kept = [one for one in said if {one[0]} != gone and one[0] not in together]
                 if kept:
-                    history.append(Told(tuple(word for word, _ in kept), event.liked, tuple(node for _, node in kept)))
+                    words_left, liked, nodes = zip(*kept, strict=True)
+                    history.append(Told(words_left, liked, nodes))
             else:
                 first = n_items(self.graph)
                 about = {node for node in event.shown if node >= first and gone == set(words_of(self.graph, node))}
@@ -300,7 +317,14 @@ class OnlineSession(ABC):
         Raises:
             SessionError: a node that the session does not have.
         """
-        return self._n_holding(self._held(entry))
+        return self._items_of(self._held(entry)).numel()
+
+    def fit(self) -> Fit:
+        """How many items of the session fit all that was told and clicked, and what stands in the way if none does."""
+        nodes = self._nodes()
+        offered = torch.zeros(n_items(self.graph), dtype=torch.bool, device=nodes.device)
+        offered[nodes[nodes < n_items(self.graph)]] = True
+        return fit_of(self.graph, self.history, offered, self._items_of)
 
     def node_scores(self, nodes: Sequence[Recommendation | int] | None = None) -> dict[int, float]:
         """The present scores of nodes, by node.

@@ -116,10 +116,10 @@ def explain(
         play.scale()
         changes.note(play, number, play.between)
         if isinstance(event, Told):
-            for query in event.nodes:
+            for query, liked in zip(event.nodes, event.liked, strict=True):
                 if query >= 0:
-                    play.tell(query, event.liked)
-                    changes.note(play, number, "told", query, event.liked)
+                    play.tell(query, liked)
+                    changes.note(play, number, "told", query, liked)
             continue
         for count, (answered, said) in enumerate(zip(event.shown, event.said(n_items(graph)), strict=True), 1):
             so_far = play.copy()

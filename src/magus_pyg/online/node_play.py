@@ -1,5 +1,6 @@
 """What a person said, and the protocol of everything that plays one session by the nodes of the graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -8,22 +9,32 @@ from torch import Tensor
 from magus_pyg.graph import Word
 from magus_pyg.simulation.answers import AnsweredList
 
-__all__ = ["NodePlay", "Told", "take_in"]
+__all__ = ["NodePlay", "Told", "by_liking", "take_in"]
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a person said outside a list; each word is evidence on its own, in this order.
+    """What a person said outside a list at once; each word is evidence on its own, in this order.
 
     Attributes:
         words: the words.
-        liked: whether the person wants them, or does not.
+        liked: whether the person wants each of them, or does not.
         nodes: the query of each word alone, -1 where the session has none: no item of it has the word.
     """
 
     words: tuple[Word, ...]
-    liked: bool
+    liked: tuple[bool, ...]
     nodes: tuple[int, ...]
+
+
+def by_liking(words: Sequence[Word], liked: Sequence[bool]) -> list[tuple[bool, tuple[Word, ...]]]:
+    """The words that are wanted (True) and those that are not, whichever was said first before the other.
+
+    Args:
+        words, liked: as of `Told`.
+    """
+    pairs = [*zip(words, liked, strict=True)]
+    return [(kind, tuple(word for word, wanted in pairs if wanted == kind)) for kind in dict.fromkeys(liked)]
 
 
 class NodePlay(Protocol):
@@ -76,6 +87,6 @@ def take_in(play: NodePlay, event: AnsweredList | Told) -> None:
     if isinstance(event, AnsweredList):
         play.update(event)
         return
-    for node in event.nodes:
+    for node, liked in zip(event.nodes, event.liked, strict=True):
         if node >= 0:
-            play.tell(node, event.liked)
+            play.tell(node, liked)

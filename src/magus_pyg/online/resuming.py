@@ -74,17 +74,24 @@ def events_here(
         if isinstance(entry, NamedAnswer):
             events.append(_answer(graph, entry, holds, gone))
             continue
-        here = tuple(word for word in entry.words if _knows(graph, [word]))
-        gone |= {_text([word]): None for word in entry.words if word not in here}
+        here = [pair for pair in zip(entry.words, entry.liked, strict=True) if _knows(graph, [pair[0]])]
+        gone |= {_text([word]): None for word in entry.words if not _knows(graph, [word])}
         if here:
-            events.append(told(graph, here, entry.liked, holds))
+            events.append(told(graph, here, holds))
     return events, [_gone([*gone], "of what was answered")] if gone else []
 
 
-def told(graph: HeteroData, words: tuple[Word, ...], liked: bool, holds: Callable[[int], bool]) -> Told:
-    """What a person said outside a list, in the nodes of a session; arguments as of `events_here` and `Told`."""
-    nodes = [find_query(graph, [word]) for word in words]
-    return Told(words, liked, tuple(-1 if node is None or not holds(node) else node for node in nodes))
+def told(graph: HeteroData, said: Sequence[tuple[Word, bool]], holds: Callable[[int], bool]) -> Told:
+    """What a person said outside a list at once, in the nodes of a session.
+
+    Args:
+        graph: the relational graph.
+        said: words, and whether each is wanted.
+        holds: as of `events_here`.
+    """
+    nodes = [find_query(graph, [word]) for word, _ in said]
+    here = tuple(-1 if node is None or not holds(node) else node for node in nodes)
+    return Told(tuple(word for word, _ in said), tuple(liked for _, liked in said), here)
 
 
 def _answer(graph: HeteroData, entry: NamedAnswer, holds: Callable[[int], bool], gone: dict[str, None]) -> AnsweredList:

@@ -9,7 +9,8 @@ from magus_pyg.escaping import cut
 from magus_pyg.graph import n_items, title_of
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.online.explanation import Reason
-from magus_pyg.online.node_play import Told
+from magus_pyg.online.node_play import Told, by_liking
+from magus_pyg.online.wishes import Fit
 from magus_pyg.simulation.answers import AnsweredList, Said
 
 __all__ = ["LANGUAGES", "Sentences"]
@@ -34,6 +35,10 @@ _EN: _Table = {
     "nothing_found": ("nothing found in {n} round", "nothing found in {n} rounds"),
     "nothing_left": "nothing is left to show",
     "unknown_word": "no item has the word {word!r}",
+    "no_fit": "No item fits all that you said: these come nearest.",
+    "no_fit_but": "No item fits all that you said: these come nearest. Without “{name}” it would be {items}.",
+    "not": "not {name}",
+    "or": " or ",
     "unmoved": "by the base scores alone: no answer has moved it yet",
     "others_together": ("{n} other answer", "all {n} other answers together"),
     "round": " in round {round}",
@@ -60,6 +65,11 @@ _DE: _Table = {
     "nothing_found": ("in {n} Runde nichts gefunden", "in {n} Runden nichts gefunden"),
     "nothing_left": "es ist nichts mehr zu zeigen",
     "unknown_word": "kein Artikel hat das Wort {word!r}",
+    "no_fit": "Kein Artikel passt zu allem, was Sie sagten: diese kommen dem am nächsten.",
+    "no_fit_but": "Kein Artikel passt zu allem, was Sie sagten: diese kommen dem am nächsten. Ohne „{name}“ wären es "
+    "{items}.",
+    "not": "nicht {name}",
+    "or": " oder ",
     "unmoved": "allein nach der ersten Schätzung: noch keine Antwort hat es bewegt",
     "others_together": ("{n} weitere Antwort", "alle {n} weiteren Antworten zusammen"),
     "round": " (Runde {round})",
@@ -122,7 +132,8 @@ class Sentences:
     def understood(self, graph: HeteroData, event: AnsweredList | Told) -> str:
         """What was taken in of an answer or of words, on one line; of a clicked item "", since it ends the session."""
         if isinstance(event, Told):
-            return _sentence([self.say("more" if event.liked else "less", names=self.joined([*map(str, event.words)]))])
+            keys, wishes = {True: "more", False: "less"}, by_liking(event.words, event.liked)
+            return _sentence([self.say(keys[liked], names=self.joined([*map(str, words)])) for liked, words in wishes])
         first = n_items(graph)
         if event.found(first) is not None:
             return ""
@@ -144,6 +155,19 @@ class Sentences:
             of_no_matter = named[Said.NOT_CARE]
             parts.append(self.say("no_matter", len(of_no_matter), names=self.joined(of_no_matter)))
         return _sentence(parts)
+
+    def no_fit(self, fit: Fit) -> str:
+        """That nothing fits all that was said, and the word that excludes most; "" where something does."""
+        if fit.items:
+            return ""
+        if not fit.excluding:
+            return self.say("no_fit")
+        # A query's words are all wanted; told words of one field are a choice.
+        alike = len({word.field for word in fit.excluding}) == 1
+        joint = self.say("or") if alike else " "
+        name = joint.join(cut(harmless_text(word.value), _LONG) for word in fit.excluding)
+        name = name if fit.liked else self.say("not", name=name)
+        return self.say("no_fit_but", name=name, items=self.say("items", fit.without))
 
     def reason(self, reason: Reason) -> str:
         """What an answer was, for `OnlineSession.explain`, without what it changed."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -215,14 +214,13 @@ class MagusSession(OnlineSession):
         nodes = self._nodes()  # ascending, so that numbers beyond int64 never reach it
         return int(nodes[0]) <= node <= int(nodes[-1]) and bool((nodes == node).any())
 
-    def _n_holding(self, node: int) -> int:
-        return int(self._held_items[torch.searchsorted(self._nodes(), node)])
-
-    @cached_property
-    def _held_items(self) -> Tensor:
-        """int64 [M]: how many candidates contain the node of each slot."""
-        graphs = self.view.graphs
-        return graphs.count_targets(torch.ones((1, graphs.n_candidates), dtype=torch.bool))[0]
+    def _items_of(self, node: int) -> Tensor:
+        graphs, nodes = self.view.graphs, self._nodes()
+        slot = torch.searchsorted(nodes, node).view(1)
+        if int(slot) < graphs.n_candidates:
+            return nodes[slot]
+        whole = graphs.wholes.gather(slot)[1]
+        return nodes[whole[whole < graphs.n_candidates]]
 
 
 def _candidate_scores(

@@ -13,11 +13,11 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, item_id_of, n_items, query_node, words_of
-from magus_pyg.online.node_play import Told
+from magus_pyg.online.node_play import Told, by_liking
 from magus_pyg.simulation.answers import AnsweredList
 from magus_pyg.simulation.loop import check_lengths
 
-__all__ = ["Beginning", "Named", "NamedAnswer", "NamedTold", "SessionState", "find_named", "named"]
+__all__ = ["Beginning", "Named", "NamedAnswer", "NamedTold", "SessionState", "find_named", "named", "told_parts"]
 
 _FORMAT = "magus_pyg session 1"
 _WITNESSES = 8
@@ -78,7 +78,12 @@ class NamedTold:
     """A `Told` in names."""
 
     words: tuple[Word, ...]
-    liked: bool
+    liked: tuple[bool, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it: `liked` is one truth value where all words have the same."""
+        every = set(self.liked)
+        return {"told": _pairs(self.words), "liked": self.liked[0] if len(every) == 1 else list(self.liked)}
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class SessionState:
             "exclude": list(own.exclude),
             "searched": [_pairs(words) for words in own.searched],
             "said": [
-                {"told": _pairs(entry.words), "liked": entry.liked}
+                entry.to_dict()
                 if isinstance(entry, NamedTold)
                 else {
                     "shown": [node if isinstance(node, str) else _pairs(node) for node in entry.shown],
@@ -217,6 +222,14 @@ def find_named(graph: HeteroData, name: Named) -> int | None:
     return query_node(graph, tuple(sorted(ids))) if ids and len(ids) == len(name) else None
 
 
+def told_parts(entry: Mapping[str, Any]) -> list[tuple[bool, tuple[Word, ...]]]:
+    """Of an entry of a state's "said" the words that were told, wanted (True) or not; none of an answer to a list."""
+    if "told" not in entry:
+        return []
+    words, liked = [Word(*pair) for pair in entry["told"]], entry["liked"]
+    return by_liking(words, [liked] * len(words) if isinstance(liked, bool) else liked)
+
+
 def _in_names(graph: HeteroData, event: AnsweredList | Told) -> NamedAnswer | NamedTold:
     if isinstance(event, Told):
         return NamedTold(event.words, event.liked)
@@ -261,7 +274,13 @@ def _pairs(words: Sequence[Word]) -> list[list[str]]:
 def _said(entry: object, where: str, length: int) -> NamedAnswer | NamedTold:
     if isinstance(entry, Mapping) and "told" in entry:
         found = _entries(entry, where, _TOLD)
-        return NamedTold(_words(found["told"], f"{where}.told"), _truth(found["liked"], f"{where}.liked"))
+        words, liked = _words(found["told"], f"{where}.told"), found["liked"]
+        if isinstance(liked, bool):
+            return NamedTold(words, (liked,) * len(words))
+        each = tuple(_truth(value, f"{where}.liked") for value in _list(liked, f"{where}.liked"))
+        if len(each) != len(words):
+            raise _wrong(f"{where}.liked", liked, f"a truth value, or one for each of {len(words)} words")
+        return NamedTold(words, each)
     found = _entries(entry, where, _ANSWER)
     listed = _list(found["shown"], f"{where}.shown")
     if len(listed) > length:

@@ -230,6 +230,7 @@ class WordsOut(ListOut):
 
     understood: list[UnderstoodOut]
     left_out: int = Field(description="How many words no item has, or of a text: were not understood.")
+    not_understood: list[str] = Field(default_factory=list, description="What of a text was not understood.")
 
 
 class ReasonOut(_Out):

@@ -91,6 +91,7 @@ class OpenList:
         entries: in order.
         understood: what was taken in, where words were said.
         left_out: how many of these words no item has.
+        not_understood: what of a text was not understood.
     """
 
     session_id: str
@@ -104,6 +105,7 @@ class OpenList:
     entries: tuple[ListEntry, ...]
     understood: tuple[EntryWord, ...] = ()
     left_out: int = 0
+    not_understood: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +313,8 @@ def _suggestion(found: Mapping[str, Any]) -> Suggestion:
 
 def _list_of(found: Mapping[str, Any]) -> OpenList:
     entries = tuple(_with_words(ListEntry, entry) for entry in found["entries"])
-    understood = _words(found.get("understood", ()))
-    return OpenList(**{**_known(OpenList, found), "entries": entries, "understood": understood})
+    said = {"understood": _words(found.get("understood", ())), "not_understood": tuple(found.get("not_understood", ()))}
+    return OpenList(**{**_known(OpenList, found), "entries": entries, **said})
 
 
 def _job_of(found: Mapping[str, Any]) -> ClientJob:

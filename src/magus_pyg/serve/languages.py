@@ -12,14 +12,16 @@ from torch_geometric.data import HeteroData
 from magus_pyg.errors import InputError
 from magus_pyg.language import Language, LanguageOptions, OpenAIOptions, Phrasing, Understood
 from magus_pyg.online import OnlineSession, Recommendation
+from magus_pyg.online.node_play import by_liking
 from magus_pyg.online.session_inputs import read_words
+from magus_pyg.online.session_state import NamedTold
 from magus_pyg.serve.api_schemas import WordsIn
 from magus_pyg.serve.asked import wordings
 from magus_pyg.serve.measurements import MODEL_ANSWERS, TEXTS
 from magus_pyg.serve.problems import inside
 from magus_pyg.serve.stores import LogRow
 
-__all__ = ["Languages", "read_text", "told_json", "told_rows", "understood", "understood_json"]
+__all__ = ["Languages", "read_text", "told_of", "told_rows", "understood", "understood_json"]
 
 _KEPT = 2  # editions whose words are kept ready: the newest, and one whose sessions go on
 
@@ -91,16 +93,17 @@ class Languages:
             MODEL_ANSWERS.labels(what, why).inc(count)
 
 
-def told_json(parts: Sequence[Understood]) -> list[dict[str, Any]]:
-    """What was understood, as a session's record keeps it."""
-    return [{"told": [list(word) for word in part.words], "liked": part.liked} for part in parts]
+def told_of(parts: Sequence[Understood]) -> NamedTold:
+    """What was understood, as one thing that was said."""
+    pairs = [(word, part.liked) for part in parts for word in part.words]
+    return NamedTold(tuple(word for word, _ in pairs), tuple(liked for _, liked in pairs))
 
 
-def told_rows(row: LogRow, parts: Sequence[Understood], removes: bool) -> list[LogRow]:
-    """Rows of the log, one for each part of what was understood, from a row without words."""
-    return [
-        replace(row, words=[list(word) for word in part.words], liked=None if removes else part.liked) for part in parts
-    ]
+def told_rows(row: LogRow, said: NamedTold, removes: bool = False) -> list[LogRow]:
+    """Rows of the log, from a row without words: one of the words that are wanted, and one of those that are not; or
+    one of words that are taken back."""
+    pairs = [(None, said.words)] if removes else by_liking(said.words, said.liked)
+    return [replace(row, words=[list(word) for word in words], liked=liked) for liked, words in pairs]
 
 
 def understood_json(parts: Sequence[Understood], removes: bool) -> list[dict[str, Any]]:
@@ -119,8 +122,8 @@ def understood_json(parts: Sequence[Understood], removes: bool) -> list[dict[str
 
 def read_text(
     languages: Languages, session: OnlineSession, text: str, locale: str | None
-) -> tuple[list[Understood], int]:
-    """What a person writes, as words of the graph, and how much was not understood.
+) -> tuple[list[Understood], tuple[str, ...]]:
+    """What a person writes, as words of the graph, and what was not understood.
 
     Raises:
         InputError: a text that is too long.
@@ -129,19 +132,21 @@ def read_text(
         why = f"must have at most {languages.most} signs (got {len(text)})"
         raise InputError(f"/text {why}", [("/text", why)])
     reading = languages.of(session.graph).read(text, locale)
-    return list(reading.parts), len(reading.unknown)
+    return list(reading.parts), reading.unknown
 
 
 def understood(
     languages: Languages, session: OnlineSession, asked: WordsIn, locale: str | None
-) -> tuple[list[Understood], int]:
-    """What is said outside a list, as words of the graph, and how much was not understood.
+) -> tuple[list[Understood], dict[str, Any]]:
+    """What is said outside a list, as words of the graph, and what was left out of it, as it goes out (`WordsOut`).
 
     Raises:
         InputError: a text that is too long, or words that cannot be used.
     """
     if asked.text is not None:
-        return read_text(languages, session, asked.text, locale)
+        parts, unread = read_text(languages, session, asked.text, locale)
+        return parts, {"left_out": len(unread), "not_understood": list(unread)}
     with inside("/words"):
         words, unknown = read_words(session.graph, wordings(asked.words or ()))
-    return [Understood("", words, bool(asked.liked))] if words else [], unknown
+    parts = [Understood("", words, bool(asked.liked))] if words else []
+    return parts, {"left_out": unknown, "not_understood": []}

@@ -45,10 +45,10 @@ class LiveSession:
     def shown(self) -> ShownList | None:
         """The open list, which is made if there is none; None where the session is done."""
         if self._shown is None and not self.session.done:
-            self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers), self._say)
+            self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers), self.say)
         return self._shown
 
-    def _say(self, listed: list[Recommendation]) -> list[Phrasing | None]:
+    def say(self, listed: list[Recommendation]) -> list[Phrasing | None]:
         """What entries are called: a text that was shown stays, but not over a change of the edition's nodes."""
         return self.languages.texts(self.session.graph, listed, self.locale, self._texts)
 

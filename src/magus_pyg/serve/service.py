@@ -16,14 +16,14 @@ from typing import Any
 
 from magus_pyg.errors import BusyError, ConflictError, GoneError, InputError, NotThereError, SessionError
 from magus_pyg.language import LanguageOptions
-from magus_pyg.online.session_state import find_named
+from magus_pyg.online.session_state import find_named, told_parts
 from magus_pyg.runs import Run
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
 from magus_pyg.serve.arms import arm_of
 from magus_pyg.serve.asked import answered_before, answered_places, check_limits, chosen_settings, wordings
 from magus_pyg.serve.changes import Changes
 from magus_pyg.serve.lanes import SlowError
-from magus_pyg.serve.languages import Languages, read_text, told_json, told_rows, understood, understood_json
+from magus_pyg.serve.languages import Languages, read_text, told_of, told_rows, understood, understood_json
 from magus_pyg.serve.live_sessions import LiveSession
 from magus_pyg.serve.measurements import LIVE_SESSIONS
 from magus_pyg.serve.privacy import People
@@ -107,16 +107,16 @@ class Service:
             arm=arm,
         )
         live = LiveSession(record, session, edition, self.languages)
+        rows = [self._row(live, "start")]
         if asked.text is not None and session.listens:
             parts, _ = read_text(self.languages, session, asked.text, asked.locale)
-            live.record = record = replace(record, answers=told_json(parts))
-            for part in parts:
-                session.tell(part.words, part.liked)
+            if parts:
+                live.record = record = replace(record, answers=[told_of(parts).to_dict()])
+                rows += told_rows(self._row(live, "words", 1), told_of(parts))
+                session.tell_all((part.words, part.liked) for part in parts)
         found = live.list_json(began)
         body = {"session_id": record.session_id}
-        outcome = self.store.create(
-            record, [self._row(live, "start")], self.replies.reply(resend, 201, body, session_id)
-        )
+        outcome = self.store.create(record, rows, self.replies.reply(resend, 201, body, session_id))
         if outcome is Outcome.REPLIED:
             return self.begin(asked, resend)
         self.live.put(record.session_id, live)
@@ -199,7 +199,8 @@ class Service:
                 again = self.replies.find(resend)
                 if again is not None:
                     found = self._list_after(session_id, int(again["events"]), began)
-                    return {**found, "understood": again["understood"], "left_out": again["left_out"]}
+                    said = ("understood", "left_out", "not_understood")
+                    return {**found, **{name: again[name] for name in said if name in again}}
                 if live.session.done:
                     raise ConflictError(
                         f"the session is over after {live.session.round} round(s): take the answer back"
@@ -207,9 +208,9 @@ class Service:
                 if not live.session.listens:
                     with inside(""):
                         raise SessionError("a list of the best-scored items (variant 'none') takes no words")
-                parts, unknown = understood(self.languages, live.session, asked, live.locale)
+                parts, left_out = understood(self.languages, live.session, asked, live.locale)
                 removes = asked.text is None and asked.liked is None
-                body = {"understood": understood_json(parts, removes), "left_out": unknown}
+                body = {"understood": understood_json(parts, removes), **left_out}
                 if not parts:
                     return {**live.list_json(began), **body}
                 retracted = live.session.at(len(live.session.history)) if removes else None
@@ -218,14 +219,14 @@ class Service:
                         retracted.retract(parts[0].words)
                     answers = retracted.to_dict()["said"]
                 else:
-                    answers = [*live.record.answers, *told_json(parts)]
-                rows = told_rows(self._row(live, "words", live.answered + 1), parts, removes)
+                    answers = [*live.record.answers, told_of(parts).to_dict()]
+                rows = told_rows(self._row(live, "words", live.answered + 1), told_of(parts), removes)
                 if not self._written(live, answers, rows, resend, body):
                     continue
                 if retracted is not None:
                     live.session = retracted
-                for part in () if removes else parts:
-                    live.session.tell(part.words, part.liked)
+                else:
+                    live.session.tell_all((part.words, part.liked) for part in parts)
                 return {**self._next(live, began), **body}
         raise BusyError(_RETRY)
 
@@ -239,8 +240,9 @@ class Service:
                     return self._list_after(session_id, int(again["events"]), began)
                 if not live.record.answers:
                     raise ConflictError("there is no answer to take back: nothing was answered or said yet")
-                row = self._row(live, "undo", live.answered + ("told" in live.record.answers[-1]))
-                if self._written(live, live.record.answers[:-1], [row], resend):
+                last = live.record.answers[-1]
+                row = self._row(live, "undo", live.answered + ("told" in last))
+                if self._written(live, live.record.answers[:-1], [row] * len(told_parts(last) or [row]), resend):
                     if len(live.session.history) == len(live.record.answers) + 1:
                         live.session.undo()
                     else:  # what was said of things that are gone is in the record alone

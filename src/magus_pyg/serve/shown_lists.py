@@ -13,7 +13,7 @@ from magus_pyg.graph import Word, title_of, words_of
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.language import Phrasing
 from magus_pyg.online import OnlineSession, Recommendation
-from magus_pyg.online.session_state import find_named
+from magus_pyg.online.session_state import find_named, told_parts
 from magus_pyg.serve.stores import NamedEntry
 
 __all__ = ["ShownList", "entry_id", "history_json", "list_id", "name_of", "word_pairs"]
@@ -113,24 +113,34 @@ def history_json(graph: HeteroData, session_id: str, answers: Sequence[Any]) -> 
         session_id: of the session.
         answers: as its record has them.
     """
-    listed, number = [], 1
+    listed: list[dict[str, Any]] = []
+    number = 1
     for count, said in enumerate(answers):
-        told = "told" in said
-        names: Sequence[NamedEntry] = () if told else said["shown"]
+        nothing: dict[str, Any] = {
+            "round": number,
+            "recommendation_id": None,
+            "shown": [],
+            "clicked": None,
+            "not_care": [],
+        }
+        told = told_parts(said)
+        listed += [{**nothing, "words": word_pairs(words), "liked": liked} for liked, words in told]
+        if told:
+            continue
+        names: Sequence[NamedEntry] = said["shown"]
         ids = [entry_id(session_id, name) for name in names]
-        clicked = None if told or said["clicked"] is None else ids[said["clicked"]]
         listed.append(
             {
                 "round": number,
-                "recommendation_id": None if told else list_id(session_id, count, names),
+                "recommendation_id": list_id(session_id, count, names),
                 "shown": [_named_json(graph, key, name) for key, name in zip(ids, names, strict=True)],
-                "clicked": clicked,
-                "not_care": [] if told else [ids[place] for place in said["not_care"]],
-                "words": [{"field": field, "value": value} for field, value in said.get("told", ())],
-                "liked": said.get("liked"),
+                "clicked": None if said["clicked"] is None else ids[said["clicked"]],
+                "not_care": [ids[place] for place in said["not_care"]],
+                "words": [],
+                "liked": None,
             }
         )
-        number += not told
+        number += 1
     return listed
 
 

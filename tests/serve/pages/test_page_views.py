@@ -9,6 +9,7 @@ from catalogues import APPLE_FIELDS
 import magus_pyg as mp
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, build_relational_graph
+from magus_pyg.language import Phrasing
 from magus_pyg.online import OnlineSession, Recommendation, Told
 from magus_pyg.serve.pages.page_views import Chip, card_of, chips_of, item_key, list_view, words_key, words_of_key
 from magus_pyg.simulation.answers import AnsweredList
@@ -30,8 +31,9 @@ class Shop:
     def kind(self, words: Sequence[Word]) -> Word | None:
         return words[0] if words else None
 
-    def text(self, query: Recommendation, language: str) -> tuple[str, str]:
-        return query.title, f"{language}?"
+
+def say(listed: list[Recommendation]) -> list[Phrasing | None]:
+    return [None if entry.item_id else Phrasing(entry.words, entry.title, f"{entry.title}?") for entry in listed]
 
 
 @pytest.fixture
@@ -41,14 +43,14 @@ def session(apple: pd.DataFrame) -> OnlineSession:
 
 def test_a_list(session: OnlineSession) -> None:
     listed = session.recommend()
-    view = list_view(session, Shop(), "de")
+    view = list_view(session, Shop(), say)
     assert [item_key(entry.item_id) for entry in listed if entry.item_id] == [card.key for card in view.cards]
     assert [words_key(entry.words) for entry in listed if not entry.item_id] == [query.key for query in view.queries]
     assert {query.text: query.items for query in view.queries}.get("pro") == 2
-    assert all(query.question == "de?" for query in view.queries)
+    assert all(query.question == f"{query.text}?" for query in view.queries)
     assert (view.round, view.rounds, view.said, view.chips) == (1, 5, 0, ())
     session.tell("pro")
-    after = list_view(session, Shop(), "en")
+    after = list_view(session, Shop(), say)
     assert {word.text for card in after.cards for word in card.words if word.said} <= {"pro"}
     assert (after.round, after.said) == (1, 1)
 
@@ -68,7 +70,7 @@ def test_chips(session: OnlineSession) -> None:
     graph = session.graph
     history = [
         AnsweredList((6, 0, 4), None),
-        Told((Word("level", "pro"), Word("colour", "grey")), True, (6, 7)),
+        Told((Word("level", "pro"), Word("colour", "grey")), (True, True), (6, 7)),
         AnsweredList((3, 5, 7), 5, (3,)),
     ]
     assert [(chip.kind, chip.text) for chip in chips_of(graph, history)] == [
@@ -79,7 +81,7 @@ def test_chips(session: OnlineSession) -> None:
         ("unwanted", "iphone"),
     ]
     assert chips_of(graph, []) == ()
-    assert chips_of(graph, [Told((Word("level", "pro"),), False, (6,))]) == (Chip("unwanted", "pro", PRO),)
+    assert chips_of(graph, [Told((Word("level", "pro"),), (False,), (6,))]) == (Chip("unwanted", "pro", PRO),)
 
 
 @pytest.mark.parametrize("words", [[Word("a", "b")], [Word('"', "\\"), Word("é", "<&>\n")]])

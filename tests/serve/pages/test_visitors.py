@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from magus_pyg.errors import AccessError
-from magus_pyg.serve.pages.visitors import check_form, keep_visitor, visitor_of
+from magus_pyg.serve.pages.visitors import check_form, forget_unread, keep_unread, keep_visitor, unread_of, visitor_of
 
 
 def request(cookie: str = "", scheme: str = "http", root: str = "") -> Request:
@@ -48,3 +48,26 @@ def test_the_cookie_is_set_once_and_safely() -> None:
     known, response = visitor_of(request(f"magus={new.visitor_id}.{new.csrf}")), Response()
     keep_visitor(request(), response, known)
     assert "set-cookie" not in response.headers
+
+
+def test_what_was_not_understood_is_known_to_its_page_alone() -> None:
+    response = Response()
+    keep_unread(request(scheme="https", root="/shop"), response, "/s/a/2", "wól 👋" + "x" * 300)
+    cookie = response.headers["set-cookie"]
+    for part in ("HttpOnly", "SameSite=strict", "Secure", "Path=/shop", "Max-Age=120"):
+        assert part in cookie
+    sent = request(cookie.partition(";")[0])
+    assert unread_of(sent, "/s/a/2") == ("wól 👋" + "x" * 300)[:200]
+    assert unread_of(sent, "/s/a/3") == ""
+    forgotten = Response()
+    forget_unread(sent, forgotten)
+    assert 'magus-unread=""' in forgotten.headers["set-cookie"]
+    assert "Max-Age=0" in forgotten.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "é", "e30=", "W10=", "WzEsMl0=", "WyIvcyIsIFsxXV0="])
+def test_a_cookie_that_somebody_made_says_nothing(cookie: str) -> None:
+    assert unread_of(request(f"magus-unread={cookie}"), "/s") == ""
+    untouched = Response()
+    forget_unread(request(), untouched)
+    assert "set-cookie" not in untouched.headers

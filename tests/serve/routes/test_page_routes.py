@@ -215,8 +215,32 @@ def test_words_that_no_item_has(client: TestClient) -> None:
     assert "<script>alert" not in visit.reply.text
     assert "Not understood" in visit.seen.text
     assert visit.seen.all("input", name="text")[0]["value"] == '<script>alert("x")</script>'  # nothing typed is lost
+    assert "unread" not in str(visit.reply.url)  # an address that could carry any text
+    assert "Not understood" not in visit.get(str(visit.reply.url)).text  # it is said once
     empty = visit.send("words", text="  ")
     assert empty.status_code == 200
+
+
+def test_undo_takes_back_all_of_a_text(client: TestClient) -> None:
+    visit = Visit(client)
+    visit.send("answer", click="")
+    before = visit.seen.items
+    visit.send("words", text="milk, not Alpro")
+    assert visit.here.endswith("/3")
+    assert {MILK, ALPRO} <= set(visit.seen.chips)
+    assert "More with milk; less with Alpro." in visit.seen.text
+    visit.send("undo")
+    assert visit.seen.items == before
+    assert not {MILK, ALPRO} & set(visit.seen.chips)
+
+
+def test_it_is_said_that_nothing_fits(client: TestClient) -> None:
+    visit = Visit(client)
+    visit.send("words", text="milk")
+    assert "No item fits" not in visit.seen.text
+    visit.send("words", text="cheese")
+    assert "No item fits all that you said: these come nearest. Without “" in visit.seen.text
+    assert visit.seen.items
 
 
 @pytest.mark.parametrize(

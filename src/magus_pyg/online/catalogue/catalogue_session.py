@@ -47,6 +47,6 @@ class CatalogueSession(OnlineSession):
     def _holds(self, node: int) -> bool:
         return 0 <= node < self._index.n_nodes and (self._active is None or bool(self._active[node]))
 
-    def _n_holding(self, node: int) -> int:
+    def _items_of(self, node: int) -> Tensor:
         items = self._index.items_of(node)
-        return items.numel() if self._active is None else int(self._active[items].sum())
+        return items if self._active is None else items[self._active[items]]

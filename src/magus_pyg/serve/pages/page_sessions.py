@@ -7,7 +7,7 @@ two windows of one session cannot get in each other's way: who answers last is h
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from magus_pyg.errors import ConflictError, InputError
@@ -16,7 +16,7 @@ from magus_pyg.online import OnlineSession
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
 from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.live_sessions import LiveSession
-from magus_pyg.serve.pages.page_views import chips_of, words_of_key
+from magus_pyg.serve.pages.page_views import Say, chips_of, words_of_key
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.session_start import Person, SessionSettings
 from magus_pyg.serve.shown_lists import entry_id, list_id, name_of
@@ -26,8 +26,6 @@ __all__ = ["NEW", "PageSessions", "Said", "name_of_key", "words_in"]
 
 NEW = "new"
 """In the place of a session's id: one that begins with the first answer."""
-
-ReadText = Callable[[str], tuple[dict[bool, list[Word]], Sequence[str]]]
 
 _Found = TypeVar("_Found")
 
@@ -54,12 +52,10 @@ class PageSessions:
 
     Args:
         service: the service.
-        read: from what somebody wrote to the words that are wanted (True) and not wanted (False), and what was not
-            understood.
     """
 
-    def __init__(self, service: Service, read: ReadText) -> None:
-        self.service, self._read = service, read
+    def __init__(self, service: Service) -> None:
+        self.service = service
         self._first: tuple[ServedEdition, OnlineSession] | None = None
         self._lock = threading.Lock()
 
@@ -82,20 +78,20 @@ class PageSessions:
                 self._first = (newest, session)
             return self._first[1]
 
-    def past(self, session_id: str, step: int, use: Callable[[OnlineSession, int], _Found], quick: bool) -> _Found:
+    def past(self, session_id: str, step: int, use: Callable[[OnlineSession, int, Say], _Found], quick: bool) -> _Found:
         """What is made of a session as it was at a step.
 
         Args:
             session_id: of the session.
             step: from 1; beyond the open list the open one.
-            use: called with the session and the step of its open list.
+            use: called with the session, the step of its open list, and what puts its lists into words.
             quick: as of `Service`.
         """
 
         with self.service.taken(session_id, quick) as live:
             self.service.only_offers(live)
             now = len(live.session.history)
-            return use(live.session.at(min(step - 1, now)), now + 1)
+            return use(live.session.at(min(step - 1, now)), now + 1, live.say)
 
     def answer(
         self, session_id: str, step: int, visitor: str, language: str, click: str, not_care: Sequence[str], quick: bool
@@ -139,9 +135,11 @@ class PageSessions:
 
     def write(self, session_id: str, step: int, visitor: str, language: str, text: str, quick: bool) -> Said:
         """Take in what somebody wrote, at the list of a step."""
-        words, unknown = self._read(text)
-        said = self.tell(session_id, step, visitor, language, words, quick)
-        return replace(said, unread=text if not any(words.values()) else ", ".join(unknown))
+        session_id = self._begun(session_id, visitor, language)
+        self._go_back(session_id, step - 1, quick)
+        found = self.service.tell(session_id, WordsIn.model_validate({"text": text}), quick=quick)
+        unread = ", ".join(found["not_understood"]) if found["understood"] else text
+        return self._now(session_id, quick, unread)
 
     def tell(
         self, session_id: str, step: int, visitor: str, language: str, words: dict[bool, list[Word]], quick: bool
@@ -172,7 +170,7 @@ class PageSessions:
     def go_on(self, session_id: str, step: int, visitor: str, language: str, quick: bool) -> Said:
         """A new session that knows what was said in another one, without the items that were found so far."""
 
-        def said(session: OnlineSession, _: int) -> tuple[list[str], dict[bool, list[Word]]]:
+        def said(session: OnlineSession, _: int, say: Say) -> tuple[list[str], dict[bool, list[Word]]]:
             out = [*session.beginning.exclude]
             if session.found is not None:
                 out.append(item_id_of(session.graph, session.found))

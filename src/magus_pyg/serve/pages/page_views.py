@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from magus_pyg.errors import SessionError
 from magus_pyg.escaping import cut
 from magus_pyg.graph import Word, n_items, words_of
 from magus_pyg.graph.titles import harmless_text
+from magus_pyg.language import Phrasing
 from magus_pyg.online import OnlineSession, Recommendation, Told
 from magus_pyg.serve.pages.drawings import placeholder
 from magus_pyg.simulation.answers import AnsweredList, Said
@@ -23,6 +24,7 @@ __all__ = [
     "Chip",
     "ListView",
     "QueryView",
+    "Say",
     "ShopData",
     "WordView",
     "card_of",
@@ -170,24 +172,23 @@ class ShopData(Protocol):
         """Of an item's words the one that best says what kind of thing it is."""
         ...
 
-    def text(self, query: Recommendation, language: str) -> tuple[str, str]:
-        """How a query is read, and the question that it is ("" for none)."""
-        ...
+
+Say = Callable[[list[Recommendation]], Sequence[Phrasing | None]]
+"""From the entries of a list to what they are called; None for items."""
 
 
-def list_view(session: OnlineSession, shop: ShopData, language: str) -> ListView:
-    """The open list of a session that is not over."""
+def list_view(session: OnlineSession, shop: ShopData, say: Say) -> ListView:
+    """The open list of a session that is not over; `say` puts its queries into words."""
     listed = session.recommend()
     chips = chips_of(session.graph, session.history)
     wanted = {word for chip in chips if chip.kind == "wanted" for word in words_of_key(chip.key)}
     cards, queries = [], []
-    for entry in listed:
+    for entry, text in zip(listed, say(listed), strict=True):
         if entry.item_id is not None:
             cards.append(card_of(entry.item_id, entry.title, entry.words, shop, wanted))
-        else:
-            text, question = shop.text(entry, language)
-            key = words_key(entry.words)
-            queries.append(QueryView(key, cut(text, _TITLE), cut(question, _TITLE), session.count_items(entry)))
+        elif text is not None:
+            names = (words_key(entry.words), cut(text.text, _TITLE), cut(text.question, _TITLE))
+            queries.append(QueryView(*names, session.count_items(entry)))
     return ListView(tuple(cards), tuple(queries), chips, session.round, session.rounds, len(session.history))
 
 
@@ -234,7 +235,8 @@ _KINDS = {Said.CLICKED: "wanted", Said.REFUSED: "unwanted", Said.NOT_CARE: "care
 
 def _said_of_words(graph: HeteroData, event: AnsweredList | Told) -> list[tuple[str, tuple[Word, ...]]]:
     if isinstance(event, Told):
-        return [("wanted" if event.liked else "unwanted", (word,)) for word in event.words]
+        wishes = zip(event.words, event.liked, strict=True)
+        return [("wanted" if liked else "unwanted", (word,)) for word, liked in wishes]
     first = n_items(graph)
     said = zip(event.shown, event.said(first), strict=True)
     return [(_KINDS[one], words_of(graph, node)) for node, one in said if node >= first and one in _KINDS]

@@ -11,13 +11,13 @@ from magus_pyg.errors import NotThereError, SessionError
 from magus_pyg.escaping import cut
 from magus_pyg.graph import Word, item_id_of, n_items, title_of, words_of
 from magus_pyg.graph.titles import harmless_text
-from magus_pyg.online import OnlineSession, Reason, Told
+from magus_pyg.online import OnlineSession, Reason
 from magus_pyg.online.session_state import find_named
 from magus_pyg.serve.pages.comparing import comparison
 from magus_pyg.serve.pages.graph_drawing import graph_drawings
 from magus_pyg.serve.pages.labels import Labels, language_of
 from magus_pyg.serve.pages.page_sessions import NEW, PageSessions, name_of_key
-from magus_pyg.serve.pages.page_views import COMPARED, Card, card_of, chips_of, list_view
+from magus_pyg.serve.pages.page_views import COMPARED, Card, Say, card_of, chips_of, list_view
 from magus_pyg.serve.pages.rendering import FILES, Shop, render
 from magus_pyg.serve.pages.served_shop import ServedShop
 from magus_pyg.serve.pages.visitors import Visitor, visitor_of
@@ -69,36 +69,45 @@ class Screens:
         self.service = service
         self.shop = Shop(service.options.page)
         self.data = ServedShop(service)
-        self.sessions = PageSessions(service, self.data.read)
+        self.sessions = PageSessions(service)
         self._labels: dict[str, Labels] = {}
 
     def start(self, asked: Asked) -> str:
         """The start page: a search box and a first list."""
-        return self._list(asked, NEW, self.sessions.first(), [])
+        session, texts = self.sessions.first(), self.service.languages.texts
+        return self._list(asked, NEW, session, lambda listed: texts(session.graph, listed, asked.language, {}), [])
 
     def step(self, asked: Asked, session_id: str, step: int, unread: str, stale: bool, quick: bool) -> str:
         """A step of a session: its list, or how it ended."""
         t = self.labels(asked.language)
 
-        def shown(session: OnlineSession, now: int) -> str:
+        def shown(session: OnlineSession, now: int, say: Say) -> str:
             notices = [cut(harmless_text(note), 300) for note in session.notes]
             if stale or step > now:
                 notices.append(t("forward"))
             if unread:
                 notices.append(t("part_read", text=cut(harmless_text(unread), 200)))
+            if not session.done and (unfit := t.sentences.no_fit(session.fit())):
+                notices.append(unfit)
             if session.done:
                 return self._end(asked, session_id, session, notices)
-            return self._list(asked, session_id, session, notices, unread)
+            return self._list(asked, session_id, session, say, notices, unread)
 
         return self.sessions.past(session_id, step, shown, quick)
 
     def _list(
-        self, asked: Asked, session_id: str, session: OnlineSession, notices: Sequence[str], typed: str = ""
+        self,
+        asked: Asked,
+        session_id: str,
+        session: OnlineSession,
+        say: Say,
+        notices: Sequence[str],
+        typed: str = "",
     ) -> str:
         t, fresh = self.labels(asked.language), session_id == NEW
         s = t.sentences
-        view = list_view(session, self.data, asked.language)
-        said = self._understood(t, session)
+        view = list_view(session, self.data, say)
+        said = s.understood(session.graph, session.history[-1]) if session.history else ""
         told = t(
             "new_list",
             queries=t("narrowing", len(view.queries)),
@@ -145,7 +154,7 @@ class Screens:
         t = self.labels(asked.language)
         chosen = list(dict.fromkeys(keys))
 
-        def shown(session: OnlineSession, now: int) -> str:
+        def shown(session: OnlineSession, now: int, say: Say | None = None) -> str:
             nodes = [node for key in chosen[:COMPARED] if (node := _item_of_key(session, key)) is not None]
             cards = [self._card(session, node) for node in nodes]
             return self.render(
@@ -168,7 +177,7 @@ class Screens:
         t = self.labels(asked.language)
         s = t.sentences
 
-        def shown(session: OnlineSession, now: int) -> str:
+        def shown(session: OnlineSession, now: int, say: Say) -> str:
             node = find_named(session.graph, _name(key))
             if node is None:
                 raise NotThereError(f"the catalogue does not have {key!r} (any more)")
@@ -194,15 +203,6 @@ class Screens:
     def _card(self, session: OnlineSession, node: int) -> Card:
         graph = session.graph
         return card_of(item_id_of(graph, node), title_of(graph, node), words_of(graph, node), self.data)
-
-    def _understood(self, t: Labels, session: OnlineSession) -> str:
-        """What was taken in of what was said last: an answer, or the wanted and the unwanted words of one text."""
-        last = session.history[-1:]
-        if len(session.history) > 1 and all(isinstance(event, Told) for event in session.history[-2:]):
-            one, other = session.history[-2:]
-            if isinstance(one, Told) and isinstance(other, Told) and one.liked != other.liked:
-                last = session.history[-2:]
-        return " ".join(t.sentences.understood(session.graph, event) for event in last)
 
     def _drawings(self, t: Labels, session: OnlineSession) -> list[dict[str, Any]]:
         names = [t("layer_words"), t("layer_combinations"), t("layer_items")]

@@ -1,16 +1,13 @@
-"""What the page knows of the shop beside its graph: columns of items, kinds, how queries are read, typed texts."""
+"""What the page knows of the shop beside its graph: columns of items, kinds of things, suggestions."""
 
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.graph import Word, find_query, n_items
 from magus_pyg.graph.titles import harmless_text
-from magus_pyg.language import Phraser, Reader
-from magus_pyg.online import Recommendation
 from magus_pyg.serve.service import Service
 
 __all__ = ["ServedShop"]
@@ -28,16 +25,6 @@ class _Words:
     def __init__(self, graph: HeteroData, held_by: Tensor) -> None:
         self.graph, self.held_by = graph, held_by
         self._held: dict[Word, int] = {}
-
-    @cached_property
-    def phraser(self) -> Phraser:
-        """Says what queries are called."""
-        return Phraser(self.graph)
-
-    @cached_property
-    def reader(self) -> Reader:
-        """Reads what people write."""
-        return Reader(self.graph)
 
     def items(self, word: Word) -> int:
         """How many items have a word."""
@@ -69,16 +56,6 @@ class ServedShop:
         now = self._now()
         most = _SHARE * n_items(now.graph)
         return min(words, key=lambda word: (now.items(word) > most, -now.items(word)), default=None)
-
-    def text(self, query: Recommendation, language: str) -> tuple[str, str]:
-        """See `ShopData`."""
-        (phrasing,) = self._now().phraser.phrase([query.node], language)
-        return phrasing.text, phrasing.question
-
-    def read(self, text: str) -> tuple[dict[bool, list[Word]], tuple[str, ...]]:
-        """The words that somebody who writes a text wants, and does not want; and what was not understood."""
-        reading = self._now().reader.read(text)
-        return {True: [*reading.liked], False: [*reading.disliked]}, reading.unknown
 
     def suggest(self, prefix: str = "") -> list[str]:
         """Words that begin as somebody types; with nothing typed those to begin with."""

@@ -12,7 +12,7 @@ from magus_pyg.serve.pages.page_sessions import NEW, PageSessions, Said
 from magus_pyg.serve.pages.page_views import words_of_key
 from magus_pyg.serve.pages.rendering import FILES, HEADERS
 from magus_pyg.serve.pages.screens import Asked, Screens
-from magus_pyg.serve.pages.visitors import check_form, keep_visitor
+from magus_pyg.serve.pages.visitors import check_form, forget_unread, keep_unread, keep_visitor, unread_of
 from magus_pyg.serve.requests import Running
 
 __all__ = ["page_router"]
@@ -58,11 +58,12 @@ class _Page:
         """Take in what a form says, and go to the list after it."""
         check_form(self.asked.visitor, csrf)
         said = await self.do(session_id, work)
-        note = {"stale": "1"} if said.stale else {"unread": said.unread} if said.unread else {}
-        if self.asked.expert:
-            note["expert"] = "1"
+        note = {name: "1" for name, so in (("stale", said.stale), ("expert", self.asked.expert)) if so}
         where = f"{self.asked.root}/s/{quote(said.session_id)}/{said.step}"
-        return RedirectResponse(f"{where}{'?' if note else ''}{urlencode(note)}#list", 303, HEADERS)
+        response = RedirectResponse(f"{where}{'?' if note else ''}{urlencode(note)}#list", 303, HEADERS)
+        if said.unread:
+            keep_unread(self.request, response, where, said.unread)
+        return response
 
 
 Asking = Annotated[_Page, Depends(_Page)]
@@ -76,19 +77,16 @@ async def start(page: Asking) -> Response:
 
 
 @page_router.get("/s/{session_id}/{step}")
-async def show(
-    page: Asking,
-    session_id: Session,
-    step: Step,
-    unread: Annotated[str, Query(max_length=2000)] = "",
-    stale: bool = False,
-) -> Response:
+async def show(page: Asking, session_id: Session, step: Step, stale: bool = False) -> Response:
     """The list of a step, the item that was found, or that the lists are used up."""
     if session_id == NEW:
         return RedirectResponse(f"{page.asked.root}/", 303, HEADERS)
-    return page.shown(
+    unread = unread_of(page.request, f"{page.asked.root}/s/{quote(session_id)}/{step}")
+    response = page.shown(
         await page.do(session_id, lambda quick: page.screens.step(page.asked, session_id, step, unread, stale, quick))
     )
+    forget_unread(page.request, response)
+    return response
 
 
 @page_router.get("/s/{session_id}/{step}/compare")

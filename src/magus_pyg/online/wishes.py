@@ -1,0 +1,115 @@
+"""Whether any item fits all that a person said, and what stands in the way where none does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from magus_pyg.graph import Word, n_items, words_of
+from magus_pyg.online.node_play import Told
+from magus_pyg.simulation.answers import AnsweredList, Said
+
+__all__ = ["Fit", "fit_of"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How many items fit all that was said.
+
+    Attributes:
+        items: how many have every word that is wanted and none that is not.
+        excluding: where none does, what of the said excludes most of those that fit the rest; () where no single thing
+            does, or nothing was said.
+        liked: whether that is wanted.
+        without: how many items fit without it.
+    """
+
+    items: int
+    excluding: tuple[Word, ...] = ()
+    liked: bool = True
+    without: int = 0
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """Something that was said.
+
+    Attributes:
+        words: its words; of several words that were told any one.
+        liked: whether it is wanted.
+        fits: bool [I], the items that fit.
+    """
+
+    words: tuple[Word, ...]
+    liked: bool
+    fits: Tensor
+
+
+def fit_of(
+    graph: HeteroData,
+    history: Sequence[AnsweredList | Told],
+    offered: Tensor,
+    items_of: Callable[[int], Tensor],
+) -> Fit:
+    """How many items fit all that was told, and the queries that were clicked; what was said last of a node counts.
+
+    Words of one field that were told together, of which no item has two, are taken for a choice: the price bands of
+    "cheap". Queries that were passed over are no wish.
+
+    Args:
+        graph: the relational graph.
+        history: what was said.
+        offered: bool [I], the items to choose from.
+        items_of: the items that contain a node, int64.
+    """
+    wishes: dict[object, _Wish] = {}
+    for event in history:
+        for nodes, words, liked in _wishes(graph, event, items_of):
+            held = torch.zeros_like(offered)
+            for node in nodes:
+                if node >= 0:
+                    held[items_of(node)] = True
+            key = nodes if max(nodes) >= 0 else words
+            wishes.pop(key, None)
+            wishes[key] = _Wish(words, liked, held if liked else ~held)
+    listed = list(wishes.values())
+    missed = torch.zeros(offered.shape, dtype=torch.int64)
+    for wish in listed:
+        missed += ~wish.fits
+    count = int((offered & (missed == 0)).sum())
+    if count or not listed:
+        return Fit(count)
+    nearly = offered & (missed == 1)
+    without = [int((nearly & ~wish.fits).sum()) for wish in listed]
+    most = max(range(len(listed)), key=lambda at: without[at])
+    if not without[most]:
+        return Fit(0)
+    return Fit(0, listed[most].words, listed[most].liked, without[most])
+
+
+def _wishes(
+    graph: HeteroData, event: AnsweredList | Told, items_of: Callable[[int], Tensor]
+) -> list[tuple[tuple[int, ...], tuple[Word, ...], bool]]:
+    """The nodes, words and liking of each thing that was said."""
+    if isinstance(event, AnsweredList):
+        first = n_items(graph)
+        said = zip(event.shown, event.said(first), strict=True)
+        return [((node,), words_of(graph, node), True) for node, one in said if node >= first and one == Said.CLICKED]
+    found: list[tuple[tuple[int, ...], tuple[Word, ...], bool]] = []
+    for word, liked, node in zip(event.words, event.liked, event.nodes, strict=True):
+        last = found[-1] if found else None
+        if last and liked and last[2] and last[1][0].field == word.field and not _meet(last[0], node, items_of):
+            found[-1] = ((*last[0], node), (*last[1], word), True)
+        else:
+            found.append(((node,), (word,), liked))
+    return found
+
+
+def _meet(nodes: Sequence[int], node: int, items_of: Callable[[int], Tensor]) -> bool:
+    """Whether some item contains a node and one of the others."""
+    if node < 0:
+        return False
+    items = items_of(node)
+    return any(other >= 0 and bool(torch.isin(items_of(other), items).any()) for other in nodes)

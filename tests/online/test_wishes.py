@@ -1,0 +1,80 @@
+"""Whether items fit all that was said, and the word that excludes them, by hand."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import magus_pyg as mp
+from magus_pyg.graph import Word, build_relational_graph
+from magus_pyg.online import Fit, OnlineSession
+from magus_pyg.online.sentences import Sentences
+
+both = pytest.mark.parametrize("kind", ["session", "catalogue"])
+
+SHOP = pd.DataFrame(
+    {
+        "item_id": ["a", "b", "c", "d", "e"],
+        "kind": ["scarf", "scarf", "coat", "coat", "coat"],
+        "wool": ["wool", "cotton", "wool", "wool", "cotton"],
+        "price": ["low", "high", "middle", "high", "middle"],
+    }
+)
+
+
+def begun(kind: str, **options: Any) -> OnlineSession:
+    graph = build_relational_graph(SHOP, ["kind", "wool", "price"])
+    if kind == "catalogue":
+        return mp.Catalogue(graph, "bayes").session([1.0] * 5, list_length=2, **options)
+    return mp.MagusSession(graph, [1.0] * 5, "bayes", list_length=2, **options)
+
+
+@both
+def test_how_many_fit_and_what_excludes_the_rest(kind: str) -> None:
+    session = begun(kind)
+    assert session.fit() == Fit(5)
+    session.tell_all([(["scarf", "wool"], True)])
+    assert session.fit() == Fit(1)
+    session.tell("low", liked=False)  # a scarf of wool is low: b is a scarf, c and d are of wool
+    assert session.fit() == Fit(0, (Word("kind", "scarf"),), True, 2)
+    session.undo()
+    session.tell("wool", liked=False)  # the later word on wool counts
+    assert session.fit() == Fit(1)
+    session.tell("low")
+    assert session.fit() == Fit(0, (Word("wool", "wool"),), False, 1)
+
+
+@both
+def test_words_of_one_field_that_no_item_has_both_of_are_a_choice(kind: str) -> None:
+    session = begun(kind)
+    session.tell_all([(["low", "middle"], True), (["coat"], True)])
+    assert session.fit() == Fit(2)
+    session.tell("scarf")
+    assert session.fit() == Fit(0, (Word("kind", "scarf"),), True, 2)
+    session.undo()
+    session.tell("cotton", liked=False)
+    assert session.fit() == Fit(1)
+
+
+@both
+def test_only_items_of_the_session_count_and_clicks_are_wishes(kind: str) -> None:
+    session = begun(kind, exclude=["a"])
+    session.tell(["scarf", "wool"])
+    assert session.fit() == Fit(0, (Word("kind", "scarf"),), True, 2)
+    other = begun(kind, rounds=2)
+    query = next(entry for entry in other.recommend() if entry.kind == "query")
+    other.feedback(query)
+    assert other.fit() == Fit(other.count_items(query))
+
+
+def test_it_is_said_in_words() -> None:
+    en, de = Sentences("en"), Sentences("de")
+    assert en.no_fit(Fit(3)) == ""
+    assert en.no_fit(Fit(0)) == "No item fits all that you said: these come nearest."
+    wool = Fit(0, (Word("wool", "wool"),), False, 1)
+    assert en.no_fit(wool).endswith("Without “not wool” it would be 1 item.")
+    assert de.no_fit(wool).endswith("Ohne „nicht wool“ wären es 1 Artikel.")
+    bands = Fit(0, (Word("price", "low"), Word("price", "middle")), True, 1200)
+    assert en.no_fit(bands).endswith("Without “low or middle” it would be 1,200 items.")
+    query = Fit(0, (Word("kind", "coat"), Word("price", "low")), True, 2)
+    assert en.no_fit(query).endswith("Without “coat low” it would be 2 items.")
