@@ -235,6 +235,12 @@ def table(results: dict[str, Any]) -> str:
         f"Of those decided {before:.0f} % were noticed before, {now:.0f} % are now; planted in {results['source']}"
         f"{f', {len(later)} again, after a test was written for them, in {later[-1]}' if later else ''}.",
     ]
+    near = sum(entry.get("near", False) for entry in results["found"].values())
+    if near:
+        lines += [
+            "",
+            f"{near} of them met the tests nearest to them alone: what others noticed before is not counted there.",
+        ]
     if gaps:
         lines += ["", "Not noticed:", "", *gaps]
     if whole[1] < whole[0]:

@@ -12,7 +12,7 @@ import torch
 from catalogues import APPLE_FIELDS
 from playing import NotCareUser, Watched
 
-from magus_pyg.agents import MagusAgent, MagusOptions
+from magus_pyg.agents import EdgeFactors, MagusAgent, MagusOptions
 from magus_pyg.data import Sessions
 from magus_pyg.graph import build_relational_graph, n_items, words_of
 from magus_pyg.simulation import User, simulate
@@ -74,6 +74,26 @@ def test_defaults_with_a_clicked_query(apple: pd.DataFrame) -> None:
     assert scores[1] == exactly([F(1), F(7, 38), F(7, 19), F(0), F(11, 19), F(10, 19), F(14, 19), F(10, 19)])
     assert shown == [["pro", "C"], ["A", "iphone"]]
     assert clicked == ["pro", "A"]
+
+
+def test_first_scores_with_learned_weights(apple: pd.DataFrame) -> None:
+    """Eq. (4) with weights p_q p_i on R+ and n_q n_i on R-, the latter times both factors on R-."""
+    graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
+    p, n = (torch.rand((8, 2), dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    options, factors = MagusOptions(minus_scale=0.5), EdgeFactors(p, n, minus_scale=0.4)
+    watched = Watched(MagusAgent(graph, torch.tensor([[7, 4, 8]], dtype=torch.float64), options, factors))
+    target = torch.tensor([[True, False, False]])
+    simulate(watched, Sessions(torch.tensor([0]), torch.tensor([[0, 1, 2]]), target), rounds=1, list_length=2)
+    y = [0.75, 0.0, 1.0]
+    expected = list(y)
+    for node in range(3, 8):
+        holds = [set(words_of(graph, node)) <= set(words_of(graph, item)) for item in range(3)]
+        plus = sum(float(p[node] @ p[item]) * y[item] for item in range(3) if holds[item])
+        minus = sum(float(n[node] @ n[item]) * y[item] for item in range(3) if not holds[item])
+        expected.append(plus - 0.5 * 0.4 * minus)
+    low, high = min(expected), max(expected)
+    scaled = {node: (value - low) / (high - low) for node, value in enumerate(expected)}
+    assert watched.scores[0][0] == pytest.approx(scaled, abs=1e-12)
 
 
 def test_defaults_with_everything_refused(apple: pd.DataFrame) -> None:
