@@ -132,8 +132,17 @@ def test_the_objective_by_session() -> None:
 def test_sessions_of_one_target_have_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, sessions, scores = apples(40)
     prepared = prepare_sessions(graph, sessions, scores)
+    tried: list[float] = []
+
+    class Noted(BayesAgent):
+        def __init__(self, graph: object, scorer: object, state: BayesState, beam: int) -> None:
+            tried.append(state.others)
+            super().__init__(graph, scorer, state, beam=beam)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(belief_fitting, "BayesAgent", Noted)
     monkeypatch.setattr(belief_fitting, "OTHERS", (0.7,))
     assert fit_bayes(graph, scores, prepared, Judge(prepared, (1,), 1, plans=True)).others == 0.0
+    assert set(tried) == {0.0}
 
 
 def test_the_objective_of_the_judge() -> None:
