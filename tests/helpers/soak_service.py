@@ -64,7 +64,7 @@ class Soak:
         r = self.random
         if (len(self.open) < PEOPLE and r.random() < 0.5) or not self.open:
             user = r.choice([None, r.choice(self.loaded.user_ids)])
-            found = self.service.begin(SessionIn(user_id=user, variant=r.choice(["base", "base", "bayes"])))
+            found = self.service.begin(SessionIn(user_id=user, variant=r.choices(["base", "bayes"], [50, 1])[0]))
             self.shown[found["session_id"]] = []
             self.counts["sessions"] += 1
             self.check(found)

@@ -157,8 +157,13 @@ def item_id_of(graph: HeteroData, node: int) -> str:
     return item_id
 
 
-def title_of(graph: HeteroData, node: int) -> str:
+def title_of(graph: HeteroData, node: int, words: Sequence[Word] | None = None) -> str:
     """What people read of a node, on one line and without control characters.
+
+    Args:
+        graph: the relational graph.
+        node: the node.
+        words: its words, where they are known already.
 
     Returns:
         Of a query its words, in the order of the word fields, parted by blanks; of an item its title, where there is
@@ -167,7 +172,7 @@ def title_of(graph: HeteroData, node: int) -> str:
     Raises:
         GraphError: if the graph has no such node.
     """
-    return given_title(graph, node) or _words_text(graph, node) or harmless_text(item_id_of(graph, node))
+    return given_title(graph, node) or _words_text(graph, node, words) or harmless_text(item_id_of(graph, node))
 
 
 def given_title(graph: HeteroData, node: int) -> str:
@@ -193,8 +198,8 @@ def node_label(graph: HeteroData, node: int) -> str:
     return f"{name} ({words})" if words else name
 
 
-def _words_text(graph: HeteroData, node: int) -> str:
-    return harmless_text(" ".join(map(str, words_of(graph, node))))
+def _words_text(graph: HeteroData, node: int, words: Sequence[Word] | None = None) -> str:
+    return harmless_text(" ".join(map(str, words_of(graph, node) if words is None else words)))
 
 
 def find_query(graph: HeteroData, words: Sequence[str | tuple[str, str]] | str) -> int | None:

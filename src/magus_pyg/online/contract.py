@@ -157,13 +157,13 @@ class OnlineSession(ABC):
         return self._open
 
     def _recommendation(self, node: int, score: float) -> Recommendation:
-        is_item = node < n_items(self.graph)
+        is_item, words = node < n_items(self.graph), words_of(self.graph, node)
         return Recommendation(
             node=node,
             kind="item" if is_item else "query",
-            words=words_of(self.graph, node),
+            words=words,
             item_id=item_id_of(self.graph, node) if is_item else None,
-            title=title_of(self.graph, node),
+            title=title_of(self.graph, node, words),
             score=score,
         )
 
