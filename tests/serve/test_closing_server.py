@@ -1,6 +1,7 @@
 """The end of a server closes connections that were accepted while it began."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def test_connections_are_closed_whenever_they_were_accepted(late: bool) -> None:
 
     async def end() -> float:
         config = uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=5)
-        server = ClosingServer(config)
+        server = ClosingServer(config, lambda: None, lambda stop: nullcontext())
         config.load()
         server.lifespan = config.lifespan_class(config)
         server.servers = []

@@ -171,18 +171,20 @@ class Call(Generic[_Found]):
     header: Mapping[str, str] = field(default_factory=dict)
 
 
-def begin(**start: Any) -> Call[OpenList]:
-    """Begin a session; `start` as `POST /v1/sessions` takes it, None left out."""
+def begin(*, user_id: str | None = None, **start: Any) -> Call[OpenList]:
+    """Begin a session: its first list. `start` is what `POST /v1/sessions` takes: liked, candidates, rounds, ...; None
+    is left out."""
+    start["user_id"] = user_id
     return _write("POST", "/v1/sessions", _list_of, {name: value for name, value in start.items() if value is not None})
 
 
 def show(session_id: str) -> Call[OpenList]:
-    """The open list."""
+    """The open list of a session."""
     return Call("GET", f"/v1/sessions/{_part(session_id)}", _list_of)
 
 
-def answer(shown: OpenList, clicked: ListEntry | None, not_care: Sequence[ListEntry]) -> Call[OpenList]:
-    """Answer a list."""
+def answer(shown: OpenList, clicked: ListEntry | None = None, not_care: Sequence[ListEntry] = ()) -> Call[OpenList]:
+    """Answer a list by what was clicked, or None for none of these: the next list."""
     body = {
         "recommendation_id": shown.recommendation_id,
         "clicked": None if clicked is None else clicked.entry_id,
@@ -191,30 +193,30 @@ def answer(shown: OpenList, clicked: ListEntry | None, not_care: Sequence[ListEn
     return _write("POST", f"/v1/sessions/{_part(shown.session_id)}/answers", _list_of, body)
 
 
-def tell(session_id: str, words: Sequence[str] | str, liked: bool | None) -> Call[OpenList]:
-    """Say words (a sequence) or a text outside a list."""
+def tell(session_id: str, words: Sequence[str] | str, liked: bool | None = True) -> Call[OpenList]:
+    """Say words (a sequence), or a text, outside a list: the next list, with what was understood."""
     said = {"text": words} if isinstance(words, str) else {"words": list(words), "liked": liked}
     return _write("POST", f"/v1/sessions/{_part(session_id)}/words", _list_of, said)
 
 
 def undo(session_id: str) -> Call[OpenList]:
-    """Take the last answer back."""
+    """Take the last answer back: the list before."""
     return _write("DELETE", f"/v1/sessions/{_part(session_id)}/answers/last", _list_of)
 
 
-def explain(session_id: str, entry_id: str) -> Call[list[SaidReason]]:
+def explain(session_id: str, entry: ListEntry) -> Call[list[SaidReason]]:
     """Why an entry stands where it does."""
-    path = f"/v1/sessions/{_part(session_id)}/explanations/{_part(entry_id)}"
+    path = f"/v1/sessions/{_part(session_id)}/explanations/{_part(entry.entry_id)}"
     return Call("GET", path, lambda found: [SaidReason(**_known(SaidReason, one)) for one in found])
 
 
 def forget(session_id: str) -> Call[None]:
-    """Forget a session."""
+    """Forget a session, with its rows in the log."""
     return Call("DELETE", f"/v1/sessions/{_part(session_id)}", _nothing)
 
 
 def suggest(prefix: str) -> Call[list[Suggestion]]:
-    """Words that begin so."""
+    """Words to search for that begin so."""
     return Call(
         "GET", f"/v1/queries?{urlencode({'prefix': prefix})}", lambda found: [_suggestion(one) for one in found]
     )
@@ -226,7 +228,7 @@ def item(item_id: str) -> Call[CatalogueItem]:
 
 
 def add_items(rows: Sequence[Mapping[str, Any]]) -> Call[ClientJob]:
-    """Add items: rows with the columns of the item table."""
+    """Add items: rows with the columns of the item table. The job ends when every worker has them."""
     return _write("POST", "/v1/items:batch", _job_of, {"items": [dict(row) for row in rows]})
 
 
@@ -245,18 +247,18 @@ def job(job_id: str) -> Call[ClientJob]:
     return Call("GET", f"/v1/jobs/{_part(job_id)}", _job_of)
 
 
-def reload(run: str | None) -> Call[ClientJob]:
-    """Take up a new run."""
+def reload(run: str | None = None) -> Call[ClientJob]:
+    """Take up a new run: a folder on the machine of the service, or its own folder again."""
     return _write("POST", "/v1/runs:reload", _job_of, {} if run is None else {"run": run})
 
 
 def erase_user(user_id: str) -> Call[None]:
-    """Erase a person."""
+    """Erase a person from log, store and memory."""
     return Call("DELETE", f"/v1/users/{_part(user_id)}", _nothing)
 
 
 def send_events(events: Sequence[Mapping[str, Any]]) -> Call[int]:
-    """What happened outside; how much of it was new."""
+    """Say what happened outside, such as purchases, each with an `event_id`; how many were new."""
     return _write(
         "POST", "/v1/events:batch", lambda found: int(found["new"]), {"events": [dict(one) for one in events]}
     )

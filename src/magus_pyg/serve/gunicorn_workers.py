@@ -6,13 +6,11 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import ceil
 from typing import Any, ClassVar
 
 import torch
-import uvicorn
 from fastapi import FastAPI
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -176,29 +174,8 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
-        server = _WorkerServer(self.config, self.tie)
+        server = ClosingServer(self.config, self.tie.tell, worker_signals)
         self.tie.begin(server.stop)
         await server.serve(sockets=self.sockets)
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
-
-
-class _WorkerServer(ClosingServer):
-    """uvicorn's server in a worker."""
-
-    def __init__(self, config: uvicorn.Config, tie: _Tie) -> None:
-        super().__init__(config)
-        self._tie = tie
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._tie.tell()
-
-    def stop(self) -> None:
-        self.should_exit = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with worker_signals(self.stop):
-            yield

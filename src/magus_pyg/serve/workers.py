@@ -2,8 +2,7 @@
 
 import gc
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 import uvicorn
@@ -70,52 +69,15 @@ def serve_app(
     gc.freeze()  # what is there stays: no collection writes into pages that workers share
     address = _address_of(taken)
     if options.workers == 1:
-        _serve_here(app, options, taken, lambda: ready(address), reload)
+        config = uvicorn.Config(app, **server_settings(options))
+        try:
+            ClosingServer(config, lambda: ready(address), lambda stop: service_signals(stop, reload)).run([taken])
+        except SystemExit as error:
+            raise ProcessError("the service cannot start: the line above says why") from error
         return
     from magus_pyg.serve.gunicorn_workers import serve_in_workers  # gunicorn is of POSIX alone
 
     serve_in_workers(app, options, taken, lambda: ready(address), reload)
-
-
-def _serve_here(
-    app: FastAPI,
-    options: ServeOptions,
-    taken: socket.socket,
-    ready: Callable[[], None],
-    reload: Callable[[], object],
-) -> None:
-    server = _Server(uvicorn.Config(app, **server_settings(options)), ready, reload)
-    try:
-        server.run([taken])
-    except SystemExit as error:
-        raise ProcessError("the service cannot start: the line above says why") from error
-
-
-class _Server(ClosingServer):
-    """uvicorn's server with the signals of this package.
-
-    Args:
-        config: of uvicorn.
-        ready: called once it answers.
-        reload: what SIGHUP does.
-    """
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], reload: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._ready, self._reload = ready, reload
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with service_signals(self._stop, self._reload):
-            yield
-
-    def _stop(self) -> None:
-        self.should_exit = True
 
 
 def _address_of(taken: socket.socket) -> str:
