@@ -45,6 +45,7 @@ GROUND_FILES = (
     "files",
     "interrupts",
     "invocation",
+    "memory",
     "options",
     "ragged",
     "random",

@@ -376,7 +376,7 @@ def test_tensors_of_ones_own_are_not_lost(store: object) -> None:
 
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = milk_graph(2)
-    monkeypatch.setattr("magus_pyg.graph._memory.available_memory", lambda: 400)
+    monkeypatch.setattr("magus_pyg.memory.available_memory", lambda: 400)
     with pytest.raises(GraphError, match="would take about"):
         extend_relational_graph(graph, milk_table()[2:])
 

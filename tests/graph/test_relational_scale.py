@@ -103,7 +103,7 @@ def test_huge_catalogues_are_refused_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int], max_words: int, figure: str
 ) -> None:
     count, words = sizes
-    monkeypatch.setattr("magus_pyg.graph._memory.available_memory", lambda: 16 * 2**30)
+    monkeypatch.setattr("magus_pyg.memory.available_memory", lambda: 16 * 2**30)
 
     class Sizes(Ragged):  # a catalogue of which only the sizes are asked
         lengths = torch.tensor([words])  # type: ignore[assignment]
@@ -119,7 +119,7 @@ def test_huge_catalogues_are_refused_before_anything_is_made(
 
 def memory_that_shrinks(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Let there be no memory left when the step `what` asks for it."""
-    import magus_pyg.graph._memory as memory
+    import magus_pyg.memory as memory
 
     require = memory.require_memory
 

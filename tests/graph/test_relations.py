@@ -236,6 +236,6 @@ def test_too_little_memory_is_refused_before_the_work(
 ) -> None:
     # R+ of items with 3, 1 and 2 words: 7 + 1 + 3 pairs of 24 bytes; R-: 40 bytes for each of 13^2 pairs.
     available = 40 * 13**2 - 1 if materialize else 11 * 24 - 1
-    monkeypatch.setattr("magus_pyg.graph._memory.available_memory", lambda: available)
+    monkeypatch.setattr("magus_pyg.memory.available_memory", lambda: available)
     with pytest.raises(GraphError, match=rf"{what} would take .* GiB .* available"):
         build_relational_graph(apple, APPLE_FIELDS, materialize=materialize)

@@ -13,6 +13,7 @@ from magus_pyg.data.dataset import PARTS, RecDataset, part_index
 from magus_pyg.data.itemsets import ItemSets, items_of_users
 from magus_pyg.data.sessions import SessionOptions, Sessions
 from magus_pyg.errors import DataError
+from magus_pyg.memory import require_memory
 from magus_pyg.ragged import Ragged
 from magus_pyg.random import hash_keys, integers
 
@@ -21,6 +22,9 @@ __all__ = ["build_sessions"]
 logger = logging.getLogger(__name__)
 
 # Purposes of random numbers: one stream each.
+_BYTES = 64
+"""Of a candidate while sessions are made, about: drawn, joined, sorted and shuffled."""
+
 _COUNT, _TARGET, _DISLIKED, _UNTOUCHED, _SHUFFLE = range(5)
 
 
@@ -63,8 +67,10 @@ def build_sessions(
     user = users.repeat_interleave(options.per_user)
     number = torch.arange(options.per_user).repeat(users.numel())
     keys = (seed, which, user, number)
+    size = min(options.size(data.n_items), data.n_items)
+    what = f"{user.numel():,} {part} sessions of {size:,} candidates"
+    require_memory(_BYTES * user.numel() * size, what, "lower simulation.candidates or sessions.per_user", DataError)
     if options.kind == "paper":
-        size = min(options.size(data.n_items), data.n_items)
         chosen, targets = _own_items(positive, disliked, user, size, keys)
     else:
         touched = items_of_users(data, PARTS[: which + 1])

@@ -7,8 +7,10 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, Sessions, searched_words
 from magus_pyg.data.part_checks import unlearnable_test
+from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.graph import min_support, n_items, n_nodes
+from magus_pyg.memory import require_memory
 from magus_pyg.models import BaseRecommender, FeatureSpace, TrainingData, build_model
 from magus_pyg.ragged import Ragged
 from magus_pyg.runs.config import Config
@@ -75,7 +77,15 @@ def prepare_training(config: Config, console: Terminal, watch: Stopwatch | None 
 
 
 def prepare_model(inputs: TrainingInputs, config: Config) -> BaseRecommender:
-    """The untrained base recommender of a configuration; ConfigError where its options do not fit."""
+    """The untrained base recommender of a configuration.
+
+    Raises:
+        ConfigError: options that do not fit, or vectors that the memory does not hold with their gradients and Adam's
+            two averages.
+    """
+    entries, dim = sum(inputs.features.sizes), int(getattr(config.model, "dim", 0))
+    what = f"training {entries:,} vectors of users, items and words of length {dim}"
+    require_memory(16 * entries * dim, what, "lower model.dim", ConfigError)
     return build_model(config.model, inputs.features, inputs.graph, inputs.rows.train, config.seed)
 
 

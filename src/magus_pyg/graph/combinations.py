@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import GraphError
-from magus_pyg.graph._memory import require_memory
+from magus_pyg.memory import require_memory
 from magus_pyg.ragged import Ragged, ragged_arange
 
 __all__ = ["ADVICE", "MAX_QUERIES", "Combinations", "Levels", "count_pairs", "enumerate_combinations"]

@@ -13,7 +13,6 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import DataError, GraphError
 from magus_pyg.graph._cells import column_texts
-from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph._texts import Texts
 from magus_pyg.graph.combinations import ADVICE, MAX_QUERIES, Combinations, Levels, enumerate_combinations
 from magus_pyg.graph.relations import Relations, relation_edges
@@ -22,6 +21,7 @@ from magus_pyg.graph.settings import GraphSettings, SearchedQueries
 from magus_pyg.graph.titles import read_titles
 from magus_pyg.graph.vocabulary import Vocabulary
 from magus_pyg.graph.words import WordTable, build_word_table
+from magus_pyg.memory import require_memory
 from magus_pyg.ragged import Ragged, ragged_arange
 
 __all__ = [

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from magus_pyg.errors import GraphError
 from magus_pyg.graph._cells import is_missing
-from magus_pyg.graph._memory import require_memory
 from magus_pyg.graph.combinations import Levels, by_size, count_pairs
 from magus_pyg.graph.settings import QueryWording
 from magus_pyg.graph.vocabulary import Vocabulary, Word
+from magus_pyg.memory import require_memory
 from magus_pyg.ragged import Ragged
 
 __all__ = [

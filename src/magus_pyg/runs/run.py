@@ -22,6 +22,7 @@ from magus_pyg.files import home_expanded
 from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
 from magus_pyg.graph.settings import GraphSettings
 from magus_pyg.models import BaseRecommender, load_model
+from magus_pyg.models.retrieval import Retriever
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.folder import RunFolder
@@ -148,6 +149,34 @@ class Run:
         """The model with the histories that users have when the part begins that the run plays."""
         rows = self.population.training_data(self.config.train)
         return self.model.with_history(rows.before(self.config.simulation.part))
+
+    def retriever(self, k: int = 1000, path: Path | None = None) -> Retriever:
+        """What names the k best items of a person, for catalogues that are too large to score all of.
+
+        Args:
+            k: how many.
+            path: a folder that keeps the index, to be mapped from where it is there; None builds it in memory.
+
+        Raises:
+            ModelError: a model whose scores are no dot products.
+            RunError: an index of another run.
+            ConfigError: the extra `[retrieval]` is not installed.
+        """
+        if path is None:
+            return Retriever.build(self._model_at_start, k)
+        if not path.exists():
+            Retriever.build(self._model_at_start, k).save(path)
+        return Retriever.load(path, self._model_at_start, k)
+
+    def retrieved(self, retriever: Retriever, user_id: str) -> list[str]:
+        """The ids of a user's best items, best first, as `candidates` of a session.
+
+        Raises:
+            DataError: an unknown user.
+        """
+        user = torch.tensor([self.population.user(user_id)])
+        found = retriever.items(self._model_at_start.user_embedding(user))[0]
+        return [self.graph.vocabulary.item_ids[item] for item in found[found >= 0].tolist()]
 
     def known_items(self, user_id: str) -> list[str]:
         """Ids of the items that a user has a row of the log with, in node order.

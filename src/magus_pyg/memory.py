@@ -1,7 +1,11 @@
+"""How much memory there is, and work that does not fit refused before it starts."""
+
 import os
 from contextlib import suppress
 
-from magus_pyg.errors import GraphError
+from magus_pyg.errors import GraphError, MagusError
+
+__all__ = ["available_memory", "require_memory"]
 
 
 def available_memory() -> int | None:
@@ -16,14 +20,20 @@ def available_memory() -> int | None:
         return None
 
 
-def require_memory(needed: int, what: str, advice: str) -> None:
+def require_memory(needed: int, what: str, advice: str, error: type[MagusError] = GraphError) -> None:
     """Refuse work that the memory cannot hold before it starts.
 
+    Args:
+        needed: bytes, about.
+        what: would take them.
+        advice: the setting to change.
+        error: what is raised.
+
     Raises:
-        GraphError: with the estimate, what is there, and the setting to change.
+        MagusError: of the class `error`, with the estimate and what is there.
     """
     available = available_memory()
     if available is not None and needed > available:
-        raise GraphError(
+        raise error(
             f"{what} would take about {needed / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are available; {advice}"
         )
