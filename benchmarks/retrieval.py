@@ -21,7 +21,7 @@ from magus_pyg.data import SessionOptions, Sessions, build_sessions
 from magus_pyg.graph import SessionGraphBuilder, n_items
 from magus_pyg.models.retrieval import Retriever
 from magus_pyg.online.catalogue.simulated import CataloguePlays, play_catalogue_batch, split_for_catalogue
-from magus_pyg.simulation import TruthfulUser, summarize
+from magus_pyg.simulation import Agent, TruthfulUser, summarize
 from magus_pyg.simulation.loop import Plays
 from magus_pyg.simulation.record_table import join_records
 
@@ -75,7 +75,10 @@ def _sessions(run: mp.Run, retriever: Retriever, users: Tensor, lengths: list[in
     options = SessionOptions(candidates="all", min_interactions=0)
     sessions = build_sessions(data, run.config.simulation.part, options, run.config.seed)
     sessions = sessions.take(torch.nonzero(torch.isin(sessions.user, users)).flatten())
-    agents = [(ItemsAgent(run.graph, run.model), max(ROUNDS)), (MagusAgent(run.graph, run.model), max(ROUNDS))]
+    agents: list[tuple[Agent, int]] = [
+        (ItemsAgent(run.graph, run.model), max(ROUNDS)),
+        (MagusAgent(run.graph, run.model), max(ROUNDS)),
+    ]
     plays = Plays(agents, SessionGraphBuilder(run.graph), run.model, TruthfulUser(), 3, run.config.seed)
     print(f"{len(sessions)} sessions" + "".join(f"{f'SA@{k}':>16}" for k in ROUNDS))
     for k in (None, *lengths):
