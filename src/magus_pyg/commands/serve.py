@@ -175,6 +175,7 @@ def _serve(place: str, options: ServeOptions, language: LanguageOptions) -> None
         with console.stage("load the run"):
             app = create_app(load_run(place), options, language=language)
             warm(app.state.service)
+            app.state.screens.warm()
         log_as_json(options.log_level)
         reload = app.state.service.changes.reload
         serve_app(app, options, taken, lambda address: say(f"ready: {address}"), reload)

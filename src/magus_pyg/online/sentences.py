@@ -10,7 +10,7 @@ from magus_pyg.graph import n_items, title_of
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.online.explanation import Reason
 from magus_pyg.online.node_play import Told, by_liking
-from magus_pyg.online.wishes import Fit
+from magus_pyg.online.wishes import Fit, Without
 from magus_pyg.simulation.answers import AnsweredList, Said
 
 __all__ = ["LANGUAGES", "Sentences"]
@@ -36,7 +36,8 @@ _EN: _Table = {
     "nothing_left": "nothing is left to show",
     "unknown_word": "no item has the word {word!r}",
     "no_fit": "No item fits all that you said: these come nearest.",
-    "no_fit_but": "No item fits all that you said: these come nearest. Without “{name}” it would be {items}.",
+    "no_fit_but": "No item fits all that you said: these come nearest. It would be {ways}.",
+    "way": "{items} without “{name}”",
     "not": "not {name}",
     "or": " or ",
     "unmoved": "by the base scores alone: no answer has moved it yet",
@@ -66,8 +67,8 @@ _DE: _Table = {
     "nothing_left": "es ist nichts mehr zu zeigen",
     "unknown_word": "kein Artikel hat das Wort {word!r}",
     "no_fit": "Kein Artikel passt zu allem, was Sie sagten: diese kommen dem am nächsten.",
-    "no_fit_but": "Kein Artikel passt zu allem, was Sie sagten: diese kommen dem am nächsten. Ohne „{name}“ wären es "
-    "{items}.",
+    "no_fit_but": "Kein Artikel passt zu allem, was Sie sagten: diese kommen dem am nächsten. Es wären {ways}.",
+    "way": "{items} ohne „{name}“",
     "not": "nicht {name}",
     "or": " oder ",
     "unmoved": "allein nach der ersten Schätzung: noch keine Antwort hat es bewegt",
@@ -160,14 +161,16 @@ class Sentences:
         """That nothing fits all that was said, and the word that excludes most; "" where something does."""
         if fit.items:
             return ""
-        if not fit.excluding:
+        if not fit.without:
             return self.say("no_fit")
+        ways = [self.say("way", items=self.say("items", one.items), name=self._wish(one)) for one in fit.without]
+        return self.say("no_fit_but", ways=self.joined(ways))
+
+    def _wish(self, one: Without) -> str:
         # A query's words are all wanted; told words of one field are a choice.
-        alike = len({word.field for word in fit.excluding}) == 1
-        joint = self.say("or") if alike else " "
-        name = joint.join(cut(harmless_text(word.value), _LONG) for word in fit.excluding)
-        name = name if fit.liked else self.say("not", name=name)
-        return self.say("no_fit_but", name=name, items=self.say("items", fit.without))
+        joint = self.say("or") if len({word.field for word in one.words}) == 1 else " "
+        name = joint.join(cut(harmless_text(word.value), _LONG // 4) for word in one.words)
+        return name if one.liked else self.say("not", name=name)
 
     def reason(self, reason: Reason) -> str:
         """What an answer was, for `OnlineSession.explain`, without what it changed."""

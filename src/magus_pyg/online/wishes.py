@@ -11,7 +11,22 @@ from magus_pyg.graph import Word, n_items, words_of
 from magus_pyg.online.node_play import Told
 from magus_pyg.simulation.answers import AnsweredList, Said
 
-__all__ = ["Fit", "fit_of"]
+__all__ = ["Fit", "Without", "fit_of"]
+
+
+@dataclass(frozen=True)
+class Without:
+    """One of the things that were said, and how many items fit all the others.
+
+    Attributes:
+        words: its words; of several words that were told any one.
+        liked: whether it is wanted.
+        items: how many fit without it.
+    """
+
+    words: tuple[Word, ...]
+    liked: bool
+    items: int
 
 
 @dataclass(frozen=True)
@@ -20,16 +35,11 @@ class Fit:
 
     Attributes:
         items: how many have every word that is wanted and none that is not.
-        excluding: where none does, what of the said excludes most of those that fit the rest; () where no single thing
-            does, or nothing was said.
-        liked: whether that is wanted.
-        without: how many items fit without it.
+        without: where none does, the things without which some would, the one that excludes most first.
     """
 
     items: int
-    excluding: tuple[Word, ...] = ()
-    liked: bool = True
-    without: int = 0
+    without: tuple[Without, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,11 +92,8 @@ def fit_of(
     if count or not listed:
         return Fit(count)
     nearly = offered & (missed == 1)
-    without = [int((nearly & ~wish.fits).sum()) for wish in listed]
-    most = max(range(len(listed)), key=lambda at: without[at])
-    if not without[most]:
-        return Fit(0)
-    return Fit(0, listed[most].words, listed[most].liked, without[most])
+    left = [Without(one.words, one.liked, int((nearly & ~one.fits).sum())) for one in listed]
+    return Fit(0, tuple(sorted((one for one in left if one.items), key=lambda one: -one.items)))
 
 
 def _wishes(

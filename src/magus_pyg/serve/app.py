@@ -61,6 +61,7 @@ def create_app(
     async def alive(app: FastAPI) -> AsyncIterator[None]:
         _ = running.lanes
         service.languages.warm(service.changes.newest.graph)
+        screens.warm()
         yield
         await running.stop()
 
@@ -73,7 +74,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.service, app.state.running, screens = service, running, Screens(service)
-    app.state.screens = screens
+    app.state.screens, service.changes.on_edition = screens, screens.warm
     handle_errors(app)
     for router in (session_router, word_router, item_router, run_router, page_router, reference_router):
         app.include_router(router)

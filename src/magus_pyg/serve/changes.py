@@ -62,6 +62,7 @@ class Changes:
         self._waiting: list[Mapping[str, Any]] = []
         self._lock = threading.Lock()
         self.on_forget: Callable[[], None] = lambda: None
+        self.on_edition: Callable[[], None] = lambda: None
 
     def columns(self, item_id: str) -> dict[str, Any]:
         """What an item came with beside its id, title and words, by name; the numbers behind bands are among it."""
@@ -240,6 +241,7 @@ class Changes:
                 del self._kept[name]
                 self._replaced.pop(name, None)
         logger.info("edition %s", edition.name)
+        self.on_edition()
 
     def _tell(self, change: Mapping[str, Any], state: Any, **detail: Any) -> None:
         """Write how far the job of a change is; the first worker that is done has the last word."""

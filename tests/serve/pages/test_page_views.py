@@ -24,6 +24,7 @@ class Shop:
     def columns(self, item_id: str) -> Mapping[str, str]:
         return {
             "net_price": "3.50",
+            "maker_id": "17",
             "empty": "",
             "picture": {"A": "/a.png", "B": "//else.example/b.png"}.get(item_id, ""),
         }
@@ -61,6 +62,7 @@ def test_a_card() -> None:
     assert card.details == (("net price", "3.50"),)
     assert (card.picture, len(card.title)) == ("/a.png", 160)
     assert [word.text for word in card.words] == ["mac" * 26 + "m…", "ab"]
+    assert card_of("A", "x", [Word("line", "x"), Word("x", "y")], Shop()).words[0].text == "y"  # not said twice
     assert card_of("B", "t", words, Shop()).picture == ""  # of another host
     assert card_of('C"', "t", [], Shop()).key == '"C\\""'
     assert len(card_of("A", "t", [Word("x", str(at)) for at in range(50)], Shop()).words) == 8

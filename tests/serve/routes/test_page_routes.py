@@ -12,6 +12,7 @@ from page_forms import Seen, Visit
 from served import served
 
 from magus_pyg.runs import Run, load_run
+from magus_pyg.serve.editions import ServedEdition
 
 MILK, ALPRO = '[["category","milk"]]', '[["brand","Alpro"]]'
 
@@ -44,6 +45,19 @@ def test_the_start_page_has_a_list_and_begins_no_session(client: TestClient) -> 
     assert visit.here == "/s/new/1"
     assert client.app.state.service.store.open_sessions() == 0  # type: ignore[attr-defined]
     assert "Undo" not in seen.texts
+
+
+def test_the_first_list_is_made_before_anybody_asks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(run, list_length=4, variant="bayes") as client:
+        begun, offered = [], ServedEdition.begin
+        monkeypatch.setattr(ServedEdition, "begin", lambda *given: begun.append(given) or offered(*given))
+        before = Visit(client).seen.items
+        assert begun == []
+        changes = client.app.state.service.changes  # type: ignore[attr-defined]
+        changes._set(changes.newest.offering("next", [json.loads(before[0])], removed=True))
+        assert len(begun) == 1
+        assert before[0] not in Visit(client).seen.items
+        assert len(begun) == 1
 
 
 def test_headers_and_cookie(client: TestClient) -> None:
@@ -239,7 +253,7 @@ def test_it_is_said_that_nothing_fits(client: TestClient) -> None:
     visit.send("words", text="milk")
     assert "No item fits" not in visit.seen.text
     visit.send("words", text="cheese")
-    assert "No item fits all that you said: these come nearest. Without “" in visit.seen.text
+    assert "No item fits all that you said: these come nearest. It would be " in visit.seen.text
     assert visit.seen.items
 
 

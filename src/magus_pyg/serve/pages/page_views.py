@@ -202,15 +202,21 @@ def card_of(item_id: str, title: str, words: Sequence[Word], shop: ShopData, wan
     """
     columns = dict(shop.columns(item_id))
     picture = columns.pop("picture", "")
-    shown = tuple((short(name.replace("_", " ")), short(value)) for name, value in columns.items() if value)
+    said = [(name.replace("_", " "), value) for name, value in columns.items() if value and not _is_id(name)]
+    told = [word for word in words if word.value != title]  # a title is not said twice
     return Card(
         item_key(item_id),
         cut(title, _TITLE),
-        tuple(WordView(short(word.value), words_key([word]), word in wanted) for word in words[:_ON_CARD]),
-        shown,
+        tuple(WordView(short(word.value), words_key([word]), word in wanted) for word in told[:_ON_CARD]),
+        tuple((short(name), short(value)) for name, value in said),
         picture if _OWN_ADDRESS.fullmatch(picture) else "",
         placeholder(shop.kind(words), item_id),
     )
+
+
+def _is_id(name: str) -> bool:
+    """Whether a column names things for programs."""
+    return name.lower().endswith(("_id", " id"))
 
 
 def short(text: str) -> str:

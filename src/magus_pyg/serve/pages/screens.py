@@ -77,6 +77,11 @@ class Screens:
         session, texts = self.sessions.first(), self.service.languages.texts
         return self._list(asked, NEW, session, lambda listed: texts(session.graph, listed, asked.language, {}), [])
 
+    def warm(self) -> None:
+        """Make what start pages share, before anybody waits for it: once an edition of the catalogue."""
+        language = language_of("", self.shop.options.language)
+        self.start(Asked(language, Visitor("", ""), False, ""))
+
     def step(self, asked: Asked, session_id: str, step: int, unread: str, stale: bool, quick: bool) -> str:
         """A step of a session: its list, or how it ended."""
         t = self.labels(asked.language)
