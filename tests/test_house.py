@@ -159,6 +159,7 @@ WHOLE_REPOSITORY = {
     "nn/test_sparse_tensors.py",  # all layers on one kind of input
     "test_examples.py",
     "test_house.py",
+    "test_idea_page.py",
     "test_layers_page.py",
     "test_own_data_page.py",
     "test_own_model_page.py",
@@ -166,6 +167,8 @@ WHOLE_REPOSITORY = {
     "test_results_page.py",
     "test_serving_page.py",
     "test_studies.py",
+    "test_site.py",
+    "test_site_pages.py",
 }
 
 

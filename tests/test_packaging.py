@@ -1,6 +1,7 @@
 """What the packaging files name is there: packages, commands, versions, paths, hooks."""
 
 import re
+import runpy
 import subprocess
 import sys
 from configparser import ConfigParser
@@ -8,7 +9,7 @@ from configparser import ConfigParser
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from repository import ROOT
+from repository import HELPERS, ROOT
 
 import magus_pyg
 from magus_pyg import __version__
@@ -76,3 +77,30 @@ def test_names_of_the_package_are_loaded_where_they_are_used() -> None:
     assert set(magus_pyg.__all__) <= set(dir(magus_pyg))
     with pytest.raises(AttributeError, match="has no attribute 'Catalog'"):
         _ = magus_pyg.Catalog
+
+
+def test_the_extra_all_is_what_people_use() -> None:
+    options = ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = options["options.extras_require"]
+    (everything,) = (Requirement(line) for line in extras["all"].split("\n") if line)
+    assert everything.name == "magus-pyg"
+    assert everything.extras == set(extras) - {"all", "bench", "docs", "sparse", "test"}
+
+
+def test_every_direct_dependency_is_pinned_to_a_version_that_is_allowed() -> None:
+    options = ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    wanted = [options["options"]["install_requires"], *options["options.extras_require"].values()]
+    for entry in (Requirement(line) for text in wanted for line in text.split("\n") if line):
+        if entry.name != "magus-pyg":
+            assert pinned[entry.name] in entry.specifier, entry
+
+
+def test_a_typed_project_of_somebody_else_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(HELPERS / "typed_project.py"), run_name="__main__")
+    refused, shown = capsys.readouterr().out.splitlines()
+    assert refused
+    assert shown.endswith("(3,)")
