@@ -168,6 +168,14 @@ def test_the_features_of_the_best_epoch_on_validation_are_kept(graph):
     assert not torch.equal(kept, train_node_features(graph, model, train, train, long, seed=2))
 
 
+def test_a_step_makes_the_rows_of_its_items_alone(graph, monkeypatch):
+    model, log, options = fm_of(graph), log_of(6, 4, 0), WeightTrainOptions(epochs=5, batch_size=3, lr=0.05)
+    expected = train_node_features(graph, model, log, log, options, seed=3)
+    monkeypatch.setattr("magus_pyg.agents.weights._MANY", 0)
+    found = train_node_features(graph, model, log, log, options, seed=3)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
 def test_training_under_another_default_dtype(graph):
     # The vectors it starts from are float32 whatever numbers are made by default.
     model, log, options = fm_of(graph), log_of(6, 4, 0), WeightTrainOptions(epochs=3)
@@ -213,6 +221,8 @@ def test_features_of_item_negatives_equal_the_layer(graph, rows, monkeypatch):
     x = torch.cat([items, module.queries])
     expected = module.propagation(x, torch.cat([edges, edges.flip(0)], 1), neg_nodes=graph["node"].is_item)
     assert torch.allclose(module(), expected, atol=1e-6)
+    chosen = torch.tensor([3, 1])
+    assert torch.allclose(module.of_items(chosen), module.of_items()[chosen], atol=1e-7)
     assert torch.allclose(module.of_items(), expected[:4], atol=1e-6)
     weight = torch.rand((4, 3), generator=torch.Generator().manual_seed(3))
     gradients = [

@@ -30,6 +30,9 @@ FEATURE_FORMS = ("dot", "cosine", "centred")
 _ROWS = 1 << 15
 """Queries looked at together."""
 
+_MANY = 2
+"""How many times the rows of a step items must be for those of the rows to be looked at alone."""
+
 _LARGE = 1 << 24
 """Numbers of features beyond which a graph is large: they then stay in float32, as which run folders keep them."""
 
@@ -74,11 +77,13 @@ class NodeFeatures(nn.Module):
     """
 
     items: Tensor
+    _total: Tensor
 
     def __init__(self, graph: HeteroData, items: Tensor, queries: Tensor, negatives: str, seed: int) -> None:
         super().__init__()
         self.graph = graph
         self.register_buffer("items", items.detach().clone())
+        self.register_buffer("_total", self.items.sum(0), persistent=False)
         self.queries = nn.Parameter(queries.detach().clone())
         self.skip = _independent(graph) if negatives == "all" else None
         with torch.random.fork_rng(devices=[]):
@@ -99,13 +104,16 @@ class NodeFeatures(nn.Module):
         )  # Eqs. (11), (12)  # fmt: skip
         return features
 
-    def of_items(self) -> Tensor:
-        """[I, d]: the rows of the items, all that Eq. (13) looks at, without the work of the others."""
+    def of_items(self, chosen: Tensor | None = None) -> Tensor:
+        """[n, d]: the rows of chosen items, all if None; Eq. (13) looks at them alone, and nothing else is made."""
         if self.skip is not None:
-            return self.forward()[: len(self.items)]
-        positive = embedding_bag_mean(self, "queries", self._held, index=self._bags)  # N+: the item's queries
-        others = self.items.sum(0) - self.items  # N-: the other items
-        features: Tensor = self.propagation.combine(self.items, positive - others / max(len(others) - 1, 1))
+            rows = self.forward()[: len(self.items)]
+            return rows if chosen is None else rows[chosen]
+        bags = self._bags if chosen is None else None
+        positive = embedding_bag_mean(self, "queries", self._held, chosen, bags)  # N+: the item's queries
+        items = self.items if chosen is None else self.items[chosen]
+        others = self._total - items  # N-: the other items
+        features: Tensor = self.propagation.combine(items, positive - others / max(len(self.items) - 1, 1))
         return features
 
     def _of_queries(self, x: Tensor) -> Tensor:
@@ -180,11 +188,11 @@ def train_node_features(
     def losses(epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(train[0].numel(), generator=seeded_generator(seed, epoch, 0x58))
         for rows in torch.split(order, options.batch_size):
-            yield _log_loss(features.of_items(), users, train, rows)
+            yield _log_loss(features, users, train, rows)
 
     @torch.no_grad()
     def held_out_loss(epoch: int, loss: float) -> float:
-        return float(_log_loss(features.of_items(), users, validation, every))
+        return float(_log_loss(features, users, validation, every))
 
     descent = Descent("the loss of the edge weights", optimizer, "lower plus.lr")
 
@@ -206,10 +214,13 @@ def train_node_features(
     return learned
 
 
-def _log_loss(features: Tensor, users: Tensor, data: tuple[Tensor, Tensor, Tensor], rows: Tensor) -> Tensor:
+def _log_loss(features: NodeFeatures, users: Tensor, data: tuple[Tensor, Tensor, Tensor], rows: Tensor) -> Tensor:
     """Eq. (13), as a mean."""
     user, item, label = (column[rows] for column in data)
-    logit = (users[user] * features[item]).sum(1)
+    chosen = None
+    if len(features.items) > _MANY * len(rows):  # of many items a step holds few
+        chosen, item = torch.unique(item, return_inverse=True)
+    logit = (users[user] * features.of_items(chosen)[item]).sum(1)
     loss: Tensor = F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
     return loss
 
