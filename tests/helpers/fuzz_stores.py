@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from store_contract import HOSTILE, START, Clock, event, reply, row, session
+from store_records import HOSTILE, START, Clock, event, reply, row, session
 
 from magus_pyg.serve.stores import Event, Job, LogRow, Reply, Store, StoredSession
 from magus_pyg.serve.stores.memory_store import MemoryStore

@@ -1,7 +1,8 @@
 """The memory store: the contract of all stores."""
 
 import pytest
-from store_contract import Opener, StoreContract
+from store_contract import StoreContract
+from store_records import Opener
 
 from magus_pyg.serve.stores.memory_store import MemoryStore
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 from redis_server import RedisServer, need_redis_server
-from store_contract import Clock, Opener, StoreContract, answer, event, reply, row, rows_of, session
+from store_contract import StoreContract
+from store_records import Clock, Opener, answer, event, reply, row, rows_of, session
 
 from magus_pyg.errors import ConfigError, StoreError
 from magus_pyg.serve.stores import Outcome, StoredSession, open_store

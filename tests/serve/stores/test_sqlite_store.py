@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from store_contract import Clock, Opener, StoreContract, reply, row, rows_of, session
+from store_contract import StoreContract
+from store_records import Clock, Opener, reply, row, rows_of, session
 
 from magus_pyg.errors import StoreError
 from magus_pyg.serve.stores import Outcome, StoredSession, open_store

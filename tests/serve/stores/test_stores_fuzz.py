@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fuzz_stores import fuzz
 from redis_server import RedisServer, need_redis_server
-from store_contract import Clock
+from store_records import Clock
 
 from magus_pyg.serve.stores.memory_store import MemoryStore
 from magus_pyg.serve.stores.redis_store import RedisStore
