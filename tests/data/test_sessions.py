@@ -143,6 +143,15 @@ def test_seeds_and_parts_differ():
     assert not same(base, build_sessions(data, "test", options, 1))
 
 
+def test_parts_draw_apart_from_the_same_items():
+    rows = [(0, item, int(item < 6), 10 * part + item) for part in (1, 2) for item in range(10)]
+    data = make_dataset(rows, 1, 40, part=[1] * 10 + [2] * 10)
+    options = SessionOptions(candidates=12, min_interactions=1, per_user=20)
+    held_out, test = (build_sessions(data, part, options, 5) for part in ("validation", "test"))
+    assert torch.equal(held_out.user, test.user)
+    assert not torch.equal(held_out.candidates, test.candidates)
+
+
 def test_fewer_candidates_are_said_once(caplog):
     data = make_dataset([(0, 0, 1, 0), (0, 1, 0, 1)], 1, 3, part=[2, 2])
     options = SessionOptions(candidates=5, min_interactions=1, per_user=3)

@@ -246,6 +246,18 @@ def test_three_queries_worth_asking_by_hand() -> None:
     assert plan.value[0].item() == pytest.approx(1.0, abs=1e-8)
 
 
+def test_errors_and_a_discount_leave_out_no_item_that_may_come_to_be_shown() -> None:
+    # After a Yes to the four, each of them has 4/5 of 1/20, less than the best one's 1/5 of 1/4, but is shown a round
+    # later: they count, though 1/20 is below (1/5) / (4/5) of the best item's 1/4.
+    rows, row, knobs = [0.25] + [0.05] * 15, [frozenset({1, 3, 6, 8})], Knobs(3, 1, error=0.2, discount=0.95)
+    belief, choices = torch.tensor([rows], dtype=torch.float64), choices_of([row])
+    value, _, _ = plan(dict(enumerate(rows)), row, {0}, knobs)
+    for exact in (False, True):
+        found = plan_lists(belief, choices, choices.slot >= 0, settings_of(knobs, exact=exact))
+        assert found.queries.tolist() == [[0, -1, -1]]
+        assert found.value.item() == pytest.approx(value, abs=3e-9)
+
+
 # ---------------------------------------------------------------- the knobs, by hand
 
 
