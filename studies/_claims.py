@@ -14,6 +14,8 @@ from magus_pyg.report import holm
 LEVEL = 0.95
 """Of the intervals; a test counts where p, after Holm over the tests of its table, is below 1 - LEVEL."""
 
+CLOSE = 0.05
+"""Methods that differ by less are close: there the question is whether they differ."""
 LESS_IS_BETTER = ("AT",)
 """Metrics in which the smaller one is ahead: turns of a dialogue."""
 
@@ -144,7 +146,7 @@ def who_is_ahead(plan: Plan, results: Results) -> pd.DataFrame:
 
 
 def power(results: Results, alpha: float = 0.05, chance: float = 0.8) -> pd.DataFrame:
-    """The difference that a paired comparison of two methods on each set is likely to show.
+    """The difference that a paired comparison of two methods that are close on a set is likely to show.
 
     The standard error of a difference is that of its interval (resampled users); a true difference of
     (z(1 - alpha / 2) + z(chance)) of them is found significant with that chance.
@@ -159,6 +161,7 @@ def power(results: Results, alpha: float = 0.05, chance: float = 0.8) -> pd.Data
         difference), medians over the tests.
     """
     tests = results.tests[results.tests["p"].notna() & (results.tests["high"] > results.tests["low"])]
+    tests = tests[tests["difference"].abs() < CLOSE]
     error = (tests["high"] - tests["low"]) / (2 * float(stats.norm.ppf(0.5 + LEVEL / 2)))
     factor = float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(chance))
     rows = tests.assign(sd=error * np.sqrt(tests["users"].astype(float)), shown=error * factor)

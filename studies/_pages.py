@@ -306,6 +306,12 @@ def _share(row: dict[str, Any]) -> str:
     return f"{row['mean']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
 
 
+def _range(values: "pd.Series[float]", sign: str = "") -> str:
+    """The smallest and the largest share, in per cent."""
+    low, high = (f"{100 * value:{sign}.0f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
 def _sentence(study: Study) -> list[str]:
     """What a researcher should take away first, of the method that is said to be first."""
     figures, lines = study.figures(study.plan.readme["part"]), []
@@ -316,16 +322,12 @@ def _sentence(study: Study) -> list[str]:
     own, floor = wide["SA@3", first].dropna(), wide["SA@3", "items"]
     gain = (own - floor).dropna()
     lines = [
-        f"Within three rounds `{first}` finds a target in {100 * own.min():.0f} to {100 * own.max():.0f} % of the "
-        f"sessions, {100 * gain.min():.0f} to {100 * gain.max():.0f} points above listing items, over {len(gain)} "
-        "pairs of a data set and a base recommender"
+        f"Within three rounds `{first}` finds a target in {_range(own)} % of the sessions, {_range(gain)} points above "
+        f"listing items, over {len(gain)} pair{'s' if len(gain) > 1 else ''} of a data set and a base recommender"
     ]
     if ("SA@3", "magus") in wide:
         printed = (wide["SA@3", "magus"] - floor).dropna()
-        lines[0] += (
-            f"; MAGUS as printed is there {100 * printed.min():+.0f} to {100 * printed.max():+.0f} points from listing "
-            "items"
-        )
+        lines[0] += f"; MAGUS as printed is there {_range(printed, '+')} points from listing items"
     lines[0] += "."
     return lines
 
