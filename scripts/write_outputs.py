@@ -70,7 +70,7 @@ def main() -> None:
         ran = run_page(page)
         write_text(DOCS / page, ran.text)
         for name, content in ran.files.items():
-            if name in ran.text:
+            if f"]({name})" in ran.text:  # a picture of the page
                 (DOCS / page).with_name(name).write_bytes(content)
 
 
