@@ -6,6 +6,7 @@ random scores lifted on the targets; CPU seconds, without the making of session 
     python benchmarks/bayes.py speed [--before FOLDER]   sessions a CPU second, in turn with another release (its src)
     python benchmarks/bayes.py lists --before FOLDER     lists with the knobs off, beside those of another release
     python benchmarks/bayes.py growth                    over candidates and query nodes; linear against dense planning
+    python benchmarks/bayes.py fit [--sets NAME ...]     seconds of the fit beside those of training fm, in one run
     python benchmarks/bayes.py quality                   success with a trained FM (minutes)
     python benchmarks/bayes.py write                     docs/bayes.md
 """
@@ -16,6 +17,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -53,7 +55,7 @@ SPEED_SIZES = {30: 512, 300: 128, 1000: 64}
 OFF = ((0.0, 0.0, 0.1), (0.05, 0.0, 0.1), (0.0, 0.7, 0.2), (0.05, 0.5, 0.1), (0.2, 1.0, 0.4))
 """Error rate, others and temperature of the lists that are compared."""
 LIST_SIZES = {30: 512, 100: 128, 300: 64, 1000: 24}
-PARTS = ("speed", "lists", "growth", "quality", "write", "case")
+PARTS = ("speed", "lists", "growth", "fit", "quality", "write", "case")
 
 
 def main() -> None:
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="source folder of another release")
     parser.add_argument("--called", default="before", help="how that release is called")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sets", nargs="+", default=["ml-100k", "synthetic", "amazon-hin", "amazon-beauty"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.what == "case":
@@ -79,6 +82,8 @@ def main() -> None:
         keep("speed", speed(arguments.before, arguments.called, arguments.repeats))
     elif arguments.what == "lists":
         keep("lists", compare_lists(arguments.before, arguments.called))
+    elif arguments.what == "fit":
+        keep("fit", fit_seconds(arguments.sets))
     elif arguments.what == "quality":
         keep("quality", quality((300, 1000)))
     else:
@@ -268,6 +273,30 @@ def linear_against_dense(data: RecDataset, n_sessions: int) -> None:
             )
 
 
+# ---------------------------------------------------------------- the fit
+
+
+def fit_seconds(sets: Sequence[str]) -> list[dict[str, Any]]:
+    """Wall seconds of training fm and of both fits, truthful users, one thread, a row a data set; kept rows stay."""
+    kept = json.loads(RESULTS.read_text()).get("fit", {"found": []}) if RESULTS.exists() else {"found": []}
+    rows = {row["set"]: row for row in kept["found"]}
+    script = Path(__file__).resolve().parents[1] / "scripts" / "train.py"
+    for name in sets:
+        with tempfile.TemporaryDirectory() as folder:
+            words = [
+                f"dataset={name}",
+                "model=fm",
+                "magus=bayes",
+                "agents=[bayes,bayes-balanced]",
+                f"paths.runs={folder}",
+            ]
+            subprocess.run([sys.executable, script, *words], check=True, capture_output=True)
+            seconds = json.loads(next(Path(folder).glob("*/run.json")).read_text())["seconds"]
+        rows[name] = {"set": name, **{what: seconds[what] for what in ("training", "fit bayes", "fit bayes-balanced")}}
+        print(rows[name], flush=True)
+    return list(rows.values())
+
+
 # ---------------------------------------------------------------- success
 
 
@@ -333,6 +362,13 @@ def write_page() -> None:
             " with the knobs off (40 plays of several e, λ and T, truthful and noisy users, 30 to 1,000 candidates)."
         )
         put_between(BAYES_PAGE, "lists: written by benchmarks/bayes.py", [text])
+    if "fit" in kept:
+        cells = []
+        for one in kept["fit"]["found"]:
+            fits = [one[what] for what in ("fit bayes", "fit bayes-balanced")]
+            shares = [f"{seconds:.1f} s, {seconds / one['training']:.0%}" for seconds in fits]
+            cells.append([one["set"], f"{one['training']:.1f} s", *shares])
+        put("fit", ["set", "training fm", "fit of bayes", "fit of bayes-balanced"], cells)
     if "quality" in kept:
         rows = kept["quality"]["found"]
         cells = [

@@ -147,9 +147,11 @@ def write_page() -> None:
     head = ("set, base, user", "seeds x sessions", "row", *METRICS, "e / λ / γ / δ, a seed each")
     lines = [table_row(*head), table_row(*["---"] * len(head))]
     for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
+        told = ""
         for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order.index(row["row"]))):
             name = f"{dataset}, {model}, {user}" if not place else ""
-            count = f"{row['seeds']} x {round(row['sessions'] / row['seeds']):,}" if not place else ""
+            count = f"{row['seeds']} x {round(row['sessions'] / row['seeds']):,}"
+            count, told = "" if count == told else count, count
             cells = [_cell(row, metric) for metric in METRICS]
             lines.append(table_row(name, count, row["row"], *cells, _knobs(row)))
     put_between(BAYES_PAGE, "objectives: written by benchmarks/bayes_table.py", lines)

@@ -117,7 +117,9 @@ def validation(setting: PlaySetting) -> dict[int, tuple[list[int], list[int]]]:
 
 
 def scores_of(prepared: PreparedSessions) -> Tensor:
-    return torch.cat([batch.scores.flatten() for batch in prepared.batches])
+    """In the order of the sessions' ids."""
+    ids = torch.cat([batch.sessions.id for batch in prepared.batches])  # type: ignore[misc]
+    return torch.cat([batch.scores for batch in prepared.batches])[ids.argsort()].flatten()
 
 
 def columns(rows: Interactions) -> tuple[Tensor, Tensor, Tensor]:

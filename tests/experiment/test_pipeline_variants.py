@@ -125,7 +125,10 @@ def test_no_validation_sessions_is_said(
 
     monkeypatch.setattr(agent_plays, "playable_sessions", none_of_validation)
     trainer(tmp_path, "magus=bayes")
-    assert "no validation sessions to fit magus=bayes on; it plays with BayesState(" in capsys.readouterr().out
+    assert (
+        "no validation sessions to fit magus=bayes on; it plays with temperature 1, error rate 0, "
+        in capsys.readouterr().out
+    )
 
 
 def test_weights_of_another_graph(run_folder: Path, tmp_path: Path) -> None:

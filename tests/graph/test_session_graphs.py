@@ -137,6 +137,26 @@ def test_repeated_sessions_are_built_ones(batch: tuple[Catalogue, Tensor], times
 
 
 @given(batches(), st.data())
+def test_chosen_sessions_are_those_of_all(batch: tuple[Catalogue, Tensor], data: st.DataObject) -> None:
+    catalogue, candidates = batch
+    graphs = SessionGraphBuilder(build(catalogue)).build(candidates)
+    kept = data.draw(st.lists(st.booleans(), min_size=len(candidates), max_size=len(candidates)))
+    rows = torch.nonzero(torch.tensor(kept, dtype=torch.bool)).flatten()
+    taken = graphs.take(rows)
+    assert torch.equal(taken.node, graphs.node[rows])
+    assert torch.equal(taken.order, graphs.order[rows])
+    assert taken.n_candidates == graphs.n_candidates
+    for session, row in enumerate(rows.tolist()):
+        pairs = [(a % graphs.n_slots, b % graphs.n_slots) for a, b in zip(graphs.part.tolist(), graphs.whole.tolist(),
+                 strict=True) if a // graphs.n_slots == row]  # fmt: skip
+        own = taken.part // graphs.n_slots == session
+        part, whole = taken.part[own], taken.whole[own]
+        assert torch.equal(whole // graphs.n_slots, torch.full((len(pairs),), session))
+        assert list(zip((part % graphs.n_slots).tolist(), (whole % graphs.n_slots).tolist(), strict=True)) == pairs
+    assert taken.part.tolist() == sorted(taken.part.tolist())
+
+
+@given(batches(), st.data())
 def test_count_targets(batch: tuple[Catalogue, Tensor], data: st.DataObject) -> None:
     catalogue, candidates = batch
     nodes = catalogue.nodes

@@ -1,10 +1,24 @@
 """Batches of sessions: fewer where sessions have many nodes, which changes no row."""
 
 import pytest
+import torch
 
 from magus_pyg.agents import MagusAgent
 from magus_pyg.simulation import prepare_sessions, simulate
 from magus_pyg.testing import small_graph, small_scores, small_sessions
+
+
+@pytest.mark.parametrize("batch_size", [3, 256])
+def test_chosen_prepared_sessions_play_as_before(batch_size: int) -> None:
+    graph, scores, sessions = small_graph(), small_scores(), small_sessions()
+    prepared = prepare_sessions(graph, sessions, scores, batch_size)
+    agent = MagusAgent(graph, scores)
+    rows = torch.arange(0, len(sessions), 2)
+    chosen, whole = simulate(agent, prepared.take(rows)), simulate(agent, prepared)
+    assert len(prepared.take(rows)) == len(rows)
+    assert chosen.equals(whole[whole["session"].isin(chosen["session"].unique())].reset_index(drop=True))
+    assert chosen["session"].nunique() == len(rows)
+    assert not len(prepared.take(rows[:0]))
 
 
 def test_sessions_of_many_nodes_come_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.agents.weights import WeightForm, edge_factors, train_node_features
 from magus_pyg.data import Sessions
 from magus_pyg.errors import DataError, RunError
-from magus_pyg.simulation import Agent, prepare_sessions
+from magus_pyg.simulation import Agent, PreparedSessions, prepare_sessions
 from magus_pyg.simulation.users_by_name import build_user, user_text
 
 __all__ = [
@@ -29,18 +29,31 @@ __all__ = [
 _MOST_SESSIONS = 500
 """Validation sessions that forms and parameters are judged on, at most."""
 
+_JUDGED = "validation sessions of the variants"
+
 
 def validation_judge(context: AgentContext, plans: bool) -> Judge:
-    """On the validation sessions, with the user that the run is for."""
+    """On the validation sessions, prepared once for all variants of a run, with the user that the run is for."""
     options = context.simulation
-    assert context.sessions is not None, "fitting needs sessions"
-    try:
-        sessions = context.sessions("validation")
-    except DataError as error:  # no user has one: the variants then say which defaults they play with
-        context.say(str(error))
-        sessions = Sessions.none()
-    sessions = sessions.take(torch.arange(min(len(sessions), _MOST_SESSIONS)))
-    prepared = prepare_sessions(context.graph, sessions, context.model, options.batch_size)
+    if _JUDGED not in context.shared:
+        assert context.sessions is not None, "fitting needs sessions"
+        try:
+            sessions = context.sessions("validation")
+        except DataError as error:  # no user has one: the variants then say which defaults they play with
+            context.say(str(error))
+            sessions = Sessions.none()
+        sessions = sessions.take(torch.arange(min(len(sessions), _MOST_SESSIONS)))
+        # A race begins on the first third: of all users alike, and in batches of its own. These are as large as memory
+        # allows, since small ones cost as much.
+        third = torch.arange(len(sessions)) % 3 == 0
+        size = max(options.batch_size, _MOST_SESSIONS)
+        parts = [
+            prepare_sessions(context.graph, sessions.take(torch.nonzero(chosen).flatten()), context.model, size)
+            for chosen in (third, ~third)
+        ]
+        batches = [batch for part in parts for batch in part.batches]
+        context.shared[_JUDGED] = PreparedSessions(context.graph, parts[0].builder, batches)
+    prepared: PreparedSessions = context.shared[_JUDGED]
     user = build_user(context.user)
     return Judge(prepared, options.judged_at, options.list_length, user, context.seed, plans, options.min_items)
 

@@ -88,6 +88,15 @@ class SessionGraphs:
         part, whole = ((flat + shift).flatten() for flat in (self.part, self.whole))
         return SessionGraphs(self.node.repeat(times, 1), self.n_candidates, self.order.repeat(times, 1), part, whole)
 
+    def take(self, rows: Tensor) -> "SessionGraphs":
+        """Chosen sessions, int64 [R] ascending, in the layout of all: [R, M]."""
+        place = torch.full((self.n_sessions,), -1, dtype=torch.int64, device=self.node.device)
+        place[rows] = torch.arange(rows.numel(), device=self.node.device)
+        moved = place.repeat_interleave(self.n_slots) * self.n_slots  # negative where a session is left out
+        kept = moved[self.part] >= 0
+        part, whole = (moved[flat] + flat % self.n_slots for flat in (self.part[kept], self.whole[kept]))
+        return SessionGraphs(self.node[rows], self.n_candidates, self.order[rows], part, whole)
+
     def sort_candidates(self, values: Tensor) -> Tensor:
         """Bring values [B, C] given by candidate into the order of the item slots."""
         return values.gather(1, self.order)

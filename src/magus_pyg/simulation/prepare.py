@@ -53,6 +53,11 @@ class PreparedBatch:
         graphs, scores = self.graphs.repeat(times), self.scores.repeat(times, 1)
         return PreparedBatch(self.sessions.take(rows), graphs, scores, searched)
 
+    def take(self, rows: Tensor) -> "PreparedBatch":
+        """Chosen sessions, int64 [R] ascending."""
+        searched = None if self.searched is None else self.searched[rows]
+        return PreparedBatch(self.sessions.take(rows), self.graphs.take(rows), self.scores[rows], searched)
+
 
 @dataclass(frozen=True)
 class PreparedSessions:
@@ -64,6 +69,17 @@ class PreparedSessions:
 
     def __len__(self) -> int:
         return sum(len(batch.sessions) for batch in self.batches)
+
+    def take(self, rows: Tensor) -> "PreparedSessions":
+        """Chosen sessions, int64 [R] ascending, in batches of those of one batch; a whole batch is the same one."""
+        batches, start = [], 0
+        for batch in self.batches:
+            end = start + len(batch.sessions)
+            own = rows[(rows >= start) & (rows < end)] - start
+            if own.numel():
+                batches.append(batch if own.numel() == len(batch.sessions) else batch.take(own))
+            start = end
+        return PreparedSessions(self.graph, self.builder, batches)
 
 
 def score_candidates(scorer: Scorer | Tensor, users: Tensor, items: Tensor) -> Tensor:

@@ -19,8 +19,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents.bayes.agent import BayesAgent
 from magus_pyg.agents.bayes.belief import BayesState, initial_logit, normalised, searched_evidence
 from magus_pyg.agents.judging import Judge
-from magus_pyg.simulation import PreparedSessions, Scorer, prepare_sessions
-from magus_pyg.simulation.prepare import join_sessions
+from magus_pyg.simulation import PreparedSessions, Scorer
 from magus_pyg.training.progress import Progress, unseen
 
 __all__ = ["fit_bayes", "fit_temperature", "target_log_likelihood"]
@@ -98,9 +97,9 @@ def fit_bayes(
     and the other two moved, they are tried once more, as which is best depends on these; they then move again only if
     that is no chance.
 
-    States are tried along lines, while each does at least as well as the one before on a third of the sessions (on all
-    where these are few); those that are not behind there by two standard errors, or one where the best is taken, are
-    played on the rest too.
+    States are tried along lines, while each does at least as well as the one before on the first third of the sessions
+    (on all where these are few); those that are not behind there by two standard errors, or one where the best is
+    taken, are played on the rest too.
 
     Args:
         graph, scorer: as for the agent.
@@ -195,15 +194,10 @@ class _Race:
         most: int,
     ) -> None:
         self.graph, self.scorer, self.progress, self.total = graph, scorer, progress, most + 1
-        joined = join_sessions([batch.sessions for batch in sessions.batches])
-        size = len(joined)  # at once: small batches cost as much as large ones
-        first = torch.arange(size) % 3 == 0
-        if int(first.sum()) < _FEWEST:
-            first = torch.ones_like(first)
-        parts = [torch.nonzero(chosen).flatten() for chosen in (first, ~first)]
-        self.judges = [
-            judge.on(prepare_sessions(graph, joined.take(part), scorer, size)) for part in parts if part.numel()
-        ]
+        size = len(sessions)
+        third = -(-size // 3) if size >= 3 * _FEWEST else size
+        parts = torch.split(torch.arange(size), [third, size - third])
+        self.judges = [judge.on(sessions.take(part)) for part in parts if part.numel()]
         self.played: dict[str, list[np.ndarray]] = {}
         progress(0, self.total, "")
 
