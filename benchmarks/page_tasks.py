@@ -1,17 +1,19 @@
 """Twenty tasks of a new user on the page: how many lists they look at, beside a shop that lists items alone.
 
-    python benchmarks/page_tasks.py synthetic=RUN ml-100k=RUN completejourney=RUN
+    python benchmarks/page_tasks.py synthetic=RUN ml-100k=RUN completejourney=RUN --out benchmarks/page_tasks.csv
+    python benchmarks/page_tasks.py --out benchmarks/page_tasks.csv --write    # into docs/page.md
 
 Who tries a task types its text on the start page. In each list they take an item that fits, else the first words that
 are part of what they want, else none of these. Items alone are those of the same guest, in the order of their scores,
 as many in a list. Nothing is sampled, so the same runs give the same rows.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from magus_pyg.graph import n_items, words_of
@@ -23,6 +25,8 @@ from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.stores import open_store
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "page.md"
+MARKS = ("<!-- tasks -->", "<!-- end of tasks -->")
 LENGTH, LISTS = 6, 10
 LOW, HIGH = "price 0 to 1.4", "price 5.1 to 499.99"
 
@@ -104,28 +108,50 @@ def items_alone(run: Run, task: Task) -> tuple[int, int]:
     return (good[0] // LENGTH + 1 if good else 0), len(good)
 
 
-def rows(name: str, path: Path) -> Iterator[str]:
-    """The rows of a data set, as Markdown."""
+def rows(name: str, path: Path) -> Iterator[dict[str, object]]:
+    """The rows of a data set; `lists` is above `LISTS` where none had an item that fits."""
     run = load_run(path)
     service = Service(run, ServeOptions(list_length=LENGTH, rounds=LISTS, variant="bayes"), open_store("memory:"))
     sessions = PageSessions(service)
     for task in TASKS[name]:
         alone, good = items_alone(run, task)
         taken, unread = with_the_page(sessions, task)
-        lists = f"more than {LISTS}" if taken is None else str(taken)
-        yield f"| {name} | {task.text} | {good} of {n_items(run.graph):,} | {lists} | {alone:,} | {unread} |"
+        row = {"data set": name, "text": task.text, "fitting": good, "items": n_items(run.graph)}
+        yield {**row, "lists": LISTS + 1 if taken is None else taken, "items alone": alone, "not understood": unread}
+
+
+def table(found: pd.DataFrame) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| data set | what was written | items that fit | lists with the page | items alone | not understood |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found.fillna("").to_dict("records"):
+        lists = f"more than {LISTS}" if row["lists"] > LISTS else row["lists"]
+        fitting = f"{row['fitting']:,} of {row['items']:,}"
+        cells = [row["data set"], row["text"], fitting, lists, f"{row['items alone']:,}", row["not understood"]]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """See the module."""
-    named = [word.partition("=") for word in sys.argv[1:]]
-    if not named or any(name not in TASKS or not path for name, _, path in named):
-        sys.exit(__doc__)
-    print("| data set | what was written | items that fit | lists with the page | items alone | not understood |")
-    print("|---|---|---|---|---|---|")
-    for name, _, path in named:
-        for row in rows(name, Path(path)):
-            print(row, flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", metavar="DATA=RUN")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--write", action="store_true", help="write the table of the rows into docs/page.md")
+    asked = parser.parse_args()
+    named = [word.partition("=") for word in asked.runs]
+    if any(name not in TASKS or not path for name, _, path in named):
+        parser.error(f"runs are DATA=RUN, DATA one of {', '.join(TASKS)}")
+    if named:
+        pd.DataFrame([row for name, _, path in named for row in rows(name, Path(path))]).to_csv(asked.out, index=False)
+    found = pd.read_csv(asked.out)
+    print(table(found))
+    if asked.write:
+        before, rest = PAGE.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        PAGE.write_text(f"{before}{MARKS[0]}\n{table(found)}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
