@@ -145,7 +145,7 @@ def write_page() -> None:
     table = table[table["part"] == "test"]
     order = list(ROWS)
     head = ("set, base, user", "seeds x sessions", "row", *METRICS, "e / λ / γ / δ, a seed each")
-    lines = [table_row(*head), table_row(*["---"] * len(head))]
+    lines = [_ahead(table), "", table_row(*head), table_row(*["---"] * len(head))]
     for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
         told = ""
         for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order.index(row["row"]))):
@@ -155,6 +155,17 @@ def write_page() -> None:
             cells = [_cell(row, metric) for metric in METRICS]
             lines.append(table_row(name, count, row["row"], *cells, _knobs(row)))
     put_between(BAYES_PAGE, "objectives: written by benchmarks/bayes_table.py", lines)
+
+
+def _ahead(table: pd.DataFrame) -> str:
+    """Which rows are significantly above `balanced` with truthful users, in words."""
+    found: dict[str, list[str]] = {}
+    for row in table[table["user"] == "truthful"].to_dict("records"):
+        for metric in METRICS:
+            if row.get(f"{metric} balanced high", np.nan) < 0:
+                found.setdefault(f"{row['row']} in {metric}", []).append(f"{row['dataset']}, {row['model']}")
+    told = "; ".join(f"{what} ({'; '.join(where)})" for what, where in found.items())
+    return f"With truthful users these are above `balanced`: {told or 'none'}."
 
 
 def _knobs(row: Mapping[Any, Any]) -> str:
