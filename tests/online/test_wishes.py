@@ -9,7 +9,7 @@ import magus_pyg as mp
 from magus_pyg.graph import Word, build_relational_graph
 from magus_pyg.online import Fit, OnlineSession
 from magus_pyg.online.sentences import Sentences
-from magus_pyg.online.wishes import Without
+from magus_pyg.online.wishes import Without, has_wishes
 
 both = pytest.mark.parametrize("kind", ["session", "catalogue"])
 
@@ -42,8 +42,10 @@ def begun(kind: str, **options: Any) -> OnlineSession:
 def test_how_many_fit_and_what_excludes_the_rest(kind: str) -> None:
     session = begun(kind)
     assert session.fit() == Fit(5)
+    assert not has_wishes(session.history)
     session.tell_all([(["scarf", "wool"], True)])
     assert session.fit() == Fit(1)
+    assert has_wishes(session.history)
     session.tell("low", liked=False)  # a scarf of wool is low: b is a scarf, c and d are of wool
     assert session.fit() == Fit(0, (out("scarf", 2), out("wool", 1), out("low", 1, False)))
     session.undo()

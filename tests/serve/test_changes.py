@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from fastapi.testclient import TestClient
 from served import answer, begin, served
 
 import magus_pyg as mp
+from magus_pyg.errors import GraphError
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.changes import Changes
 from magus_pyg.serve.editions import ServedEdition
@@ -279,3 +282,33 @@ def test_editions_are_let_go_of_when_their_sessions_are_over(run: Run, tmp_path:
     assert changes.find(first.name) is first
     changes.tidy(clock[0] - 40)
     assert changes.find(first.name) is changes.newest is changes.find(changes.newest.name)
+
+
+def test_what_failed_in_one_worker_and_worked_in_another_is_taken_up_by_later_ones(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, people = open_store("memory:"), People(tmp_path)
+    one, two = (Changes(run, people, store) for _ in range(2))
+    job = one.new_job("items:batch", 1)
+    one.write({"kind": "add", "key": "item_id", "rows": [NEW]}, job)
+    with monkeypatch.context() as short:
+        short.setattr(ServedEdition, "extended", Mock(side_effect=GraphError("too little memory")))
+        one.catch_up(close=True)
+    assert store.load_job(job.job_id).state == "failed"  # type: ignore[union-attr]
+    two.catch_up(close=True)
+    assert store.load_job(job.job_id).state == "done"  # type: ignore[union-attr]
+    late = Changes(run, people, store)
+    late.begin()
+    assert list(late.rows) == list(two.rows) == ["j2"]
+
+
+def test_replies_to_events_of_before_are_given_again(client: TestClient) -> None:
+    body, header = {"events": [{"event_id": "e", "item_id": "m1"}]}, {"idempotency-key": "old"}
+    store = client.app.state.service.store  # type: ignore[attr-defined]
+    assert client.post("/v1/events:batch", json=body, headers=header).json() == {"new": 1, "known": 0}
+    found = store.find_reply
+    store.find_reply = lambda scope, key: replace(found(scope, key), body='{"new": 3, "known": 2}')
+    try:
+        assert client.post("/v1/events:batch", json=body, headers=header).json() == {"new": 3, "known": 2}
+    finally:
+        del store.find_reply

@@ -1,14 +1,16 @@
 """Requests in the usual form and all others have the same replies."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from served import begin, served
+from served import answer, begin, served
 
 from magus_pyg.runs import load_run
+from magus_pyg.serve.direct_requests import _read
 
 SCORES = {"m1": 1.0, "m2": 0.75, "m3": 0.5}
 
@@ -75,3 +77,34 @@ def test_what_is_no_body_is_told_with_its_place(client: TestClient, body: bytes)
     reply = client.post("/v1/sessions", content=body, headers={"content-type": "application/json"})
     assert reply.status_code == 422, reply.text
     assert reply.json()["errors"]
+
+
+def test_a_session_that_began_with_a_text_begins_again_as_it_did(client: TestClient) -> None:
+    header = {"idempotency-key": "begun with a text"}
+    asked = {"scores": SCORES, "text": "Oatly", "rounds": 4}
+    first, again = (client.post("/v1/sessions", json=asked, headers=header).json() for _ in range(2))
+    assert {**first, "took_ms": 0} == {**again, "took_ms": 0}
+    assert client.get(f"/v1/sessions/{first['session_id']}").json()["history"], "the text was understood"
+    answer(client, again)
+
+
+def test_a_body_that_breaks_off_is_none() -> None:
+    async def reads(*messages: dict[str, Any]) -> bytes | None:
+        waiting = list(messages)
+
+        async def receive() -> Any:
+            return waiting.pop(0)
+
+        return await _read({b"content-type": b"application/json", b"content-length": b"3"}, receive)
+
+    whole = {"type": "http.request", "body": b"{}", "more_body": True}
+    assert asyncio.run(reads(whole, {"type": "http.request", "body": b" "})) == b"{} "
+    assert asyncio.run(reads(whole, {"type": "http.disconnect"})) is None
+
+
+def test_a_body_beside_an_undo_is_part_of_the_request(client: TestClient) -> None:
+    shown = answer(client, begin(client, scores=SCORES, rounds=4))
+    path, header = f"/v1/sessions/{shown['session_id']}/answers/last", {"idempotency-key": "undo"}
+    assert client.request("DELETE", path, json={}, headers=header).status_code == 200
+    assert client.request("DELETE", path, json={}, headers=header).status_code == 200
+    assert client.delete(path, headers=header).status_code == 422

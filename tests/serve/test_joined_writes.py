@@ -2,8 +2,12 @@
 
 import asyncio
 import socket
+from typing import Any
 
-from magus_pyg.serve.joined_writes import _Joining
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from magus_pyg.serve.joined_writes import JoinedWrites, _Joining
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.workers import listen
 
@@ -61,3 +65,43 @@ def test_asyncio_knows_that_the_socket_is_one_of_tcp() -> None:
             server.close()
 
     assert asyncio.run(is_quick())
+
+
+def test_a_client_that_sends_no_more_gets_its_reply() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"ok"})
+
+    async def ask() -> list[bytes]:
+        config = Config(app, http=JoinedWrites, log_config=None, lifespan="off")
+        config.load()
+        server = ServerState()
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: JoinedWrites(config, server, {}), "127.0.0.1", 0
+        )
+        replies = []
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname()[:2])
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            writer.write_eof()
+            replies.append(await asyncio.wait_for(reader.read(), 5.0))
+            writer.close()
+        listening.close()
+        return replies
+
+    assert [reply[-2:] for reply in asyncio.run(ask())] == [b"ok"] * 5
+
+
+def test_what_is_long_does_not_wait() -> None:
+    transport = _Transport()
+
+    async def write() -> None:
+        joining = _Joining(transport)  # type: ignore[arg-type]
+        joining.write(b"a" * 40_000)
+        joining.write(b"b" * 40_000)
+        assert [len(data or b"") for data in transport.sent] == [80_000]
+        await asyncio.sleep(0)
+
+    asyncio.run(write())
+    assert len(transport.sent) == 1

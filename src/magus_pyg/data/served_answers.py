@@ -49,9 +49,13 @@ def counting(answers: pa.Table) -> pa.Table:
 
 @dataclass(eq=False)
 class _Said:
-    """A row of a session in which words are taken back: its place in the table, and what is left of it."""
+    """A row of a session in which words are taken back: its place in the table, and what is left of it.
+
+    Rows of one time were told together: what was wanted, and what was not.
+    """
 
     at: int
+    time: float
     words: list[tuple[str, str]]
     clicked: int | None
     query: frozenset[tuple[str, str]]
@@ -71,7 +75,7 @@ def _replayed(answers: pa.Table, rows: np.ndarray, counts: np.ndarray) -> pa.Tab
             clicked = row["clicked"]
             entry = None if clicked is None else row["shown"][clicked]["words"]
             query = frozenset((word["field"], word["value"]) for word in entry or ())
-            stack.append(_Said(at, words, clicked, query, row["kind"] == "answer"))
+            stack.append(_Said(at, row["time"], words, clicked, query, row["kind"] == "answer"))
         elif row["kind"] == "undo" and stack:
             stack.pop()
     clicked_column, words_column = answers["clicked"].to_pylist(), answers["words"].to_pylist()
@@ -85,11 +89,15 @@ def _replayed(answers: pa.Table, rows: np.ndarray, counts: np.ndarray) -> pa.Tab
 
 
 def _take_back(stack: list[_Said], gone: frozenset[tuple[str, str]]) -> None:
+    told: dict[float, set[tuple[str, str]]] = {}
+    for said in stack:
+        if not said.is_answer:
+            told.setdefault(said.time, set()).update(said.words)
     for said in list(stack):
         if said.is_answer:
             said.clicked = None if said.query == gone else said.clicked
         else:
-            together = gone if gone <= set(said.words) else frozenset[tuple[str, str]]()
+            together = gone if gone <= told[said.time] else frozenset[tuple[str, str]]()
             said.words = [word for word in said.words if {word} != gone and word not in together]
             if not said.words:
                 stack.remove(said)

@@ -11,7 +11,7 @@ from magus_pyg.graph import Word, n_items, words_of
 from magus_pyg.online.node_play import Told
 from magus_pyg.simulation.answers import AnsweredList, Said
 
-__all__ = ["Fit", "Without", "fit_of"]
+__all__ = ["Fit", "Without", "fit_of", "has_wishes"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class _Wish:
     words: tuple[Word, ...]
     liked: bool
     fits: Tensor
+
+
+def has_wishes(history: Sequence[AnsweredList | Told]) -> bool:
+    """Whether anything was told or clicked."""
+    return any(isinstance(event, Told) or event.clicked is not None for event in history)
 
 
 def fit_of(

@@ -46,7 +46,10 @@ class ItemColumns:
         Raises:
             RunError: a missing, damaged or foreign file.
         """
-        cells = ((name, column[item].as_py()) for name, column in self._columns.items())
+        try:
+            cells = [(name, column[item].as_py()) for name, column in self._columns.items()]
+        except (IndexError, UnicodeDecodeError) as error:
+            raise RunError(f"{self._path} is not of this run, or damaged ({error}); train again") from error
         return {name: text for name, cell in cells if (text := harmless_text(cell or ""))}
 
     @cached_property

@@ -145,6 +145,8 @@ class Administration:
             new = self.store.append_events(events, replies.reply(resend, 200, ()))
             again = new if resend is None else replies.find(resend)  # of the request that was first
         assert again is not None, "it is kept with the events"
+        if isinstance(again, dict):  # as it was kept before the events and their reply were one
+            return again
         return {"new": sum(again), "known": len(again) - sum(again)}
 
     def erase(self, user_id: str) -> None:

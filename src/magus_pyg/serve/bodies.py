@@ -3,6 +3,7 @@
 import asyncio
 
 from fastapi import HTTPException
+from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from magus_pyg.errors import LimitError
@@ -35,7 +36,7 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
-        most = self.larger.get(scope["path"], self.most)
+        most = self.larger.get(get_route_path(scope), self.most)
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         if length.isdigit() and int(length) > most:
             if int(length) <= _PASSED_OVER and not _waits(scope):

@@ -121,7 +121,10 @@ class Changes:
             if not logged:
                 return
             self.number = logged[-1].number
-            failed = {entry.change["job"] for entry in logged if entry.change["kind"] == "failed"}
+            failed: set[str] = set()
+            for entry in logged:
+                if entry.change["kind"] in ("failed", "worked"):
+                    (failed.add if entry.change["kind"] == "failed" else failed.discard)(entry.change["job"])
             off: set[str] = set()
             runs: list[Mapping[str, Any]] = []
             added: list[Mapping[str, Any]] = []
@@ -179,7 +182,7 @@ class Changes:
             self._add(name, waiting)
         elif change["kind"] == "forget":
             self.on_forget()
-        elif change["kind"] != "failed":
+        elif change["kind"] not in ("failed", "worked"):
             self._tell(change, "running")
             try:
                 if change["kind"] == "run":
@@ -244,10 +247,16 @@ class Changes:
         self.on_edition()
 
     def _tell(self, change: Mapping[str, Any], state: Any, **detail: Any) -> None:
-        """Write how far the job of a change is; the first worker that is done has the last word."""
+        """Write how far the job of a change is; the first worker that is done has the last word.
+
+        Workers that start later leave out what failed in one and worked in none.
+        """
         job = self.store.load_job(change.get("job", ""))
-        if job is None or job.state in ("done", "failed"):
+        if job is None or job.state == "done" or (job.state == "failed" and state != "done"):
             return
+        if job.state == "failed":
+            logger.warning("job %s failed in another worker, and worked in this one", job.job_id)
+            self.store.append_change({"kind": "worked", "job": job.job_id})
         done = job.total if state == "done" else 0
         if state == "failed":
             logger.warning("job %s failed: %s", job.job_id, detail.get("error"))

@@ -22,6 +22,7 @@ from magus_pyg.serve.strict_routes import StrictRoute
 __all__ = ["DirectRequests"]
 
 _KNOWN = {"session_id", "asked", "app", "resend"}
+_OF_BODIES = {b"content-length", b"transfer-encoding"}
 
 
 class DirectRequests:
@@ -51,6 +52,8 @@ class DirectRequests:
                 continue
             headers = dict(reversed(scope["headers"]))  # of several of one name the first counts
             body = None if direct.model is None else await _read(headers, receive)
+            if direct.model is None and (headers.keys() & _OF_BODIES) and scope["method"] != "GET":
+                break
             found = direct.arguments(scope, headers, body, place.groupdict())
             if found is None:
                 receive = receive if body is None else _read_again(body, receive)
@@ -104,6 +107,8 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
     parts, more = [], True
     while more:
         message = await receive()
+        if message["type"] != "http.request":  # the client has gone: what came of its body may not be all
+            return None
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(parts)

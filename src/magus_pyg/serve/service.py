@@ -82,7 +82,7 @@ class Service:
         began = time.perf_counter()
         again = self.replies.find(resend)
         if again is not None:
-            return self._list_after(again["session_id"], 0, began)
+            return self._list_after(again["session_id"], again.get("events", 0), began)
         check_limits(asked, self.options.limits)
         session_id, edition = token_urlsafe(16), self.changes.newest
         user_hash = None if asked.user_id is None else self.people.name(asked.user_id)
@@ -115,7 +115,7 @@ class Service:
                 rows += told_rows(self._row(live, "words", 1), told_of(parts))
                 session.tell_all((part.words, part.liked) for part in parts)
         found = live.list_json(began)
-        body = {"session_id": record.session_id}
+        body = {"session_id": record.session_id, "events": len(record.answers)}
         outcome = self.store.create(record, rows, self.replies.reply(resend, 201, body, session_id))
         if outcome is Outcome.REPLIED:
             return self.begin(asked, resend)

@@ -306,3 +306,37 @@ def test_many_sessions_with_random_undos_count_as_a_stack_says() -> None:
     expected = sorted(at for stack in stacks.values() for at in stack)
     assert counting(table)["number"].to_pylist() == expected
     assert counting(table.slice(0, 0)).num_rows == 0
+
+
+TEXT = [("words", 1.0, "a", True), ("words", 1.0, "bc", False)]  # one text: what is wanted, and what is not
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        ([*TEXT, ("words", 3.0, "ab", None)], ["c"]),
+        ([*TEXT, ("words", 3.0, "abc", None)], []),
+        ([*TEXT, ("words", 2.0, "d", True), ("words", 3.0, "ad", None)], ["a", "bc", "d"]),  # not told together
+        ([("words", 0.0, "d", True), *TEXT, ("words", 3.0, "ab", None), ("undo", 4.0, "", None)], ["d"]),
+    ],
+)
+def test_words_of_one_text_are_taken_back_together(
+    rows: list[tuple[str, float, str, bool | None]], left: list[str]
+) -> None:
+    import pyarrow as pa
+
+    from magus_pyg.data.served_answers import counting
+
+    words = [[{"field": "f", "value": word} for word in told] for _, _, told, _ in rows]
+    table = pa.table(
+        {
+            "session_id": ["s"] * len(rows),
+            "kind": [kind for kind, _, _, _ in rows],
+            "time": [time for _, time, _, _ in rows],
+            "words": words,
+            "liked": pa.array([liked for _, _, _, liked in rows], pa.bool_()),
+            "clicked": pa.array([None] * len(rows), pa.int64()),
+            "shown": [[{"words": words[0]}]] * len(rows),
+        }
+    )
+    assert ["".join(word["value"] for word in row) for row in counting(table)["words"].to_pylist()] == left

@@ -1,5 +1,7 @@
 """The cookie of a visitor, and forms that were not made for them."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -71,3 +73,10 @@ def test_a_cookie_that_somebody_made_says_nothing(cookie: str) -> None:
     untouched = Response()
     forget_unread(request(), untouched)
     assert "set-cookie" not in untouched.headers
+
+
+def test_a_cookie_that_is_nested_deeply_or_holds_half_a_letter() -> None:
+    deep = urlsafe_b64encode(b"[" * 2000).decode()
+    assert unread_of(request(f"magus-unread={deep}"), "/s") == ""
+    half = urlsafe_b64encode(b'["/s", "a\\ud800"]').decode()
+    assert unread_of(request(f"magus-unread={half}"), "/s") == "a?"

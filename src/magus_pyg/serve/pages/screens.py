@@ -13,6 +13,7 @@ from magus_pyg.graph import Word, item_id_of, n_items, title_of, words_of
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.online import OnlineSession, Reason
 from magus_pyg.online.session_state import find_named
+from magus_pyg.online.wishes import has_wishes
 from magus_pyg.serve.pages.comparing import comparison
 from magus_pyg.serve.pages.graph_drawing import graph_drawings
 from magus_pyg.serve.pages.labels import Labels, language_of
@@ -92,7 +93,7 @@ class Screens:
                 notices.append(t("forward"))
             if unread:
                 notices.append(t("part_read", text=cut(harmless_text(unread), 200)))
-            if not session.done and (unfit := t.sentences.no_fit(session.fit())):
+            if not session.done and has_wishes(session.history) and (unfit := t.sentences.no_fit(session.fit())):
                 notices.append(unfit)
             if session.done:
                 return self._end(asked, session_id, session, notices)

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from magus_pyg.errors import AccessError
+from magus_pyg.files import parse_json
 
 __all__ = ["COOKIE", "Visitor", "check_form", "forget_unread", "keep_unread", "keep_visitor", "unread_of", "visitor_of"]
 
@@ -86,11 +87,11 @@ def keep_unread(request: Request, response: Response, page: str, text: str) -> N
 def unread_of(request: Request, page: str) -> str:
     """What was not understood of the text that led to a page; "" for nothing."""
     try:
-        kept = json.loads(urlsafe_b64decode(request.cookies.get(_UNREAD, "")))
+        kept = parse_json(urlsafe_b64decode(request.cookies.get(_UNREAD, "")))
     except ValueError:
         return ""
     is_own = isinstance(kept, list) and len(kept) == 2 and kept[0] == page and isinstance(kept[1], str)
-    return kept[1][:_UNREAD_SIGNS] if is_own else ""
+    return kept[1][:_UNREAD_SIGNS].encode("utf-8", "replace").decode() if is_own else ""
 
 
 def forget_unread(request: Request, response: Response) -> None:
