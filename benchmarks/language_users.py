@@ -90,6 +90,21 @@ def table(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def worth(rows: pd.DataFrame) -> str:
+    """What words are worth in rounds to success, and what each kind of error costs, as Markdown."""
+    lines = [
+        "| data set | agent | words are worth | synonyms cost | typos cost | all errors cost |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (name, agent), group in rows.groupby(["data set", "agent"]):
+        took = dict(zip(group["user"], group["rounds"], strict=True))
+        clean = took["writer without errors"]
+        costs = [took[user] - clean for user in ("writer, synonyms 0.3", "writer, typos 0.3", "writer")]
+        cells = [str(name), str(agent), *(f"{value:.2f}" for value in (took["clicks alone"] - clean, *costs))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Play, or write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -109,7 +124,10 @@ def main() -> None:
     if asked.write:
         text = PAGE.read_text(encoding="utf-8")
         before, after = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
-        PAGE.write_text(f"{before}{MARKS[0]}\n{table(rows)}\n{MARKS[1]}{after}", encoding="utf-8")
+        PAGE.write_text(
+            f"{before}{MARKS[0]}\n{table(rows)}\n\nIn rounds to success:\n\n{worth(rows)}\n{MARKS[1]}{after}",
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":
