@@ -1,5 +1,6 @@
 """Work in parts, in one process and shared out over the workers of Ray."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ def test_a_part_is_asked_for_when_it_is_needed(workers: RayEngine) -> None:
     assert next(found)[0] == 0.0
     assert len(given) == 8
     found.close()  # type: ignore[attr-defined]
+    given.clear()
+    with closing(RayEngine(RayOptions(workers=2))) as other:  # on a Ray that it has not started
+        found = other.map(work.scaled, torch.zeros(100), parts())
+        assert next(found)[0] == 0.0
+        assert len(given) == 2
+        found.close()  # type: ignore[attr-defined]
 
 
 def test_errors_are_those_of_the_work(workers: RayEngine) -> None:

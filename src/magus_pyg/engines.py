@@ -7,7 +7,6 @@ Results do not depend on where: each part is computed as one process would compu
 import importlib.util
 import os
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -37,7 +36,8 @@ _TRIES = 4
 """How often a part is done whose workers are lost."""
 
 _AHEAD = 4
-"""Parts of a worker that are asked for before the first of them is taken: bounds the memory."""
+"""Parts of a worker of our own that are asked for before the first of them is taken: bounds the memory. Of a cluster,
+whose cores are not ours, no more are asked for than are to be worked on at once."""
 
 _STORE = 1 << 28
 """Bytes of the store of objects of a local Ray: results alone go through it."""
@@ -112,6 +112,7 @@ class RayEngine:
         self.options.check()
         self._left = ExitStack()
         self._ray: ModuleType | None = None
+        self._own = False  # whether Ray was started here, with as many cores as there are to be workers
         if self.options.address == "auto":
             self.reach()
 
@@ -124,7 +125,7 @@ class RayEngine:
 
     def close(self) -> None:
         """Leave Ray; what this engine has started ends."""
-        self._ray = None
+        self._ray, self._own = None, False
         self._left.close()
 
     def reach(self) -> ModuleType:
@@ -165,6 +166,7 @@ class RayEngine:
             )
         except (RuntimeError, ValueError, TimeoutError, OSError) as error:
             raise ConfigError(f"Ray does not start here (ray.address=local): {str(error).splitlines()[0]}") from error
+        self._own = True
 
     def map(self, work: Callable[[_S, _P], _R], shared: _S, parts: Iterable[_P]) -> Iterator[_R]:
         """See `Engine.map`.
@@ -178,28 +180,30 @@ class RayEngine:
         with scratch_folder() as folder:
             path = folder / "shared.pt"
             _write(ray, path, (work, shared))
-            copy = [ray.put(path.read_bytes())] if _other_machines(ray) else []
+            copy = [] if self._own else [ray.put(path.read_bytes())]  # machines may join while this runs
             task = ray.remote(num_cpus=1, max_retries=0)(_done)
-            threads = max(1, torch.get_num_threads() // self.workers)
+            workers = self.workers
+            threads = max(1, torch.get_num_threads() // workers)
+            ahead = workers * (_AHEAD if self._own else 1)
 
             def ask(part: _P) -> Any:
                 return task.remote(str(path), copy, list(sys.path), threads, part)
 
-            yield from self._ordered(ray, ask, iter(parts))
+            yield from self._ordered(ray, ask, iter(parts), ahead)
 
-    def _ordered(self, ray: ModuleType, ask: Callable[[_P], Any], parts: Iterator[_P]) -> Iterator[Any]:
-        """The results in the order of the parts, of which some are asked for ahead."""
+    def _ordered(self, ray: ModuleType, ask: Callable[[_P], Any], parts: Iterator[_P], ahead: int) -> Iterator[Any]:
+        """The results in the order of the parts, of which so many are asked for ahead."""
         asked: list[tuple[_P, Any]] = []
         try:
             while True:
-                while len(asked) < _AHEAD * self.workers and (found := next(parts, _END)) is not _END:
+                while len(asked) < ahead and (found := next(parts, _END)) is not _END:
                     asked.append((found, ask(found)))
                 if not asked:
                     return
                 part, waited = asked.pop(0)
                 yield self._result(ray, lambda part=part: ask(part), waited)  # type: ignore[misc]
         finally:
-            for _, waited in asked:  # where nobody wants the others
+            for _, waited in asked if ray.is_initialized() else ():  # where nobody wants the others
                 ray.cancel(waited)
 
     def _result(self, ray: ModuleType, ask_again: Callable[[], Any], waited: Any) -> Any:
@@ -265,11 +269,6 @@ def _write(ray: ModuleType, path: Path, values: Any) -> None:
         raise ConfigError(f"this cannot be handed to other processes ({error}): take engine=process") from error
 
 
-def _other_machines(ray: ModuleType) -> bool:
-    here = socket.gethostname()
-    return any(node["Alive"] and node["NodeManagerHostname"] != here for node in ray.nodes())
-
-
 _known: dict[str, Any] = {}
 """In a worker: the file of what its parts share, and what it holds."""
 
@@ -286,8 +285,11 @@ def _done(path: str, copy: Sequence[Any], places: Sequence[str], threads: int, p
 
 
 def _read(path: Path, copy: Sequence[Any]) -> Any:
-    if path.exists():
+    try:
         return torch.load(path, weights_only=False, mmap=True)
+    except OSError:  # of another machine, or of another user
+        if not copy:
+            raise
     import ray
 
     with tempfile.NamedTemporaryFile(suffix=".pt") as own:  # what is mapped stays when its name goes

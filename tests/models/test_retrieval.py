@@ -1,5 +1,6 @@
 """The best items of users by an index: those of exact scores, on disk and with items that come and go."""
 
+import copy
 import sys
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def test_what_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     retriever.save(tmp_path / "other")
     with pytest.raises(RunError, match="it holds 160 items"):
         Retriever.load(tmp_path / "other", small_model(small_graph()))
+    trained_again = copy.deepcopy(run.model)
+    with torch.no_grad():
+        next(iter(trained_again.parameters())).add_(0.01)
+        for weights in trained_again.parameters():
+            weights.mul_(1.01)
+    with pytest.raises(RunError, match="it was built from other vectors of items"):
+        Retriever.load(tmp_path / "other", trained_again)
     monkeypatch.setitem(sys.modules, "usearch.index", None)
     with pytest.raises(ConfigError, match=r"pip install 'magus-pyg\[retrieval\]'"):
         run.retriever(3)

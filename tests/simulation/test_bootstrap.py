@@ -37,7 +37,10 @@ def test_users_that_are_alike_count_as_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.concatenate(bootstrap_interval(values, users)) == pytest.approx(alike, abs=1e-3)
 
 
-def test_how_many_are_drawn_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [1, 1000])  # by users that are alike, and by users
+def test_how_many_are_drawn_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    monkeypatch.setattr(bootstrap, "_MANY", many)
+    monkeypatch.setattr(bootstrap, "_FEWER", 1)
     values, users = np.random.default_rng(0).random((31, 2)), np.arange(31)
     whole = resampled_means(*user_sums(values, users), resamples=50, seed=1)
     for most in (1, 100, 31 * 50):

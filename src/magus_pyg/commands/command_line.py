@@ -6,7 +6,7 @@ What is wrong with their words or their data ends in one message and code 2.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -17,9 +17,6 @@ from magus_pyg.invocation import as_called
 from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, parse, split_groups
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 from magus_pyg.terminal import complain, say
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "guarded",

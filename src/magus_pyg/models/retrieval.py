@@ -5,6 +5,7 @@ the items with the highest scores, approximately. A session plays over them as o
 (`Catalogue.session(scores, candidates=...)`).
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from magus_pyg.errors import ConfigError, ModelError, RunError
-from magus_pyg.files import whole
+from magus_pyg.files import parse_json, whole
 from magus_pyg.memory import require_memory
 from magus_pyg.models.base import BaseRecommender
 from magus_pyg.models.dot_product import DotProductRecommender
@@ -26,6 +27,9 @@ __all__ = ["Retriever"]
 _FORMAT = 1
 _LINKS = 400
 """Bytes of an item's neighbours in the index, about."""
+
+_MARKED = 1000
+"""Items whose vectors tell a model from others."""
 
 _BLOCK = 1 << 18
 """Items whose vectors are made at once."""
@@ -41,15 +45,16 @@ class Retriever:
     Args:
         index: of the extra `[retrieval]` (usearch).
         length: of the longest vector that the index was built from.
+        mark: of the model that it was built from.
         k: how many items are found.
 
     Attributes:
         k: see above.
     """
 
-    def __init__(self, index: Any, length: float, k: int) -> None:
+    def __init__(self, index: Any, length: float, mark: str, k: int) -> None:
         check_value("k", k, at_least(1))
-        self._index, self._length, self.k = index, length, k
+        self._index, self._length, self._mark, self.k = index, length, mark, k
 
     @classmethod
     def build(cls, model: BaseRecommender, k: int = 1000) -> "Retriever":
@@ -73,7 +78,7 @@ class Retriever:
         blocks = torch.split(torch.arange(model.features.n_items), _BLOCK)
         length = max((float(model.item_embedding(block).norm(dim=1).max()) for block in blocks), default=1.0)
         index = _usearch().Index(ndim=dim, metric="ip", dtype="f16")
-        retriever = cls(index, length or 1.0, k)
+        retriever = cls(index, length or 1.0, _mark(model), k)
         for block in blocks:
             retriever.add(block, model.item_embedding(block))
         return retriever
@@ -88,12 +93,14 @@ class Retriever:
         """
         model, usearch = _dot_product(model), _usearch()
         try:
-            about = json.loads((path / "about.json").read_text())
+            about = parse_json((path / "about.json").read_text())
             index = usearch.Index.restore(str(path / "items.usearch"), view=True)
             same = (about["format"], about["items"]) == (_FORMAT, model.features.n_items)
             if index is None or not same or index.ndim != model.item_embedding(torch.arange(1)).shape[1] + 1:
                 raise ValueError(f"it holds {about['items']} items of format {about['format']}")
-            return cls(index, float(about["length"]), k)
+            if about["mark"] != _mark(model):
+                raise ValueError("it was built from other vectors of items")
+            return cls(index, float(about["length"]), about["mark"], k)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise RunError(f"{path} is no retrieval index of this model: {error}; remove it, and build it") from error
 
@@ -102,7 +109,7 @@ class Retriever:
         with whole(path) as fresh:
             fresh.mkdir()
             self._index.save(str(fresh / "items.usearch"))
-            about = {"format": _FORMAT, "items": len(self), "length": self._length}
+            about = {"format": _FORMAT, "items": len(self), "length": self._length, "mark": self._mark}
             (fresh / "about.json").write_text(json.dumps(about))
 
     def __len__(self) -> int:
@@ -190,3 +197,9 @@ def _usearch() -> Any:
     except ImportError as error:
         raise ConfigError("an index of items needs usearch: pip install 'magus-pyg[retrieval]'") from error
     return usearch.index
+
+
+def _mark(model: DotProductRecommender) -> str:
+    """What tells a model from others with as many items: a digest of the vectors of its first items."""
+    vectors = model.item_embedding(torch.arange(min(_MARKED, model.features.n_items)))
+    return hashlib.sha256(vectors.detach().to("cpu", torch.float32).contiguous().numpy().tobytes()).hexdigest()

@@ -38,7 +38,7 @@ def resampled_means(sums: np.ndarray, size: np.ndarray, resamples: int, seed: in
         sums: float [U, m], of m columns over the sessions of each user.
         size: float [U], the numbers of sessions.
         resamples: number of bootstrap samples.
-        seed: of the draws; as many users are drawn alike.
+        seed: of the draws.
 
     Returns:
         float [resamples, m].
@@ -47,7 +47,8 @@ def resampled_means(sums: np.ndarray, size: np.ndarray, resamples: int, seed: in
     table = np.column_stack([sums, size])
     share, step = None, max(1, _DRAWS // users)
     if users >= _MANY and (alike := _alike(table)) is not None:
-        table, share, step = *alike, resamples
+        table, share = alike
+        step = max(1, _DRAWS // len(table))
     totals = np.empty((resamples, table.shape[1]))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)

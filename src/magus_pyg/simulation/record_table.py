@@ -22,7 +22,8 @@ ANSWER_COLUMNS = ("session", "user", "round", "shown", "kinds", "clicked", "posi
 def join_records(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Record tables one below the other. An empty one, whose columns know no types, leaves those of others alone."""
     filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else _empty_table()
+    # A copy, also of a single one: what a worker of Ray gives lies in memory that cannot be written to.
+    return pd.concat(filled, ignore_index=True).copy() if filled else _empty_table()
 
 
 def records_of(
