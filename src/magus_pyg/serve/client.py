@@ -22,9 +22,9 @@ import httpx
 
 from magus_pyg.errors import BusyError, InputError, MagusError
 from magus_pyg.serve import client_calls as calls
-from magus_pyg.serve.client_calls import Call, ClientJob
+from magus_pyg.serve.client_calls import Call, ClientJob, ListEntry, OpenList
 
-__all__ = ["AsyncMagusClient", "MagusClient"]
+__all__ = ["AsyncMagusClient", "ListEntry", "MagusClient", "OpenList"]
 
 _Found = TypeVar("_Found")
 _Given = ParamSpec("_Given")
