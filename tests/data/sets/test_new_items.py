@@ -113,5 +113,7 @@ def test_new_rows_are_as_if_they_had_been_there(tmp_path: Path) -> None:
     whole = load_dataset(options).items
     words = {name: {word for cell in whole[name] for word in cell.split("|")} for name in rules["word_fields"]}
     new, notes = clean_new_items(table[4:].astype({"price": object}), options, words)
-    assert new[["item_id", "brand", "kind", "price"]].to_dict("list") == whole[4:].to_dict("list")
+    columns = ["item_id", "brand", "kind", "price"]
+    assert new[columns].to_dict("list") == whole[4:][columns].to_dict("list")
+    assert whole["price (exact)"].tolist() == ["1.0", "3.0", "7.5", "9.0", "9.0", "7.5", "3.0", "1.0"]
     assert "outside" not in str(notes)
