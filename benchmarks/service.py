@@ -97,6 +97,7 @@ def serve(items: int, workers: int, store: str, words: list[str]) -> None:
         set_threads(options)
         app = create_app(stand_in(items, Path(folder)), options)
         warm(app.state.service)
+        app.state.screens.warm()  # before the fork, as the command does
         log_as_json(options.log_level)
         serve_app(app, options, taken, lambda address: print(address, flush=True), lambda: None)
 

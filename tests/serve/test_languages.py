@@ -95,13 +95,15 @@ def test_a_models_texts_over_http(
     language = endpoint.options(cache=str(tmp_path / "texts.sqlite"))
     options = ServeOptions(store="memory:", folder=str(tmp_path))
     with TestClient(create_app(run, options, language=language)) as client:
-        shown = begin(client, list_length=6)
+        shown = begin(client, list_length=6, locale="de")  # the first page, in English, was made at the start
         assert first_query(shown)["text_source"] == "model"
         again = client.get(f"/v1/sessions/{shown['session_id']}").json()
         assert first_query(again)["text_source"] == "model", "once shown it stays"
+        assert first_query(begin(client, list_length=6, locale="de"))["text_source"] == "cache"
         assert first_query(begin(client, list_length=6))["text_source"] == "cache"
         endpoint.answer = lambda purpose, given: "{"
-        assert first_query(begin(client, list_length=6, locale="de"))["text_source"] == "rule"
+        cheap = begin(client, list_length=6, locale="de", liked=["c1"], exclude=["m1", "m2"])
+        assert "rule" in {entry["text_source"] for entry in cheap["entries"]}
         measured = client.get("/metrics").text
         assert 'magus_texts_total{source="model"}' in measured
         assert 'magus_model_answers_total{what="refused",why="invalid JSON"}' in measured
