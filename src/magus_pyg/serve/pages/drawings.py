@@ -12,6 +12,8 @@ HUES = 12
 """Colours, of which each is a class `hue-0` ... of the stylesheet."""
 
 _WIDTH, _HEIGHT, _SHELF = 120, 80, 64
+_BESIDE = 240
+"""How far the shelf goes on at both sides: wide cards show more than the width, and no thing is cut off."""
 
 
 def placeholder(kind: Word | None, name: str) -> Markup:
@@ -28,13 +30,13 @@ def placeholder(kind: Word | None, name: str) -> Markup:
         shape = _SHAPES[next(draw) % len(_SHAPES)]
         things.append((shape, 16 + next(draw) % 14, 18 + next(draw) % 30, next(draw) % 9 - 1))
     left = (_WIDTH - sum(width + gap for _, width, _, gap in things)) // 2
-    parts = [f'<rect class="a" y="{_SHELF}" width="{_WIDTH}" height="{_HEIGHT - _SHELF}"/>']
+    parts = [f'<rect class="a" x="-{_BESIDE}" y="{_SHELF}" width="{_WIDTH + 2 * _BESIDE}" height="{_HEIGHT - _SHELF}"/>']
     for place, (shape, width, height, gap) in enumerate(things):
         parts.append(shape("bcd"[(order + place) % 3], left, width, height))
         left += width + gap
     return Markup(  # numbers and fixed texts alone
         f'<svg class="drawn hue-{hue}" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true" focusable="false" '
-        f'preserveAspectRatio="xMidYMax slice">{"".join(parts)}</svg>'
+        f'preserveAspectRatio="xMidYMax meet">{"".join(parts)}</svg>'
     )
 
 
@@ -60,9 +62,10 @@ def _arch(shade: str, left: int, width: int, height: int) -> str:
 def _bottle(shade: str, left: int, width: int, height: int) -> str:
     neck = width * 2 // 5
     inset, shoulder = (width - neck) // 2, height * 3 // 5
+    throat = height - shoulder - 6
     return (
-        f'<path class="{shade}" d="M{left} {_SHELF}v-{shoulder}l{inset}-6v-{height - shoulder}h{neck}'
-        f'v{height - shoulder}l{width - neck - inset} 6v{shoulder}z"/>'
+        f'<path class="{shade}" d="M{left} {_SHELF}v-{shoulder}l{inset}-6v-{throat}h{neck}'
+        f'v{throat}l{width - neck - inset} 6v{shoulder}z"/>'
     )
 
 
