@@ -1,6 +1,7 @@
 """No fit looks at later parts (reading 32): all later rows are replaced at random, and nothing changes but what may."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from fit_cases import LEARNING, fitted_setting, short_config, tiny_data, with_ot
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import RecDataset, SessionOptions, Sessions, items_of_users
-from magus_pyg.experiment.agent_plays import PlaySetting, _Job, fit_agents
+from magus_pyg.experiment import agent_plays
+from magus_pyg.experiment.agent_plays import PlaySetting, fit_agents, play_agents
 from magus_pyg.experiment.preparing import _population
-from magus_pyg.models import Interactions
+from magus_pyg.models import BaseRecommender, Interactions
 from magus_pyg.runs.run_inputs import build_graph, playable_sessions
 from magus_pyg.training import TrainOptions, training_data
 from magus_pyg.training.folds import fold_data
@@ -108,7 +110,7 @@ def test_trained_weights_and_all_fitted_states(data: RecDataset) -> None:
             assert tables[name].equals(other_tables[name]), name
 
 
-def test_histories_of_what_is_played(data: RecDataset) -> None:
+def test_histories_of_what_is_played(data: RecDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that reads a history reads no row of the part that is played, nor later ones, but all rows before."""
 
     def scores(each: RecDataset, part: str) -> torch.Tensor:
@@ -123,8 +125,15 @@ def test_histories_of_what_is_played(data: RecDataset) -> None:
     assert not torch.equal(test, scores(later["validation"], "test"))
     assert not torch.equal(test, held_out)
     # What is played is scored with them.
-    config = fitted.config
+    groups, models = agent_plays._groups, []
+
+    def seen(setting: PlaySetting, model: BaseRecommender, *others: Any) -> Any:
+        models.append(model)
+        return groups(setting, model, *others)
+
+    monkeypatch.setattr(agent_plays, "_groups", seen)
+    config = replace(fitted.config, agents=["items"])
     for part, expected in (("validation", held_out), ("test", test)):
-        played = replace(fitted, config=replace(config, simulation=replace(config.simulation, part=part)))
-        job = _Job.of(played, {})
-        assert torch.equal(job.model.score(torch.arange(data.n_users), torch.arange(data.n_items)), expected)
+        play_agents(replace(fitted, config=replace(config, simulation=replace(config.simulation, part=part))), {})
+        model = models.pop()
+        assert torch.equal(model.score(torch.arange(data.n_users), torch.arange(data.n_items)), expected)

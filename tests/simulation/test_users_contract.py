@@ -44,7 +44,7 @@ class TestNotCare(UserContract):
 
 class TestNoisy(UserContract):
     is_random = True
-    refused = (({"p": 0.5}, r"NoisyUser\.p "), ({"p": -0.1}, r"NoisyUser\.p "), ({"p": 0.1, "p_item": 1.1}, "p_item"))
+    refused = (({"p": 0.5}, r"user\.p "), ({"p": -0.1}, r"user\.p "), ({"p": 0.1, "p_item": 1.1}, "p_item"))
 
     @classmethod
     def make(cls, **arguments: Any) -> User:
@@ -54,10 +54,10 @@ class TestNoisy(UserContract):
 class TestImpatient(UserContract):
     is_random = True
     refused = (
-        ({"p": -0.01}, r"ImpatientUser\.p must be in .*got -0\.01"),
-        ({"p": 1.5}, r"ImpatientUser\.p must be in"),
-        ({"growth": 2.0}, r"ImpatientUser\.growth must be in .*got 2\.0"),
-        ({"p": float("nan")}, r"ImpatientUser\.p"),
+        ({"p": -0.01}, r"user\.p must be in .*got -0\.01"),
+        ({"p": 1.5}, r"user\.p must be in"),
+        ({"growth": 2.0}, r"user\.growth must be in .*got 2\.0"),
+        ({"p": float("nan")}, r"user\.p"),
     )
 
     @classmethod
@@ -68,8 +68,8 @@ class TestImpatient(UserContract):
 class TestDrifting(UserContract):
     is_random = True
     refused = (
-        ({"first": 1}, r"DriftingUser\.first must be at least 2.*got 1"),
-        ({"first": 3, "last": 2}, r"DriftingUser\.last must be at least 3 \(got 2\), first=3"),
+        ({"first": 1}, r"user\.first must be at least 2.*got 1"),
+        ({"first": 3, "last": 2}, r"user\.last must be at least 3 \(got 2\), first=3"),
     )
 
     @classmethod

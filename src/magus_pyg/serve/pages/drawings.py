@@ -30,7 +30,9 @@ def placeholder(kind: Word | None, name: str) -> Markup:
         shape = _SHAPES[next(draw) % len(_SHAPES)]
         things.append((shape, 16 + next(draw) % 14, 18 + next(draw) % 30, next(draw) % 9 - 1))
     left = (_WIDTH - sum(width + gap for _, width, _, gap in things)) // 2
-    parts = [f'<rect class="a" x="-{_BESIDE}" y="{_SHELF}" width="{_WIDTH + 2 * _BESIDE}" height="{_HEIGHT - _SHELF}"/>']
+    parts = [
+        f'<rect class="a" x="-{_BESIDE}" y="{_SHELF}" width="{_WIDTH + 2 * _BESIDE}" height="{_HEIGHT - _SHELF}"/>'
+    ]
     for place, (shape, width, height, gap) in enumerate(things):
         parts.append(shape("bcd"[(order + place) % 3], left, width, height))
         left += width + gap
