@@ -1,26 +1,13 @@
 """The floors of the package: what scripts/draw_house.py finds in small trees with one fault each, and its drawing."""
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
 from repository import ROOT
+from scripts import load_script
 
-
-def _load() -> ModuleType:
-    spec = spec_from_file_location("draw_house", ROOT / "scripts" / "draw_house.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-house = _load()
+house = load_script("draw_house")
 
 SOUND = {
     "__init__.py": "from magus_pyg.data import load",

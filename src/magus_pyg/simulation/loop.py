@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from magus_pyg.data import Sessions
 from magus_pyg.engines import Engine, OneProcess
@@ -28,18 +29,18 @@ from magus_pyg.simulation.prepare import (
     session_numbers,
     split_sessions,
 )
-from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Listener, Play, Scorer, SessionView
+from magus_pyg.simulation.protocol import Agent, Feedback, Learner, Listener, Scorer, SessionView
 from magus_pyg.simulation.record_table import ANSWER_COLUMNS, join_records, records_of
 from magus_pyg.simulation.users import Answer, Moment, ShownList, Spoken, TruthfulUser, User, target_nodes
 
 __all__ = [
     "PlayedBatch",
     "Plays",
+    "RunningSessions",
     "check_lengths",
     "check_list",
-    "checked_click",
-    "checked_targets",
     "play_batch",
+    "play_rounds",
     "simulate",
 ]
 
@@ -200,51 +201,112 @@ def _in_turns(agent: Learner, sessions: Sessions, play: Callable[[Sessions], pd.
     return log.iloc[order].reset_index(drop=True)
 
 
-def _play_batch(plays: Plays, agent: Agent, batch: PreparedBatch, rounds: int) -> pd.DataFrame:
-    graphs, sessions, user, list_length = batch.graphs, batch.sessions, plays.user, plays.list_length
-    key = hash_keys(plays.seed, session_ids(sessions))
-    heard = (sessions.user, batch.scores, batch.searched, rounds, list_length, key, plays.min_items)
-    play = agent.start(SessionView(agent.graph, plays.builder, graphs, *heard))
+class RunningSessions(Protocol):
+    """B sessions of one agent: they make the lists, and take in what comes of them."""
+
+    graph: HeteroData
+    device: torch.device
+
+    def want(self, items: Tensor, wanted: Tensor) -> None:
+        """Hear what the users want from now on: items int64 [B, T] with -1 pads, which are candidates bool [B, C]."""
+        ...
+
+    def tell(self, spoken: Sequence[Spoken], active: Tensor) -> None:
+        """Let the agent hear what the users of the sessions that go on, bool [B], say before a list."""
+        ...
+
+    def recommend(self, active: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The lists of the sessions that go on: their nodes int64 [B, N], -1 pads; which places are filled, and which
+        are items, bool [B, N]; and how many targets contain each node, int64 [B, N]."""
+        ...
+
+    def update(self, answer: Answer, clicked: Tensor, active: Tensor, stay: Tensor) -> None:
+        """Take in the answers to the lists of sessions that went on, `active` bool [B]; those that `stay` go on."""
+        ...
+
+
+def play_rounds(plays: Plays, sessions: Sessions, rounds: int, running: RunningSessions) -> list[dict[str, Tensor]]:
+    """Lines 4 to 13 of Algorithm 1: lists and answers, until each session has ended.
+
+    Args:
+        plays: the user and the seed.
+        sessions: B sessions.
+        rounds: the most rounds of a session.
+        running: the same sessions with the agent.
+
+    Returns:
+        What `records_of` takes of each round.
+    """
+    user, key = plays.user, hash_keys(plays.seed, session_ids(sessions))
     wanted: Tensor | None = None
-    seen = torch.zeros(graphs.node.shape, dtype=torch.bool, device=graphs.node.device)
-    active = torch.ones(len(sessions), dtype=torch.bool, device=graphs.node.device)
+    active = torch.ones(len(sessions), dtype=torch.bool, device=running.device)
     played: list[dict[str, Tensor]] = []
     for number in range(1, rounds + 1):
         if not active.any():
             break
         now = user.wants(sessions.candidates, sessions.targets, number, key)
         if now is not wanted:
-            wanted, targets = now, graphs.count_targets(checked_targets(user, now, sessions))
+            wanted = _checked_targets(user, now, sessions)
             n_targets, items = now.sum(1), target_nodes(sessions.candidates, now)
-        _tell(play, graphs, user.tells(Moment(agent.graph, items, number, key)), active)
-        shown = play.recommend()
-        present, is_item = check_list(agent.name, graphs, shown, seen, active, list_length)
-        slot = shown.clamp(min=0)
-        matches = torch.where(present, targets.gather(1, slot), 0)
-        nodes = torch.where(present, graphs.node.gather(1, slot), -1)
-        read = (agent.graph, nodes, items)
-        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key, *read))
-        clicked = checked_click(user, answer, present, is_item, active)
+            running.want(items, now)
+        running.tell(user.tells(Moment(running.graph, items, number, key)), active)
+        nodes, present, is_item, matches = running.recommend(active)
+        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key, running.graph, nodes, items))
+        clicked = _checked_click(user, answer, present, is_item, active)
         hit = at_click(is_item & (matches > 0), clicked)
         turn = {"active": active, "nodes": nodes, "clicked": clicked, "hit": hit}
         played.append({**turn, "is_item": is_item, "present": present, "n_targets": n_targets})
-        play.update(Feedback(shown, clicked, answer.not_care, active))
-        active = active & ~hit
+        stay = active & ~hit
         if answer.leaves is not None:
-            active = active & ~answer.leaves
-    return records_of(agent.name, sessions, played, rounds)
+            stay = stay & ~answer.leaves
+        running.update(answer, clicked, active, stay)
+        active = stay
+    return played
 
 
-def _tell(play: Play, graphs: SessionGraphs, spoken: Sequence[Spoken], active: Tensor) -> None:
-    """Let an agent that takes words hear what is told, each word on its own."""
-    if not isinstance(play, Listener):
-        return
-    for words in spoken:
-        slots = find_slots(graphs, words.nodes)
-        assert slots is not None, "what is told has nodes"
-        for column in torch.where(active.unsqueeze(1), slots, -1).unbind(1):
-            if bool((column >= 0).any()):
-                play.tell(column, words.liked)
+def _play_batch(plays: Plays, agent: Agent, batch: PreparedBatch, rounds: int) -> pd.DataFrame:
+    running = _GraphSessions(plays, agent, batch, rounds)
+    return records_of(agent.name, batch.sessions, play_rounds(plays, batch.sessions, rounds, running), rounds)
+
+
+class _GraphSessions:
+    """`RunningSessions` with a graph each."""
+
+    def __init__(self, plays: Plays, agent: Agent, batch: PreparedBatch, rounds: int) -> None:
+        graphs, sessions = batch.graphs, batch.sessions
+        self.graph, self.device, self._name, self._graphs = agent.graph, graphs.node.device, agent.name, graphs
+        self._length, self._seen = plays.list_length, torch.zeros_like(graphs.node, dtype=torch.bool)
+        key = hash_keys(plays.seed, session_ids(sessions))
+        heard = (sessions.user, batch.scores, batch.searched, rounds, plays.list_length, key, plays.min_items)
+        self._play = agent.start(SessionView(agent.graph, plays.builder, graphs, *heard))
+        self._shown = self._targets = torch.empty(0, dtype=torch.int64)
+
+    def want(self, items: Tensor, wanted: Tensor) -> None:
+        """See `RunningSessions`."""
+        self._targets = self._graphs.count_targets(wanted)
+
+    def tell(self, spoken: Sequence[Spoken], active: Tensor) -> None:
+        """See `RunningSessions`; each word on its own, to an agent that takes words."""
+        if not isinstance(self._play, Listener):
+            return
+        for words in spoken:
+            slots = find_slots(self._graphs, words.nodes)
+            assert slots is not None, "what is told has nodes"
+            for column in torch.where(active.unsqueeze(1), slots, -1).unbind(1):
+                if bool((column >= 0).any()):
+                    self._play.tell(column, words.liked)
+
+    def recommend(self, active: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `RunningSessions`."""
+        self._shown = self._play.recommend()
+        present, is_item = check_list(self._name, self._graphs, self._shown, self._seen, active, self._length)
+        slot = self._shown.clamp(min=0)
+        nodes = torch.where(present, self._graphs.node.gather(1, slot), -1)
+        return nodes, present, is_item, torch.where(present, self._targets.gather(1, slot), 0)
+
+    def update(self, answer: Answer, clicked: Tensor, active: Tensor, stay: Tensor) -> None:
+        """See `RunningSessions`."""
+        self._play.update(Feedback(self._shown, clicked, answer.not_care, active))
 
 
 def check_list(
@@ -282,7 +344,7 @@ def check_list(
     return present, graphs.is_item[slot] & present
 
 
-def checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
+def _checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
     """The targets of a round, bool [B, C], if they are candidates."""
     if targets.shape != sessions.candidates.shape or targets.dtype != torch.bool:
         kind = f"{str(targets.dtype).removeprefix('torch.')} {list(targets.shape)}"
@@ -292,7 +354,7 @@ def checked_targets(user: User, targets: Tensor, sessions: Sessions) -> Tensor:
     return targets
 
 
-def checked_click(user: User, answer: Answer, present: Tensor, is_item: Tensor, active: Tensor) -> Tensor:
+def _checked_click(user: User, answer: Answer, present: Tensor, is_item: Tensor, active: Tensor) -> Tensor:
     """The clicks, int64 [B], of the sessions that still go on, if all answers are to what was shown."""
     clicked, not_care, leaves = answer.clicked, answer.not_care, answer.leaves
     count = present.shape[0]

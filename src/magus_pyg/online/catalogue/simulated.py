@@ -23,13 +23,12 @@ from magus_pyg.online.catalogue.containment import CatalogueIndex
 from magus_pyg.online.catalogue.edition import Edition, catalogue_options
 from magus_pyg.online.catalogue.player import Player
 from magus_pyg.online.node_play import NodePlay
-from magus_pyg.random import hash_keys
-from magus_pyg.simulation import Agent, Moment, ShownList
-from magus_pyg.simulation.answers import AnsweredList, at_click
-from magus_pyg.simulation.loop import PlayedBatch, Plays, checked_click, checked_targets
-from magus_pyg.simulation.prepare import score_candidates, session_ids
+from magus_pyg.simulation import Agent, Answer
+from magus_pyg.simulation.answers import AnsweredList
+from magus_pyg.simulation.loop import PlayedBatch, Plays, play_rounds
+from magus_pyg.simulation.prepare import score_candidates
 from magus_pyg.simulation.record_table import records_of
-from magus_pyg.simulation.users import Spoken, target_nodes
+from magus_pyg.simulation.users import Spoken
 
 __all__ = ["CataloguePlays", "play_catalogue_batch", "plays_catalogues", "split_for_catalogue"]
 
@@ -99,7 +98,8 @@ def play_catalogue_batch(shared: CataloguePlays, batch: Sessions) -> PlayedBatch
     began_at = _Beginning(batch, scores, offered[:, :-1])
     marks, records = [time.perf_counter()], []
     for (agent, rounds), (player, edition) in zip(shared.plays.agents, shared.players, strict=True):
-        played = _play(shared, began_at, player, edition, rounds)
+        running = _CatalogueSessions(shared, began_at, player, edition, rounds)
+        played = play_rounds(shared.plays, batch, rounds, running)
         records.append(records_of(agent.name, batch, played, rounds))
         marks.append(time.perf_counter())
     seconds = [after - before for before, after in pairwise(marks)]
@@ -124,61 +124,53 @@ class _Beginning:
         return player.play(edition, first, plays.list_length, rounds, plays.min_items)
 
 
-def _play(
-    shared: CataloguePlays, began: _Beginning, player: Player, edition: Edition, rounds: int
-) -> list[dict[str, Tensor]]:
-    """All rounds of B sessions of one agent, as `records_of` takes them."""
-    plays, sessions, index = shared.plays, began.sessions, shared.index
-    user, graph, count = plays.user, index.graph, len(sessions)
-    key = hash_keys(plays.seed, session_ids(sessions))
-    running = [began.play(row, player, edition, plays, rounds) for row in range(count)]
-    wanted: Tensor | None = None
-    active = torch.ones(count, dtype=torch.bool)
-    played: list[dict[str, Tensor]] = []
-    for number in range(1, rounds + 1):
-        if not active.any():
-            break
-        now = user.wants(sessions.candidates, sessions.targets, number, key)
-        if now is not wanted:
-            wanted = checked_targets(user, now, sessions)
-            items, n_targets = target_nodes(sessions.candidates, now), now.sum(1)
-            holds = _Holds(index, items)
-        for spoken in user.tells(Moment(graph, items, number, key)):
-            _tell(running, spoken, active, began.offered, index)
-        nodes = torch.full((count, plays.list_length), -1)
-        going = torch.nonzero(active).flatten().tolist()
-        for row in going:
-            listed = running[row].recommend()
-            nodes[row, : listed.numel()] = listed
-        present, is_item = nodes >= 0, (nodes >= 0) & (nodes < index.n_items)
-        matches = holds.count(nodes)
-        answer = user.answer(ShownList(present, is_item, matches, n_targets, number, key, graph, nodes, items))
-        clicked = checked_click(user, answer, present, is_item, active)
-        hit = at_click(is_item & (matches > 0), clicked)
-        turn = {"active": active, "nodes": nodes, "clicked": clicked, "hit": hit}
-        played.append({**turn, "is_item": is_item, "present": present, "n_targets": n_targets})
-        active = active & ~hit
-        if answer.leaves is not None:
-            active = active & ~answer.leaves
-        for row in going:
-            if active[row] and number < rounds:
-                running[row].update(_answered(nodes[row], int(clicked[row]), answer.not_care[row]))
-    return played
+class _CatalogueSessions:
+    """`RunningSessions` that share the index of a catalogue."""
+
+    def __init__(
+        self, shared: CataloguePlays, began: _Beginning, player: Player, edition: Edition, rounds: int
+    ) -> None:
+        self.graph, self.device = shared.index.graph, torch.device("cpu")
+        self._index, self._offered, self._rounds = shared.index, began.offered, rounds
+        self._length, count = shared.plays.list_length, len(began.sessions)
+        self._running = [began.play(row, player, edition, shared.plays, rounds) for row in range(count)]
+        self._nodes = torch.empty((count, 0), dtype=torch.int64)
+        self._lists = 0
+
+    def want(self, items: Tensor, wanted: Tensor) -> None:
+        """See `RunningSessions`."""
+        self._holds = _Holds(self._index, items)
+
+    def tell(self, spoken: Sequence[Spoken], active: Tensor) -> None:
+        """See `RunningSessions`; each word on its own, once, to sessions that take words."""
+        for words in spoken:
+            for row in torch.nonzero(active).flatten().tolist():
+                if self._running[row].listens:
+                    for node in dict.fromkeys(words.nodes[row].tolist()):
+                        if node >= 0 and bool(self._offered[row, self._index.items_of(node)].any()):
+                            self._running[row].tell(node, words.liked)
+
+    def recommend(self, active: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `RunningSessions`."""
+        self._nodes, self._lists = torch.full((len(active), self._length), -1), self._lists + 1
+        for row in torch.nonzero(active).flatten().tolist():
+            listed = self._running[row].recommend()
+            self._nodes[row, : listed.numel()] = listed
+        present = self._nodes >= 0
+        return self._nodes, present, present & (self._nodes < self._index.n_items), self._holds.count(self._nodes)
+
+    def update(self, answer: Answer, clicked: Tensor, active: Tensor, stay: Tensor) -> None:
+        """See `RunningSessions`; after the last round there is nothing to be learned for."""
+        if self._lists == self._rounds:
+            return
+        for row in torch.nonzero(stay).flatten().tolist():
+            self._running[row].update(_answered(self._nodes[row], int(clicked[row]), answer.not_care[row]))
 
 
 def _answered(nodes: Tensor, clicked: int, not_care: Tensor) -> AnsweredList:
     shown = nodes[nodes >= 0].tolist()
     careless = nodes[not_care & (nodes >= 0)].tolist()
     return AnsweredList(tuple(shown), shown[clicked] if clicked >= 0 else None, tuple(careless))
-
-
-def _tell(running: Sequence[NodePlay], spoken: Spoken, active: Tensor, offered: Tensor, index: CatalogueIndex) -> None:
-    """Let sessions that take words hear what is told, each word on its own, once."""
-    for row in torch.nonzero(active).flatten().tolist():
-        if running[row].listens:
-            for node in dict.fromkeys(spoken.nodes[row].tolist()):
-                if node >= 0 and bool(offered[row, index.items_of(node)].any()):
-                    running[row].tell(node, spoken.liked)
 
 
 class _Holds:
