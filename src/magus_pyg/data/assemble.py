@@ -121,8 +121,9 @@ def prepare(options: DatasetOptions, tables: SourceTables, log: InteractionLog) 
         assert log.time is not None, "split_rule refuses a log without times"
         log = replace(log, part=global_split(log.time, log.fraction))
     order, time = _order(log)
-    tied = _tied(log, order) if split == "user" and timed else None
+    fraction = None if log.fraction is None else log.fraction[order]
     log = replace(log, time=None, fraction=None, value=None).take(order)
+    tied = _tied(log.user, time, fraction) if split == "user" and timed else None
     part = temporal_split(log.user, tied) if log.part is None else log.part
     if split == "given":
         backwards = (log.user[1:] == log.user[:-1]) & (part[1:] < part[:-1])
@@ -248,9 +249,11 @@ def _order(log: InteractionLog) -> tuple[np.ndarray, np.ndarray]:
     return order, (np.arange(user.size) - np.repeat(starts, counts)).astype(np.int64)
 
 
-def _tied(log: InteractionLog, order: np.ndarray) -> np.ndarray:
-    """bool [n], whether a row in the new order has user and time of the one before it."""
-    tied = np.zeros(order.size, dtype=bool)
-    columns = [column for column in (log.user, log.time, log.fraction) if column is not None]
-    tied[1:] = np.logical_and.reduce([np.diff(column[order]) == 0 for column in columns])
+def _tied(user: np.ndarray, time: np.ndarray, fraction: np.ndarray | None) -> np.ndarray:
+    """bool [n], whether a row has user and time of the one before it; all [n], in order."""
+    tied = np.zeros(user.size, dtype=bool)
+    tied[1:] = user[1:] == user[:-1]
+    for column in (time, fraction):
+        if column is not None:
+            tied[1:] &= column[1:] == column[:-1]
     return tied
