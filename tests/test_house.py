@@ -154,6 +154,7 @@ WHOLE_REPOSITORY = {
     "test_results_page.py",
     "test_serving_page.py",
     "test_studies.py",
+    "test_studies_by_hand.py",
     "test_site.py",
     "test_site_pages.py",
 }

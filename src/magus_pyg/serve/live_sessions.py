@@ -12,7 +12,7 @@ from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.languages import Languages
 from magus_pyg.serve.measurements import LIST_SECONDS
 from magus_pyg.serve.shown_lists import ShownList
-from magus_pyg.serve.stores import StoredSession
+from magus_pyg.serve.stores import LogRow, RowKind, StoredSession
 
 __all__ = ["LiveSession"]
 
@@ -47,6 +47,32 @@ class LiveSession:
         if self._shown is None and not self.session.done:
             self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers), self.say)
         return self._shown
+
+    def row(self, kind: RowKind, time: float, list_number: int = 0, **said: Any) -> LogRow:
+        """A row of the answer log about this session.
+
+        Args:
+            kind: what happened.
+            time: when, in seconds.
+            list_number: of the list it is about, from 1; 0 for none.
+            said: further columns.
+        """
+        record, session = self.record, self.session
+        return LogRow(
+            kind,
+            record.session_id,
+            time,
+            list_number,
+            user_hash=record.user_hash,
+            experiment=record.experiment,
+            arm=record.arm,
+            edition=self.edition.name,
+            run=self.edition.run.path.name,
+            variant=session.variant,
+            list_length=session.list_length,
+            rounds=session.rounds,
+            **said,
+        )
 
     def say(self, listed: list[Recommendation]) -> list[Phrasing | None]:
         """What entries are called: a text that was shown stays, but not over a change of the edition's nodes."""

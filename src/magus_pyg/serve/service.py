@@ -33,7 +33,7 @@ from magus_pyg.serve.replies import Replies, Resend
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.session_start import Person, SessionStart
 from magus_pyg.serve.shown_lists import entry_id, history_json, word_pairs
-from magus_pyg.serve.stores import Gone, LogRow, Outcome, RowKind, Store, StoredSession
+from magus_pyg.serve.stores import Gone, LogRow, Outcome, Store, StoredSession
 
 __all__ = ["Service"]
 
@@ -107,12 +107,12 @@ class Service:
             arm=arm,
         )
         live = LiveSession(record, session, edition, self.languages)
-        rows = [self._row(live, "start")]
+        rows = [live.row("start", now)]
         if asked.text is not None and session.listens:
             parts, _ = read_text(self.languages, session, asked.text, asked.locale)
             if parts:
                 live.record = record = replace(record, answers=[told_of(parts).to_dict()])
-                rows += told_rows(self._row(live, "words", 1), told_of(parts))
+                rows += told_rows(live.row("words", now, 1), told_of(parts))
                 session.tell_all((part.words, part.liked) for part in parts)
         found = live.list_json(began)
         body = {"session_id": record.session_id, "events": len(record.answers)}
@@ -174,9 +174,9 @@ class Service:
         assert shown is not None, "it is open"
         clicked, not_care = answered_places(shown, asked)
         said = {"shown": list(shown.names), "clicked": clicked, "not_care": not_care}
-        row = self._row(
-            live,
+        row = live.row(
             "answer",
+            self.store.now(),
             live.session.round,
             recommendation_id=shown.recommendation_id,
             shown=shown.names,
@@ -220,7 +220,7 @@ class Service:
                     answers = retracted.to_dict()["said"]
                 else:
                     answers = [*live.record.answers, told_of(parts).to_dict()]
-                rows = told_rows(self._row(live, "words", live.answered + 1), told_of(parts), removes)
+                rows = told_rows(live.row("words", self.store.now(), live.answered + 1), told_of(parts), removes)
                 if not self._written(live, answers, rows, resend, body):
                     continue
                 if retracted is not None:
@@ -241,7 +241,7 @@ class Service:
                 if not live.record.answers:
                     raise ConflictError("there is no answer to take back: nothing was answered or said yet")
                 last = live.record.answers[-1]
-                row = self._row(live, "undo", live.answered + ("told" in last))
+                row = live.row("undo", self.store.now(), live.answered + ("told" in last))
                 if self._written(live, live.record.answers[:-1], [row] * len(told_parts(last) or [row]), resend):
                     if len(live.session.history) == len(live.record.answers) + 1:
                         live.session.undo()
@@ -387,24 +387,6 @@ class Service:
         self._recomputed(live)
         live.went_on()
         return True
-
-    def _row(self, live: LiveSession, kind: RowKind, list_number: int = 0, **said: Any) -> LogRow:
-        record, session = live.record, live.session
-        return LogRow(
-            kind,
-            record.session_id,
-            self.store.now(),
-            list_number,
-            user_hash=record.user_hash,
-            experiment=record.experiment,
-            arm=record.arm,
-            edition=live.edition.name,
-            run=live.edition.run.path.name,
-            variant=session.variant,
-            list_length=session.list_length,
-            rounds=session.rounds,
-            **said,
-        )
 
 
 def _words(pairs: Sequence[Sequence[str]]) -> tuple[Any, ...]:
