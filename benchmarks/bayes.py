@@ -5,7 +5,8 @@ random scores lifted on the targets; CPU seconds, without the making of session 
 
     python benchmarks/bayes.py speed [--before FOLDER]   sessions a CPU second, in turn with another release (its src)
     python benchmarks/bayes.py lists --before FOLDER     lists with the knobs off, beside those of another release
-    python benchmarks/bayes.py growth                    over candidates and query nodes; linear against dense planning
+    python benchmarks/bayes.py dense                     near-linear beside dense planning: lists and CPU seconds
+    python benchmarks/bayes.py growth                    over candidates and query nodes (printed, not kept)
     python benchmarks/bayes.py fit [--sets NAME ...]     seconds of the fit beside those of training fm, in one run
     python benchmarks/bayes.py quality                   success with a trained FM (minutes)
     python benchmarks/bayes.py write                     docs/bayes.md
@@ -55,7 +56,11 @@ SPEED_SIZES = {30: 512, 300: 128, 1000: 64}
 OFF = ((0.0, 0.0, 0.1), (0.05, 0.0, 0.1), (0.0, 0.7, 0.2), (0.05, 0.5, 0.1), (0.2, 1.0, 0.4))
 """Error rate, others and temperature of the lists that are compared."""
 LIST_SIZES = {30: 512, 100: 128, 300: 64, 1000: 24}
-PARTS = ("speed", "lists", "growth", "fit", "quality", "write", "case")
+DENSE_SIZES = {30: 512, 64: 256, 100: 160, 300: 64}
+"""Candidates -> sessions, played twice."""
+QUALITY = {30: (3, 5), 300: (10,), 1000: (10,)}
+"""Candidates -> rounds, each in a run of its own."""
+PARTS = ("speed", "lists", "dense", "growth", "fit", "quality", "write", "case")
 
 
 def main() -> None:
@@ -84,13 +89,14 @@ def main() -> None:
         keep("lists", compare_lists(arguments.before, arguments.called))
     elif arguments.what == "fit":
         keep("fit", fit_seconds(arguments.sets))
+    elif arguments.what == "dense":
+        keep("dense", linear_against_dense(_dataset()))
     elif arguments.what == "quality":
-        keep("quality", quality((300, 1000)))
+        keep("quality", quality())
     else:
         data = _dataset()
         growth(data, arguments.sessions)
         nodes(data, arguments.sessions)
-        linear_against_dense(data, arguments.sessions)
 
 
 def keep(part: str, found: Any) -> None:
@@ -176,13 +182,7 @@ def lists_played() -> list[list[list[int]]]:
     played = []
     for size, count in LIST_SIZES.items():
         prepared, scores = _prepared(data, count, size)
-        for e, others, temperature in (
-            (0.0, 0.0, 0.1),
-            (0.05, 0.0, 0.1),
-            (0.0, 0.7, 0.2),
-            (0.05, 0.5, 0.1),
-            (0.2, 1.0, 0.4),
-        ):
+        for e, others, temperature in OFF:
             state = BayesState(temperature=temperature, error_rate=e, others=others)
             for user in (mp.TruthfulUser(), NoisyUser(0.1)):
                 log = mp.simulate(BayesAgent(prepared.graph, scores, state), prepared, user, rounds=5)
@@ -252,11 +252,10 @@ def _exponent(size: "pd.Series[float]", cost: "pd.Series[float]") -> float:
     return slope
 
 
-def linear_against_dense(data: RecDataset, n_sessions: int) -> None:
-    """What the near-linear planner loses against the dense one: nothing, since its values are the same."""
-    print("\nlinear against dense planning: SA@5 of each, lists that differ, CPU seconds of each")
-    for size in (30, 64, 100, 300):
-        count = max(16, n_sessions * 10 // size)
+def linear_against_dense(data: RecDataset) -> list[dict[str, Any]]:
+    """Lists in which near-linear and dense planning differ, and CPU seconds of each, a row a size and state."""
+    rows = []
+    for size, count in DENSE_SIZES.items():
         prepared, scores = _prepared(data, count, size)
         for name, state in STATES.items():
             logs, seconds = [], []
@@ -264,13 +263,12 @@ def linear_against_dense(data: RecDataset, n_sessions: int) -> None:
                 start = time.process_time()
                 logs.append(mp.simulate(BayesAgent(prepared.graph, scores, state, exact=exact, beam=1), prepared))
                 seconds.append(time.process_time() - start)
-            success = [float(log.groupby("session")["target_clicked"].max().mean()) for log in logs]
-            same = len(logs[0]) == len(logs[1])
-            differ = sum(a != b for a, b in zip(logs[0]["shown"], logs[1]["shown"], strict=True)) if same else -1
-            print(
-                f"{size:4d} {name:10s} {success[0]:.4f} {success[1]:.4f}  {differ} of {len(logs[0])}  "
-                f"{seconds[0]:.2f} {seconds[1]:.2f}"
-            )
+            ours, theirs = (list(log["shown"]) for log in logs)
+            differ = sum(a != b for a, b in zip(ours, theirs, strict=False)) + abs(len(ours) - len(theirs))
+            found = {"lists": len(theirs), "differ": differ, "near-linear": seconds[0], "dense": seconds[1]}
+            rows.append({"candidates": size, "state": name, **found})
+            print(rows[-1], flush=True)
+    return rows
 
 
 # ---------------------------------------------------------------- the fit
@@ -300,8 +298,8 @@ def fit_seconds(sets: Sequence[str]) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- success
 
 
-def quality(sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """SA@10 on test sessions with an FM; the temperature fitted on validation sessions."""
+def quality() -> list[dict[str, Any]]:
+    """SA@K on test sessions with an FM, a row a number of candidates and K; the temperature is that of validation."""
     from magus_pyg.models import FMOptions, build_model, feature_space
     from magus_pyg.training import TrainOptions, fit, training_data
 
@@ -314,24 +312,26 @@ def quality(sizes: Sequence[int]) -> list[dict[str, Any]]:
         data.items, data.word_fields, max_share=data.max_share, max_words=data.max_words, merge_fields=data.merge_fields
     )
     rows = []
-    for size in sizes:
+    for size, horizons in QUALITY.items():
         options = SessionOptions(candidates=size)
         validation, test = (
             mp.prepare_sessions(graph, build_sessions(data, part, options, seed=0), model, batch_size=128)
             for part in ("validation", "test")
         )
         state = BayesState(temperature=fit_temperature(validation))
-        for agent in (
-            mp.ItemsAgent(graph, model),
-            mp.MagusAgent(graph, model),
-            BayesAgent(graph, model, state, name="bayes, one target"),
-            BayesAgent(graph, model, replace(state, others=0.5)),
-        ):
-            row = mp.summarize(mp.simulate(agent, test, rounds=10), rounds=(10,)).iloc[0]
-            margin = 1.96 * math.sqrt(row["SA@10"] * (1 - row["SA@10"]) / len(test))
-            print(f"{size:5d} {agent.name:18s} SA@10 {row['SA@10']:.3f} ± {margin:.3f}  RA@10 {row['RA@10']:.3f}")
-            found = {"sessions": len(test), "SA@10": float(row["SA@10"]), "RA@10": float(row["RA@10"])}
-            rows.append({"candidates": size, "agent": agent.name, **found})
+        agents = {
+            "items": mp.ItemsAgent(graph, model),
+            "magus": mp.MagusAgent(graph, model),
+            "bayes, λ = 0": BayesAgent(graph, model, state),
+            "bayes, λ = 0.5": BayesAgent(graph, model, replace(state, others=0.5)),
+        }
+        for rounds in horizons:
+            row: dict[str, Any] = {"candidates": size, "sessions": len(test), "metric": f"SA@{rounds}"}
+            for name, agent in agents.items():
+                log = mp.simulate(agent, test, rounds=rounds)
+                row[name] = float(mp.summarize(log, rounds=(rounds,)).iloc[0][row["metric"]])
+            rows.append(row)
+            print(row, flush=True)
     return rows
 
 
@@ -369,13 +369,23 @@ def write_page() -> None:
             shares = [f"{seconds:.1f} s, {seconds / one['training']:.0%}" for seconds in fits]
             cells.append([one["set"], f"{one['training']:.1f} s", *shares])
         put("fit", ["set", "training fm", "fit of bayes", "fit of bayes-balanced"], cells)
+    if "dense" in kept:
+        table = pd.DataFrame(kept["dense"]["found"])
+        table["times"] = table["dense"] / table["near-linear"]
+        cells = [
+            [size, f"{rows['lists'].sum():,}", f"{rows['differ'].sum():,}",
+             f"{rows['times'].min():.1f} to {rows['times'].max():.1f}"]
+            for size, rows in table.groupby("candidates")
+        ]  # fmt: skip
+        put("dense", ["candidates", "lists", "that differ", "dense: CPU seconds, times those of near-linear"], cells)
     if "quality" in kept:
         rows = kept["quality"]["found"]
+        names = [name for name in rows[0] if name not in ("candidates", "sessions", "metric")]
         cells = [
-            [row["candidates"], row["agent"], row["sessions"], f"{row['SA@10']:.3f}", f"{row['RA@10']:.3f}"]
+            [f"{row['candidates']:,}", row["sessions"], row["metric"], *(f"{row[name]:.3f}" for name in names)]
             for row in rows
         ]
-        put("quality", ["candidates", "agent", "test sessions", "SA@10", "RA@10"], cells)
+        put("quality", ["candidates", "test sessions", "", *names], cells)
 
 
 if __name__ == "__main__":

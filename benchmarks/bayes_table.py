@@ -12,7 +12,7 @@ process, one thread; what was played stays played, so that it can be stopped and
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def write_page() -> None:
     table = table[table["part"] == "test"]
     order = list(ROWS)
     head = ("set, base, user", "seeds x sessions", "row", *METRICS, "e / λ / γ / δ, a seed each")
-    lines = [_ahead(table), "", table_row(*head), table_row(*["---"] * len(head))]
+    lines = [*_ahead(table), "", table_row(*head), table_row(*["---"] * len(head))]
     for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
         told = ""
         for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order.index(row["row"]))):
@@ -157,15 +157,27 @@ def write_page() -> None:
     put_between(BAYES_PAGE, "objectives: written by benchmarks/bayes_table.py", lines)
 
 
-def _ahead(table: pd.DataFrame) -> str:
-    """Which rows are significantly above `balanced` with truthful users, in words."""
-    found: dict[str, list[str]] = {}
-    for row in table[table["user"] == "truthful"].to_dict("records"):
-        for metric in METRICS:
-            if row.get(f"{metric} balanced high", np.nan) < 0:
-                found.setdefault(f"{row['row']} in {metric}", []).append(f"{row['dataset']}, {row['model']}")
-    told = "; ".join(f"{what} ({'; '.join(where)})" for what, where in found.items())
-    return f"With truthful users these are above `balanced`: {told or 'none'}."
+def _ahead(table: pd.DataFrame) -> list[str]:
+    """Who is significantly above `balanced` with truthful users, and who is level with it: a line a set and base."""
+
+    def above(row: Mapping[Any, Any], metric: str) -> bool:
+        return bool(row.get(f"{metric} balanced high", np.nan) < 0)
+
+    def level(row: Mapping[Any, Any], metric: str) -> bool:
+        return bool(row.get(f"{metric} balanced low", np.nan) <= 0 <= row[f"{metric} balanced high"])
+
+    lines = ["With truthful users", ""]
+    for (dataset, model), group in table[table["user"] == "truthful"].groupby(["dataset", "model"], sort=False):
+        rows = group.to_dict("records")
+        told = f"{_named(rows, above)} above `balanced`; {_named(rows, level)} level with it"
+        lines.append(f"* {dataset}, {model}: {told};")
+    return [*lines[:-1], lines[-1].removesuffix(";") + "."]
+
+
+def _named(rows: Sequence[Mapping[Any, Any]], holds: Callable[[Mapping[Any, Any], str], bool]) -> str:
+    """The rows for which something holds, each with its metrics."""
+    found = {row["row"]: [metric for metric in METRICS if holds(row, metric)] for row in rows}
+    return ", ".join(f"{name} in {' and '.join(metrics)}" for name, metrics in found.items() if metrics) or "nobody"
 
 
 def _knobs(row: Mapping[Any, Any]) -> str:
