@@ -35,7 +35,7 @@ import magus_pyg as mp
 from magus_pyg.agents.bayes import BayesAgent, BayesState, distinct_queries, fit_temperature
 from magus_pyg.data import RecDataset, SessionOptions, build_sessions
 from magus_pyg.graph import build_word_table
-from magus_pyg.simulation import PreparedSessions
+from magus_pyg.simulation import Agent, PreparedSessions
 from simulation import _dataset
 
 RESULTS = Path(__file__).with_name("bayes.json")
@@ -319,7 +319,7 @@ def quality() -> list[dict[str, Any]]:
             for part in ("validation", "test")
         )
         state = BayesState(temperature=fit_temperature(validation))
-        agents = {
+        agents: dict[str, Agent] = {
             "items": mp.ItemsAgent(graph, model),
             "magus": mp.MagusAgent(graph, model),
             "bayes, λ = 0": BayesAgent(graph, model, state),
@@ -354,7 +354,11 @@ def write_page() -> None:
         powers = [_exponent(*(pd.Series(column) for column in ([row["candidates"] for row in rows], cost)))
                   for cost in ([1.0 / row[name] for row in rows] for name in names)]  # fmt: skip
         text = f"{kept['speed']['machine']}, one thread. The cost of a session grows as candidates to the power of "
-        put("speed", ["candidates", *names], cells, f"{text}{min(powers):.2f} to {max(powers):.2f}.")
+        text += f"{min(powers):.2f} to {max(powers):.2f}."
+        before = next((name for name in names if name.startswith("off, ")), None)
+        if before is not None:
+            text += f" Beside {before}: " + ", ".join(_times(rows, name, before) for name in ("off", "on")) + "."
+        put("speed", ["candidates", *names], cells, text)
     if "lists" in kept:
         found = kept["lists"]["found"]
         text = f"{found['differ']:,} of {found['lists']:,} lists differ from those of {found['release']}"
@@ -368,7 +372,10 @@ def write_page() -> None:
             fits = [one[what] for what in ("fit bayes", "fit bayes-balanced")]
             shares = [f"{seconds:.1f} s, {seconds / one['training']:.0%}" for seconds in fits]
             cells.append([one["set"], f"{one['training']:.1f} s", *shares])
-        put("fit", ["set", "training fm", "fit of bayes", "fit of bayes-balanced"], cells)
+        above = [one["set"] for one in kept["fit"]["found"]
+                 if max(one["fit bayes"], one["fit bayes-balanced"]) > one["training"] / 5]  # fmt: skip
+        text = f"Above a fifth of the training, which was the goal: {', '.join(above) or 'none'}."
+        put("fit", ["set", "training fm", "fit of bayes", "fit of bayes-balanced"], cells, text)
     if "dense" in kept:
         table = pd.DataFrame(kept["dense"]["found"])
         table["times"] = table["dense"] / table["near-linear"]
@@ -386,6 +393,12 @@ def write_page() -> None:
             for row in rows
         ]
         put("quality", ["candidates", "test sessions", "", *names], cells)
+
+
+def _times(rows: Sequence[dict[str, Any]], name: str, before: str) -> str:
+    """How many times the speed of another column a column has, from its least to its most."""
+    ratios = [row[name] / row[before] for row in rows]
+    return f"{name} {min(ratios):.2f} to {max(ratios):.2f} times"
 
 
 if __name__ == "__main__":

@@ -125,12 +125,12 @@ def write(out: Path) -> None:
         for row, one in rivals.items():
             entry = {"dataset": dataset, "model": model, "user": who, "part": part, "row": row}
             entry |= {"seeds": one["seed"].nunique(), "sessions": len(one), "fit_seconds": one["fit_seconds"].mean()}
-            for metric in METRICS:
-                entry[metric] = one[metric].mean()
-                for own in ("bayes", "balanced"):
-                    if own in rivals and own != row:
-                        low, high = paired(rivals[own], one, metric)
-                        entry |= {f"{metric} {own} low": low, f"{metric} {own} high": high}
+            entry |= {metric: one[metric].mean() for metric in METRICS}
+            for own in ("bayes", "balanced"):
+                if own in rivals and own != row:
+                    low, high = paired(rivals[own], one)
+                    for place, metric in enumerate(METRICS):
+                        entry |= {f"{metric} {own} low": low[place], f"{metric} {own} high": high[place]}
             for knob in KNOBS:
                 if knob in one and one[knob].notna().any():
                     entry[knob] = "/".join(f"{value:g}" for value in one.groupby("seed")[knob].first())
@@ -166,12 +166,11 @@ def _ahead(table: pd.DataFrame) -> list[str]:
     def level(row: Mapping[Any, Any], metric: str) -> bool:
         return bool(row.get(f"{metric} balanced low", np.nan) <= 0 <= row[f"{metric} balanced high"])
 
-    lines = ["With truthful users", ""]
+    lines = ["With truthful users all others are significantly below `balanced`, except:", ""]
     for (dataset, model), group in table[table["user"] == "truthful"].groupby(["dataset", "model"], sort=False):
         rows = group.to_dict("records")
-        told = f"{_named(rows, above)} above `balanced`; {_named(rows, level)} level with it"
-        lines.append(f"* {dataset}, {model}: {told};")
-    return [*lines[:-1], lines[-1].removesuffix(";") + "."]
+        lines.append(f"* {dataset}, {model}: above it {_named(rows, above)}; level with it {_named(rows, level)}.")
+    return lines
 
 
 def _named(rows: Sequence[Mapping[Any, Any]], holds: Callable[[Mapping[Any, Any], str], bool]) -> str:
@@ -193,13 +192,16 @@ def _cell(row: Mapping[Any, Any], metric: str) -> str:
     return f"{row[metric]:.3f}{mark}"
 
 
-def paired(own: pd.DataFrame, other: pd.DataFrame, metric: str, resamples: int = 2000) -> tuple[float, float]:
-    """The 95 % interval of the mean difference of the same sessions, by resampling users, all their seeds with them."""
+def paired(own: pd.DataFrame, other: pd.DataFrame, resamples: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % intervals of the mean differences of the same sessions, by resampling users with all their seeds.
+
+    Returns:
+        `(low, high)`, float [metrics] each.
+    """
     keys = ["seed", "user"]
-    both = own[[*keys, metric]].merge(other[[*keys, metric]], on=keys, suffixes=("", " other"))
-    difference = (both[metric] - both[f"{metric} other"]).to_numpy()
-    low, high = bootstrap_interval(difference[:, None], both["user"].to_numpy(), resamples=resamples)
-    return float(low[0]), float(high[0])
+    both = own[[*keys, *METRICS]].merge(other[[*keys, *METRICS]], on=keys, suffixes=("", " other"))
+    difference = both[list(METRICS)].to_numpy() - both[[f"{metric} other" for metric in METRICS]].to_numpy()
+    return bootstrap_interval(difference, both["user"].to_numpy(), resamples=resamples)
 
 
 if __name__ == "__main__":
