@@ -20,9 +20,10 @@ from magus_pyg.graph import n_items, words_of
 from magus_pyg.online import OnlineSession
 from magus_pyg.runs import Run, load_run
 from magus_pyg.serve.pages.page_sessions import NEW, PageSessions
-from magus_pyg.serve.pages.page_views import Say, item_key, words_key
+from magus_pyg.serve.pages.page_views import item_key, words_key
 from magus_pyg.serve.serve_options import ServeOptions
 from magus_pyg.serve.service import Service
+from magus_pyg.serve.shown_lists import Say
 from magus_pyg.serve.stores import open_store
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "page.md"

@@ -1,6 +1,7 @@
 """What people read of a session: each sentence in both languages, plurals, numbers, and text of the data."""
 
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 import pytest
@@ -42,6 +43,25 @@ def test_what_was_understood(apple: pd.DataFrame, event: AnsweredList | Told, en
     graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
     assert Sentences("en").understood(graph, event) == english
     assert Sentences("de").understood(graph, event) == german
+
+
+def test_queries_are_called_as_the_reader_saw_them(apple: pd.DataFrame) -> None:
+    graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
+    page = Sentences("en", "list")
+
+    def name(words: Sequence[Word]) -> str:
+        return "/".join(word.value.upper() for word in words)
+
+    event = AnsweredList((6, 0, 4, 5), 4)
+    assert page.understood(graph, event, name) == "More with IPHONE; less with PRO."
+    words = (Word("level", "pro"),)
+    clicked = Reason(2, "clicked", 6, words, None, "pro", 0.5)
+    assert page.reason(clicked, name) == "you chose PRO in list 2"
+    assert Sentences("de", "list").reason(clicked) == "Sie haben pro gewählt (Liste 2)"
+    assert page.reason(Reason(2, "told", 6, words, None, "pro", 0.5), name) == "you asked for pro in list 2"
+    assert (
+        page.reason(Reason(2, "refused", 0, words, "A", "a thing", -0.5), name) == "you passed over a thing in list 2"
+    )
 
 
 def test_numbers_and_plurals() -> None:

@@ -1,24 +1,28 @@
 """What people read of a session, in their language: the sentences that the terminal and the page share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import ConfigError
 from magus_pyg.escaping import cut
-from magus_pyg.graph import n_items, title_of
+from magus_pyg.graph import Word, n_items, words_of
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.online.explanation import Reason
 from magus_pyg.online.node_play import Told, by_liking
 from magus_pyg.online.wishes import Fit, Without
 from magus_pyg.simulation.answers import AnsweredList, Said
 
-__all__ = ["LANGUAGES", "Sentences"]
+__all__ = ["LANGUAGES", "Name", "Sentences", "joined_words"]
 
 _NAMED = 4
 """Words or queries that a sentence names; the others are counted."""
 _LONG = 80
 """Signs of a name in a sentence."""
+
+Name = Callable[[Sequence[Word]], str]
+"""From the words of a query to what it is called."""
 
 _Table = dict[str, str | tuple[str, str]]
 
@@ -43,6 +47,7 @@ _EN: _Table = {
     "unmoved": "by the base scores alone: no answer has moved it yet",
     "others_together": ("{n} other answer", "all {n} other answers together"),
     "round": " in round {round}",
+    "list": " in list {round}",
     "searched": "you searched for {name} before",
     "told": "you asked for {name}",
     "told not": "you did not want {name}",
@@ -74,6 +79,7 @@ _DE: _Table = {
     "unmoved": "allein nach der ersten Schätzung: noch keine Antwort hat es bewegt",
     "others_together": ("{n} weitere Antwort", "alle {n} weiteren Antworten zusammen"),
     "round": " (Runde {round})",
+    "list": " (Liste {round})",
     "searched": "Sie haben früher nach {name} gesucht",
     "told": "Sie wollten {name}",
     "told not": "Sie wollten {name} nicht",
@@ -90,20 +96,26 @@ LANGUAGES = tuple(_TABLES)
 """The languages that there are sentences in."""
 
 
+def joined_words(words: Sequence[Word]) -> str:
+    """The name of a query that nobody puts into words: its words, parted by blanks."""
+    return " ".join(word.value for word in words)
+
+
 class Sentences:
     """The sentences of one language.
 
     Args:
         language: one of `LANGUAGES`.
+        step: what the reader calls one step of a session.
 
     Raises:
         ConfigError: another language.
     """
 
-    def __init__(self, language: str = "en") -> None:
+    def __init__(self, language: str = "en", step: Literal["round", "list"] = "round") -> None:
         if language not in _TABLES:
             raise ConfigError(f"there are sentences in {', '.join(LANGUAGES)} (got {language!r})")
-        self.language, self._table = language, _TABLES[language]
+        self.language, self._step, self._table = language, step, _TABLES[language]
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number as it is written in the language."""
@@ -130,7 +142,7 @@ class Sentences:
             return "".join(listed)
         return self.say("and", before=", ".join(listed[:-1]), last=listed[-1])
 
-    def understood(self, graph: HeteroData, event: AnsweredList | Told) -> str:
+    def understood(self, graph: HeteroData, event: AnsweredList | Told, name: Name = joined_words) -> str:
         """What was taken in of an answer or of words, on one line; of a clicked item "", since it ends the session."""
         if isinstance(event, Told):
             keys, wishes = {True: "more", False: "less"}, by_liking(event.words, event.liked)
@@ -144,7 +156,7 @@ class Sentences:
             if node < first:
                 items += said == Said.REFUSED
             else:
-                named[said].append(title_of(graph, node))
+                named[said].append(name(words_of(graph, node)))
         parts = []
         if named[Said.CLICKED]:
             parts.append(self.say("more", names=self.joined(named[Said.CLICKED])))
@@ -157,26 +169,26 @@ class Sentences:
             parts.append(self.say("no_matter", len(of_no_matter), names=self.joined(of_no_matter)))
         return _sentence(parts)
 
-    def no_fit(self, fit: Fit) -> str:
+    def no_fit(self, fit: Fit, name: Name = joined_words) -> str:
         """That nothing fits all that was said, and the word that excludes most; "" where something does."""
         if fit.items:
             return ""
         if not fit.without:
             return self.say("no_fit")
-        ways = [self.say("way", items=self.say("items", one.items), name=self._wish(one)) for one in fit.without]
+        ways = [self.say("way", items=self.say("items", one.items), name=self._wish(one, name)) for one in fit.without]
         return self.say("no_fit_but", ways=self.joined(ways))
 
-    def _wish(self, one: Without) -> str:
-        # A query's words are all wanted; told words of one field are a choice.
-        joint = self.say("or") if len({word.field for word in one.words}) == 1 else " "
-        name = joint.join(cut(harmless_text(word.value), _LONG // 4) for word in one.words)
-        return name if one.liked else self.say("not", name=name)
+    def _wish(self, one: Without, name: Name) -> str:
+        listed = [[word] for word in one.words] if one.is_choice else [one.words]
+        text = self.say("or").join(cut(harmless_text(name(words)), _LONG // 2) for words in listed)
+        return text if one.liked else self.say("not", name=text)
 
-    def reason(self, reason: Reason) -> str:
+    def reason(self, reason: Reason, name: Name = joined_words) -> str:
         """What an answer was, for `OnlineSession.explain`, without what it changed."""
-        name = cut(harmless_text(reason.title), _LONG)
-        text = self.say(reason.kind if reason.liked else f"{reason.kind} not", name=name)
-        return text + (self.say("round", round=self.number(reason.round)) if reason.round else "")
+        is_query = reason.words and reason.item_id is None and reason.kind != "told"
+        title = cut(harmless_text(name(reason.words) if is_query else reason.title), _LONG)
+        text = self.say(reason.kind if reason.liked else f"{reason.kind} not", name=title)
+        return text + (self.say(self._step, round=self.number(reason.round)) if reason.round else "")
 
 
 def _sentence(parts: Sequence[str]) -> str:

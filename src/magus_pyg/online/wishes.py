@@ -22,11 +22,13 @@ class Without:
         words: its words; of several words that were told any one.
         liked: whether it is wanted.
         items: how many fit without it.
+        is_choice: whether any one of the words would do.
     """
 
     words: tuple[Word, ...]
     liked: bool
     items: int
+    is_choice: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ class _Wish:
         words: its words; of several words that were told any one.
         liked: whether it is wanted.
         fits: bool [I], the items that fit.
+        is_choice: as of `Without`.
     """
 
     words: tuple[Word, ...]
     liked: bool
     fits: Tensor
+    is_choice: bool
 
 
 def has_wishes(history: Sequence[AnsweredList | Told]) -> bool:
@@ -88,7 +92,7 @@ def fit_of(
                     held[items_of(node)] = True
             key = nodes if max(nodes) >= 0 else words
             wishes.pop(key, None)
-            wishes[key] = _Wish(words, liked, held if liked else ~held)
+            wishes[key] = _Wish(words, liked, held if liked else ~held, len(nodes) > 1)
     listed = list(wishes.values())
     missed = torch.zeros(offered.shape, dtype=torch.int64)
     for wish in listed:
@@ -97,7 +101,7 @@ def fit_of(
     if count or not listed:
         return Fit(count)
     nearly = offered & (missed == 1)
-    left = [Without(one.words, one.liked, int((nearly & ~one.fits).sum())) for one in listed]
+    left = [Without(one.words, one.liked, int((nearly & ~one.fits).sum()), one.is_choice) for one in listed]
     return Fit(0, tuple(sorted((one for one in left if one.items), key=lambda one: -one.items)))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from torch_geometric.data import HeteroData
 
 from magus_pyg.errors import InputError
+from magus_pyg.graph import n_items
 from magus_pyg.language import Language, LanguageOptions, OpenAIOptions, Phrasing, Understood
-from magus_pyg.online import OnlineSession, Recommendation
+from magus_pyg.online import OnlineSession
 from magus_pyg.online.node_play import by_liking
 from magus_pyg.online.session_inputs import read_words
 from magus_pyg.online.session_state import NamedTold
@@ -63,24 +64,24 @@ class Languages:
         return self.options.name != "rule"
 
     def texts(
-        self, graph: HeteroData, listed: list[Recommendation], locale: str | None, kept: dict[int, Phrasing]
+        self, graph: HeteroData, nodes: Sequence[int], locale: str | None, kept: dict[int, Phrasing]
     ) -> list[Phrasing | None]:
-        """What the entries of a list are called; None for items, which have titles.
+        """What nodes are called; None for items, which have titles.
 
         Args:
             graph: of the session.
-            listed: the entries.
+            nodes: the nodes.
             locale: of the person.
             kept: the texts of the session so far, which stay.
         """
-        queries = [entry.node for entry in listed if entry.kind == "query"]
-        language = self.of(graph)
+        first, language = n_items(graph), self.of(graph)
+        queries = [node for node in nodes if node >= first]
         found = language.phrase(queries, locale, kept) if queries else []
         for source, count in Counter(text.source for text in found).items():
             TEXTS.labels(source).inc(count)
         self._measure(language)
         said = iter(found)
-        return [next(said) if entry.kind == "query" else None for entry in listed]
+        return [next(said) if node >= first else None for node in nodes]
 
     def _measure(self, language: Language) -> None:
         """Hand on what became of a model's answers since the last time."""

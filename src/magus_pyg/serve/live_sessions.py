@@ -1,13 +1,13 @@
 """A session that is computed and kept for the next request of the same record."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from magus_pyg.graph import item_id_of, n_items, n_nodes
 from magus_pyg.language import Phrasing
-from magus_pyg.online import CatalogueSession, OnlineSession, Recommendation
+from magus_pyg.online import CatalogueSession, OnlineSession
 from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.languages import Languages
 from magus_pyg.serve.measurements import LIST_SECONDS
@@ -74,9 +74,9 @@ class LiveSession:
             **said,
         )
 
-    def say(self, listed: list[Recommendation]) -> list[Phrasing | None]:
-        """What entries are called: a text that was shown stays, but not over a change of the edition's nodes."""
-        return self.languages.texts(self.session.graph, listed, self.locale, self._texts)
+    def say(self, nodes: Sequence[int]) -> list[Phrasing | None]:
+        """What nodes are called: a text that was shown stays, but not over a change of the edition's nodes."""
+        return self.languages.texts(self.session.graph, nodes, self.locale, self._texts)
 
     @property
     def locale(self) -> str | None:

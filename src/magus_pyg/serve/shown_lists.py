@@ -16,10 +16,10 @@ from magus_pyg.online import OnlineSession, Recommendation
 from magus_pyg.online.session_state import find_named, told_parts
 from magus_pyg.serve.stores import NamedEntry
 
-__all__ = ["ShownList", "entry_id", "history_json", "list_id", "name_of", "word_pairs"]
+__all__ = ["Say", "ShownList", "entry_id", "history_json", "list_id", "name_of", "word_pairs"]
 
-Sayer = Callable[[list[Recommendation]], Sequence[Phrasing | None]]
-"""From the entries of a list to what they are called."""
+Say = Callable[[Sequence[int]], Sequence[Phrasing | None]]
+"""From nodes of a session's graph to what they are called; None for items, which have titles."""
 _ID_BYTES = 9  # 12 signs, one in 2^72
 
 
@@ -44,19 +44,20 @@ class ShownList:
     texts: Sequence[Phrasing | None]
 
     @classmethod
-    def of(cls, session_id: str, session: OnlineSession, events: int, say: Sayer) -> "ShownList":
+    def of(cls, session_id: str, session: OnlineSession, events: int, say: Say) -> "ShownList":
         """The open list of a session, which is made if there is none.
 
         Args:
             session_id: of the session.
             session: the session, which is not done.
             events: how much was answered and told so far.
-            say: gives the texts of its entries.
+            say: gives the texts of its queries.
         """
         entries = session.recommend()
         names = [name_of(entry) for entry in entries]
         held = [1 if entry.kind == "item" else session.count_items(entry) for entry in entries]
-        return cls(list_id(session_id, events, names), entries, names, held, session_id, say(entries))
+        texts = say([entry.node for entry in entries])
+        return cls(list_id(session_id, events, names), entries, names, held, session_id, texts)
 
     @cached_property
     def by_id(self) -> Mapping[str, int]:

@@ -10,8 +10,17 @@ import magus_pyg as mp
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import Word, build_relational_graph
 from magus_pyg.language import Phrasing
-from magus_pyg.online import OnlineSession, Recommendation, Told
-from magus_pyg.serve.pages.page_views import Chip, card_of, chips_of, item_key, list_view, words_key, words_of_key
+from magus_pyg.online import OnlineSession, Told
+from magus_pyg.serve.pages.page_views import (
+    Chip,
+    card_of,
+    chips_of,
+    item_key,
+    list_view,
+    named_as_shown,
+    words_key,
+    words_of_key,
+)
 from magus_pyg.simulation.answers import AnsweredList
 
 # Items A 0 (macbook, pro, grey), B 1 (airpods), C 2 (iphone, pro); airpods 3, iphone 4, macbook 5, pro 6, grey 7.
@@ -33,8 +42,11 @@ class Shop:
         return words[0] if words else None
 
 
-def say(listed: list[Recommendation]) -> list[Phrasing | None]:
-    return [None if entry.item_id else Phrasing(entry.words, entry.title, f"{entry.title}?") for entry in listed]
+NODES = ["A", "B", "C", "airpods", "iphone", "macbook", "pro", "grey"]
+
+
+def say(nodes: Sequence[int]) -> list[Phrasing | None]:
+    return [None if node < 3 else Phrasing((), NODES[node].title(), f"{NODES[node]}?") for node in nodes]
 
 
 @pytest.fixture
@@ -47,8 +59,8 @@ def test_a_list(session: OnlineSession) -> None:
     view = list_view(session, Shop(), say)
     assert [item_key(entry.item_id) for entry in listed if entry.item_id] == [card.key for card in view.cards]
     assert [words_key(entry.words) for entry in listed if not entry.item_id] == [query.key for query in view.queries]
-    assert {query.text: query.items for query in view.queries}.get("pro") == 2
-    assert all(query.question == f"{query.text}?" for query in view.queries)
+    assert {query.text: query.items for query in view.queries}.get("Pro") == 2
+    assert all(query.question == f"{query.text.lower()}?" for query in view.queries)
     assert (view.round, view.rounds, view.said, view.chips) == (1, 5, 0, ())
     session.tell("pro")
     after = list_view(session, Shop(), say)
@@ -82,8 +94,21 @@ def test_chips(session: OnlineSession) -> None:
         ("careless", "airpods"),
         ("unwanted", "iphone"),
     ]
+    assert [chip.text for chip in chips_of(graph, history, named_as_shown(graph, say))] == [
+        "Macbook",  # as the list called it
+        "grey",  # as it was told
+        "pro",
+        "Airpods",
+        "Iphone",
+    ]
     assert chips_of(graph, []) == ()
     assert chips_of(graph, [Told((Word("level", "pro"),), (False,), (6,))]) == (Chip("unwanted", "pro", PRO),)
+
+
+def test_a_query_that_is_there_no_more_has_its_words_for_a_name(session: OnlineSession) -> None:
+    name = named_as_shown(session.graph, say)
+    assert name([Word("level", "pro")]) == "Pro"
+    assert name([Word("level", "pro"), Word("x", "gone")]) == "pro gone"
 
 
 @pytest.mark.parametrize("words", [[Word("a", "b")], [Word('"', "\\"), Word("é", "<&>\n")]])

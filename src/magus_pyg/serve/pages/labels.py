@@ -232,7 +232,7 @@ class Labels:
     """
 
     def __init__(self, language: str) -> None:
-        self.language, self.sentences, self._table = language, Sentences(language), _TABLES[language]
+        self.language, self.sentences, self._table = language, Sentences(language, "list"), _TABLES[language]
 
     def __call__(self, key: str, n: int | None = None, **parts: object) -> str:
         """A text, in the singular where `n` is 1; numbers are written as the language writes them."""

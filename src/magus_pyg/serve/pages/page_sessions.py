@@ -16,10 +16,10 @@ from magus_pyg.online import OnlineSession
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordsIn
 from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.live_sessions import LiveSession
-from magus_pyg.serve.pages.page_views import Say, chips_of, words_of_key
+from magus_pyg.serve.pages.page_views import chips_of, words_of_key
 from magus_pyg.serve.service import Service
 from magus_pyg.serve.session_start import Person, SessionSettings
-from magus_pyg.serve.shown_lists import entry_id, list_id, name_of
+from magus_pyg.serve.shown_lists import Say, entry_id, list_id, name_of
 from magus_pyg.serve.stores import NamedEntry
 
 __all__ = ["NEW", "PageSessions", "Said", "name_of_key", "words_in"]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +13,11 @@ from magus_pyg.errors import SessionError
 from magus_pyg.escaping import cut
 from magus_pyg.graph import Word, n_items, words_of
 from magus_pyg.graph.titles import harmless_text
-from magus_pyg.language import Phrasing
-from magus_pyg.online import OnlineSession, Recommendation, Told
+from magus_pyg.online import OnlineSession, Told
+from magus_pyg.online.sentences import Name, joined_words
+from magus_pyg.online.session_state import find_named
 from magus_pyg.serve.pages.drawings import placeholder
+from magus_pyg.serve.shown_lists import Say
 from magus_pyg.simulation.answers import AnsweredList, Said
 
 __all__ = [
@@ -24,13 +26,13 @@ __all__ = [
     "Chip",
     "ListView",
     "QueryView",
-    "Say",
     "ShopData",
     "WordView",
     "card_of",
     "chips_of",
     "item_key",
     "list_view",
+    "named_as_shown",
     "short",
     "words_key",
     "words_of_key",
@@ -173,17 +175,29 @@ class ShopData(Protocol):
         ...
 
 
-Say = Callable[[list[Recommendation]], Sequence[Phrasing | None]]
-"""From the entries of a list to what they are called; None for items."""
+def named_as_shown(graph: HeteroData, say: Say) -> Name:
+    """What names queries as the lists of a session do.
+
+    Args:
+        graph: of the session.
+        say: puts its queries into words.
+    """
+
+    def name(words: Sequence[Word]) -> str:
+        node = find_named(graph, tuple(words))
+        said = None if node is None else say([node])[0]
+        return joined_words(words) if said is None else said.text
+
+    return name
 
 
 def list_view(session: OnlineSession, shop: ShopData, say: Say) -> ListView:
     """The open list of a session that is not over; `say` puts its queries into words."""
     listed = session.recommend()
-    chips = chips_of(session.graph, session.history)
+    chips = chips_of(session.graph, session.history, named_as_shown(session.graph, say))
     wanted = {word for chip in chips if chip.kind == "wanted" for word in words_of_key(chip.key)}
     cards, queries = [], []
-    for entry, text in zip(listed, say(listed), strict=True):
+    for entry, text in zip(listed, say([entry.node for entry in listed]), strict=True):
         if entry.item_id is not None:
             cards.append(card_of(entry.item_id, entry.title, entry.words, shop, wanted))
         elif text is not None:
@@ -224,14 +238,21 @@ def short(text: str) -> str:
     return cut(harmless_text(text), _TEXT)
 
 
-def chips_of(graph: HeteroData, history: Sequence[AnsweredList | Told]) -> tuple[Chip, ...]:
-    """What was said of words, the latest first, each once; of what was said twice the latest counts."""
+def chips_of(graph: HeteroData, history: Sequence[AnsweredList | Told], name: Name = joined_words) -> tuple[Chip, ...]:
+    """What was said of words, the latest first, each once; of what was said twice the latest counts.
+
+    Args:
+        graph: of the session.
+        history: what was said.
+        name: what queries are called.
+    """
     chips: dict[str, Chip] = {}
     for event in history:
         for kind, words in _said_of_words(graph, event):
             key = words_key(words)
             chips.pop(key, None)
-            chips[key] = Chip(kind, short(" ".join(word.value for word in words)), key)
+            text = joined_words(words) if isinstance(event, Told) else name(words)
+            chips[key] = Chip(kind, short(text), key)
     latest = [*reversed(chips.values())]
     return tuple(sorted(latest, key=lambda chip: chip.kind != "wanted"))
 

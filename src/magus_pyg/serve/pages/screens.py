@@ -12,17 +12,19 @@ from magus_pyg.escaping import cut
 from magus_pyg.graph import Word, item_id_of, n_items, title_of, words_of
 from magus_pyg.graph.titles import harmless_text
 from magus_pyg.online import OnlineSession, Reason
+from magus_pyg.online.sentences import Name
 from magus_pyg.online.session_state import find_named
 from magus_pyg.online.wishes import has_wishes
 from magus_pyg.serve.pages.comparing import comparison
 from magus_pyg.serve.pages.graph_drawing import graph_drawings
 from magus_pyg.serve.pages.labels import Labels, language_of
 from magus_pyg.serve.pages.page_sessions import NEW, PageSessions, name_of_key
-from magus_pyg.serve.pages.page_views import COMPARED, Card, Say, card_of, chips_of, list_view
+from magus_pyg.serve.pages.page_views import COMPARED, Card, card_of, chips_of, list_view, named_as_shown
 from magus_pyg.serve.pages.rendering import FILES, Shop, render
 from magus_pyg.serve.pages.served_shop import ServedShop
 from magus_pyg.serve.pages.visitors import Visitor, visitor_of
 from magus_pyg.serve.service import Service
+from magus_pyg.serve.shown_lists import Say
 
 __all__ = ["Asked", "Screens"]
 
@@ -76,7 +78,7 @@ class Screens:
     def start(self, asked: Asked) -> str:
         """The start page: a search box and a first list."""
         session, texts = self.sessions.first(), self.service.languages.texts
-        return self._list(asked, NEW, session, lambda listed: texts(session.graph, listed, asked.language, {}), [])
+        return self._list(asked, NEW, session, lambda nodes: texts(session.graph, nodes, asked.language, {}), [])
 
     def warm(self) -> None:
         """Make what start pages share, before anybody waits for it: once an edition of the catalogue."""
@@ -93,10 +95,11 @@ class Screens:
                 notices.append(t("forward"))
             if unread:
                 notices.append(t("part_read", text=cut(harmless_text(unread), 200)))
-            if not session.done and has_wishes(session.history) and (unfit := t.sentences.no_fit(session.fit())):
-                notices.append(unfit)
             if session.done:
-                return self._end(asked, session_id, session, notices)
+                return self._end(asked, session_id, session, say, notices)
+            name = named_as_shown(session.graph, say)
+            if has_wishes(session.history) and (unfit := t.sentences.no_fit(session.fit(), name)):
+                notices.append(unfit)
             return self._list(asked, session_id, session, say, notices, unread)
 
         return self.sessions.past(session_id, step, shown, quick)
@@ -113,7 +116,8 @@ class Screens:
         t, fresh = self.labels(asked.language), session_id == NEW
         s = t.sentences
         view = list_view(session, self.data, say)
-        said = s.understood(session.graph, session.history[-1]) if session.history else ""
+        name = named_as_shown(session.graph, say)
+        said = s.understood(session.graph, session.history[-1], name) if session.history else ""
         told = t(
             "new_list",
             queries=t("narrowing", len(view.queries)),
@@ -135,7 +139,8 @@ class Screens:
             api_docs=f"{asked.root}/docs",
         )
 
-    def _end(self, asked: Asked, session_id: str, session: OnlineSession, notices: Sequence[str]) -> str:
+    def _end(self, asked: Asked, session_id: str, session: OnlineSession, say: Say, notices: Sequence[str]) -> str:
+        graph, name = session.graph, named_as_shown(session.graph, say)
         t, found = self.labels(asked.language), session.found
         item = None if found is None else self._card(session, found)
         heading = t("over") if item is None else t("found", name=cut(item.title, _TITLE))
@@ -146,9 +151,9 @@ class Screens:
             step=len(session.history) + 1,
             heading=heading,
             item=item,
-            view_chips=chips_of(session.graph, session.history),
+            view_chips=chips_of(graph, session.history, name),
             rounds=session.round,
-            steps=[step for event in session.history if (step := t.sentences.understood(session.graph, event))],
+            steps=[step for event in session.history if (step := t.sentences.understood(graph, event, name))],
             said="",
             told=heading,
             notices=notices,
@@ -187,14 +192,16 @@ class Screens:
             node = find_named(session.graph, _name(key))
             if node is None:
                 raise NotThereError(f"the catalogue does not have {key!r} (any more)")
+            graph, name = session.graph, named_as_shown(session.graph, say)
+            title = title_of(graph, node) if node < n_items(graph) else name(words_of(graph, node))
             return self.render(
                 "why",
                 asked,
                 session_id,
                 step=min(step, now),
-                heading=t("why_title", name=cut(title_of(session.graph, node), _TITLE)),
+                heading=t("why_title", name=cut(harmless_text(title), _TITLE)),
                 lead=_capital(s.say("unmoved")) + ".",
-                reasons=_bars(t, session.explain(node)),
+                reasons=_bars(t, session.explain(node), name),
                 score=s.number(session.node_scores([node])[node], 3),
             )
 
@@ -259,13 +266,13 @@ class _Bar:
     share: float
 
 
-def _bars(t: Labels, reasons: Sequence[Reason]) -> list[_Bar]:
+def _bars(t: Labels, reasons: Sequence[Reason], name: Name) -> list[_Bar]:
     """Reasons, the strongest first; those that hardly count together."""
     s = t.sentences
     moving = sorted((one for one in reasons if abs(one.change) >= _LEAST), key=lambda one: -abs(one.change))
     most = abs(moving[0].change) if moving else 1.0
     own = [one for one in moving[:_REASONS] if abs(one.change) >= _MINOR * most]
-    told = [(s.reason(one), one.change) for one in own]
+    told = [(s.reason(one, name), one.change) for one in own]
     rest = sum(one.change for one in moving[len(own) :])
     if abs(rest) >= _LEAST:
         told.append((s.say("others_together", len(moving) - len(own)), rest))
