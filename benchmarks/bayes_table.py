@@ -24,6 +24,7 @@ from _common import BAYES_PAGE, put_between
 from _common import row as table_row
 
 import magus_pyg as mp
+from magus_pyg.agents.judging import RANKING
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.experiment.agent_plays import PlaySetting, fit_agents
 from magus_pyg.experiment.agents_by_name import agent_context, build_agent
@@ -38,6 +39,7 @@ from magus_pyg.terminal import Terminal
 USERS = ("truthful", "noisy", "impatient", "drifting")
 ROUNDS = (3, 5)
 METRICS = ("SA@3", "SA@5", "RA@3")
+SHOWN = (*METRICS, "objective")
 KNOBS = ("error_rate", "others", "discount", "forgetting")
 #: Row -> the agent that plays it and what the configuration says of it.
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -118,6 +120,7 @@ def play(run: mp.Run, user: str, row: str, out: Path, parts: Sequence[str]) -> N
 def write(out: Path) -> None:
     """Sum up what was played, keep it, and write it into the page."""
     everything = pd.concat([pd.read_csv(path) for path in sorted(out.glob("*.csv"))], ignore_index=True)
+    everything["objective"] = (everything["SA@3"] + everything["SA@5"]) / 2.0 + RANKING * everything["RA@3"]
     rows = []
     groups = everything.groupby(["dataset", "model", "who", "part"], sort=False)
     for (dataset, model, who, part), group in groups:
@@ -125,11 +128,11 @@ def write(out: Path) -> None:
         for row, one in rivals.items():
             entry = {"dataset": dataset, "model": model, "user": who, "part": part, "row": row}
             entry |= {"seeds": one["seed"].nunique(), "sessions": len(one), "fit_seconds": one["fit_seconds"].mean()}
-            entry |= {metric: one[metric].mean() for metric in METRICS}
+            entry |= {metric: one[metric].mean() for metric in SHOWN}
             for own in ("bayes", "balanced"):
                 if own in rivals and own != row:
                     low, high = paired(rivals[own], one)
-                    for place, metric in enumerate(METRICS):
+                    for place, metric in enumerate(SHOWN):
                         entry |= {f"{metric} {own} low": low[place], f"{metric} {own} high": high[place]}
             for knob in KNOBS:
                 if knob in one and one[knob].notna().any():
@@ -144,7 +147,7 @@ def write_page() -> None:
     table = pd.read_csv(TABLE, dtype=dict.fromkeys(KNOBS, str))
     table = table[table["part"] == "test"]
     order = list(ROWS)
-    head = ("set, base, user", "seeds x sessions", "row", *METRICS, "e / λ / γ / δ, a seed each")
+    head = ("set, base, user", "seeds x sessions", "row", *SHOWN, "e / λ / γ / δ, a seed each")
     lines = [*_ahead(table), "", table_row(*head), table_row(*["---"] * len(head))]
     for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
         told = ""
@@ -152,7 +155,7 @@ def write_page() -> None:
             name = f"{dataset}, {model}, {user}" if not place else ""
             count = f"{row['seeds']} x {round(row['sessions'] / row['seeds']):,}"
             count, told = "" if count == told else count, count
-            cells = [_cell(row, metric) for metric in METRICS]
+            cells = [_cell(row, metric) for metric in SHOWN]
             lines.append(table_row(name, count, row["row"], *cells, _knobs(row)))
     put_between(BAYES_PAGE, "objectives: written by benchmarks/bayes_table.py", lines)
 
@@ -175,7 +178,7 @@ def _ahead(table: pd.DataFrame) -> list[str]:
 
 def _named(rows: Sequence[Mapping[Any, Any]], holds: Callable[[Mapping[Any, Any], str], bool]) -> str:
     """The rows for which something holds, each with its metrics."""
-    found = {row["row"]: [metric for metric in METRICS if holds(row, metric)] for row in rows}
+    found = {row["row"]: [metric for metric in SHOWN if holds(row, metric)] for row in rows}
     return ", ".join(f"{name} in {' and '.join(metrics)}" for name, metrics in found.items() if metrics) or "nobody"
 
 
@@ -199,8 +202,8 @@ def paired(own: pd.DataFrame, other: pd.DataFrame, resamples: int = 2000) -> tup
         `(low, high)`, float [metrics] each.
     """
     keys = ["seed", "user"]
-    both = own[[*keys, *METRICS]].merge(other[[*keys, *METRICS]], on=keys, suffixes=("", " other"))
-    difference = both[list(METRICS)].to_numpy() - both[[f"{metric} other" for metric in METRICS]].to_numpy()
+    both = own[[*keys, *SHOWN]].merge(other[[*keys, *SHOWN]], on=keys, suffixes=("", " other"))
+    difference = both[list(SHOWN)].to_numpy() - both[[f"{metric} other" for metric in SHOWN]].to_numpy()
     return bootstrap_interval(difference, both["user"].to_numpy(), resamples=resamples)
 
 
