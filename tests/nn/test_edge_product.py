@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from magus_pyg.nn import FeaturePropagation, RGATConv, RGCNConv, SignedLabelPropagation, _edge_product
+from magus_pyg.nn import FeaturePropagation, GIPAConv, RGATConv, RGCNConv, SignedLabelPropagation, _edge_product
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
 
 NONE = torch.empty(2, 0, dtype=torch.int64)
@@ -52,6 +52,19 @@ def test_gradients_of_gradients() -> None:
     assert torch.autograd.gradgradcheck(rows.sum, (x, weight))
 
 
+def test_heads_have_sums_of_their_own() -> None:
+    ends = drawn(6, 5, 3, 12)
+    rows = EdgeRows(ends, 5, 3)
+    x = torch.rand(5, 3, 2, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(12, 3, dtype=torch.float64, requires_grad=True)
+    out = rows.sum(x, weight)
+    assert out.shape == (3, 3, 2)
+    for head in range(3):
+        torch.testing.assert_close(out[:, head], added(x[:, head], ends, 3, weight[:, head]))
+    assert torch.autograd.gradcheck(rows.sum, (x, weight))
+    assert torch.autograd.gradgradcheck(rows.sum, (x, weight))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("columns", [2, 3, 16, 33])
 @pytest.mark.parametrize("in_order", [True, False])
@@ -70,6 +83,7 @@ LAYERS: list[tuple[str, Callable[[], nn.Module], tuple[int, ...]]] = [
     ("features", lambda: FeaturePropagation(16), ()),
     ("rgcn", lambda: RGCNConv(16, 3, 3), (3,)),
     ("rgat", lambda: RGATConv(8, 16, 3, heads=2), (3,)),
+    ("gipa", lambda: GIPAConv(16, 32, 4, heads=2, att_channels=3), (4,)),
 ]
 
 
@@ -82,6 +96,8 @@ def test_layers_give_the_same_both_ways(
     x = torch.rand(9, 8 if name == "rgat" else 16, dtype=torch.float64, requires_grad=True)
     # As many R- as R+: the mask of an explainer is over the edges of every pass.
     arguments = (torch.randint(0, 3, (50,)),) if relations else (ends.flip(0),)
+    if name == "gipa":
+        arguments = (torch.rand(3, 4, dtype=torch.float64, requires_grad=True), *arguments)
     plain = layer(x, ends, *arguments)
     used: list[int] = []
     monkeypatch.setattr(_edge_product, "_LEAST", 0)
@@ -90,7 +106,7 @@ def test_layers_give_the_same_both_ways(
     out = layer(x, ends, *arguments)
     assert used
     torch.testing.assert_close(out, plain)
-    inputs = (x, *layer.parameters())
+    inputs = (x, *layer.parameters(), *(one for one in arguments if one.requires_grad))
     got, expected = (torch.autograd.grad(one.square().sum(), inputs, allow_unused=True) for one in (out, plain))
     torch.testing.assert_close(got, expected)
     # An explainer sees every message.

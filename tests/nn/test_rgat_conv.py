@@ -215,6 +215,19 @@ def test_sparse_tensor_gives_the_same():
     assert torch.allclose(layer(x, adj_t), layer(x, EDGES, TYPES), atol=1e-6)
 
 
+@pytest.mark.parametrize(("num_edges", "pairs"), [(0, 0), (1, 1), (6, 6), (7, 12)])
+def test_few_edges_project_what_they_read(num_edges, pairs):
+    # Of 4 nodes and 3 relations: at most half of the 12 pairs are picked out, else all are projected.
+    layer, x = RGATConv(2, 3, 3, heads=2).double(), torch.randn(4, 2, dtype=torch.float64)
+    ends = torch.stack([torch.arange(num_edges) % 4, torch.arange(num_edges) % 3])
+    types = torch.arange(num_edges) // 4
+    h, row = layer._project(x, layer.lin(), ends[0], types)
+    assert h.shape == (pairs, 2, 3)
+    expected = torch.einsum("ni,rio->nro", x, layer.lin())[ends[0], types]
+    torch.testing.assert_close(h.index_select(0, row).flatten(1), expected)
+    torch.testing.assert_close(layer(x, ends, types), loops(layer, x, x, ends, types))
+
+
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_compile_fullgraph(mechanism):
     torch._dynamo.reset()

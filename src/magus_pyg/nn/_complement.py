@@ -26,13 +26,13 @@ def edge_dot(source: Tensor, target: Tensor, features: Tensor) -> Tensor:
 
 
 def row_dot(left: Tensor, left_row: Tensor | None, right: Tensor, right_row: Tensor) -> Tensor:
-    """left[left_row]·right[right_row], [E]; `left_row` None takes the rows as they stand."""
+    """left[left_row]·right[right_row], [E], or [E, H] for rows [H, B]; `left_row` None takes the rows as they stand."""
     size = right_row.numel()
     needs_grad = torch.is_grad_enabled() and (left.requires_grad or right.requires_grad)
     if torch.compiler.is_compiling() or needs_grad or size <= _BLOCK:
         rows = left if left_row is None else left.index_select(0, left_row)
         return (rows * right.index_select(0, right_row)).sum(-1)
-    result = left.new_empty(size)
+    result = left.new_empty(size, *left.shape[1:-1])
     for start in range(0, size, _BLOCK):  # without this, E·r numbers would be written and read twice
         part = slice(start, start + _BLOCK)
         rows = left[part] if left_row is None else left.index_select(0, left_row[part])

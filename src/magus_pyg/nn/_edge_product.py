@@ -74,7 +74,15 @@ class EdgeRows:
         return ptr, source[order], order
 
     def sum(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Σ w·x_u over the edges u -> v: x [num_src, B], weight [E] or None to [num_dst, B]; differentiable."""
+        """Σ w·x_u over the edges u -> v, differentiable.
+
+        Args:
+            x: [num_src, B], or [num_src, H, B] for H sums with weights of their own.
+            weight: [E] or None; [E, H].
+
+        Returns:
+            [num_dst, B]; [num_dst, H, B].
+        """
         return _EdgeProduct.apply(x, weight, self)  # type: ignore[no-any-return, no-untyped-call]
 
     def mean(self, x: Tensor) -> Tensor:
@@ -83,11 +91,18 @@ class EdgeRows:
 
     def product(self, x: Tensor, weight: Tensor | None) -> Tensor:
         """`sum` without gradients."""
+        if x.dim() == 3:
+            assert weight is not None, "heads have weights"
+            out = x.new_empty(self.num_dst, *x.shape[1:])
+            for head in range(x.size(1)):
+                out[:, head] = self.product(x[:, head], weight[:, head])
+            return out
         ptr, source, order = self._rows
         if weight is None:
             weight = x.new_ones(source.numel())
         elif order is not None:
             weight = weight[order]
+        weight = weight.contiguous()
         # Autocast would take a lower precision, which sparse products do not have.
         with warnings.catch_warnings(), torch.autocast("cpu", enabled=False):
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")

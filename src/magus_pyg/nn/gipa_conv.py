@@ -10,6 +10,7 @@ from torch_geometric.utils import softmax
 
 from magus_pyg.errors import GraphError, ModelError
 from magus_pyg.nn._edge_passing import EdgePassing
+from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import EdgesLike, check_dtype, check_edge_type, check_features, read_pair
 from magus_pyg.nn._relation_weight import channel_pair, check_sizes
 
@@ -162,18 +163,31 @@ class GIPAConv(EdgePassing):
         logit = F.leaky_relu(logit + _of_edges(self.att_edge(edge_attr), edge_type), self.negative_slope)
         alpha = softmax(logit, target, num_nodes=num_dst)
 
-        out = self.pass_along(
-            edges.ends,
-            (num_src, num_dst),
-            p=self.prop_src(x_src),
-            edge=None if self.prop_edge is None else _of_edges(self.prop_edge(edge_attr), edge_type),
-            alpha=F.dropout(alpha, self.dropout, self.training),
-        ).flatten(1)
+        p, size = self.prop_src(x_src), (num_src, num_dst)
+        of_types = None if self.prop_edge is None else self.prop_edge(edge_attr)
+        alpha_ = F.dropout(alpha, self.dropout, self.training)
+        if self._needs_no_messages(p, edges.ends):
+            out = self._sum(p, edges.ends, size, alpha_)
+            if of_types is not None:
+                kind = torch.arange(edges.ends.size(1), device=p.device) if edge_type is None else edge_type
+                out = out + self._sum(of_types, torch.stack([kind, target]), (of_types.size(0), num_dst), alpha_)
+        else:
+            of_edges = None if of_types is None else _of_edges(of_types, edge_type)
+            out = self.pass_along(edges.ends, size, p=p, edge=of_edges, alpha=alpha_).flatten(1)
         if x_dst is not None:
             out = out + self.root(x_dst)  # the residual connection is the aggregation's last step
         if self.bias is not None:
             out = out + self.bias
         return (out, alpha) if return_attention_weights else out
+
+    def _needs_no_messages(self, p: Tensor, ends: Tensor) -> bool:
+        """Whether messages are linear in what they are made of, and their sums faster without them."""
+        linear = self.prop_out is None and self.needs_no_messages(GIPAConv)
+        return linear and product_pays(p, ends, self.out_channels // self.heads)
+
+    def _sum(self, x: Tensor, ends: Tensor, size: tuple[int, int], alpha: Tensor) -> Tensor:
+        """The sums of x [num_src, out] over edges, weighted head by head, [num_dst, out]."""
+        return EdgeRows(ends, *size).sum(x.view(len(x), self.heads, self.out_channels // self.heads), alpha).flatten(1)
 
     def message(self, p_j: Tensor, edge: OptTensor, alpha: Tensor) -> Tensor:
         """The message of each edge, weighted head by head, [E, H, out / H]."""

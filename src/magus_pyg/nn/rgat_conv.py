@@ -156,17 +156,16 @@ class RGATConv(EdgePassing):
         x_src, x_dst = read_pair(x, "x")
         x_src = check_features(x_src, "x" if x_src is x_dst else "x_src", self.in_channels, self.att_q)
         x_dst = check_features(x_dst, "x_dst", self.in_channels, self.att_q)
-        num_src, num_dst, R, H = x_src.size(0), x_dst.size(0), self.num_relations, self.heads
+        num_src, num_dst, R = x_src.size(0), x_dst.size(0), self.num_relations
         edges = self.read(edge_index, "edge_index", num_src, num_dst)
         edge_type = check_edge_type(edges.value if edge_type is None else edge_type, edges.ends.size(1), R)
         edge = None if edge_attr is None else self._attend_edges(edge_attr, edges.ends.size(1))
 
-        # Row n·R + r of what follows belongs to node n and relation r.
-        source_slot, target_slot = edges.ends[0] * R + edge_type, edges.ends[1] * R + edge_type
         weight = self.lin()
-        h = (x_src @ weight.transpose(0, 1).flatten(1)).view(num_src * R, H, self.out_channels)
+        # Row n·R + r of queries and keys belongs to node n and relation r.
+        target_slot = edges.ends[1] * R + edge_type
         query = self._attend(x_dst, weight, self.att_q).index_select(0, target_slot)
-        key = self._attend(x_src, weight, self.att_k).index_select(0, source_slot)
+        key = self._attend(x_src, weight, self.att_k).index_select(0, edges.ends[0] * R + edge_type)
         if self.attention_mode == "additive-self-attention":
             logit = query + key if edge is None else query + key + edge
             logit = F.leaky_relu(logit.squeeze(-1), self.negative_slope)
@@ -177,17 +176,35 @@ class RGATConv(EdgePassing):
         else:
             alpha = softmax(logit, edges.ends[1], num_nodes=num_dst)
 
-        slots = torch.stack([source_slot, edges.ends[1]])
+        h, source_slot = self._project(x_src, weight, edges.ends[0], edge_type)
+        slots, size = torch.stack([source_slot, edges.ends[1]]), (h.size(0), num_dst)
         dropped = F.dropout(alpha, self.dropout, self.training)
         if self.needs_no_messages(RGATConv) and product_pays(h, slots, self.out_channels):
-            rows = EdgeRows(slots, num_src * R, num_dst)
-            out = torch.stack([rows.sum(h[:, k].contiguous(), dropped[:, k]) for k in range(H)], 1)
+            out = EdgeRows(slots, *size).sum(h, dropped)
         else:
-            out = self.pass_along(slots, (num_src * R, num_dst), h=h, alpha=dropped)
+            out = self.pass_along(slots, size, h=h, alpha=dropped)
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.bias is not None:
             out = out + self.bias
         return (out, alpha) if return_attention_weights else out
+
+    def _project(self, x: Tensor, weight: Tensor, source: Tensor, edge_type: Tensor) -> tuple[Tensor, Tensor]:
+        """x_u W_r for S pairs of a node and a relation, [S, H, out], and the pair that each edge reads, int64 [E].
+
+        Of all pairs; or, where edges read at most half of them, of those that are read.
+        """
+        n, R, H = x.size(0), self.num_relations, self.heads
+        if not torch.compiler.is_compiling():
+            slot = edge_type * n + source
+            read = torch.zeros(R * n, dtype=torch.bool, device=x.device).index_fill_(0, slot, True)
+            counts = read.view(R, n).sum(1).tolist()
+            if 2 * sum(counts) <= R * n:
+                node = read.nonzero().squeeze(1) % max(1, n)
+                parts = zip(x.index_select(0, node).split(counts), weight, strict=True)
+                h = torch.cat([part @ of_relation for part, of_relation in parts])
+                return h.view(len(node), H, self.out_channels), (read.cumsum(0) - 1).index_select(0, slot)
+        h = (x @ weight.transpose(0, 1).flatten(1)).view(n * R, H, self.out_channels)
+        return h, source * R + edge_type
 
     def _attend(self, x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
         """Queries or keys of all nodes and relations, x W_r Q_r with W_r Q_r multiplied first: [N·R, H, dim]."""
