@@ -168,8 +168,8 @@ def sample_neighbours(
     nodes, frontier, chosen = [seeds], seeds, seeds.new_empty(0)
     edges = []
     for hop, fanout in enumerate(fanouts):
-        start = ptr[frontier]
-        degree = ptr[frontier + 1] - start
+        start = ptr.index_select(0, frontier)
+        degree = ptr.index_select(0, frontier + 1) - start
         few = degree <= fanout
         every = start[few].repeat_interleave(degree[few]) + ragged_arange(degree[few])
         many = ~few
@@ -178,7 +178,7 @@ def sample_neighbours(
         new = torch.cat([every, (start[many].unsqueeze(1) + drawn).view(-1)])
         chosen = torch.unique(torch.cat([chosen, new]))
         edges.append(chosen)
-        reached = torch.unique(torch.cat([nodes[-1], source[new]]))
+        reached = torch.unique(torch.cat([nodes[-1], source.index_select(0, new)]))
         frontier = reached[~torch.isin(reached, nodes[-1])]
         nodes.append(reached)
     return nodes, edges

@@ -181,11 +181,20 @@ class GraphRecommender(DotProductRecommender):
         key = int(torch.randint(1 << 62, ()))  # from the step's own generator
         seeds = torch.unique(torch.cat(ends))
         nodes, edges = sample_neighbours(self._edge_ptr, seeds, list(self.options.fanouts), self.edge_index[0], key)
+        place = [self._places(some) for some in nodes]
         start = self._start(nodes[-1])
-        kept = [part[~torch.isin(self.edge_row[part], predicted)] for part in edges]
-        hidden = self._propagate_sample(start, nodes, kept)
-        starts = [gather_rows(start, torch.searchsorted(nodes[-1], end)) for end in ends]
-        return starts, [gather_rows(hidden, torch.searchsorted(seeds, end)) for end in ends]
+        kept = [part[~torch.isin(self.edge_row.index_select(0, part), predicted)] for part in edges]
+        hidden = self._propagate_sample(start, nodes, place, kept)
+        starts = [gather_rows(start, place[-1].index_select(0, end)) for end in ends]
+        return starts, [gather_rows(hidden, place[0].index_select(0, end)) for end in ends]
+
+    def _places(self, nodes: Tensor) -> Tensor:
+        """int64 [N + U], where each of some nodes stands among them; what other entries hold means nothing.
+
+        Looking nodes up in it takes a twentieth of the time of a binary search.
+        """
+        table = nodes.new_empty(self.n_nodes + self.features.n_users)
+        return table.index_copy_(0, nodes, torch.arange(len(nodes), device=nodes.device))
 
     def logits(self, user: Tensor, candidates: Candidates) -> Tensor:
         """The dot products of the pairs, [n]; the graph is propagated once."""
@@ -247,22 +256,24 @@ class GraphRecommender(DotProductRecommender):
                 x = self._drop(F.relu(x))
         return first + x
 
-    def _propagate_sample(self, start: Tensor, nodes: list[Tensor], edges: list[Tensor]) -> Tensor:
+    def _propagate_sample(
+        self, start: Tensor, nodes: list[Tensor], place: list[Tensor], edges: list[Tensor]
+    ) -> Tensor:
         """The vectors of the first of some sets of nodes, [n, dim], from what the last set's start from.
 
         The first layer runs from the farthest nodes to those one hop nearer, the last to the first set: what a layer
-        would give to other nodes is never read. See `sample_neighbours`.
+        would give to other nodes is never read. See `sample_neighbours`; `place` are the `_places` of the sets.
         """
         first = x = self._drop(start[:, :-1])
         hops = range(len(self.layers) - 1, -1, -1)
         for layer, hop in zip(self.layers, hops, strict=True):
-            source, target = self.edge_index[:, edges[hop]]
-            ends = torch.searchsorted(nodes[hop + 1], source), torch.searchsorted(nodes[hop], target)
-            receivers = gather_rows(x, torch.searchsorted(nodes[hop + 1], nodes[hop]))
-            x = self.run_layer(layer, (x, receivers), torch.stack(ends), self.edge_type[edges[hop]])
+            source, target = (side.index_select(0, edges[hop]) for side in self.edge_index)
+            ends = torch.stack([place[hop + 1].index_select(0, source), place[hop].index_select(0, target)])
+            receivers = gather_rows(x, place[hop + 1].index_select(0, nodes[hop]))
+            x = self.run_layer(layer, (x, receivers), ends, self.edge_type.index_select(0, edges[hop]))
             if hop:
                 x = self._drop(F.relu(x))
-        return gather_rows(first, torch.searchsorted(nodes[-1], nodes[0])) + x
+        return gather_rows(first, place[-1].index_select(0, nodes[0])) + x
 
     def _start(self, nodes: Tensor) -> Tensor:
         """What some nodes (int64 [n], ascending) start from, [n, dim + 1], the linear weights last."""

@@ -165,15 +165,14 @@ class GIPAConv(EdgePassing):
 
         p, size = self.prop_src(x_src), (num_src, num_dst)
         of_types = None if self.prop_edge is None else self.prop_edge(edge_attr)
-        alpha_ = F.dropout(alpha, self.dropout, self.training)
+        dropped = F.dropout(alpha, self.dropout, self.training)
         if self._needs_no_messages(p, edges.ends):
-            out = self._sum(p, edges.ends, size, alpha_)
+            out = self._sum(p, edges.ends, size, dropped)
             if of_types is not None:
-                kind = torch.arange(edges.ends.size(1), device=p.device) if edge_type is None else edge_type
-                out = out + self._sum(of_types, torch.stack([kind, target]), (of_types.size(0), num_dst), alpha_)
+                out = out + self._sum_of_types(of_types, edge_type, target, num_dst, dropped)
         else:
             of_edges = None if of_types is None else _of_edges(of_types, edge_type)
-            out = self.pass_along(edges.ends, size, p=p, edge=of_edges, alpha=alpha_).flatten(1)
+            out = self.pass_along(edges.ends, size, p=p, edge=of_edges, alpha=dropped).flatten(1)
         if x_dst is not None:
             out = out + self.root(x_dst)  # the residual connection is the aggregation's last step
         if self.bias is not None:
@@ -187,7 +186,23 @@ class GIPAConv(EdgePassing):
 
     def _sum(self, x: Tensor, ends: Tensor, size: tuple[int, int], alpha: Tensor) -> Tensor:
         """The sums of x [num_src, out] over edges, weighted head by head, [num_dst, out]."""
-        return EdgeRows(ends, *size).sum(x.view(len(x), self.heads, self.out_channels // self.heads), alpha).flatten(1)
+        return EdgeRows(ends, *size).sum(self._by_head(x), alpha).flatten(1)
+
+    def _sum_of_types(
+        self, x: Tensor, edge_type: Tensor | None, target: Tensor, num_dst: int, alpha: Tensor
+    ) -> Tensor:
+        """The sums of what edges add to messages, x [T, out], weighted head by head, [num_dst, out]."""
+        types, edges = x.size(0), target.size(0)
+        if edge_type is None:
+            edge_type = torch.arange(edges, device=x.device)
+        if types * num_dst > edges * self.out_channels // self.heads:
+            return self._sum(x, torch.stack([edge_type, target]), (types, num_dst), alpha)
+        # Of few types, the weights of a node's edges of each are summed first.
+        share = alpha.new_zeros(num_dst * types, self.heads).index_add(0, target * types + edge_type, alpha)
+        return torch.einsum("vth,tho->vho", share.view(num_dst, types, self.heads), self._by_head(x)).flatten(1)
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        return x.view(-1, self.heads, self.out_channels // self.heads)
 
     def message(self, p_j: Tensor, edge: OptTensor, alpha: Tensor) -> Tensor:
         """The message of each edge, weighted head by head, [E, H, out / H]."""
