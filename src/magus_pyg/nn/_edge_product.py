@@ -91,23 +91,24 @@ class EdgeRows:
 
     def product(self, x: Tensor, weight: Tensor | None) -> Tensor:
         """`sum` without gradients."""
-        if x.dim() == 3:
-            assert weight is not None, "heads have weights"
-            out = x.new_empty(self.num_dst, *x.shape[1:])
-            for head in range(x.size(1)):
-                out[:, head] = self.product(x[:, head], weight[:, head])
-            return out
         ptr, source, order = self._rows
-        if weight is None:
-            weight = x.new_ones(source.numel())
-        elif order is not None:
-            weight = weight[order]
-        weight = weight.contiguous()
+        if weight is not None and order is not None:
+            weight = weight.index_select(0, order)
+        size = (self.num_dst, self.num_src)
+
+        def of_head(x: Tensor, weight: Tensor) -> Tensor:
+            return torch.sparse_csr_tensor(ptr, source, weight, size, check_invariants=False) @ x
+
         # Autocast would take a lower precision, which sparse products do not have.
         with warnings.catch_warnings(), torch.autocast("cpu", enabled=False):
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            size = (self.num_dst, self.num_src)
-            return torch.sparse_csr_tensor(ptr, source, weight, size, check_invariants=False) @ x
+            if x.dim() == 2:
+                return of_head(x, x.new_ones(source.numel()) if weight is None else weight.contiguous())
+            assert weight is not None, "heads have weights"
+            out = x.new_empty(self.num_dst, *x.shape[1:])
+            for head, of_edges in enumerate(weight.t().contiguous()):
+                out[:, head] = of_head(x[:, head], of_edges)
+            return out
 
 
 class _EdgeProduct(torch.autograd.Function):
