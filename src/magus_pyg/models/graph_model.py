@@ -256,9 +256,7 @@ class GraphRecommender(DotProductRecommender):
                 x = self._drop(F.relu(x))
         return first + x
 
-    def _propagate_sample(
-        self, start: Tensor, nodes: list[Tensor], place: list[Tensor], edges: list[Tensor]
-    ) -> Tensor:
+    def _propagate_sample(self, start: Tensor, nodes: list[Tensor], place: list[Tensor], edges: list[Tensor]) -> Tensor:
         """The vectors of the first of some sets of nodes, [n, dim], from what the last set's start from.
 
         The first layer runs from the farthest nodes to those one hop nearer, the last to the first set: what a layer

@@ -188,9 +188,7 @@ class GIPAConv(EdgePassing):
         """The sums of x [num_src, out] over edges, weighted head by head, [num_dst, out]."""
         return EdgeRows(ends, *size).sum(self._by_head(x), alpha).flatten(1)
 
-    def _sum_of_types(
-        self, x: Tensor, edge_type: Tensor | None, target: Tensor, num_dst: int, alpha: Tensor
-    ) -> Tensor:
+    def _sum_of_types(self, x: Tensor, edge_type: Tensor | None, target: Tensor, num_dst: int, alpha: Tensor) -> Tensor:
         """The sums of what edges add to messages, x [T, out], weighted head by head, [num_dst, out]."""
         types, edges = x.size(0), target.size(0)
         if edge_type is None:
