@@ -200,7 +200,7 @@ class RGATConv(EdgePassing):
             counts = read.view(R, n).sum(1).tolist()
             if 2 * sum(counts) <= R * n:
                 node = read.nonzero().squeeze(1) % max(1, n)
-                parts = zip(x.index_select(0, node).split(counts), weight, strict=True)
+                parts = zip(torch.split(x.index_select(0, node), counts), weight, strict=True)
                 h = torch.cat([part @ of_relation for part, of_relation in parts])
                 return h.view(len(node), H, self.out_channels), (read.cumsum(0) - 1).index_select(0, slot)
         h = (x @ weight.transpose(0, 1).flatten(1)).view(n * R, H, self.out_channels)
