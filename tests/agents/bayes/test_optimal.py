@@ -72,7 +72,7 @@ def test_the_agent_is_close_and_never_above(case: Case, rounds: int, length: int
             log = simulate(agent, one, rounds=rounds, list_length=length)
             reached += belief[place].item() * bool(log["target_clicked"].any())
         assert reached <= best + 1e-9
-        assert reached >= 0.9 * best  # on average within 0.1 %: benchmarks/bayes.py --optimal
+        assert reached >= 0.9 * best  # on average within 0.1 %: benchmarks/bayes_optimal.py
 
 
 def alone(*belief: float) -> list[tuple[float, frozenset[int]]]:
