@@ -76,9 +76,9 @@ def test_a_belief_by_hand(apple: pd.DataFrame, kind: str, liked: bool, masses: l
 
 @both
 def test_a_belief_with_a_measured_error_by_hand(apple: pd.DataFrame, kind: str) -> None:
-    """Bayes' rule with 0.9 and 0.1 · 2/3; an error rate of answers above either counts in its place."""
+    """Bayes' rule with 0.9 and 0.1 · 2/3; an error rate of answers above 0.1 counts in its place."""
     graph = build_relational_graph(apple, APPLE_FIELDS, max_words=1)
-    rates = [({}, 0.9, 0.2 / 3), ({"error_rate": 0.08}, 0.9, 0.08), ({"error_rate": 0.3}, 0.7, 0.3)]
+    rates = [({}, 0.9, 0.2 / 3), ({"error_rate": 0.08}, 0.9, 0.2 / 3), ({"error_rate": 0.3}, 0.7, 0.6 / 3)]
     for others, fits, differs in rates:
         state = BayesState(told_error=0.1, **others)
         if kind == "catalogue":

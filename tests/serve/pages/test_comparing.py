@@ -8,7 +8,7 @@ from magus_pyg.serve.pages.page_views import Card
 
 
 def card(**details: str) -> Card:
-    return Card("k", "t", (), tuple(details.items()), "", Markup())
+    return Card("k", "t", "", (), tuple(details.items()), "", Markup())
 
 
 def test_rows_and_what_differs() -> None:
@@ -20,6 +20,15 @@ def test_rows_and_what_differs() -> None:
         Row("price band", ("", "low"), True),
         Row("size", ("1 l", "1 l"), False),
         Row("weight", ("", "1 kg"), True),
+    ]
+
+
+def test_of_a_number_whose_band_is_a_word_the_number_is_told() -> None:
+    one, other = [Word("price", "price 0 to 1.4"), Word("kind", "milk")], [Word("price", "price 1.5 to 2")]
+    assert comparison([card(price="1.25"), card(size="1 l")], [one, other]) == [
+        Row("price", ("1.25", "price 1.5 to 2"), True),
+        Row("kind", ("milk", ""), True),
+        Row("size", ("", "1 l"), True),
     ]
 
 

@@ -76,6 +76,9 @@ def test_a_card() -> None:
     assert [word.text for word in card.words] == ["mac" * 26 + "m…", "ab"]
     assert card_of("A", "x", [Word("line", "x"), Word("x", "y")], Shop()).words[0].text == "y"  # not said twice
     assert card_of("B", "t", words, Shop()).picture == ""  # of another host
+    sauce = [Word("kind", "PASTA SAUCE"), Word("type", "MAINSTREAM")]
+    kinds = {title: card_of("A", title, sauce, Shop()).kind for title in ("MAINSTREAM", "PASTA SAUCE", "Nonna's")}
+    assert kinds == {"MAINSTREAM": "PASTA SAUCE", "PASTA SAUCE": "", "Nonna's": ""}
     assert card_of('C"', "t", [], Shop()).key == '"C\\""'
     assert len(card_of("A", "t", [Word("x", str(at)) for at in range(50)], Shop()).words) == 8
 

@@ -304,7 +304,7 @@ def told_evidence(
     says that it fits a share s of the items by chance: P(told | fits) : P(told | differs) = (1 - e) : e·s. Without
     base scores the item in mind then fits with a probability of at least 1 - e, however many items there are; with
     them, items that fit come before items that do not, unless these have more than (1 - e) / (e·s) times the belief.
-    Words are never worth more than a click: e and e·s are at least the error rate of answers.
+    Whoever tells a word errs as often as who answers, or more often: e is at least the error rate of answers.
 
     Args:
         share: floating [...], of the items on offer that have the word.
@@ -315,9 +315,9 @@ def told_evidence(
     Returns:
         float64 [...] each.
     """
-    fitting = share if liked else 1.0 - share
-    differs = (told_error * fitting.to(torch.float64)).clamp(min=max(error_rate, LEAST_ERROR)).log()
-    fits = torch.full_like(differs, log1p(-max(told_error, error_rate)))
+    fitting, error = share if liked else 1.0 - share, max(told_error, error_rate)
+    differs = (error * fitting.to(torch.float64)).clamp(min=LEAST_ERROR).log()
+    fits = torch.full_like(differs, log1p(-error))
     return (fits, differs) if liked else (differs, fits)
 
 

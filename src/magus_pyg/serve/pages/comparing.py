@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from magus_pyg.graph import Word
-from magus_pyg.serve.pages.page_views import Card, short
+from magus_pyg.serve.pages.page_views import Card, column_name, short
 
 __all__ = ["Row", "comparison"]
 
@@ -25,21 +25,23 @@ class Row:
 
 
 def comparison(cards: Sequence[Card], words: Sequence[Sequence[Word]]) -> list[Row]:
-    """What items have, side by side: their word fields in the order in which they first occur, then other columns.
+    """What items have, side by side: their word fields in the order in which they first occur, then other columns. Of
+    numbers whose bands are words an item's own is told.
 
     Args:
         cards: the items.
         words: the words of each.
     """
-    fields = dict.fromkeys(word.field for listed in words for word in listed)
-    rows = [
-        _row(field, [[word.value for word in listed if word.field == field] for listed in words]) for field in fields
-    ]
-    details = [dict(card.details) for card in cards]
-    names = dict.fromkeys(name for columns in details for name in columns)
-    return rows + [_row(name, [[columns[name]] if name in columns else [] for columns in details]) for name in names]
+    features: list[dict[str, list[str]]] = []
+    for card, listed in zip(cards, words, strict=True):
+        own: dict[str, list[str]] = {}
+        for word in listed:
+            own.setdefault(column_name(word.field), []).append(short(word.value))
+        features.append(own | {name: [value] for name, value in card.details})
+    fields = [column_name(word.field) for listed in words for word in listed]
+    names = dict.fromkeys([*fields, *(name for own in features for name in own)])
+    return [_row(name, [own.get(name, []) for own in features]) for name in names]
 
 
 def _row(name: str, values: Sequence[Sequence[str]]) -> Row:
-    differs = len({frozenset(listed) for listed in values}) > 1
-    return Row(short(name.replace("_", " ")), tuple(", ".join(map(short, listed)) for listed in values), differs)
+    return Row(name, tuple(map(", ".join, values)), len(set(map(frozenset, values))) > 1)

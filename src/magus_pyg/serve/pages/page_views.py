@@ -30,6 +30,7 @@ __all__ = [
     "WordView",
     "card_of",
     "chips_of",
+    "column_name",
     "item_key",
     "list_view",
     "named_as_shown",
@@ -69,6 +70,7 @@ class Card:
     Attributes:
         key: what a form sends, see `item_key`.
         title: what is read.
+        kind: the kind of thing it is, where its title is but one of its words; else "".
         words: its words.
         details: its other columns, (name, value).
         picture: an address on this service; "" for none.
@@ -77,6 +79,7 @@ class Card:
 
     key: str
     title: str
+    kind: str
     words: tuple[WordView, ...]
     details: tuple[tuple[str, str], ...]
     picture: str
@@ -216,21 +219,29 @@ def card_of(item_id: str, title: str, words: Sequence[Word], shop: ShopData, wan
     """
     columns = dict(shop.columns(item_id))
     picture = columns.pop("picture", "")
-    said = [(name.replace("_", " "), value) for name, value in columns.items() if value and not _is_id(name)]
+    said = [(column_name(name), short(value)) for name, value in columns.items() if value and not _is_id(name)]
     told = [word for word in words if word.value != title]  # a title is not said twice
+    kind = shop.kind(words)
+    is_word = len(told) < len(words)
     return Card(
         item_key(item_id),
         cut(title, _TITLE),
+        short(kind.value) if kind is not None and kind in told and is_word else "",
         tuple(WordView(short(word.value), words_key([word]), word in wanted) for word in told[:_ON_CARD]),
-        tuple((short(name), short(value)) for name, value in said),
+        tuple(said),
         picture if _OWN_ADDRESS.fullmatch(picture) else "",
-        placeholder(shop.kind(words), item_id),
+        placeholder(kind, item_id),
     )
 
 
 def _is_id(name: str) -> bool:
     """Whether a column names things for programs."""
     return name.lower().endswith(("_id", " id"))
+
+
+def column_name(name: str) -> str:
+    """What a column or a word field is called."""
+    return short(name.replace("_", " "))
 
 
 def short(text: str) -> str:
