@@ -89,6 +89,25 @@ def test_every_epoch_holds_every_row_once_in_its_own_order():
     assert seen[0] == seen[2] != seen[1]
 
 
+def test_a_bounded_epoch_is_the_head_of_a_whole_one():
+    rows = interactions(TRAIN)  # 14, four batches of 4
+    known = known_items(rows)
+    seen = []
+    for epoch in (0, 1, 0):
+        whole, bounded = TrainLoader(rows, known, 4, 1, 9), TrainLoader(rows, known, 4, 1, 9, steps=2)
+        whole.epoch = bounded.epoch = epoch
+        assert (len(bounded), bounded.steps_of_all) == (2, 4)
+        batches = list(bounded)
+        assert len(batches) == 2
+        for one, other in zip(batches, whole, strict=False):
+            assert all(torch.equal(column, same) for column, same in zip(one, other, strict=True))
+        seen.append(bounded.order(epoch).tolist())
+    assert seen[0] == seen[2] != seen[1]
+    assert len(TrainLoader(rows, known, 4, 1, 9, steps=9)) == 4
+    parts = [TrainLoader(rows, known, 2, 0, 9, rank, 2, steps=3) for rank in range(2)]
+    assert torch.equal(torch.stack([part.order(3) for part in parts], 1).view(-1), whole.order(3)[:12])
+
+
 def test_how_many_batches_are_made_at_once_does_not_matter(monkeypatch):
     rows = interactions(TRAIN)
     known = known_items(rows)

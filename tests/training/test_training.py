@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from magus_pyg.testing import small_data, small_features
 from magus_pyg.testing.small_log import ITEM_WORDS, USER_PROFILES, interactions
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from magus_pyg.training.epochs import RecommenderTraining
 from magus_pyg.training.stopping import EarlyStopping
 
 
@@ -216,9 +218,33 @@ def test_progress_is_shown(capsys, monkeypatch):
     assert capsys.readouterr().out == "training\ntraining\n"
 
 
+def test_bounded_epochs_are_said_and_resumed(tmp_path, caplog, monkeypatch):
+    options = replace(OPTIONS, epochs=4, epoch_steps=3, patience=9)
+    with caplog.at_level(logging.INFO, "magus_pyg"):
+        result = train(options, folder=tmp_path / "whole")[1]
+    assert caplog.messages == ["an epoch ends after 3 of the 10 steps that all rows take (train.epoch_steps)"]
+    assert len(result.history) == 4
+    train(replace(options, epochs=2), folder=tmp_path / "cut")
+    train(options, folder=tmp_path / "cut", resume=True)
+    assert_same_checkpoint(tmp_path / "whole", tmp_path / "cut")
+    # Without a bound nothing is said, unless an epoch takes more than half an hour: then what would bound it, once.
+    caplog.clear()
+    monkeypatch.setattr("magus_pyg.training.epochs._PACED", 5)
+    tell = RecommenderTraining._tell_pace
+    for seconds in (900.0, 2000.0):  # of the first 5 of 10 steps
+        monkeypatch.setattr(RecommenderTraining, "_tell_pace", lambda self, _, taken=seconds: tell(self, taken))
+        with caplog.at_level(logging.INFO, "magus_pyg"):
+            train(replace(options, epochs=2, epoch_steps=None))
+        assert seconds == 2000.0 or not caplog.messages
+    assert caplog.messages == [
+        "an epoch of 10 steps takes about 67 minutes at this pace; train.epoch_steps=4 ends each after half an hour"
+    ]
+
+
 def test_options_are_checked():
     for wrong in (
         {"epochs": 0},
+        {"epoch_steps": 0},
         {"lr": 0.0},
         {"min_lr": 1.0},
         {"stop_on": "acu"},

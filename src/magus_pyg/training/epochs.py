@@ -40,8 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RecommenderTraining", "check_devices", "training_loss"]
 
+_LOGGER = logging.getLogger(__name__)
+
 _PROCESSES_A_CORE = 4
 _DROPOUT = 3  # what a random number is for
+# Where an epoch takes longer, in seconds, it is said after so many steps how it can be bounded.
+_LONG, _PACED = 1800, 100
 _KEPT = "the checkpoint of the last whole epoch is kept; lower the learning rate"
 
 
@@ -97,6 +101,7 @@ class RecommenderTraining:
         self._finish = finish
         self._resumed = state
         self._optimizer: RowAdam | None = None
+        self._pace_told = False
         if state is not None:
             model.load_state_dict(state["weights"])
             self.history = list(state["history"])
@@ -173,6 +178,9 @@ class RecommenderTraining:
         module.mark_forward_method("terms_beside" if self._ranks else "training_terms")
         self._module = module
         self._rows = self.loaders.train(rank, world, device)
+        if len(self._rows) < self._rows.steps_of_all and fabric.is_global_zero:
+            counts = f"{len(self._rows):,}", f"{self._rows.steps_of_all:,}"
+            _LOGGER.info("an epoch ends after %s of the %s steps that all rows take (train.epoch_steps)", *counts)
         self._held_out = self.loaders.validation(rank, world, device)
         self._optimizer = RowAdam(model.parameters(), lr=options.lr, fused=device.type in ("cpu", "cuda"))
         self._scheduler = ReduceLROnPlateau(
@@ -209,6 +217,19 @@ class RecommenderTraining:
                 loss, entropy = self._loss(batch, epoch, step)
                 self._entropies.append(entropy)
                 yield loss
+            if step + 1 == _PACED:
+                self._tell_pace(time.perf_counter() - self._began)
+
+    def _tell_pace(self, seconds: float) -> None:
+        """Say once how an epoch can be bounded where it takes long, by the seconds of its first steps."""
+        whole = seconds / _PACED * len(self._rows)
+        if whole > _LONG and not self._pace_told and self._fabric.is_global_zero:
+            bound = int(float(f"{_PACED * _LONG / seconds:.1e}"))
+            _LOGGER.info(
+                "an epoch of %s steps takes about %.0f minutes at this pace; train.epoch_steps=%d ends each after half "
+                "an hour", f"{len(self._rows):,}", whole / 60, max(1, bound),
+            )  # fmt: skip
+        self._pace_told = True
 
     def _loss(self, batch: Batch, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """As `training_loss`, with the ranking loss; its items are the same on all devices."""

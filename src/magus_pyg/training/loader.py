@@ -115,6 +115,7 @@ class TrainLoader:
         rank: this device's number.
         world: number of devices.
         device: where the batches are to lie.
+        steps: batches of an epoch, at most: those of the head of its order. All if None.
     """
 
     def __init__(
@@ -127,22 +128,25 @@ class TrainLoader:
         rank: int = 0,
         world: int = 1,
         device: torch.device = _CPU,
+        steps: int | None = None,
     ) -> None:
         self.rows, self.known, self.batch_size, self.negatives = rows, known, batch_size, negatives
         self.seed, self.rank, self.world, self.device = seed, rank, world, device
+        #: Batches that all rows make.
+        self.steps_of_all = -(-len(rows) // (batch_size * world))
+        self.steps = self.steps_of_all if steps is None else min(steps, self.steps_of_all)
         self.epoch = 0
         self._past = rows.earlier_positives()
 
     def __len__(self) -> int:
-        step = self.batch_size * self.world
-        return (len(self.rows) + step - 1) // step
+        return self.steps
 
     def order(self, epoch: int) -> Tensor:
         """The rows of this device in an epoch, int64."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, _ORDER, epoch))
         order = torch.randperm(len(self.rows), generator=generator)
         order = torch.cat([order, order[: -len(order) % self.world]])
-        return order[self.rank :: self.world]
+        return order[self.rank :: self.world][: self.steps * self.batch_size]
 
     @property
     def batches_at_once(self) -> int:
@@ -218,6 +222,7 @@ class Loaders:
         if len(data.train) == 0:
             raise ModelError("the training part holds no rows; check the split and its filters")
         self._data, self._batch_size, self._seed = data, options.batch_size, seed
+        self._steps = options.epoch_steps
         self._negatives = resolve_negatives(options.negatives, data.train)
         self._train_items = self._items_of_users(data.train)
         self._known_items = self._items_of_users(data.train, data.validation)
@@ -240,5 +245,5 @@ class Loaders:
 
     def train(self, rank: int = 0, world: int = 1, device: torch.device = _CPU) -> TrainLoader:
         """Of the training rows of one device of `world`, from the first epoch on."""
-        rows, size = self._data.train, self._batch_size
-        return TrainLoader(rows, self._train_items, size, self._negatives, self._seed, rank, world, device)
+        rows, size, steps = self._data.train, self._batch_size, self._steps
+        return TrainLoader(rows, self._train_items, size, self._negatives, self._seed, rank, world, device, steps)

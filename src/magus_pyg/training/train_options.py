@@ -24,6 +24,8 @@ class TrainOptions:
 
     Attributes:
         epochs: passes over the training rows, at most.
+        epoch_steps: steps after which an epoch ends and is validated, where its rows would take more; None: when all
+            rows were seen. Each epoch draws its rows from all anew, so that several of such epochs go on with others.
         batch_size: rows of the log in a step, on each device; sampled negatives come on top.
         lr: learning rate of Adam at the start.
         min_lr: the learning rate is not lowered below this.
@@ -62,6 +64,7 @@ class TrainOptions:
     """
 
     epochs: int = 50
+    epoch_steps: int | None = None
     batch_size: int = 2048
     lr: float = 1e-2
     min_lr: float = 1e-5
@@ -88,7 +91,9 @@ class TrainOptions:
     def __post_init__(self) -> None:
         check_options(
             self,
-            **dict.fromkeys(("epochs", "batch_size", "patience", "devices", "softmax_items"), at_least(1)),
+            **dict.fromkeys(
+                ("epochs", "epoch_steps", "batch_size", "patience", "devices", "softmax_items"), at_least(1)
+            ),
             **dict.fromkeys(("min_lr", "lr_patience", "weight_decay", "softmax", "softmax_decay"), at_least(0)),
             **dict.fromkeys(("min_interactions", "min_delta"), at_least(0)),
             lr=above(0),
