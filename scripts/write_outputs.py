@@ -17,6 +17,7 @@ from magus_pyg.files import write_text
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = [
     "start.md",
+    "language.md",
     "own_shop.md",
     *sorted(
         path.relative_to(DOCS).as_posix()

@@ -156,6 +156,7 @@ WHOLE_REPOSITORY = {
     "test_studies.py",
     "test_studies_by_hand.py",
     "test_site.py",
+    "test_site_commands.py",
     "test_site_pages.py",
 }
 

@@ -6,13 +6,23 @@ import subprocess
 
 import pytest
 from repository import ROOT
+from starlette.testclient import TestClient
 
 from magus_pyg.commands.describe import main_describe
 from magus_pyg.commands.play import main_play
 from magus_pyg.commands.train import main_train
+from magus_pyg.serve.app import create_app
 
 GUIDE = ROOT / "docs" / "own_data.md"
-COMMANDS = {"describe": main_describe, "train": main_train, "play": main_play}
+
+
+def look_at_the_page(words: list[str]) -> None:
+    """What `magus-serve` puts in front of people, without a port."""
+    with TestClient(create_app(words[0].removeprefix("run="))) as client:
+        assert re.search(r"\w+ (drink|cheese|yoghurt)", client.get("/").text)
+
+
+COMMANDS = {"describe": main_describe, "train": main_train, "play": main_play, "serve": look_at_the_page}
 
 
 def test_every_command_of_the_guide(tmp_path, monkeypatch, capsys):
@@ -25,18 +35,16 @@ def test_every_command_of_the_guide(tmp_path, monkeypatch, capsys):
     for language, text in blocks:
         runs = sorted((tmp_path / "runs").glob("*-shop-*"))
         text = text.replace("RUN", str(runs[-1]) if runs else "RUN")
-        script = re.fullmatch(r"python scripts/(\w+)\.py (.*)\n", text)
+        script = re.fullmatch(r"magus-(\w+) (.*)\n", text)
         if language == "python":
             exec(compile(text, str(GUIDE), "exec"), {})
         elif script is not None:
             # In this process, since a start takes seconds.
-            settings = (tmp_path / "shop" / "settings").read_text().splitlines()
-            words = shlex.split(script[2].replace("$(cat shop/settings)", shlex.join(settings)))
-            COMMANDS[script[1]](words)
+            COMMANDS[script[1]](shlex.split(script[2]))
             ran.append(script[1])
         else:
             subprocess.run(["bash", "-euc", text], check=True)
-    assert ran == ["describe", "train", "play"]
+    assert ran == ["describe", "train", "play", "serve"]
     shown = capsys.readouterr().out
     assert "no problem found in the files" in shown
     assert "Kerry & Sons" in shown
@@ -44,14 +52,6 @@ def test_every_command_of_the_guide(tmp_path, monkeypatch, capsys):
     assert "run folder" in shown
     assert "user u-01, bayes" in shown
     assert re.search(r"  \d  \w+ (drink|cheese|yoghurt) \(", shown)
-
-
-def test_the_settings_are_words_for_a_shell(tmp_path):
-    """`$(cat settings)` splits at blanks: no setting may hold one."""
-    text = re.search(r"cat > shop/settings <<'END'\n(.*?)END", GUIDE.read_text(), re.DOTALL)
-    assert text is not None
-    for line in text[1].splitlines():
-        assert " " not in line, line
 
 
 @pytest.mark.parametrize("word", re.findall(r"`\+?(dataset\.\w+)", GUIDE.read_text()))
