@@ -1,4 +1,8 @@
-"""The ways to recommend: the items floor, the static ranking, MAGUS, MAGUS+ and the Bayesian variant."""
+"""The ways to recommend: the items floor, the static ranking, MAGUS, MAGUS+ and the Bayesian variant.
+
+Simulated users and the loop that plays are in `simulation`, one person's session is in `online`, and EAR's dialogues
+have agents of their own in `dialogues`.
+"""
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, fit_bayes
 from magus_pyg.agents.items import ItemsAgent

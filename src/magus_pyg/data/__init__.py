@@ -1,4 +1,7 @@
-"""Data sets, their checks, the split by time, and sessions."""
+"""Data sets, their checks, the split by time, and sessions.
+
+Words become a graph in `graph`, rows become batches in `training`.
+"""
 
 from magus_pyg.data.dataset import PARTS, RecDataset
 from magus_pyg.data.dataset_options import DatasetOptions, LogOptions

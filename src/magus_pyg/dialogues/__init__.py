@@ -2,6 +2,8 @@
 
 A user has one item in mind, of which one attribute is given. Each of 15 turns asks a binary question about an attribute
 or shows 10 items; a shown target ends the dialogue. Success rate, average turns and hDCG come from the record table.
+
+MAGUS's own sessions, with lists of items and queries, are in `simulation`.
 """
 
 from magus_pyg.dialogues.bayes_dialogues import DialogueBayesAgent

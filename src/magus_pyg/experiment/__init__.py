@@ -1,4 +1,7 @@
-"""The pipeline: train a base recommender, fit agents, play with them, and write the run folder."""
+"""The pipeline: train a base recommender, fit agents, play with them, and write the run folder.
+
+Each step is a floor below (`training`, `agents`, `simulation`, `runs`); tables of finished runs are made in `report`.
+"""
 
 from magus_pyg.experiment.pipeline import simulate_run, train_run
 

@@ -1,4 +1,7 @@
-"""Words, the relational graph, session graphs and storage."""
+"""Words, the relational graph, session graphs and storage.
+
+Nothing is scored here: layers on it are in `nn`, agents on it in `agents`.
+"""
 
 from magus_pyg.graph.access import (
     find_query,

@@ -1,4 +1,7 @@
-"""Queries in words that a person would use, and what a person writes as words of the graph (App. D.2)."""
+"""Queries in words that a person would use, and what a person writes as words of the graph (App. D.2).
+
+It knows graphs alone: simulated readers and writers, sessions and the service stand above it.
+"""
 
 from magus_pyg.language.language import Language
 from magus_pyg.language.language_options import LanguageOptions, OpenAIOptions

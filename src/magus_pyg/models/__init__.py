@@ -1,4 +1,7 @@
-"""Base recommenders: what scores users against items and word combinations, one a file."""
+"""Base recommenders: what scores users against items and word combinations, one a file.
+
+How they are trained is in `training`, what a session makes of their scores in `agents`.
+"""
 
 from magus_pyg.models.adapters import PairScorer, feature_space, part_interactions, profile_values
 from magus_pyg.models.base import BaseRecommender, TrainingTerms

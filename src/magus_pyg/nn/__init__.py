@@ -1,4 +1,7 @@
-"""Layers: signed label propagation, feature propagation, and relational convolutions, also out of PyG's."""
+"""Layers: signed label propagation, feature propagation, and relational convolutions, also out of PyG's.
+
+They know nothing of items, queries or sessions: base recommenders that use them are in `models`.
+"""
 
 from magus_pyg.nn.feature_propagation import FeaturePropagation
 from magus_pyg.nn.from_pyg import from_pyg

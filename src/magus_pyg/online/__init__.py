@@ -1,4 +1,7 @@
-"""People online: one session, whole catalogues, and why a node stands where it does."""
+"""People online: one session, whole catalogues, and why a node stands where it does.
+
+Many simulated sessions at once are in `simulation`; HTTP, and where sessions are kept, in `serve`.
+"""
 
 from magus_pyg.online.catalogue import Catalogue, CatalogueSession
 from magus_pyg.online.contract import OnlineSession, Recommendation

@@ -1,4 +1,7 @@
-"""Tables, tests of significance and figures, from records and results."""
+"""Tables, tests of significance and figures, from records and results.
+
+Nothing is trained or played here; runs are read by `runs`.
+"""
 
 from magus_pyg.report.console import environment_text, make_console, queries_text, results_table, stages_text
 from magus_pyg.report.plays import MethodPlay, read_plays

@@ -1,4 +1,7 @@
-"""Run folders: the typed configuration of a run, its files, and reading a run back."""
+"""Run folders: the typed configuration of a run, its files, and reading a run back.
+
+What is trained and played is decided in `experiment`; tables are made of the records in `report`.
+"""
 
 from magus_pyg.runs.config import Config, PathOptions
 from magus_pyg.runs.run import Run, load_run

@@ -1,4 +1,7 @@
-"""Playing sessions: the agent protocol, users, the loop, records and metrics."""
+"""Playing sessions: the agent protocol, users, the loop, records and metrics.
+
+Agents are in `agents`; a real person's session is in `online`.
+"""
 
 from magus_pyg.simulation.answers import AnsweredList, Said, first_click, said
 from magus_pyg.simulation.bootstrap import bootstrap_interval

@@ -1,4 +1,7 @@
-"""Training base recommenders: rows, batches, the loop, the best epoch, checkpoints, out-of-fold scores."""
+"""Training base recommenders: rows, batches, the loop, the best epoch, checkpoints, out-of-fold scores.
+
+The models are in `models`; what agents learn is fitted in `agents`.
+"""
 
 from magus_pyg.training.base_quality import BaseQuality, full_ranking, judge
 from magus_pyg.training.fitting import TrainResult, fit

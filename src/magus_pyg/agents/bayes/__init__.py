@@ -1,4 +1,7 @@
-"""`magus=bayes`: a belief over the candidates flows through the relational graph instead of scores."""
+"""`magus=bayes`: a belief over the candidates flows through the relational graph instead of scores.
+
+Scores and their calibration are not made here: they come from a base recommender in `models`, or from anywhere else.
+"""
 
 from magus_pyg.agents.bayes.agent import BayesAgent
 from magus_pyg.agents.bayes.asking import PlanSettings

@@ -1,4 +1,7 @@
-"""Rival agents over the same nodes, lists and users: recurrent, max_entropy, crm and ear."""
+"""Rival agents over the same nodes, lists and users: recurrent, max_entropy, crm and ear.
+
+EAR's own protocol, with binary questions on a whole catalogue, is in `dialogues`.
+"""
 
 from magus_pyg.agents.bayes.belief import BeliefCalibration
 from magus_pyg.agents.rivals.base_features import BaseFeatures

@@ -1,4 +1,7 @@
-"""Whole catalogues as candidates: sessions that cost what their answers touch."""
+"""Whole catalogues as candidates: sessions that cost what their answers touch.
+
+Sessions on some candidates alone are `MagusSession`, in the folder above.
+"""
 
 from magus_pyg.online.catalogue.belief_play import Width
 from magus_pyg.online.catalogue.catalogue import Catalogue

@@ -1,4 +1,7 @@
-"""Figures of the paper and of this package, drawn from tidy tables; matplotlib is the extra `[figures]`."""
+"""Figures of the paper and of this package, drawn from tidy tables; matplotlib is the extra `[figures]`.
+
+What they show is computed in the folder above.
+"""
 
 from magus_pyg.report.figures.bars import time_bars
 from magus_pyg.report.figures.line_panels import line_panels
