@@ -19,7 +19,7 @@ from repository import ROOT
 pytest.importorskip("mkdocs", reason="needs the extra [docs]")
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "is_mobile": True, "has_touch": True}
-MAIN = ["", "idea/", "start/", "page/", "settings/", "notebooks/small_study/", "api/nn/"]
+MAIN = ["", "idea/", "start/", "page/", "notebooks/small_study/", "api/nn/"]
 
 
 @pytest.fixture(scope="module")

@@ -1,68 +1,19 @@
 """Items added to a graph: the graph of the joined table, number for number."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from catalogues import APPLE_FIELDS, Catalogue, apple_table, catalogues, milk_table
-from hypothesis import given
-from hypothesis import strategies as st
+from catalogues import APPLE_FIELDS, apple_table, milk_table
+from growing_graphs import assert_mapped, assert_same
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.errors import DataError, GraphError
-from magus_pyg.graph import IMPROVES, INDEPENDENT, INHIBITS, Word, build_relational_graph, n_items, n_nodes, node_words
+from magus_pyg.graph import IMPROVES, INDEPENDENT, INHIBITS, Word, build_relational_graph, n_nodes, node_words
 from magus_pyg.graph.extend import extend_relational_graph
-
-
-def assert_same(first: HeteroData, second: HeteroData) -> None:
-    """Every number, word, count and setting."""
-    assert first.edge_types == second.edge_types
-    assert n_nodes(first) == n_nodes(second)
-    assert first["node"].is_item.equal(second["node"].is_item)
-    for edge in first.edge_types:
-        mine, other = first[edge].edge_index, second[edge].edge_index
-        assert mine.dtype == other.dtype
-        assert torch.equal(mine, other), edge
-        assert mine.is_contiguous()
-    for name in ("word_ptr", "word_index"):
-        assert first[name].dtype == second[name].dtype
-        assert torch.equal(first[name], second[name]), name
-    assert first.vocabulary.words == second.vocabulary.words
-    assert first.vocabulary.words.fields == second.vocabulary.words.fields
-    assert first.vocabulary.item_ids == second.vocabulary.item_ids
-    for texts, same in zip(
-        (first.vocabulary.item_ids, first.vocabulary.words.values),
-        (second.vocabulary.item_ids, second.vocabulary.words.values),
-        strict=True,
-    ):
-        assert texts.ends.dtype == same.ends.dtype
-        for mine_index, other_index in zip(texts.index_arrays, same.index_arrays, strict=True):
-            assert mine_index.dtype == other_index.dtype
-            assert np.array_equal(mine_index, other_index)
-    for name in ("n_items", "max_words", "relations", "counts", "settings"):
-        assert first[name] == second[name], name
-
-
-def assert_mapped(before: HeteroData, extension: mp.Extension) -> None:
-    """Every old node is where the map says, with the same words, and the others are new."""
-    graph, node_map = extension
-    words = [frozenset(before.vocabulary.words[word] for word in row) for row in node_words(before).tolist()]
-    now = [frozenset(graph.vocabulary.words[word] for word in row) for row in node_words(graph).tolist()]
-    assert node_map.shape == (n_nodes(before),)
-    assert node_map[: n_items(before)].tolist() == list(range(n_items(before)))
-    for node, other in enumerate(node_map.tolist()):
-        if other < 0:  # only a searched query can go, where one of its words became ambiguous
-            assert len(words[node]) > before.max_words
-            assert words[node] not in now[n_items(graph) :]
-        else:
-            assert words[node] == now[other]
-    kept = node_map[node_map >= 0]
-    assert bool((kept[1:] > kept[:-1]).all())
-    assert sorted([*kept.tolist(), *extension.new_nodes.tolist()]) == list(range(n_nodes(graph)))
 
 
 def milk_graph(rows: int, **settings: object) -> HeteroData:
@@ -217,86 +168,6 @@ def test_queries_of_odd_words_are_kept() -> None:
     graph = build_relational_graph(table.head(1), ["a"], max_words=2, queries=queries)  # type: ignore[arg-type]
     rebuilt = build_relational_graph(table, ["a"], max_words=2, queries=queries)  # type: ignore[arg-type]
     assert_same(extend_relational_graph(graph, table[1:]).graph, rebuilt)
-
-
-# ---------------------------------------------------------------- any tables
-
-
-def parts_of(data: st.DataObject, table: pd.DataFrame, least: int = 0) -> list[pd.DataFrame]:
-    """The table cut in up to four parts, the first of at least one row."""
-    cuts = sorted(data.draw(st.lists(st.integers(1, len(table)), max_size=3)))
-    ends = [0, *cuts, len(table)]
-    return [table.iloc[low:high] for low, high in pairwise(ends) if high - low >= least]
-
-
-@given(catalogue=catalogues(max_items=8), data=st.data())
-def test_any_tables(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue, data: st.DataObject) -> None:
-    first, *rest = parts_of(data, catalogue.table, least=1)
-    arguments = catalogue.build_arguments | {"materialize": data.draw(st.booleans())}
-    graph = build_relational_graph(first, **arguments)  # type: ignore[arg-type]
-    rows = len(first)
-    for part in rest:
-        rows += len(part)
-        rebuilt = build_relational_graph(catalogue.table.head(rows), **arguments)  # type: ignore[arg-type]
-        if data.draw(st.booleans()):
-            path = tmp_path_factory.mktemp("graph") / "g"
-            mp.save_graph(graph, path)
-            graph = mp.load_graph(path)
-        left_out, now = ({word for word, _ in g.settings.dropped} for g in (graph, rebuilt))
-        if left_out - now or set(graph.vocabulary.words) & now:
-            with pytest.raises(GraphError, match="chooses other words"):
-                extend_relational_graph(graph, part)
-            graph = rebuilt
-            continue
-        extension = extend_relational_graph(graph, part)
-        assert_same(extension.graph, rebuilt)
-        assert_mapped(graph, extension)
-        graph = extension.graph
-
-
-@given(catalogue=catalogues(max_items=8), data=st.data())
-def test_kept_words_are_those_chosen_first(catalogue: Catalogue, data: st.DataObject) -> None:
-    first, *rest = parts_of(data, catalogue.table, least=1)
-    graph = build_relational_graph(first, **catalogue.build_arguments)  # type: ignore[arg-type]
-    for part in rest:
-        extension = extend_relational_graph(graph, part, common_words="keep")
-        assert_mapped(graph, extension)
-        old, new = (set(g.vocabulary.words) for g in (graph, extension.graph))
-        left_out = {word for word, _ in extension.graph.settings.dropped}
-        assert old <= new
-        assert {word for word, _ in graph.settings.dropped} <= left_out
-        assert not new & left_out
-        # The words apart, it is the build of all.
-        dropped = catalogue.build_arguments | {"max_share": 1.0}
-        everything = build_relational_graph(
-            catalogue.table.head(n_items(extension.graph)),
-            **dropped,  # type: ignore[arg-type]
-        )
-        assert set(everything.vocabulary.words) == new | left_out
-        graph = extension.graph
-
-
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("piece", [7, 2**21])
-def test_larger_tables(seed: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("magus_pyg.graph.combinations._PIECE", piece)
-    random = np.random.default_rng(seed)
-    n = 300
-    table = pd.DataFrame({"item_id": random.permutation(10 * n)[:n].astype(str)})
-    for name in ("b", "a", "c"):
-        values = np.char.add(
-            np.array(["w", "vé", "日", ""])[random.integers(0, 4, n)], (random.zipf(1.5, n) % 40).astype(str)
-        )
-        more = np.char.add("|", random.integers(0, 30, n).astype(str))
-        table[name] = np.char.add(values, np.where(random.random(n) < 0.5, more, ""))
-    queries = [table.loc[row, "a"] + "|" + table.loc[row, "b"] + "|" + table.loc[row, "c"] for row in range(0, n, 7)]
-    arguments = {"word_fields": ["b", "a", "c"], "queries": queries, "max_words": 1 + seed % 4, "materialize": False}
-    graph = build_relational_graph(table.head(200), **arguments)  # type: ignore[arg-type]
-    for low, high in ((200, 201), (201, 260), (260, 300)):
-        extension = extend_relational_graph(graph, table[low:high])
-        assert_same(extension.graph, build_relational_graph(table.head(high), **arguments))  # type: ignore[arg-type]
-        assert_mapped(graph, extension)
-        graph = extension.graph
 
 
 # ---------------------------------------------------------------- sizes 0 and 1

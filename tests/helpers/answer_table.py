@@ -7,11 +7,11 @@ R refused, U unread. The first reading is that of Definition D.1, the second tha
 from dataclasses import dataclass
 
 import torch
-from rival_cases import shapes_graph
+from rival_cases import shapes_graph, view_of_scores
 
 from magus_pyg.data import Sessions
 from magus_pyg.graph import find_query, item_node
-from magus_pyg.simulation import AnsweredList, Feedback, Said
+from magus_pyg.simulation import AnsweredList, Feedback, Said, SessionView
 
 LETTERS = {"C": Said.CLICKED, "N": Said.NOT_CARE, "R": Said.REFUSED, "U": Said.UNREAD}
 LENGTH = 4
@@ -137,3 +137,12 @@ def table_feedback(rows: list[Row], node: torch.Tensor) -> Feedback:
             if name == row.clicked:
                 clicked[number] = place
     return Feedback(shown, clicked, not_care, torch.ones(len(rows), dtype=torch.bool))
+
+
+SCORES = torch.tensor([[0.9, 0.2, 0.6, 0.1]], dtype=torch.float64)
+"""Of the items a to d, for the one user."""
+
+
+def view_of(rows: list[Row]) -> SessionView:
+    """What agents see of a session a row."""
+    return view_of_scores(GRAPH, SCORES, 3, LENGTH, table_sessions(rows))

@@ -1,9 +1,14 @@
 """Catalogues, scores and learned states for tests of sessions of both kinds, and what makes a session of either."""
 
+import json
+from collections import Counter
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from torch_geometric.data import HeteroData
 
@@ -111,3 +116,53 @@ def same(one: OnlineSession, other: OnlineSession) -> None:
 def n_of(session: OnlineSession) -> int:
     """I of a session's graph."""
     return n_items(session.graph)
+
+
+def play_both(one: OnlineSession, other: OnlineSession, seed: int, not_care: bool = False) -> Counter[str]:
+    """Give two sessions the same random answers; their lists and scores must agree.
+
+    Returns:
+        How many rounds there were, with how many queries and equal neighbours in their lists, clicks and Not Cares.
+    """
+    random = np.random.default_rng(seed)
+    counts: Counter[str] = Counter()
+    while not one.done:
+        lists = [session.recommend() for session in (one, other)]
+        nodes = [[entry.node for entry in shown] for shown in lists]
+        assert nodes[0] == nodes[1]
+        scores = [[entry.score for entry in shown] for shown in lists]
+        assert scores[0] == pytest.approx(scores[1], rel=1e-6, abs=1e-9)
+        queries = [node for node in nodes[0] if node >= n_items(one.graph)]
+        clicked = int(random.choice(queries)) if queries and random.random() < 0.7 else None
+        others = [node for node in queries if node != clicked and not_care and random.random() < 0.4]
+        one.feedback(clicked, others)
+        other.feedback(clicked, others)
+        counts["rounds"] += 1
+        counts["queries"] += len(queries)
+        counts["clicks"] += clicked is not None
+        counts["not care"] += len(others)
+        counts["ties"] += sum(high == low for high, low in pairwise(scores[1]))
+    assert other.done
+    return counts
+
+
+@lru_cache
+def made(kind: str, variant: str) -> Maker:
+    """The maker on a catalogue of 40 items."""
+    return Maker(kind, variant, shop(40, 1))
+
+
+def listens(session: OnlineSession) -> bool:
+    """Whether answers and words change its scores."""
+    return session.variant != "none"
+
+
+def through_json(session: OnlineSession) -> Any:
+    """Its state as another process gets it."""
+    return json.loads(json.dumps(session.to_dict()))
+
+
+def some_words(session: OnlineSession, random: np.random.Generator) -> list[mp.Word]:
+    """One or two words of the catalogue."""
+    words = session.graph.vocabulary.words
+    return [words[int(random.integers(len(words)))] for _ in range(int(random.integers(1, 3)))]

@@ -2,29 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import log
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
-from answer_table import GRAPH, ITEMS_OF, LENGTH, LETTERS, NODE, ROWS, Row, nodes, table_feedback, table_sessions
-from rival_cases import model_of, randomised, view_of_scores
+from answer_table import (
+    GRAPH,
+    ITEMS_OF,
+    LENGTH,
+    LETTERS,
+    NODE,
+    ROWS,
+    SCORES,
+    Row,
+    nodes,
+    table_feedback,
+    table_sessions,
+    view_of,
+)
 from torch import Tensor
 
 import magus_pyg as mp
-from magus_pyg.agents import BayesAgent, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions, StaticAgent
-from magus_pyg.agents.rivals import (
-    BaseFeatures,
-    BeliefCalibration,
-    EarAgent,
-    EstimationNetwork,
-    RecurrentAgent,
-    RecurrentNetwork,
-    ear,
-)
-from magus_pyg.agents.rivals.belief_lists import BeliefTracker
-from magus_pyg.agents.rivals.policy import PolicyNetwork
+from magus_pyg.agents import EdgeFactors, ItemsAgent, MagusAgent, MagusOptions, StaticAgent
 from magus_pyg.agents.rivals.rollout import play_batch
 from magus_pyg.experiment.learning import answered_items
 from magus_pyg.graph import n_nodes
@@ -44,7 +44,6 @@ from magus_pyg.simulation import (
     simulate,
 )
 
-SCORES = torch.tensor([[0.9, 0.2, 0.6, 0.1]], dtype=torch.float64)
 ERROR = 0.1
 KINDS = {"C": "clicked", "N": "not care", "R": "refused", "U": "below"}
 UNIT = torch.ones((n_nodes(GRAPH), 1), dtype=torch.float64)
@@ -71,10 +70,6 @@ SWITCHES = {
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 each_switch = pytest.mark.parametrize("switch", SWITCHES)
-
-
-def view_of(rows: list[Row]) -> SessionView:
-    return view_of_scores(GRAPH, SCORES, 3, LENGTH, table_sessions(rows))
 
 
 def took(play: Play, view: SessionView, rows: list[Row]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
@@ -110,29 +105,6 @@ def by_equation_9(y: dict[str, float], row: Row, switch: str) -> dict[str, float
                 value -= size
         new[v] = min(1.0, max(0.0, value)) if options.clamp else value
     return new | dict.fromkeys(yes, 1.0) | dict.fromkeys(no, 0.0)
-
-
-def likelihood(row: Row) -> dict[str, float]:
-    """How much likelier the answers are for each item, as a log; what only the item in mind allows is left as ±inf."""
-    found = dict.fromkeys("abcd", 0.0)
-    for item in found:
-        for name in row.those("CN"):
-            inside = item in ITEMS_OF[name]
-            found[item] += (0.0 if inside else -torch.inf) if name in "abcd" else log(1 - ERROR if inside else ERROR)
-        for name in row.those("R"):
-            inside = item in ITEMS_OF[name]
-            found[item] += (-torch.inf if inside else 0.0) if name in "abcd" else log(ERROR if inside else 1 - ERROR)
-    return found
-
-
-def assert_evidence(before: Tensor, after: Tensor, row: Row) -> None:
-    """The change of the log of a belief [4] is what the row says of each item, up to what rules an item out."""
-    for item, expected in likelihood(row).items():
-        change = float((after - before)["abcd".index(item)])
-        if expected == -torch.inf:
-            assert change < -15.0, item
-        else:
-            assert change == pytest.approx(expected, abs=1e-6), item
 
 
 # ---------------------------------------------------------------- the reading
@@ -247,91 +219,6 @@ def test_items_and_static_learn_only_what_was_shown() -> None:
                 for number, slots in enumerate(play.recommend().tolist())]  # fmt: skip
         assert not any(set(nodes(row.shown)) & listed for row, listed in zip(ROWS, left, strict=True))
         assert all(left)
-
-
-# ---------------------------------------------------------------- beliefs
-
-
-def trackers(view: SessionView) -> Iterator[tuple[Play | BeliefTracker, str]]:
-    calibration = BeliefCalibration(error_rate=ERROR)
-    yield BayesAgent(GRAPH, SCORES, mp.BayesState(error_rate=ERROR)).start(view), "bayes"
-    yield BeliefTracker(view, calibration), "max_entropy, crm"
-    yield ear_agent(0.0).track(view), "ear"
-
-
-def ear_agent(rate: float) -> EarAgent:
-    features = BaseFeatures(GRAPH, model_of(GRAPH, 1))
-    estimation = randomised(EstimationNetwork(features.size, 3), 2)
-    network = randomised(PolicyNetwork(ear.N_NODE, ear.N_SESSION, 4))
-    return EarAgent(GRAPH, features.model, network, features, estimation, BeliefCalibration(error_rate=ERROR), rate)
-
-
-def test_evidence_of_many_sessions() -> None:
-    view = view_of(ROWS)
-    for play, name in trackers(view):
-        before = play.logit.clone()  # type: ignore[union-attr]
-        play.update(table_feedback(ROWS, view.graphs.node))
-        for number, row in enumerate(ROWS):
-            assert_evidence(before[number], play.logit[number], row)  # type: ignore[union-attr]
-        over = [row.clicked is not None and row.clicked in "abcd" for row in ROWS]
-        assert name != "bayes" or play.over.tolist() == over  # type: ignore[union-attr]
-        clicks = [int(row.clicked is not None and row.clicked not in "abcd") for row in ROWS]
-        assert name == "bayes" or play.clicks.tolist() == clicks  # type: ignore[union-attr]
-
-
-@each_row
-def test_evidence_of_one_session(row: Row) -> None:
-    view = view_of([row])
-    for play, _ in trackers(view):
-        before = play.logit.clone()  # type: ignore[union-attr]
-        play.update(table_feedback([row], view.graphs.node))
-        assert_evidence(before[0], play.logit[0], row)  # type: ignore[union-attr]
-    catalogue = Catalogue(GRAPH, "bayes", mp.BayesState(error_rate=ERROR))
-    play = catalogue.play(catalogue.start(SCORES[0]), LENGTH, 3)
-    before = play.logits().clone()  # type: ignore[attr-defined]
-    play.update(row.answer)
-    assert_evidence(before, play.logits(), row)  # type: ignore[attr-defined]
-
-
-def test_ear_accepts_clicked_queries_and_reflects_on_refused_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    refused: list[Tensor] = []
-
-    def spy(session: Tensor, vectors: Tensor, before: Tensor, belief: Tensor, items: Tensor, *rest: object) -> Tensor:
-        refused.append(items)
-        return session
-
-    monkeypatch.setattr(ear, "reflect", spy)
-    view, agent = view_of(ROWS), ear_agent(0.5)
-    tracker = agent.track(view)
-    tracker.update(table_feedback(ROWS, view.graphs.node))
-    for number, row in enumerate(ROWS):
-        items = [name for name, held in zip("abcd", refused[0][number].tolist(), strict=True) if held]
-        assert items == sorted(name for name in row.those("R") if name in "abcd"), row
-        queries = [(name, letter) for name, letter in zip(row.shown, row.read, strict=True) if name not in "abcd"]
-        accepted = [NODE[name] for name, letter in queries if letter == "C"]
-        given = agent.features(torch.tensor(accepted, dtype=torch.int64))
-        expected = agent.estimation.accepted(given).sum(0).tolist() if accepted else [0.0, 0.0, 0.0]
-        assert tracker.accepted[number].tolist() == pytest.approx(expected), row
-        code = ear.CLICKED if accepted else ear.REFUSED if {letter for _, letter in queries} - {"N"} else ear.ONLY_ITEMS
-        assert tracker.history[number].tolist() == [code, 0.0, 0.0, 0.0, 0.0], row
-
-
-def test_recurrent_takes_f2(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = BaseFeatures(GRAPH, model_of(GRAPH, 1))
-    network = randomised(RecurrentNetwork(features.size, 4, 2, 3))
-    steps: list[tuple[Tensor, Tensor]] = []
-
-    def spy(state: Tensor, node: Tensor, answer: Tensor, prior: Tensor, taken: Tensor) -> Tensor:
-        steps.append((answer, taken))
-        return state
-
-    monkeypatch.setattr(network, "step", spy)
-    view = view_of(ROWS)
-    play = RecurrentAgent(GRAPH, SCORES, features, network).start(view)
-    play.update(table_feedback(ROWS, view.graphs.node))
-    for number, row in enumerate(ROWS):
-        found = ["-" if not bool(taken[number]) else "RC"[int(answer[number])] for answer, taken in steps]
-        assert "".join(found) == row.refused.replace("N", "-").ljust(LENGTH, "-"), row
 
 
 # ---------------------------------------------------------------- when a session ends, and what is kept of it

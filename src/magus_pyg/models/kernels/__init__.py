@@ -1,4 +1,4 @@
 """What makes the base recommenders fast: sums, look-ups and dropout with gradients written out.
 
-No model and no weight lives here.
+No model lives here: those that call them are in the folder above.
 """
