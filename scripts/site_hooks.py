@@ -94,9 +94,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     for number, part in enumerate(parts):
         if part.startswith("```"):
             continue
-        part = _NAMED.sub(link, part)
         if outside is not None:
             part = _LINKED.sub(moved, part)
+        part = _NAMED.sub(link, part)
         lines = part.split("\n")
         parts[number] = "\n".join(_FIGURE.sub("\u00a0", line) if line.startswith("|") else line for line in lines)
     return "".join(parts)
