@@ -49,6 +49,7 @@ GROUND_FILES = (
     "options",
     "ragged",
     "random",
+    "ray_parts",
     "terminal",
 )
 ROOF_FILES = ("__init__", "ear")

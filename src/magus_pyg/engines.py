@@ -8,10 +8,9 @@ import importlib.util
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +18,10 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from magus_pyg.errors import ConfigError, MagusError, ProcessError
+from magus_pyg.errors import ConfigError, ProcessError
 from magus_pyg.files import scratch_folder
 from magus_pyg.options import at_least, at_most, check_options, one_of
+from magus_pyg.ray_parts import PartDone, do_part, log_level, say_records, write_shared
 
 __all__ = ["ENGINES", "Engine", "OneProcess", "RayEngine", "RayOptions", "opened_engine"]
 
@@ -40,7 +40,17 @@ _AHEAD = 4
 whose cores are not ours, no more are asked for than are to be worked on at once."""
 
 _STORE = 1 << 28
-"""Bytes of the store of objects of a local Ray: results alone go through it."""
+"""Bytes of the store of objects of a local Ray: large parts and results alone go through it."""
+
+_LOOKED_AFTER = 10.0
+"""Seconds of waiting for a part after which it is seen whether there is still a node that can do it."""
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is heard here, and is no failure
+    "RAY_enable_pipe_based_agent_to_parent_health_check": "1",  # what Ray starts ends with it, at once
+}
+"""Of Ray, read when it is loaded."""
 
 
 @dataclass
@@ -131,7 +141,7 @@ class RayEngine:
     def reach(self) -> ModuleType:
         """The module of Ray, connected. One that this process is connected with already is used, and stays."""
         if self._ray is None:
-            os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
+            os.environ.update(_SETTINGS)
             import ray
 
             if not ray.is_initialized():
@@ -153,7 +163,7 @@ class RayEngine:
             return
         # Ray's sockets lie in its folder, and their paths must be short.
         place = self._left.enter_context(scratch_folder(Path("/tmp") if os.name == "posix" else None))
-        self._left.callback(ray.shutdown)  # before its folder goes
+        self._left.callback(_end_local, ray, place)  # before its folder goes
         try:
             ray.init(
                 address="local",
@@ -179,15 +189,16 @@ class RayEngine:
         ray = self.reach()
         with scratch_folder() as folder:
             path = folder / "shared.pt"
-            _write(ray, path, (work, shared))
+            write_shared(ray, path, (work, shared))
             copy = [] if self._own else [ray.put(path.read_bytes())]  # machines may join while this runs
-            task = ray.remote(num_cpus=1, max_retries=0)(_done)
+            task = ray.remote(num_cpus=1, max_retries=0)(do_part)
             workers = self.workers
             threads = max(1, torch.get_num_threads() // workers)
             ahead = workers * (_AHEAD if self._own else 1)
+            given = (str(path), copy, list(sys.path), threads, log_level(), self._own)
 
             def ask(part: _P) -> Any:
-                return task.remote(str(path), copy, list(sys.path), threads, part)
+                return task.remote(*given, part)
 
             yield from self._ordered(ray, ask, iter(parts), ahead)
 
@@ -209,11 +220,11 @@ class RayEngine:
     def _result(self, ray: ModuleType, ask_again: Callable[[], Any], waited: Any) -> Any:
         for tried in range(1, _TRIES + 1):
             try:
-                return ray.get(waited)
+                while not ray.wait([waited], timeout=_LOOKED_AFTER)[0]:
+                    if ray.cluster_resources().get("CPU", 0) < 1:
+                        raise ProcessError("no node of the Ray cluster is left that could do the work")
+                done: PartDone = ray.get(waited)
             except ray.exceptions.RayTaskError as error:
-                cause = error.cause
-                if isinstance(cause, MagusError):
-                    raise cause from None
                 raise RuntimeError(f"a worker of Ray failed:\n{str(error).rstrip()}") from None
             except ray.exceptions.RayError as error:
                 self.lost += 1
@@ -225,7 +236,14 @@ class RayEngine:
                     ) from error
                 self._say(f"a {what} of Ray was lost: what it did is done again ({self.lost} so far)")
                 waited = ask_again()
-        raise AssertionError("it was returned or raised")
+            else:
+                break
+        say_records(done.records)
+        if done.error is not None:
+            raise done.error
+        if done.trace:
+            raise RuntimeError(f"a worker of Ray failed:\n{done.trace.rstrip()}")
+        return done.result
 
 
 _END: Any = object()
@@ -262,37 +280,29 @@ def _own_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _write(ray: ModuleType, path: Path, values: Any) -> None:
+def _end_local(ray: ModuleType, place: Path) -> None:
+    """End the Ray that was started in a folder, with all its processes: it leaves some to see for themselves that it is
+    gone, seconds later."""
+    import psutil
+
+    running = _processes_of(place)
     try:
-        torch.save(values, path, pickle_module=ray.cloudpickle)  # which also takes what a script itself defines
-    except Exception as error:
-        raise ConfigError(f"this cannot be handed to other processes ({error}): take engine=process") from error
+        ray.shutdown()
+    finally:
+        running += _processes_of(place)
+        for process in running:
+            with suppress(psutil.Error):  # it has ended
+                process.kill()
+        psutil.wait_procs(running, timeout=_LOOKED_AFTER)
 
 
-_known: dict[str, Any] = {}
-"""In a worker: the file of what its parts share, and what it holds."""
+def _processes_of(place: Path) -> list[Any]:
+    """The processes that name a folder in their command, and those that they have started under other names."""
+    import psutil
 
-
-def _done(path: str, copy: Sequence[Any], places: Sequence[str], threads: int, part: Any) -> Any:
-    """What a worker does with a part."""
-    sys.path += [place for place in places if place not in sys.path]
-    torch.set_num_threads(threads)
-    if path not in _known:
-        _known.clear()
-        _known[path] = _read(Path(path), copy)
-    work, shared = _known[path]
-    return work(shared, part)
-
-
-def _read(path: Path, copy: Sequence[Any]) -> Any:
-    try:
-        return torch.load(path, weights_only=False, mmap=True)
-    except OSError:  # of another machine, or of another user
-        if not copy:
-            raise
-    import ray
-
-    with tempfile.NamedTemporaryFile(suffix=".pt") as own:  # what is mapped stays when its name goes
-        own.write(ray.get(copy[0]))
-        own.flush()
-        return torch.load(own.name, weights_only=False, mmap=True)
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it ends meanwhile, or is of another user
+            if any(str(place) in word for word in process.cmdline()):
+                found += [process, *process.children(recursive=True)]
+    return list(dict.fromkeys(found))
