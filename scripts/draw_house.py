@@ -50,6 +50,7 @@ GROUND_FILES = (
     "ragged",
     "random",
     "ray_parts",
+    "ray_reaper",
     "terminal",
 )
 ROOF_FILES = ("__init__", "ear")

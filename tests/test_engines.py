@@ -1,6 +1,10 @@
 """Work in parts, in one process and shared out over the workers of Ray."""
 
-from contextlib import closing
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ import pytest
 import shared_work as work
 import torch
 
-from magus_pyg import engines
+from magus_pyg import engines, ray_parts
 from magus_pyg.engines import OneProcess, RayEngine, RayOptions, opened_engine
 from magus_pyg.errors import ConfigError, DataError, ModelError, ProcessError
 
@@ -73,6 +77,61 @@ def test_what_a_lost_worker_did_is_done_again(
         list(workers.map(work.killed, (tmp_path, 100), range(5)))
 
 
+def test_what_a_lost_node_did_is_done_by_others(workers: RayEngine, tmp_path: Path) -> None:
+    import ray
+
+    told: list[str] = []
+    engine = RayEngine(RayOptions(workers=3), told.append)
+    with second_node(engine.reach()):
+        given = (ray.get_runtime_context().get_node_id(), tmp_path / "killed")
+        assert list(engine.map(work.node_killed, given, range(6))) == [0, 1, 2, 3, 4, 5]
+    assert engine.lost == len(told) == 1
+    assert told[0] == "a node of Ray was lost: what it did is done again (1 so far)"
+
+
+@contextmanager
+def second_node(ray: Any) -> Iterator[None]:
+    """A node of one core beside the one that there is, until it is killed or the block ends."""
+    words = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={ray.get_runtime_context().gcs_address}"]
+    words += ["--num-cpus=1", "--dashboard-agent-listen-port=0", "--block"]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60.0
+        while ray.cluster_resources()["CPU"] < 3:
+            assert time.monotonic() < end, "no second node was started"
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_without_a_node_that_could_do_a_part_nobody_waits(workers: RayEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(engines, "_LOOKED_AFTER", 0.01)
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    with pytest.raises(ProcessError, match=r"^no node of the Ray cluster is left that could do the work$"):
+        list(RayEngine(RayOptions(workers=2)).map(work.slow, None, [0]))
+
+
+def test_what_workers_log_and_warn_of_is_logged_here(
+    workers: RayEngine, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    caplog.set_level("INFO", "magus_pyg")
+    assert list(workers.map(work.logging_part, None, range(3))) == [0, 1, 2]
+    told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    assert [entry for entry in told if entry[0] != "py.warnings"] == [
+        ("magus_pyg.work", "INFO", f"part {part} of {part}") for part in range(3)
+    ]
+    assert "part 2 is the last" in next(text for name, _, text in told if name == "py.warnings")
+    caplog.clear()
+    caplog.set_level("WARNING", "magus_pyg")
+    with pytest.raises(ModelError):
+        list(workers.map(work.logging_part, None, [0, -1]))
+    assert [record.getMessage() for record in caplog.records] == ["part -1 fails"]
+
+
 def test_a_machine_that_does_not_see_the_file_gets_a_copy(workers: RayEngine, tmp_path: Path) -> None:
     import ray
 
@@ -80,7 +139,7 @@ def test_a_machine_that_does_not_see_the_file_gets_a_copy(workers: RayEngine, tm
     torch.save((len, torch.arange(4)), path)
     copy = ray.put(path.read_bytes())
     for place in (path, tmp_path / "elsewhere"):
-        function, table = engines._read(place, [copy])
+        function, table = ray_parts.read_shared(place, [copy])
         assert function(table) == 4
         assert table.tolist() == [0, 1, 2, 3]
 

@@ -7,10 +7,11 @@ Results do not depend on where: each part is computed as one process would compu
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
+from magus_pyg import ray_reaper
 from magus_pyg.errors import ConfigError, ProcessError
 from magus_pyg.files import scratch_folder
 from magus_pyg.options import at_least, at_most, check_options, one_of
@@ -48,7 +50,7 @@ _LOOKED_AFTER = 10.0
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is heard here, and is no failure
-    "RAY_enable_pipe_based_agent_to_parent_health_check": "1",  # what Ray starts ends with it, at once
+    "SPT_NOENV": "1",  # its processes keep their environment when they take another name
 }
 """Of Ray, read when it is loaded."""
 
@@ -163,17 +165,19 @@ class RayEngine:
             return
         # Ray's sockets lie in its folder, and their paths must be short.
         place = self._left.enter_context(scratch_folder(Path("/tmp") if os.name == "posix" else None))
-        self._left.callback(_end_local, ray, place)  # before its folder goes
+        self._left.enter_context(_reaped(place))  # before its folder goes
+        self._left.callback(ray.shutdown)
         try:
-            ray.init(
-                address="local",
-                num_cpus=self.options.workers,
-                object_store_memory=_STORE,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _temp_dir=str(place),
-            )
+            with _marked(place):
+                ray.init(
+                    address="local",
+                    num_cpus=self.options.workers,
+                    object_store_memory=_STORE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    _temp_dir=str(place),
+                )
         except (RuntimeError, ValueError, TimeoutError, OSError) as error:
             raise ConfigError(f"Ray does not start here (ray.address=local): {str(error).splitlines()[0]}") from error
         self._own = True
@@ -195,7 +199,7 @@ class RayEngine:
             workers = self.workers
             threads = max(1, torch.get_num_threads() // workers)
             ahead = workers * (_AHEAD if self._own else 1)
-            given = (str(path), copy, list(sys.path), threads, log_level(), self._own)
+            given = (str(path), copy, list(sys.path), threads, log_level())
 
             def ask(part: _P) -> Any:
                 return task.remote(*given, part)
@@ -280,29 +284,22 @@ def _own_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end_local(ray: ModuleType, place: Path) -> None:
-    """End the Ray that was started in a folder, with all its processes: it leaves some to see for themselves that it is
-    gone, seconds later."""
-    import psutil
+@contextmanager
+def _reaped(place: Path) -> Iterator[None]:
+    """Let what is started with the mark of a folder end with the block, or with this process."""
+    words = [sys.executable, "-I", "-S", ray_reaper.__file__, str(place)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True):  # its input ends with the block
+        try:
+            yield
+        finally:
+            ray_reaper.end_marked(str(place))
 
-    running = _processes_of(place)
+
+@contextmanager
+def _marked(place: Path) -> Iterator[None]:
+    """Mark what is started meanwhile."""
+    os.environ[ray_reaper.MARK] = str(place)
     try:
-        ray.shutdown()
+        yield
     finally:
-        running += _processes_of(place)
-        for process in running:
-            with suppress(psutil.Error):  # it has ended
-                process.kill()
-        psutil.wait_procs(running, timeout=_LOOKED_AFTER)
-
-
-def _processes_of(place: Path) -> list[Any]:
-    """The processes that name a folder in their command, and those that they have started under other names."""
-    import psutil
-
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it ends meanwhile, or is of another user
-            if any(str(place) in word for word in process.cmdline()):
-                found += [process, *process.children(recursive=True)]
-    return list(dict.fromkeys(found))
+        del os.environ[ray_reaper.MARK]

@@ -1,10 +1,10 @@
-"""What goes between a command and the workers of Ray: what all parts share, a part, its result, and lines of the log."""
+"""What goes between a command and the workers of Ray: what all parts share, a part, its result, lines of the log."""
 
 import logging
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from logging.handlers import QueueHandler
@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from magus_pyg.errors import ConfigError, MagusError
-from magus_pyg.interrupts import die_with_parent
 
 __all__ = ["PartDone", "do_part", "log_level", "read_shared", "say_records", "write_shared"]
 
@@ -67,9 +66,7 @@ _known: dict[str, Any] = {}
 """In a worker: the file of what its parts share, and what it holds."""
 
 
-def do_part(
-    path: str, copy: Sequence[Any], places: Sequence[str], threads: int, level: int, own: bool, part: Any
-) -> PartDone:
+def do_part(path: str, copy: Sequence[Any], places: Sequence[str], threads: int, level: int, part: Any) -> PartDone:
     """What a worker does with a part.
 
     Args:
@@ -78,11 +75,8 @@ def do_part(
         places: where modules are found.
         threads: of torch.
         level: of this package's log.
-        own: whether Ray was started for this command alone, and ends with it.
         part: what is to be worked on.
     """
-    if own:
-        die_with_parent()
     sys.path += [place for place in places if place not in sys.path]
     torch.set_num_threads(threads)
     with _kept_records(level) as records:
@@ -94,7 +88,7 @@ def do_part(
             return PartDone(work(shared, part), records=records)
         except MagusError as error:
             return PartDone(error=error, records=records)
-        except Exception:
+        except Exception:  # noqa: BLE001 (it is raised, with its trace, where the result is asked for)
             return PartDone(trace=traceback.format_exc(), records=records)
 
 

@@ -238,7 +238,7 @@ def kill(
     left = sorted(re.sub(r"[0-9a-f]{16}|(?<=_propagate_)\w{8}", "*", path.name) for path in set(world.left()) - there)
     if number is not signal.SIGKILL and left:
         faults.append(f"left {left}")
-    time.sleep(0.2)
+    time.sleep(1.0 if number is signal.SIGKILL else 0.0)
     if running := group(process.pid):
         faults.append(f"{len(running)} processes of it still run")
     faults += broken(world, run)

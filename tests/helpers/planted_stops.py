@@ -180,9 +180,6 @@ def share_out(folder: Path, kept: Path, report: int) -> int:
     code = run_command(main_simulate)
     values = {"code": code, "said": (kept / "said").read_text(), "workers": len(running)}
     left = [str(path) for path in (folder / "tmp").iterdir()]
-    end = time.monotonic() + 10.0  # Ray's own processes end when they see that it is gone
-    while time.monotonic() < end and any((Path("/proc") / str(number)).exists() for number in running):
-        time.sleep(0.1)
     left += [f"process {number}" for number in running if (Path("/proc") / str(number)).exists()]
     line = {"command": "simulate", "stage": "workers", "signals": "SIGTERM", "left": left, **values}
     os.write(report, (json.dumps(line) + "\n").encode())

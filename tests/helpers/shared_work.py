@@ -1,8 +1,11 @@
 """What workers do in tests; a module of its own, so that they find it."""
 
+import logging
 import os
 import signal
 import threading
+import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,39 @@ def killed(marks: tuple[Path, int], part: int) -> int:
     folder, times = marks
     if part == 2:
         kill_self(folder, times)
+    return part
+
+
+def node_killed(given: tuple[str, Path], part: int) -> int:
+    """Ends the node that it is done on, unless that is the first one; there it waits until the other has ended."""
+    import ray
+
+    head, mark = given
+    if ray.get_runtime_context().get_node_id() != head:
+        mark.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60.0)
+    end = time.monotonic() + 60.0
+    while not mark.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return part
+
+
+def slow(shared: None, part: int) -> int:
+    """Takes half a second."""
+    time.sleep(0.5)
+    return part
+
+
+def logging_part(shared: None, part: int) -> int:
+    """Logs a line, warns at the part 2, and fails at the part -1."""
+    logger = logging.getLogger("magus_pyg.work")
+    if part < 0:
+        logger.warning("part %d fails", part)
+        raise ModelError("broken weights")
+    logger.info("part %d of %s", part, part)
+    if part == 2:
+        warnings.warn("part 2 is the last", stacklevel=2)
     return part
 
 
