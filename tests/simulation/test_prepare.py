@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from magus_pyg.agents import MagusAgent
+from magus_pyg.agents import Judge, MagusAgent, fit_bayes
+from magus_pyg.agents.rivals.rollout import prepare_scored
+from magus_pyg.errors import SessionError
 from magus_pyg.simulation import prepare_sessions, simulate
 from magus_pyg.testing import small_graph, small_scores, small_sessions
 
@@ -39,3 +41,33 @@ def test_sessions_of_many_nodes_come_in_smaller_batches(monkeypatch: pytest.Monk
     monkeypatch.setattr("magus_pyg.simulation.prepare._SLOTS", 1)
     none = sessions.take(sessions.user[:0])
     assert not len(prepare_sessions(graph, none, scores, 256))
+
+
+def test_graphs_that_are_too_many_to_be_kept_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, scores, sessions = small_graph(), small_scores(), small_sessions()
+    kept = prepare_sessions(graph, sessions, scores, 3)
+    assert kept.batches[0] is kept.batches[0]
+    monkeypatch.setattr("magus_pyg.simulation.prepare._KEPT", 0)
+    anew = prepare_sessions(graph, sessions, scores, 3)
+    assert anew.batches[0] is not anew.batches[0]
+    assert (len(anew), len(anew.batches), anew.mean_targets) == (len(kept), len(kept.batches), kept.mean_targets)
+    assert len(anew.batches[1:]) == len(kept.batches) - 1
+    agent, rows = MagusAgent(graph, scores), torch.arange(1, len(sessions), 2)
+    assert simulate(agent, anew).equals(simulate(agent, kept))
+    assert len(anew.take(rows)) == len(rows)
+    assert simulate(agent, anew.take(rows)).equals(simulate(agent, kept.take(rows)))
+    fitted = [fit_bayes(graph, scores, some, Judge(some, (2, 3), 2, plans=True)) for some in (kept, anew)]
+    assert fitted[0] == fitted[1]
+
+
+def test_a_session_whose_graph_the_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, scores, sessions = small_graph(), small_scores(), small_sessions()
+    monkeypatch.setattr("magus_pyg.simulation.prepare._SLOTS", 1)
+    monkeypatch.setattr("magus_pyg.memory.available_memory", lambda: 1000)
+    expected = r"the graph of a session of \d+ candidates and \d+ of their queries would.*lower simulation\.candidates"
+    with pytest.raises(SessionError, match=expected):
+        prepare_sessions(graph, sessions, scores)
+    with pytest.raises(SessionError, match=expected):
+        simulate(MagusAgent(graph, scores), sessions)
+    with pytest.raises(SessionError, match=r"the graphs of \d+ training sessions .*lower simulation\.cand"):
+        prepare_scored(graph, sessions, scores)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from magus_pyg.agents.node_rules import NodeRules
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
 
@@ -29,6 +30,11 @@ class ItemsAgent:
 
     def __repr__(self) -> str:
         return "ItemsAgent()"
+
+    @property
+    def node_rules(self) -> NodeRules:
+        """See `NodeAgent`."""
+        return NodeRules("none")
 
     def start(self, view: SessionView) -> Play:
         """Begin B sessions."""

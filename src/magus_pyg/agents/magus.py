@@ -15,6 +15,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.agents.fitted_states import AgentState, require_keys
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.magus_options import DEFAULT_MIXING, MagusOptions
+from magus_pyg.agents.node_rules import NodeRules
 from magus_pyg.agents.normalised import NormalisedSpread
 from magus_pyg.agents.ranking import rank_list, scale_to_unit, scale_to_wholes
 from magus_pyg.errors import ConfigError, GraphError, RunError
@@ -134,6 +135,11 @@ class MagusAgent:
 
     def __repr__(self) -> str:
         return f"MagusAgent({self.name}, {self.options})"
+
+    @property
+    def node_rules(self) -> NodeRules:
+        """See `NodeAgent`."""
+        return NodeRules("base" if self.factors is None else "plus", self.options, self.factors)
 
     def start(self, view: SessionView) -> Play:
         """Begin B sessions: the guess (Algorithm 1, line 6)."""

@@ -13,8 +13,11 @@ from magus_pyg.agents.magus import EdgeFactors, MagusAgent
 from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.agents.weights import WeightForm, edge_factors, train_node_features
 from magus_pyg.data import Sessions
-from magus_pyg.errors import DataError, RunError
-from magus_pyg.simulation import Agent, PreparedSessions, prepare_sessions
+from magus_pyg.errors import DataError, ModelError, RunError
+from magus_pyg.graph import SessionGraphBuilder, n_nodes
+from magus_pyg.memory import require_memory
+from magus_pyg.simulation import Agent, PreparedSessions
+from magus_pyg.simulation.prepare import prepare_batches, split_sessions
 from magus_pyg.simulation.users_by_name import build_user, user_text
 
 __all__ = [
@@ -28,6 +31,10 @@ __all__ = [
 
 _MOST_SESSIONS = 500
 """Validation sessions that forms and parameters are judged on, at most."""
+
+_FEATURE = 40
+"""Bytes of a number of a node's features while they are learned: itself, its gradient, Adam's two averages, the best
+so far, and what is made of them."""
 
 _JUDGED = "validation sessions of the variants"
 
@@ -47,12 +54,10 @@ def validation_judge(context: AgentContext, plans: bool) -> Judge:
         # allows, since small ones cost as much.
         third = torch.arange(len(sessions)) % 3 == 0
         size = max(options.batch_size, _MOST_SESSIONS)
-        parts = [
-            prepare_sessions(context.graph, sessions.take(torch.nonzero(chosen).flatten()), context.model, size)
-            for chosen in (third, ~third)
-        ]
-        batches = [batch for part in parts for batch in part.batches]
-        context.shared[_JUDGED] = PreparedSessions(context.graph, parts[0].builder, batches)
+        builder, batches = SessionGraphBuilder(context.graph), []
+        for chosen in (third, ~third):
+            batches += split_sessions(builder, sessions.take(torch.nonzero(chosen).flatten()), size)
+        context.shared[_JUDGED] = prepare_batches(builder, batches, context.model)
     prepared: PreparedSessions = context.shared[_JUDGED]
     user = build_user(context.user)
     return Judge(prepared, options.judged_at, options.list_length, user, context.seed, plans, options.min_items)
@@ -70,6 +75,7 @@ def fit_plus(context: AgentContext) -> AgentState:
     assert context.rows is not None, "fitting needs the rows of the log"
     rows = context.rows()
     columns = [(part.user, part.item, part.label) for part in (rows.train, rows.validation)]
+    _require_features(context)
     features = train_node_features(context.graph, context.model, columns[0], columns[1], variant.training, context.seed)
     form = WeightForm(raw=True)
     if variant.weights == "fitted":
@@ -84,6 +90,13 @@ def fit_plus(context: AgentContext) -> AgentState:
     context.say(f"magus+ weights: {form}")
     factors = edge_factors(context.graph, features, form)
     return factors.tensors()
+
+
+def _require_features(context: AgentContext) -> None:
+    """Refuse node features that the memory does not hold beside what trains them and the factors made of them."""
+    nodes, dim = n_nodes(context.graph), int(getattr(context.model.options, "dim", 0))
+    what = f"learning vectors of {nodes:,} nodes of length {dim} (magus=plus)"
+    require_memory(_FEATURE * nodes * dim, what, "take a model of a lower model.dim, or magus=bayes", ModelError)
 
 
 def build_plus(context: AgentContext, state: AgentState) -> Agent:

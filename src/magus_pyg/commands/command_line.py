@@ -6,7 +6,8 @@ What is wrong with their words or their data ends in one message and code 2.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from omegaconf import OmegaConf
 
@@ -18,10 +19,7 @@ from magus_pyg.runs.overrides import apply_values, compose_config, own_conf, par
 from magus_pyg.runs.schemas import from_container, schema_names, typed
 from magus_pyg.terminal import complain, say
 
-__all__ = [
-    "guarded",
-    "run_command",
-]
+__all__ = ["end_by", "guarded", "run_command"]
 
 
 def changed_config(config: Any, words: Sequence[str], allowed: Sequence[str]) -> Any:
@@ -129,3 +127,18 @@ def run_command(main: Callable[[Sequence[str]], None]) -> int:
 
     with heard_signals():
         return guarded(command)
+
+
+def end_by(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Run a command, as `run_command` does, and end this process by its exit code.
+
+    After a signal nothing more runs, not even the end of the interpreter: libraries that were broken off, such as Ray,
+    crash in it.
+    """
+    code = run_command(main)
+    if code <= 128:
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it has left
+            stream.flush()
+    os._exit(code)

@@ -1,9 +1,8 @@
 """Describe a data set, and check its files."""
 
-import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import run_command, with_own_conf
+from magus_pyg.commands.command_line import end_by, with_own_conf
 from magus_pyg.data import collecting
 from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.description import describe, print_description, print_problems, told_problems
@@ -58,4 +57,4 @@ def main_describe(words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-describe`, `scripts/describe.py`."""
-    sys.exit(run_command(main_describe))
+    end_by(main_describe)

@@ -1,11 +1,10 @@
 """Make a synthetic catalogue and log of the size of Tmall or Alipay, as Parquet files."""
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
-from magus_pyg.commands.command_line import run_command
+from magus_pyg.commands.command_line import end_by
 from magus_pyg.data.synthetic.shape_files import write_scale_data
 from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions
 from magus_pyg.errors import ConfigError
@@ -82,4 +81,4 @@ def train_command(options: ScaleOptions) -> str:
 
 def command() -> None:
     """Console command `magus-make-data`, `scripts/make_data.py`."""
-    sys.exit(run_command(main_make_data))
+    end_by(main_make_data)

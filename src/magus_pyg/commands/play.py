@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from magus_pyg.agents.methods import variant_method
-from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help
+from magus_pyg.commands.command_line import changed_config, end_by, needed, take_words, wants_help
 from magus_pyg.errors import MagusError, SessionError
 from magus_pyg.escaping import cut, shown
 from magus_pyg.graph import n_items, node_label, title_of
@@ -312,4 +312,4 @@ def main_play(words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-play`, `scripts/play.py`."""
-    sys.exit(run_command(main_play))
+    end_by(main_play)

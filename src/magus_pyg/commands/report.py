@@ -1,11 +1,10 @@
 """Write a table or a figure from run folders."""
 
-import sys
 from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from magus_pyg.commands.command_line import run_command, take_words, wants_help
+from magus_pyg.commands.command_line import end_by, take_words, wants_help
 from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.report.report_files import ReportOptions, write_report
 from magus_pyg.runs.overrides import apply_values, parse
@@ -68,4 +67,4 @@ def _report_options(words: Sequence[str]) -> "ReportOptions":
 
 def command() -> None:
     """Console command `magus-report`, `scripts/report.py`."""
-    sys.exit(run_command(main_report))
+    end_by(main_report)

@@ -1,6 +1,5 @@
 """Put people behind a trained run, over HTTP."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from magus_pyg.commands.command_line import needed, run_command, take_words, wants_help, with_own_conf
+from magus_pyg.commands.command_line import end_by, needed, take_words, wants_help, with_own_conf
 from magus_pyg.errors import ConfigError, did_you_mean
 from magus_pyg.files import home_expanded
 from magus_pyg.invocation import command_name
@@ -184,4 +183,4 @@ def _serve(place: str, options: ServeOptions, language: LanguageOptions) -> None
 
 def command() -> None:
     """Console command `magus-serve`, `scripts/serve.py`."""
-    sys.exit(run_command(main_serve))
+    end_by(main_serve)

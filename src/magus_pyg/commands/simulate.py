@@ -1,9 +1,8 @@
 """Play the sessions of a trained run again, without training."""
 
-import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import changed_config, needed, run_command, take_words, wants_help, with_own_conf
+from magus_pyg.commands.command_line import changed_config, end_by, needed, take_words, wants_help, with_own_conf
 from magus_pyg.experiment.pipeline import simulate_run
 from magus_pyg.invocation import command_name
 from magus_pyg.report import make_console
@@ -42,4 +41,4 @@ def main_simulate(words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-simulate`, `scripts/simulate.py`."""
-    sys.exit(run_command(main_simulate))
+    end_by(main_simulate)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from magus_pyg.commands.command_line import changed_config, run_command, take_words, with_own_conf
+from magus_pyg.commands.command_line import changed_config, end_by, take_words, with_own_conf
 from magus_pyg.errors import ConfigError
 from magus_pyg.experiment.pipeline import check_training, train_run
 from magus_pyg.files import home_expanded
@@ -102,4 +102,4 @@ def _resume(path: Path, words: Sequence[str]) -> None:
 
 def command() -> None:
     """Console command `magus-train`, `scripts/train.py`."""
-    sys.exit(run_command(main_train))
+    end_by(main_train)

@@ -1,10 +1,9 @@
 """Search settings of a base recommender on the validation part."""
 
 import math
-import sys
 from collections.abc import Sequence
 
-from magus_pyg.commands.command_line import run_command, with_own_conf
+from magus_pyg.commands.command_line import end_by, with_own_conf
 from magus_pyg.errors import ConfigError
 from magus_pyg.escaping import plain_frame
 from magus_pyg.experiment.tuning import TuneOptions, tune, write_experiment
@@ -75,4 +74,4 @@ def _is_number(text: str) -> bool:
 
 def command() -> None:
     """Console command `magus-tune`, `scripts/tune.py`."""
-    sys.exit(run_command(main_tune))
+    end_by(main_tune)

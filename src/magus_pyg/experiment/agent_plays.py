@@ -13,10 +13,11 @@ from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
 from magus_pyg.data import RecDataset, Sessions
 from magus_pyg.engines import Engine, OneProcess
-from magus_pyg.errors import DataError
+from magus_pyg.errors import ConfigError, DataError
 from magus_pyg.experiment.agents_by_name import agent_context, agent_names, build_agent
 from magus_pyg.experiment.environment import Stopwatch
 from magus_pyg.graph import SessionGraphBuilder
+from magus_pyg.memory import require_memory
 from magus_pyg.models import BaseRecommender
 from magus_pyg.online.catalogue.simulated import (
     CataloguePlays,
@@ -37,6 +38,9 @@ from magus_pyg.training import training_data
 from magus_pyg.training.folds import fold_data
 
 __all__ = ["PlaySetting", "Played", "check_sessions", "fit_agents", "play_agents"]
+
+_RECORD = 600
+"""Bytes of a row of the record table, with its list."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,7 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Playe
         states: what the agents have learned.
 
     Raises:
+        ConfigError: records that the memory does not hold.
         DataError: if no user gets a session.
     """
     config, watch, console, options = setting.config, setting.watch, setting.console, setting.config.simulation
@@ -212,6 +217,9 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Playe
     )
     model, user = setting.model_at(options.part), build_user(config.user)
     agents = _built(setting, model, states)
+    turns = sum(sum(_horizons(name, config)) for name in agents)
+    what = f"the records of {len(sessions):,} sessions with {len(agents)} agents, up to {turns} rounds each,"
+    require_memory(_RECORD * len(sessions) * turns, what, "lower sessions.per_user, or name fewer agents", ConfigError)
     groups = _groups(setting, model, user, agents, sessions)
     alone = {name: agent for name, agent in agents.items() if isinstance(agent, Learner)}
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in agents}

@@ -1,6 +1,8 @@
 """Session graphs and base scores of many sessions, made once and shared by all agents that play them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch_geometric.data import HeteroData
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ModelError, SessionError
 from magus_pyg.graph import SessionGraphBuilder, SessionGraphs, n_items
+from magus_pyg.memory import require_memory
 from magus_pyg.simulation.protocol import Scorer
 from magus_pyg.simulation.score_checks import checked_scores
 
@@ -17,7 +20,9 @@ __all__ = [
     "PreparedSessions",
     "join_sessions",
     "prepare_batch",
+    "prepare_batches",
     "prepare_sessions",
+    "require_graphs",
     "score_candidates",
     "session_numbers",
     "split_sessions",
@@ -28,6 +33,15 @@ _SLOTS = 1 << 18
 """Slots of a batch: bounds the memory where sessions have thousands of nodes."""
 
 _LOOKED_AT = 4
+
+_PAIR, _KEPT_PAIR = 300, 100
+"""Bytes of a pair of a candidate and one of its queries, with the slots and edges that come of it: at the most, while
+the graph is built and played, and as long as the graph is kept."""
+
+_KEPT = 1 << 30
+"""Bytes of session graphs that are kept to be played again; where there would be more, each is made anew."""
+
+_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -65,21 +79,73 @@ class PreparedSessions:
 
     graph: HeteroData
     builder: SessionGraphBuilder
-    batches: list[PreparedBatch]
+    batches: Sequence[PreparedBatch]
 
     def __len__(self) -> int:
-        return sum(len(batch.sessions) for batch in self.batches)
+        return sum(len(part) for part in self.parts)
+
+    @property
+    def parts(self) -> list[Sessions]:
+        """The sessions of each batch, for which no graph is made."""
+        if isinstance(self.batches, _MadeAnew):
+            return self.batches.parts
+        return [batch.sessions for batch in self.batches]
+
+    @property
+    def mean_targets(self) -> float:
+        """Mean number of targets of the sessions that have one; 1 where none has."""
+        counts = torch.cat([part.targets.sum(1) for part in self.parts])
+        counts = counts[counts > 0].to(torch.float64)
+        return float(counts.mean()) if counts.numel() else 1.0
 
     def take(self, rows: Tensor) -> "PreparedSessions":
         """Chosen sessions, int64 [R] ascending, in batches of those of one batch; a whole batch is the same one."""
-        batches, start = [], 0
-        for batch in self.batches:
-            end = start + len(batch.sessions)
+        chosen, start = [], 0
+        for place, part in enumerate(self.parts):
+            end = start + len(part)
             own = rows[(rows >= start) & (rows < end)] - start
             if own.numel():
-                batches.append(batch if own.numel() == len(batch.sessions) else batch.take(own))
+                chosen.append((place, own, own.numel() == len(part)))
             start = end
+        batches: Sequence[PreparedBatch]
+        if isinstance(self.batches, _MadeAnew):
+            parts = self.batches.parts
+            batches = self.batches.of(
+                [parts[place] if whole else parts[place].take(own) for place, own, whole in chosen]
+            )
+        else:
+            held = self.batches
+            batches = [held[place] if whole else held[place].take(own) for place, own, whole in chosen]
         return PreparedSessions(self.graph, self.builder, batches)
+
+
+class _MadeAnew(Sequence[PreparedBatch]):
+    """Batches whose graphs and scores are made each time that they are asked for, since all of them are too many.
+
+    Args:
+        builder: makes the graphs.
+        parts: the sessions of each.
+        scorer: gives the scores.
+    """
+
+    def __init__(self, builder: SessionGraphBuilder, parts: list[Sessions], scorer: Scorer | Tensor) -> None:
+        self.builder, self.parts, self.scorer = builder, parts, scorer
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, place: int) -> PreparedBatch: ...
+    @overload
+    def __getitem__(self, place: slice) -> "_MadeAnew": ...
+    def __getitem__(self, place: int | slice) -> "PreparedBatch | _MadeAnew":
+        if isinstance(place, slice):
+            return self.of(self.parts[place])
+        return prepare_batch(self.builder, self.parts[place], self.scorer)
+
+    def of(self, parts: list[Sessions]) -> "_MadeAnew":
+        """Other batches that are made alike."""
+        return _MadeAnew(self.builder, parts, self.scorer)
 
 
 def score_candidates(scorer: Scorer | Tensor, users: Tensor, items: Tensor) -> Tensor:
@@ -122,7 +188,8 @@ def split_sessions(builder: SessionGraphBuilder, sessions: Sessions, batch_size:
     """The batches in which sessions are played, in their order: of `batch_size`, or fewer where they have many nodes.
 
     Raises:
-        SessionError: a batch size below 1, or a candidate that is no item of the graph.
+        SessionError: a batch size below 1, a candidate that is no item of the graph, or a session whose graph the
+            memory does not hold.
     """
     if batch_size < 1:
         raise SessionError(f"batch_size must be at least 1, got {batch_size}")
@@ -145,13 +212,41 @@ def prepare_batch(builder: SessionGraphBuilder, batch: Sessions, scorer: Scorer 
 
 def _fitting(builder: SessionGraphBuilder, sessions: Sessions, batch_size: int) -> int:
     """`batch_size`, or fewer sessions where these would have more than some `_SLOTS` slots together."""
-    candidates = sessions.candidates
-    held = builder.item_parts.lengths[candidates.clamp(min=0)].masked_fill(candidates < 0, 0).sum(1)
-    if not held.numel() or min(batch_size, held.numel()) * int(held.max()) <= _SLOTS:
+    held = _pairs(builder, sessions)
+    most = int(held.max()) if held.numel() else 0
+    if min(batch_size, held.numel()) * most <= _SLOTS:
         return batch_size
+    what = f"the graph of a session of {sessions.candidates.shape[1]:,} candidates and {most:,} of their queries"
+    require_memory(_PAIR * most, what, "lower simulation.candidates", SessionError)
     # Candidates share queries: how many are left is seen in the sessions that hold the most.
-    largest = torch.argsort(held, descending=True, stable=True)[:_LOOKED_AT].sort().values
-    return max(1, min(batch_size, _SLOTS // max(1, builder.build(candidates[largest]).n_slots)))
+    largest = torch.argsort(held, descending=True, stable=True)[:_LOOKED_AT]
+    slots = max(builder.build(sessions.candidates[row]).n_slots for row in largest.split(1))
+    return max(1, min(batch_size, _SLOTS // max(1, slots)))
+
+
+def _pairs(builder: SessionGraphBuilder, sessions: Sessions) -> Tensor:
+    """int64 [B]: the queries of the candidates of each session, one by one."""
+    lengths = builder.item_parts.lengths
+    parts = torch.split(sessions.candidates, max(1, _AT_ONCE // max(1, sessions.candidates.shape[1])))
+    held = [lengths[some.clamp(min=0)].masked_fill(some < 0, 0).sum(1) for some in parts]
+    return torch.cat(held) if len(sessions) else lengths[:0]
+
+
+def require_graphs(builder: SessionGraphBuilder, sessions: Sessions, what: str, advice: str) -> None:
+    """Refuse sessions whose graphs the memory does not hold all at once.
+
+    Args:
+        builder: of their graphs.
+        sessions: B sessions.
+        what: they are called.
+        advice: the setting to change.
+
+    Raises:
+        SessionError: with the estimate.
+    """
+    pairs = int(_pairs(builder, sessions).sum())
+    what = f"the graphs of {len(sessions):,} {what} of {sessions.candidates.shape[1]:,} candidates"
+    require_memory(_KEPT_PAIR * pairs, what, advice, SessionError)
 
 
 def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
@@ -180,12 +275,22 @@ def prepare_sessions(
             smaller batches.
 
     Raises:
-        SessionError: candidates outside the graph or twice in a session.
+        SessionError: candidates outside the graph or twice in a session, or one whose graph the memory does not hold.
         ModelError: scores that are NaN or infinite.
     """
     builder = SessionGraphBuilder(graph)
-    batches = split_sessions(builder, sessions, batch_size)
-    return PreparedSessions(graph, builder, [prepare_batch(builder, batch, scorer) for batch in batches])
+    return prepare_batches(builder, split_sessions(builder, sessions, batch_size), scorer)
+
+
+def prepare_batches(builder: SessionGraphBuilder, batches: list[Sessions], scorer: Scorer | Tensor) -> PreparedSessions:
+    """As `prepare_sessions`, of sessions that are batches already (`split_sessions`).
+
+    Graphs of more than some `_KEPT` bytes are not kept: each batch is made anew when it is played, so that the memory
+    is that of one batch, whatever the number of candidates.
+    """
+    anew = _MadeAnew(builder, batches, scorer)
+    many = _KEPT_PAIR * sum(int(_pairs(builder, batch).sum()) for batch in batches) > _KEPT
+    return PreparedSessions(builder.graph, builder, anew if many else list(anew))
 
 
 def session_numbers(user: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def records_of(
     last[torch.cumsum(stacked["active"].sum(1), 0) - 1] = True  # every session plays at least one round
     clicked_node = torch.where(clicked >= 0, nodes.gather(1, clicked.clamp(min=0).unsqueeze(1)).squeeze(1), -1)
     lengths = present.sum(1).numpy()
-    kinds = np.where(is_item.numpy(), "item", "query").astype(object)
+    kinds = np.array(["query", "item"], dtype=object)[is_item.numpy().astype(np.int64)]  # two texts, however many rows
     n_candidates = (sessions.candidates >= 0).sum(1).cpu()
     return pd.DataFrame(
         {

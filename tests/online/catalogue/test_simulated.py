@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.agents import BayesAgent, BayesState, EdgeFactors, ItemsAgent, MagusAgent, MagusOptions
+from magus_pyg.agents.node_rules import NodeRules
 from magus_pyg.data import Sessions
 from magus_pyg.graph import SessionGraphBuilder, build_relational_graph, n_nodes
 from magus_pyg.online.catalogue import simulated
@@ -24,6 +25,8 @@ from magus_pyg.simulation import (
     ImpatientUser,
     NoisyUser,
     NotCareUser,
+    Play,
+    SessionView,
     TruthfulUser,
     User,
     simulate,
@@ -93,11 +96,39 @@ def test_records_are_those_of_session_graphs(user: User, monkeypatch: pytest.Mon
         assert expected["round"].max() > 1
 
 
+class Silent:
+    """An agent of one's own that says nothing of catalogues."""
+
+    name = "silent"
+
+    def __init__(self, graph: HeteroData, scorer: Tensor) -> None:
+        self.graph, self.scorer = graph, scorer
+
+    def start(self, view: SessionView) -> Play:
+        """Play items."""
+        return ItemsAgent(self.graph, self.scorer).start(view)
+
+
+class Declared(Silent):
+    """One that says how."""
+
+    node_rules = NodeRules("none")
+
+
+def test_an_agent_of_ones_own_plays_by_the_rules_that_it_declares() -> None:
+    graph, scores, sessions = world()
+    agent = Declared(graph, scores)
+    (records,) = play_catalogue_batch(CataloguePlays(plays_of([(agent, 5)], TruthfulUser())), sessions).records
+    pd.testing.assert_frame_equal(records, simulate(agent, sessions, TruthfulUser(), 5, 3, seed=4))
+
+
 def test_who_plays_a_catalogue() -> None:
     graph, scores, sessions = world()
     assert all(plays_catalogues(agent) for agent, _ in agents_of(graph, scores))
     assert not plays_catalogues(MagusAgent(graph, scores, MagusOptions(hops=2)))
     assert not plays_catalogues(BayesAgent(graph, scores, exact=True))
+    assert plays_catalogues(Declared(graph, scores))
+    assert not plays_catalogues(Silent(graph, scores))
     plays = plays_of(agents_of(graph, scores), TruthfulUser())
     assert split_for_catalogue(plays, sessions.take(torch.arange(0)), 4) == []
     one = play_catalogue_batch(CataloguePlays(plays), sessions.take(torch.tensor([4])))

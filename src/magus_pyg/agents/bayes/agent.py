@@ -25,6 +25,7 @@ from magus_pyg.agents.bayes.belief import (
 from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
 from magus_pyg.agents.bayes.planning import Plan, list_order, plan_lists
 from magus_pyg.agents.items import mark_shown
+from magus_pyg.agents.node_rules import NodeRules
 from magus_pyg.agents.ranking import rank_top
 from magus_pyg.simulation.answers import at_click
 from magus_pyg.simulation.protocol import Feedback, Play, Scorer, SessionView
@@ -86,6 +87,11 @@ class BayesAgent:
 
     def __repr__(self) -> str:
         return f"BayesAgent({self.state})"
+
+    @property
+    def node_rules(self) -> NodeRules | None:
+        """See `NodeAgent`."""
+        return None if self.exact else NodeRules("bayes", state=self.state)
 
     def start(self, view: SessionView) -> Play:
         """Begin B sessions; other rounds than those that the state was fitted for are logged, once a process."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 from math import fsum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,14 +46,33 @@ def target_log_likelihood(sessions: PreparedSessions, temperature: float, search
     A session with several targets counts as one: the mean over its targets. NaN without sessions. The sum is exact, so
     that batches do not matter.
     """
-    found: list[float] = []
+    return _log_likelihood(_beginnings(sessions, searched_error), temperature)
+
+
+class _Beginning(NamedTuple):
+    """What B sessions begin with: scores and evidence float64 [B, C]; candidates and targets bool [B, C]."""
+
+    scores: Tensor
+    evidence: Tensor
+    present: Tensor
+    targets: Tensor
+
+
+def _beginnings(sessions: PreparedSessions, searched_error: float = 0.5) -> list[_Beginning]:
+    """Of each batch; the graphs are looked at once."""
+    found = []
     for batch in sessions.batches:
         graphs = batch.graphs
+        evidence = searched_evidence(graphs, batch.searched, searched_error).sum(1)
         present = graphs.valid[:, : graphs.n_candidates]
-        logit = initial_logit(batch.scores, present, temperature)
-        logit = logit + searched_evidence(graphs, batch.searched, searched_error).sum(1)
-        belief = normalised(logit)
-        targets = graphs.sort_candidates(batch.sessions.targets)
+        found.append(_Beginning(batch.scores, evidence, present, graphs.sort_candidates(batch.sessions.targets)))
+    return found
+
+
+def _log_likelihood(beginnings: Sequence[_Beginning], temperature: float) -> float:
+    found: list[float] = []
+    for scores, evidence, present, targets in beginnings:
+        belief = normalised(initial_logit(scores, present, temperature) + evidence)
         logs = torch.where(targets, belief.clamp(min=1e-300).log(), 0.0).sum(1) / targets.sum(1).clamp(min=1)
         found += logs[targets.any(1)].tolist()
     return fsum(found) / len(found) if found else float("nan")
@@ -64,11 +83,12 @@ def fit_temperature(sessions: PreparedSessions) -> float:
 
     It has six digits: how sessions are batched moves the last ones of what it is made from.
     """
-    scores = [batch.scores[batch.graphs.valid[:, : batch.graphs.n_candidates]] for batch in sessions.batches]
+    beginnings = _beginnings(sessions)
+    scores = [scores[present] for scores, _, present, _ in beginnings]
     joined = torch.cat(scores) if scores else torch.zeros(0)
     scale = max(_rounded(float(joined.std())), 1e-6) if joined.numel() > 1 else 1.0
     found = minimize_scalar(
-        lambda log_t: -target_log_likelihood(sessions, scale * float(np.exp(log_t))),
+        lambda log_t: -_log_likelihood(beginnings, scale * float(np.exp(log_t))),
         bounds=(-7.0, 7.0),
         method="bounded",
     )
@@ -116,7 +136,7 @@ def fit_bayes(
         state = replace(BayesState(), **fixed)
         logger.warning("there are no validation sessions to fit magus=bayes on; it plays with %s", state)
         return state
-    targets = _mean_targets(sessions)
+    targets = sessions.mean_targets
     several = targets > 1.0
     # Some noise, so that no answer is believed blindly while discounts are compared.
     start: dict[str, Any] = {
@@ -255,10 +275,3 @@ class _Race:
         values.append(self.judges[part].by_session(BayesAgent(self.graph, self.scorer, state, beam=1)))
         if new:
             self.progress(len(self.played), self.total, "")
-
-
-def _mean_targets(sessions: PreparedSessions) -> float:
-    """Mean number of targets of the sessions that have one."""
-    counts = torch.cat([batch.sessions.targets.sum(1) for batch in sessions.batches])
-    counts = counts[counts > 0].to(torch.float64)
-    return float(counts.mean()) if counts.numel() else 1.0

@@ -218,7 +218,7 @@ def fit_max_entropy(
     if not len(judge.sessions):
         return best, pd.DataFrame(columns=[*(entry.name for entry in fields(best)), "objective"])
     tried: dict[str, dict[str, object]] = {}
-    more = _mean_targets(judge.sessions) - 1.0
+    more = judge.sessions.mean_targets - 1.0
     total = 2 * judge.list_length + (len(_SHARES_OF_OTHERS) if more > 0.0 else 0) + len(error_rates)
     progress(0, total, "")
 
@@ -239,10 +239,3 @@ def fit_max_entropy(
     best = choose([best, *(replace(best, error_rate=rate) for rate in error_rates)])
     table = pd.DataFrame(tried.values()).sort_values("objective", ascending=False, kind="stable", ignore_index=True)
     return best, table
-
-
-def _mean_targets(sessions: PreparedSessions) -> float:
-    """Mean number of targets of the sessions that have one."""
-    counts = torch.cat([batch.sessions.targets.sum(1) for batch in sessions.batches])
-    counts = counts[counts > 0].to(torch.float64)
-    return float(counts.mean()) if counts.numel() else 1.0

@@ -12,7 +12,14 @@ from magus_pyg.errors import DataError
 from magus_pyg.graph import SessionGraphBuilder
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import at_click
-from magus_pyg.simulation.prepare import PreparedBatch, PreparedSessions, find_slots, score_candidates, session_ids
+from magus_pyg.simulation.prepare import (
+    PreparedBatch,
+    PreparedSessions,
+    find_slots,
+    require_graphs,
+    score_candidates,
+    session_ids,
+)
 from magus_pyg.simulation.protocol import Feedback, Play, SessionView
 from magus_pyg.simulation.users import ShownList, TruthfulUser, User, target_nodes
 
@@ -50,8 +57,10 @@ def prepare_scored(graph: HeteroData, sessions: Sessions, scores: Tensor, batch_
 
     Raises:
         ModelError: scores of another shape, NaN or infinite.
+        SessionError: graphs that the memory does not hold.
     """
     builder = SessionGraphBuilder(graph)
+    require_graphs(builder, sessions, "training sessions", "lower simulation.candidates or rivals.sessions")
     batches = []
     for rows in torch.split(torch.arange(len(sessions)), batch_size):
         own = sessions.take(rows)

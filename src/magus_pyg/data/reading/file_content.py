@@ -9,10 +9,14 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from magus_pyg.errors import DataError
+from magus_pyg.memory import require_memory
 
-__all__ = ["arrow_content", "is_gzip", "is_parquet", "open_content", "refuse_foreign", "utf16"]
+__all__ = ["arrow_content", "is_gzip", "is_parquet", "open_content", "refuse_foreign", "require_to_read", "utf16"]
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_UNPACKED = 6
+"""Bytes of a text that gzip makes one of, about."""
+
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive, or an Excel file",
     b"\xd0\xcf\x11\xe0": "an Excel file",
@@ -61,6 +65,23 @@ def refuse_foreign(path: Path) -> None:
     for mark, what in _FOREIGN.items():
         if head.startswith(mark):
             raise DataError(f"{path} is {what}: unpack it, or write it as CSV (.csv, .csv.gz) or Parquet")
+
+
+def require_to_read(path: Path, each: float, size: int | None = None) -> None:
+    """Refuse a file that the memory does not hold as a table.
+
+    Args:
+        path: the file.
+        each: bytes of memory that a byte of it takes while it is read, about.
+        size: bytes of its content, where that is known; those of the file, unpacked, if None.
+
+    Raises:
+        DataError: with the estimate.
+    """
+    if size is None:
+        size = path.stat().st_size * (_UNPACKED if is_gzip(path) else 1)
+    advice = "give a part of its rows or columns, or a machine with more memory"
+    require_memory(int(each * size), f"reading {path}", advice, DataError)
 
 
 def open_content(path: Path) -> BinaryIO:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from magus_pyg.data.reading.file_content import require_to_read
 from magus_pyg.data.reading.findings import Findings
 from magus_pyg.data.reading.line_blocks import BLOCK, BadRows, LineBlock, line_blocks
 from magus_pyg.errors import DataError
@@ -21,6 +22,10 @@ __all__ = ["ColumnRule", "IntegerLog", "LogLayout", "read_integers", "whole_numb
 
 #: The value of a field that is empty.
 EMPTY = -1
+
+_TEXT = 4
+"""Bytes of memory for a byte of text, until the data set is made of it."""
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -89,6 +94,8 @@ def read_integers(path: Path, layout: LogLayout, findings: Findings, size: int =
     Raises:
         DataError: a file that is missing, empty or cut off, and the first row that cannot be used.
     """
+    if path.is_file():  # else the first block says so
+        require_to_read(path, _TEXT)
     reader = _Reader(path, layout, findings)
     for block in line_blocks(path, findings, size):
         reader.take(block)

@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 from magus_pyg.data.field_values import FieldEntries, joined, split_texts
 from magus_pyg.data.reading import arrow_texts
 from magus_pyg.data.reading.delimited import FileSource, check_header, read_delimited
-from magus_pyg.data.reading.file_content import arrow_content, is_gzip, is_parquet, refuse_foreign, utf16
+from magus_pyg.data.reading.file_content import (
+    arrow_content,
+    is_gzip,
+    is_parquet,
+    refuse_foreign,
+    require_to_read,
+    utf16,
+)
 from magus_pyg.data.reading.findings import Findings, listed
 from magus_pyg.errors import DataError
 
@@ -22,6 +29,9 @@ __all__ = ["SUFFIXES", "FileTable", "find_table", "read_table"]
 SUFFIXES: tuple[str, ...] = (".csv.gz", ".csv", ".parquet")
 _FIRST = 5
 _NONE = pa.array([], pa.string())
+_TEXT, _VALUE = 6, 40
+"""Bytes of memory for a byte of text, and for a value of Parquet, until the data set is made of them."""
+
 _POINT_ZERO = r"^[+-]?[0-9]+\.0$"
 
 
@@ -252,6 +262,7 @@ def read_table(
         else:
             own = (encodings or {}).get(file.name, encoding)
             own = "utf-16" if own == "utf-8" and utf16(file) else own
+            require_to_read(file, _TEXT)
             source = FileSource(file, delimiter, names is None, quoted, own)
             part, source = read_delimited(source, names, findings)
         if parts and set(part.column_names) != set(parts[0].column_names):
@@ -280,6 +291,7 @@ def _read_parquet(path: Path) -> pa.Table:
         content = arrow_content(path)
         file = pq.ParquetFile(pa.BufferReader(content.read()) if is_gzip(path) else content)
         check_header(file.schema_arrow.names, str(path))
+        require_to_read(path, _VALUE, file.metadata.num_rows * file.metadata.num_columns)
         table = file.read()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last from a name of a column
         raise DataError(f"{path} is no whole Parquet file (cut off or damaged): {error}") from error

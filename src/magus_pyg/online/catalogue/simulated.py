@@ -7,14 +7,16 @@ A session graph of all items has all their queries and R+ edges, for every sessi
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from magus_pyg.agents import BayesAgent, BayesState, ItemsAgent, MagusAgent, MagusOptions
+from magus_pyg.agents import BayesState, EdgeFactors
+from magus_pyg.agents.node_rules import NodeAgent, NodeRules
 from magus_pyg.data import Sessions
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import n_nodes
@@ -37,17 +39,19 @@ _NODES = 1 << 23
 
 
 def plays_catalogues(agent: Agent) -> bool:
-    """Whether an agent plays a whole catalogue without session graphs: items, MAGUS, MAGUS+ and the Bayesian variant,
-    but for switches and relations that need R- as edges."""
-    if agent.graph.relations != "definition":
-        return False
-    if isinstance(agent, MagusAgent):
-        try:
-            catalogue_options(agent.options)
-        except ConfigError:
-            return False
-        return True
-    return isinstance(agent, ItemsAgent) or (isinstance(agent, BayesAgent) and not agent.exact)
+    """Whether an agent plays a whole catalogue without session graphs: a `NodeAgent`, but for switches and relations
+    that need R- as edges."""
+    return _rules(agent) is not None
+
+
+def _rules(agent: Agent) -> NodeRules | None:
+    """The rules by which an agent plays a whole catalogue; None where it does not."""
+    rules = agent.node_rules if isinstance(agent, NodeAgent) and agent.graph.relations == "definition" else None
+    if rules is None:
+        return None
+    with suppress(ConfigError):
+        return replace(rules, options=catalogue_options(rules.options))
+    return None
 
 
 def split_for_catalogue(plays: Plays, sessions: Sessions, batch_size: int) -> list[Sessions]:
@@ -77,15 +81,13 @@ class CataloguePlays:
         return [self._player(agent) for agent, _ in self.plays.agents]
 
     def _player(self, agent: Agent) -> tuple[Player, Edition]:
-        options, belief, factors, variant = MagusOptions(), BayesState(), None, "none"
-        if isinstance(agent, MagusAgent):
-            options, factors = catalogue_options(agent.options), agent.factors
-            variant = "base" if factors is None else "plus"
-        elif isinstance(agent, BayesAgent):
-            belief, variant = agent.state, "bayes"
+        rules = _rules(agent)
+        assert rules is not None, "only agents that play catalogues do"
+        belief = rules.state if isinstance(rules.state, BayesState) else BayesState()
+        factors = rules.state if isinstance(rules.state, EdgeFactors) else None
         # Learned weights in float64, as in sessions of few candidates.
-        edition = Edition.of(self.index, factors, options.minus_scale, torch.float64)
-        return Player(variant, options, belief, Width()), edition
+        edition = Edition.of(self.index, factors, rules.options.minus_scale, torch.float64)
+        return Player(rules.variant, rules.options, belief, Width()), edition
 
 
 def play_catalogue_batch(shared: CataloguePlays, batch: Sessions) -> PlayedBatch:
