@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -66,7 +67,7 @@ def test_files_records_and_learned_features_that_do_not_fit(monkeypatch: pytest.
             read_table(path)
     with pytest.raises(DataError, match=r"^reading .* would take"):
         read_integers(text, LogLayout(("user", "item")), Findings())
-    with pytest.raises(ConfigError, match=r"the records of \d+ sessions with 3 agents, up to \d+ rounds .*per_user"):
-        play_agents(setting, {"magus+": {}})
+    with pytest.raises(ConfigError, match=r"the records of \d+ sessions with 2 agents, up to \d+ rounds .*per_user"):
+        play_agents(replace(setting, config=short_config("agents=[items,magus]")), {})
     with pytest.raises(ModelError, match=r"learning vectors of [\d,]+ nodes of length \d+ \(magus=plus\) would .*dim"):
         fit_agents(setting)
