@@ -252,7 +252,9 @@ def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     made_of = (graph, scores, features_of(graph), MagusOptions(), judge)
     form, table = choose_weight_form(*made_of, scales=(0.5,), progress=progress)
     assert progress.phases() == [(len(table), len(table))]
-    assert len(table) == len(weight_forms()) + 2 * (3 + 1)
+    first, others = len(weight_forms(["cosine"])), 2 * 2
+    assert first + others + 2 <= len(table) <= first + others + 3 + 1  # lines end where it gets worse
+    assert (table["sessions"] == 1).all()
     assert table["objective"].is_monotonic_decreasing
     fields = ["shrink", "shrink_minus", "refusal", "raw"]
     unit = table[(table[fields] == 0).all(axis=1) & (table["minus_scale"] == 1)]

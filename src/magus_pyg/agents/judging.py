@@ -1,11 +1,12 @@
 """What variants choose on validation sessions: a judge of agents, and the forms of learned weights tried with it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -21,10 +22,16 @@ _SHRINKAGES = ((0.0, 0.3), (0.0, 1.0), (0.02, 0.0), (0.02, 1.0), (0.1, 0.0), (0.
 RANKING = 0.25
 """What RA of the lowest K counts beside the mean of the SA@K when variants are chosen."""
 
-_BEST = 2
-"""Forms that go on to the next stage of the search."""
+_FEWEST = 100
+"""Sessions tell agents apart; where a third has fewer all are played at once."""
 
-__all__ = ["Judge", "choose_weight_form", "weight_forms"]
+_FIRST = "cosine"
+"""The feature with which all shrinkages are tried."""
+
+_BEST, _FINAL = 2, 4
+"""Shrinkages that are tried with the other features, and forms that are played on all sessions."""
+
+__all__ = ["Judge", "behind", "choose_weight_form", "weight_forms"]
 
 
 class Judge:
@@ -55,16 +62,16 @@ class Judge:
 
     def __call__(self, agent: Agent) -> dict[str, float]:
         """RA@K and SA@K for every K, and `objective`: the mean of the SA@K and `RANKING` times RA of the lowest K."""
-        metrics = self._played(agent).mean(numeric_only=True)
-        values = {f"{name}@{k}": float(metrics[f"{name}@{k}"]) for k in self.rounds for name in ("RA", "SA")}
-        return {**values, "objective": float(self._objective(metrics))}
+        metrics = self.metrics(agent).mean(numeric_only=True)
+        return {name: float(metrics[name]) for name in (*self._names, "objective")}
 
     def by_session(self, agent: Agent) -> np.ndarray:
         """The objective of every session, float64 [S], in the order of their ids."""
-        values: np.ndarray = self._objective(self._played(agent)).to_numpy(dtype=np.float64)
+        values: np.ndarray = self.metrics(agent)["objective"].to_numpy(dtype=np.float64)
         return values
 
-    def _played(self, agent: Agent) -> pd.DataFrame:
+    def metrics(self, agent: Agent) -> pd.DataFrame:
+        """RA@K and SA@K for every K and the objective, a row a session, in the order of their ids."""
         runs = self.rounds if self.plans else (max(self.rounds),)
         log = pd.concat(
             [
@@ -73,22 +80,40 @@ class Judge:
             ],
             ignore_index=True,
         )
-        return session_metrics(log, self.rounds)
-
-    def _objective(self, metrics: Any) -> Any:
-        """Of the means of all sessions, or of every session."""
+        metrics = session_metrics(log, self.rounds)
         success = sum(metrics[f"SA@{k}"] for k in self.rounds) / len(self.rounds)
-        return success + RANKING * metrics[f"RA@{min(self.rounds)}"]
+        return metrics[list(self._names)].assign(objective=success + RANKING * metrics[f"RA@{min(self.rounds)}"])
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(f"{name}@{k}" for k in self.rounds for name in ("RA", "SA"))
 
     def on(self, sessions: PreparedSessions) -> "Judge":
         """The same judge of other sessions."""
         return Judge(sessions, self.rounds, self.list_length, self.user, self.seed, self.plans, self.min_items)
 
+    def parts(self) -> list["Judge"]:
+        """Of the first third of the sessions, on which a race begins, and of the rest; of all where these are few."""
+        size = len(self.sessions)
+        third = -(-size // 3) if size >= 3 * _FEWEST else size
+        split = torch.split(torch.arange(size), [third, size - third])
+        return [self.on(self.sessions.take(part)) for part in split if part.numel()]
 
-def weight_forms() -> list[WeightForm]:
-    """The forms that MAGUS+ tries first; unit weights are the first, the printed form is the second."""
+
+def behind(values: np.ndarray, top: np.ndarray) -> float:
+    """How many standard errors of their difference, session by session, values [S] are behind others."""
+    difference = top - values
+    mean = float(difference.mean())
+    if mean <= 0.0 or len(difference) < 2:
+        return 0.0  # a single session says nothing
+    error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
+    return mean / error if error > 0.0 else math.inf
+
+
+def weight_forms(features: Sequence[str] = FEATURE_FORMS) -> list[WeightForm]:
+    """The forms with nothing but shrinkage, in order: unit weights, the printed form, then those of each feature."""
     forms = [WeightForm(), WeightForm(raw=True)]
-    for feature in FEATURE_FORMS:
+    for feature in features:
         forms += [WeightForm(feature, shrink, shrink_minus) for shrink, shrink_minus in _SHRINKAGES]
     return forms
 
@@ -104,8 +129,8 @@ class _FormTrial:
     judge: Judge
 
 
-def _judged(trial: _FormTrial, form: WeightForm) -> dict[str, float]:
-    return trial.judge(MagusAgent(trial.graph, trial.scorer, trial.options, trial.features.factors(form)))
+def _judged(trial: _FormTrial, form: WeightForm) -> pd.DataFrame:
+    return trial.judge.metrics(MagusAgent(trial.graph, trial.scorer, trial.options, trial.features.factors(form)))
 
 
 def choose_weight_form(
@@ -121,44 +146,96 @@ def choose_weight_form(
 ) -> tuple[WeightForm, pd.DataFrame]:
     """Try the forms of learned weights on validation sessions and choose the best.
 
-    First every form of `weight_forms`, then the best two with every weight of a refusal, then the best two so far with
-    every `minus_scale`. Unit weights take part, so a form is chosen only if it does better on validation.
+    On a third of the sessions: every shrinkage with one feature, then the best two with the others; from the best on
+    along lines, as long as it does not get worse, a rising weight of a refusal, then a falling and a rising
+    `minus_scale`. The best of these then play the rest too, and unit weights with them, so a form is chosen only if it
+    does better on validation.
 
     Args:
         graph, scorer: as for the agent.
         features: [N, d], from `train_node_features`.
         options: the switches of MAGUS.
         judge: on validation sessions.
-        refusals: values of `refusal` beside 0; not tried where the options let refused nodes send anyway.
+        refusals: values of `refusal` beside 0, rising; not tried where the options let refused nodes send anyway.
         scales: values of `minus_scale` beside 1.
         progress: shows how many forms are tried.
         engine: plays the forms; this process if None.
 
     Returns:
-        The form, and a table with a row a form: its fields, RA@K, SA@K and the objective; best first.
+        The form, and a table with a row a form: its fields, the number of sessions that it was played on, and RA@K,
+        SA@K and the objective there; those played on all sessions first, best first.
     """
-    trial = _FormTrial(graph, scorer, options, WeightFeatures(graph, features), judge)
-    engine = OneProcess() if engine is None else engine
+    race = _FormRace(graph, scorer, features, options, judge, progress, engine)
     refusals = refusals if options.negative == "zero" else ()
-    forms = weight_forms()
-    total = len(forms) + _BEST * (len(refusals) + len(scales))
-    tried: list[tuple[float, int, WeightForm]] = []
-    rows: list[dict[str, object]] = []
+    others = [feature for feature in FEATURE_FORMS if feature != _FIRST]
+    race.most = len(weight_forms([_FIRST])) + _BEST * len(others) + len(refusals) + len(scales)
+    race.play(weight_forms([_FIRST]), 0)
+    learned = [form for form in race.ranked() if form.shrink or form.shrink_minus][:_BEST]
+    race.play([replace(form, feature=feature) for form in learned for feature in others], 0)
+    race.follow([replace(race.ranked()[0], refusal=value) for value in refusals])
+    best = race.ranked()[0]
+    race.follow([replace(best, minus_scale=value) for value in sorted(scales, reverse=True) if value < 1.0])
+    race.follow([replace(best, minus_scale=value) for value in sorted(scales) if value > 1.0])
+    final = list(dict.fromkeys([*race.ranked()[:_FINAL], WeightForm()]))
+    race.play(final, 1)
+    return race.finish(final)
 
-    progress(0, total, "")
 
-    def judge_all(chosen: Sequence[WeightForm]) -> None:
-        for form, values in zip(chosen, engine.map(_judged, trial, chosen), strict=True):
-            tried.append((values["objective"], -len(tried), form))
-            rows.append({**asdict(form), **values})
-            progress(len(rows), total, f"best objective {max(tried, key=lambda entry: entry[0])[0]:.4f}")
+class _FormRace:
+    """Plays forms against each other, first on a third of the sessions; what was played stays played."""
 
-    def best(count: int) -> list[WeightForm]:
-        """The best so far; of equals those tried first."""
-        return [form for _, _, form in sorted(tried, key=lambda entry: entry[:2], reverse=True)[:count]]
+    def __init__(
+        self,
+        graph: HeteroData,
+        scorer: Scorer | Tensor,
+        features: Tensor,
+        options: MagusOptions,
+        judge: Judge,
+        progress: Progress,
+        engine: Engine | None,
+    ) -> None:
+        made_of = (graph, scorer, options, WeightFeatures(graph, features))
+        self.trials = [_FormTrial(*made_of, part) for part in judge.parts()]
+        self.engine = OneProcess() if engine is None else engine
+        self.played: dict[str, tuple[WeightForm, list[pd.DataFrame]]] = {}
+        self.progress, self.most = progress, 0
 
-    judge_all(forms)
-    judge_all([replace(form, refusal=value) for form in best(_BEST) for value in refusals])
-    judge_all([replace(form, minus_scale=value) for form in best(_BEST) for value in scales])
-    table = pd.DataFrame(rows).sort_values("objective", ascending=False, kind="stable", ignore_index=True)
-    return best(1)[0], table
+    def play(self, forms: Sequence[WeightForm], part: int) -> None:
+        """Play forms on a part of the sessions, where there is one."""
+        new = [form for form in forms if len(self.played.get(repr(form), (form, []))[1]) == part]
+        if part < len(self.trials):
+            for form, metrics in zip(new, self.engine.map(_judged, self.trials[part], new), strict=True):
+                self.played.setdefault(repr(form), (form, []))[1].append(metrics)
+                self._tell(self.most)
+
+    def follow(self, line: Sequence[WeightForm]) -> None:
+        """Play forms one after the other, while each does at least as well as the best before."""
+        for form in line:
+            level = self._mean(self.ranked()[0])
+            self.play([form], 0)
+            if self._mean(form) < level:
+                return
+
+    def ranked(self) -> list[WeightForm]:
+        """The forms by what they did on the first part, best first; of equals those tried first."""
+        return sorted((form for form, _ in self.played.values()), key=self._mean, reverse=True)
+
+    def finish(self, final: Sequence[WeightForm]) -> tuple[WeightForm, pd.DataFrame]:
+        """The best of those that were played on all, and the table of all forms."""
+        rows = []
+        for form, parts in self.played.values():
+            metrics = pd.concat(parts, ignore_index=True)
+            rows.append({**asdict(form), "sessions": len(metrics), **metrics.mean(numeric_only=True).to_dict()})
+        table = pd.DataFrame(rows).sort_values(["sessions", "objective"], ascending=False, kind="stable")
+        self._tell(len(self.played))
+        return max(final, key=lambda form: self._mean(form, len(self.trials))), table.reset_index(drop=True)
+
+    def _mean(self, form: WeightForm, parts: int = 1) -> float:
+        return float(
+            np.concatenate([part["objective"].to_numpy() for part in self.played[repr(form)][1][:parts]]).mean()
+        )
+
+    def _tell(self, total: int) -> None:
+        """How many of so many forms are tried."""
+        top = max(self._mean(form) for form, _ in self.played.values())
+        self.progress(len(self.played), total, f"best objective {top:.4f}")

@@ -1,7 +1,6 @@
 """What `magus=bayes` takes from validation sessions: the temperature by likelihood, all else by play."""
 
 import logging
-import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from torch_geometric.data import HeteroData
 
 from magus_pyg.agents.bayes.agent import BayesAgent
 from magus_pyg.agents.bayes.belief import BayesState, initial_logit, normalised, searched_evidence
-from magus_pyg.agents.judging import Judge
+from magus_pyg.agents.judging import Judge, behind
 from magus_pyg.simulation import PreparedSessions, Scorer
 from magus_pyg.training.progress import Progress, unseen
 
@@ -36,7 +35,6 @@ say nothing."""
 
 _FIRST_ERROR = 0.03
 _FADING = 0.6  # the highest discount beside which a forgetting is tried
-_FEWEST = 100  # sessions tell states apart; where a third has fewer all are played at once
 _CLEARLY = 2.0  # standard errors of a difference that is no chance
 
 
@@ -214,10 +212,7 @@ class _Race:
         most: int,
     ) -> None:
         self.graph, self.scorer, self.progress, self.total = graph, scorer, progress, most + 1
-        size = len(sessions)
-        third = -(-size // 3) if size >= 3 * _FEWEST else size
-        parts = torch.split(torch.arange(size), [third, size - third])
-        self.judges = [judge.on(sessions.take(part)) for part in parts if part.numel()]
+        self.judges = judge.on(sessions).parts()
         self.played: dict[str, list[np.ndarray]] = {}
         progress(0, self.total, "")
 
@@ -240,7 +235,8 @@ class _Race:
             for state in left:
                 self._play(state, part)
             top = self.best(left, part + 1)
-            left = [state for state in left if self._behind(state, top, part + 1) <= errors]
+            best = self._values(top, part + 1)
+            left = [state for state in left if behind(self._values(state, part + 1), best) <= errors]
         return left
 
     def best(self, trials: Sequence[BayesState], parts: int = 2) -> BayesState:
@@ -256,15 +252,6 @@ class _Race:
 
     def _values(self, state: BayesState, parts: int) -> np.ndarray:
         return np.concatenate(self.played[repr(state)][:parts])
-
-    def _behind(self, state: BayesState, top: BayesState, parts: int = 2) -> float:
-        """How many standard errors of their difference, session by session, a state is behind another."""
-        difference = self._values(top, parts) - self._values(state, parts)
-        mean = float(difference.mean())
-        if mean <= 0.0 or len(difference) < 2:
-            return 0.0  # a single session says nothing
-        error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
-        return mean / error if error > 0.0 else math.inf
 
     def _play(self, state: BayesState, part: int) -> None:
         new = repr(state) not in self.played
