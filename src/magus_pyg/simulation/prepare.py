@@ -220,7 +220,7 @@ def _fitting(builder: SessionGraphBuilder, sessions: Sessions, batch_size: int) 
     require_memory(_PAIR * most, what, "lower simulation.candidates", SessionError)
     # Candidates share queries: how many are left is seen in the sessions that hold the most.
     largest = torch.argsort(held, descending=True, stable=True)[:_LOOKED_AT]
-    slots = max(builder.build(sessions.candidates[row]).n_slots for row in largest.split(1))
+    slots = max(builder.build(sessions.candidates[row]).n_slots for row in torch.split(largest, 1))
     return max(1, min(batch_size, _SLOTS // max(1, slots)))
 
 
