@@ -176,7 +176,8 @@ def choose_weight_form(
     best = race.ranked()[0]
     race.follow([replace(best, minus_scale=value) for value in sorted(scales, reverse=True) if value < 1.0])
     race.follow([replace(best, minus_scale=value) for value in sorted(scales) if value > 1.0])
-    final = list(dict.fromkeys([*race.ranked()[:_FINAL], WeightForm()]))
+    final = race.ranked()[:_FINAL]
+    final += [] if WeightForm() in final else [WeightForm()]
     race.play(final, 1)
     return race.finish(final)
 
