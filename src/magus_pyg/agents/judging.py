@@ -165,10 +165,11 @@ def choose_weight_form(
         The form, and a table with a row a form: its fields, the number of sessions that it was played on, and RA@K,
         SA@K and the objective there; those played on all sessions first, best first.
     """
-    race = _FormRace(graph, scorer, features, options, judge, progress, engine)
     refusals = refusals if options.negative == "zero" else ()
     others = [feature for feature in FEATURE_FORMS if feature != _FIRST]
-    race.most = len(weight_forms([_FIRST])) + _BEST * len(others) + len(refusals) + len(scales)
+    most = len(weight_forms([_FIRST])) + _BEST * len(others) + len(refusals) + len(scales)
+    made_of = (graph, scorer, options, WeightFeatures(graph, features))
+    race = _FormRace([_FormTrial(*made_of, part) for part in judge.parts()], most, progress, engine or OneProcess())
     race.play(weight_forms([_FIRST]), 0)
     learned = [form for form in race.ranked() if form.shrink or form.shrink_minus][:_BEST]
     race.play([replace(form, feature=feature) for form in learned for feature in others], 0)
@@ -183,23 +184,18 @@ def choose_weight_form(
 
 
 class _FormRace:
-    """Plays forms against each other, first on a third of the sessions; what was played stays played."""
+    """Plays forms against each other; what was played stays played.
 
-    def __init__(
-        self,
-        graph: HeteroData,
-        scorer: Scorer | Tensor,
-        features: Tensor,
-        options: MagusOptions,
-        judge: Judge,
-        progress: Progress,
-        engine: Engine | None,
-    ) -> None:
-        made_of = (graph, scorer, options, WeightFeatures(graph, features))
-        self.trials = [_FormTrial(*made_of, part) for part in judge.parts()]
-        self.engine = OneProcess() if engine is None else engine
+    Args:
+        trials: what they are played with, for each part of the sessions.
+        most: no more forms than so many will be played.
+        progress, engine: as of `choose_weight_form`.
+    """
+
+    def __init__(self, trials: Sequence[_FormTrial], most: int, progress: Progress, engine: Engine) -> None:
+        self.trials, self.progress, self.total, self.engine = trials, progress, most + 1, engine
         self.played: dict[str, tuple[WeightForm, list[pd.DataFrame]]] = {}
-        self.progress, self.most = progress, 0
+        progress(0, self.total, "")
 
     def play(self, forms: Sequence[WeightForm], part: int) -> None:
         """Play forms on a part of the sessions, where there is one."""
@@ -207,7 +203,9 @@ class _FormRace:
         if part < len(self.trials):
             for form, metrics in zip(new, self.engine.map(_judged, self.trials[part], new), strict=True):
                 self.played.setdefault(repr(form), (form, []))[1].append(metrics)
-                self._tell(self.most)
+                if part == 0:
+                    best = self._mean(self.ranked()[0])
+                    self.progress(len(self.played), self.total, f"best objective {best:.4f}")
 
     def follow(self, line: Sequence[WeightForm]) -> None:
         """Play forms one after the other, while each does at least as well as the best before."""
@@ -228,15 +226,10 @@ class _FormRace:
             metrics = pd.concat(parts, ignore_index=True)
             rows.append({**asdict(form), "sessions": len(metrics), **metrics.mean(numeric_only=True).to_dict()})
         table = pd.DataFrame(rows).sort_values(["sessions", "objective"], ascending=False, kind="stable")
-        self._tell(len(self.played))
+        self.progress(self.total, self.total, "")
         return max(final, key=lambda form: self._mean(form, len(self.trials))), table.reset_index(drop=True)
 
     def _mean(self, form: WeightForm, parts: int = 1) -> float:
         return float(
             np.concatenate([part["objective"].to_numpy() for part in self.played[repr(form)][1][:parts]]).mean()
         )
-
-    def _tell(self, total: int) -> None:
-        """How many of so many forms are tried."""
-        top = max(self._mean(form) for form, _ in self.played.values())
-        self.progress(len(self.played), total, f"best objective {top:.4f}")
