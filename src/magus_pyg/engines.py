@@ -19,11 +19,11 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from magus_pyg import ray_reaper
 from magus_pyg.errors import ConfigError, ProcessError
 from magus_pyg.files import scratch_folder
 from magus_pyg.options import at_least, at_most, check_options, one_of
 from magus_pyg.ray_parts import PartDone, do_part, log_level, say_records, write_shared
+from magus_pyg.ray_reaper import MARK, SCRIPT, end_marked
 
 __all__ = ["ENGINES", "Engine", "OneProcess", "RayEngine", "RayOptions", "opened_engine"]
 
@@ -287,19 +287,19 @@ def _own_signals() -> Iterator[None]:
 @contextmanager
 def _reaped(place: Path) -> Iterator[None]:
     """Let what is started with the mark of a folder end with the block, or with this process."""
-    words = [sys.executable, "-I", "-S", ray_reaper.__file__, str(place)]
+    words = [sys.executable, "-I", "-S", SCRIPT, str(place)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True):  # its input ends with the block
         try:
             yield
         finally:
-            ray_reaper.end_marked(str(place))
+            end_marked(str(place))
 
 
 @contextmanager
 def _marked(place: Path) -> Iterator[None]:
     """Mark what is started meanwhile."""
-    os.environ[ray_reaper.MARK] = str(place)
+    os.environ[MARK] = str(place)
     try:
         yield
     finally:
-        del os.environ[ray_reaper.MARK]
+        del os.environ[MARK]

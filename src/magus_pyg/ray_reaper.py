@@ -12,10 +12,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["MARK", "end_marked", "marked"]
+__all__ = ["MARK", "SCRIPT", "end_marked", "marked"]
 
 MARK = "MAGUS_RAY"
 """The variable whose value is the folder of a Ray."""
+
+SCRIPT = __file__
+"""This file, to be run."""
 
 
 def marked(place: str) -> list[int]:

@@ -221,11 +221,12 @@ class _FormRace:
 
     def finish(self, final: Sequence[WeightForm]) -> tuple[WeightForm, pd.DataFrame]:
         """The best of those that were played on all, and the table of all forms."""
-        rows = []
-        for form, parts in self.played.values():
-            metrics = pd.concat(parts, ignore_index=True)
-            rows.append({**asdict(form), "sessions": len(metrics), **metrics.mean(numeric_only=True).to_dict()})
-        table = pd.DataFrame(rows).sort_values(["sessions", "objective"], ascending=False, kind="stable")
+        metrics = [pd.concat(parts, ignore_index=True) for _, parts in self.played.values()]
+        forms = pd.DataFrame([asdict(form) for form, _ in self.played.values()]).assign(
+            sessions=list(map(len, metrics))
+        )
+        means = pd.DataFrame([played.mean(numeric_only=True) for played in metrics])
+        table = pd.concat([forms, means], axis=1).sort_values(["sessions", "objective"], ascending=False, kind="stable")
         self.progress(self.total, self.total, "")
         return max(final, key=lambda form: self._mean(form, len(self.trials))), table.reset_index(drop=True)
 
