@@ -154,7 +154,7 @@ class InProcess:
 
 def added(items: int, workers: int) -> list[str]:
     """What the service adds to a round in process."""
-    size, opened, count, turns = 200_000, 50, 250, 3
+    size, opened, count, turns = 200_000, 50, 250, 10
     found: dict[str, list[float]] = {"in process": [], "live": [], "sqlite": []}
     here = InProcess(size, opened)
     with service(size, 1, "memory:") as live, service(size, 1, "sqlite") as through:
