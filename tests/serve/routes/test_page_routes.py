@@ -235,6 +235,17 @@ def test_words_that_no_item_has(client: TestClient) -> None:
     assert empty.status_code == 200
 
 
+def test_words_that_begin_as_what_was_not_understood(client: TestClient) -> None:
+    visit = Visit(client)
+    visit.send("words", text="mil, not alp")
+    seen = visit.seen
+    assert "Perhaps you mean" in seen.text
+    assert [button["value"] for button in seen.all("button", form="answer", name="more")] == [MILK]  # no word for a no
+    visit.send("words", more=MILK)
+    assert MILK in visit.seen.chips
+    assert "Perhaps you mean" not in visit.seen.text
+
+
 def test_undo_takes_back_all_of_a_text(client: TestClient) -> None:
     visit = Visit(client)
     visit.send("answer", click="")

@@ -19,7 +19,17 @@ from magus_pyg.serve.pages.comparing import comparison
 from magus_pyg.serve.pages.graph_drawing import graph_drawings
 from magus_pyg.serve.pages.labels import Labels, language_of
 from magus_pyg.serve.pages.page_sessions import NEW, PageSessions, name_of_key
-from magus_pyg.serve.pages.page_views import COMPARED, Card, card_of, chips_of, list_view, named_as_shown
+from magus_pyg.serve.pages.page_views import (
+    COMPARED,
+    Card,
+    WordView,
+    card_of,
+    chips_of,
+    list_view,
+    named_as_shown,
+    short,
+    words_key,
+)
 from magus_pyg.serve.pages.rendering import FILES, Shop, render
 from magus_pyg.serve.pages.served_shop import ServedShop
 from magus_pyg.serve.pages.visitors import Visitor, visitor_of
@@ -135,6 +145,9 @@ class Screens:
             told=" ".join([said, told]).strip(),
             notices=notices,
             typed=cut(typed, 200),
+            perhaps=[WordView(short(word.value), words_key([word])) for word in self.data.alike(typed)]
+            if typed
+            else [],
             drawings=self._drawings(t, session) if asked.expert else [],
             api_docs=f"{asked.root}/docs",
         )

@@ -12,7 +12,9 @@ from magus_pyg.serve.service import Service
 
 __all__ = ["ServedShop"]
 
-_SUGGESTED = 12
+_SUGGESTED, _ALIKE = 12, 4
+_TELLING = 3
+"""Signs from which on the beginning of a word says something."""
 _KINDS = 50_000
 """Words whose items are remembered."""
 _SHARE = 0.12
@@ -59,8 +61,18 @@ class ServedShop:
 
     def suggest(self, prefix: str = "") -> list[str]:
         """Words that begin as somebody types; with nothing typed those to begin with."""
-        found = self._service.changes.newest.suggestions.find(prefix, _SUGGESTED)
-        return [harmless_text(str(word["title"])) for word in found]
+        return [harmless_text(word.value) for word in self._begin(prefix, _SUGGESTED)]
+
+    def alike(self, unread: str) -> list[Word]:
+        """Words that begin as what was not understood of a text, a few for each part of it that was to be wanted."""
+        reader = self._service.languages.of(self._now().graph).reader
+        wanted = (part for part in reader.read(unread).unknown if " " not in part)  # others stand after a negation
+        found = [word for part in wanted if len(part) >= _TELLING for word in self._begin(part, _ALIKE)]
+        return list(dict.fromkeys(found))[:_SUGGESTED]
+
+    def _begin(self, prefix: str, most: int) -> list[Word]:
+        found = self._service.changes.newest.suggestions.find(prefix, most)
+        return [Word(**pair) for word in found for pair in word["words"]]
 
     def _now(self) -> _Words:
         """Of the graph that new sessions play on."""
