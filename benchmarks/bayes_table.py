@@ -163,7 +163,7 @@ def write_page() -> None:
 
 
 def _ahead(table: pd.DataFrame) -> list[str]:
-    """Who is significantly above `balanced` with truthful users, and who is level with it: a line a set and base."""
+    """Who is significantly above `balanced`, a line a set, base and user, and with truthful users who is level."""
 
     def above(row: Mapping[Any, Any], metric: str) -> bool:
         return bool(row.get(f"{metric} balanced high", np.nan) < 0)
@@ -172,10 +172,14 @@ def _ahead(table: pd.DataFrame) -> list[str]:
         return bool(row.get(f"{metric} balanced low", np.nan) <= 0 <= row[f"{metric} balanced high"])
 
     lines = ["With truthful users all others are significantly below `balanced`, except:", ""]
-    for (dataset, model), group in table[table["user"] == "truthful"].groupby(["dataset", "model"], sort=False):
+    others = ["", "With other users these are above it:", ""]
+    for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
         rows = group.to_dict("records")
-        lines.append(f"* {dataset}, {model}: above it {_named(rows, above)}; level with it {_named(rows, level)}.")
-    return lines
+        if user == "truthful":
+            lines.append(f"* {dataset}, {model}: above it {_named(rows, above)}; level with it {_named(rows, level)}.")
+        else:
+            others.append(f"* {dataset}, {model}, {user}: {_named(rows, above)}.")
+    return [*lines, *others]
 
 
 def _named(rows: Sequence[Mapping[Any, Any]], holds: Callable[[Mapping[Any, Any], str], bool]) -> str:
