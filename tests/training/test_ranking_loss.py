@@ -37,6 +37,21 @@ def test_a_sample_worked_by_hand():
     assert float(softmax_loss(empty, empty.view(0, 2), empty.long(), torch.tensor([3, 1]), 4)) == 0
 
 
+def test_its_gradient_leaves_the_liked_items_out():
+    generator = torch.Generator().manual_seed(1)
+    beside = torch.randn(5, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    liked = torch.randn(5, generator=generator, dtype=torch.float64, requires_grad=True)
+    item, items = (
+        torch.tensor([4, 9, 4, 0, 2]),
+        torch.tensor([4, 1, 4, 0, 3, 0, 8]),
+    )  # twice, never, twice, twice, never
+    assert torch.autograd.gradcheck(lambda *logits: softmax_loss(*logits, item, items, 12), (liked, beside))
+    softmax_loss(liked, beside, item, items, 12).backward()
+    assert torch.equal(beside.grad == 0, items == item.unsqueeze(1))
+    far = softmax_loss(liked, 1e4 * beside, item, items, 12)  # no overflow
+    assert bool(torch.isfinite(far))
+
+
 def test_items_are_uniform_and_functions_of_their_keys():
     assert drawn_items(5, 5, 1).tolist() == drawn_items(5, 9, 2).tolist() == [0, 1, 2, 3, 4]
     drawn = drawn_items(10, 9, 7, 0, 3)

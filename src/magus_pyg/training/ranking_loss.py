@@ -1,11 +1,14 @@
 """The ranking loss of base recommenders: which item of the catalogue a user likes next."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from magus_pyg.ragged import ragged_arange
 from magus_pyg.random import integers
 
 __all__ = ["drawn_items", "softmax_loss"]
@@ -48,5 +51,37 @@ def softmax_loss(liked: Tensor, beside: Tensor, item: Tensor, items: Tensor, n_i
     Returns:
         A scalar.
     """
-    other = torch.logsumexp(beside.masked_fill(items == item.unsqueeze(1), float("-inf")), 1)
+    other: Tensor = _LogSumOfOthers.apply(beside, item, items)  # type: ignore[no-untyped-call]
     return F.softplus(other + math.log(n_items / len(items)) - liked).sum()
+
+
+class _LogSumOfOthers(torch.autograd.Function):
+    """log Σ exp(y_is) over v_s ≠ v_i, [p]; -inf over none. Its gradient is written out, in two passes over [p, S]."""
+
+    @staticmethod
+    def forward(ctx: Any, beside: Tensor, item: Tensor, items: Tensor) -> Tensor:
+        row, column = _where_equal(item, items)
+        terms = beside.to(torch.promote_types(beside.dtype, torch.float32), copy=True)
+        terms[row, column] = float("-inf")
+        highest = terms.amax(1).clamp_(min=torch.finfo(terms.dtype).min)  # where all are left out, not -inf - -inf
+        total = terms.sub_(highest.unsqueeze(1)).exp_().sum(1)
+        ctx.save_for_backward(terms, total)
+        ctx.dtype = beside.dtype
+        return highest + total.log()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        terms, total = ctx.saved_tensors
+        share = gradient / total.clamp(min=torch.finfo(total.dtype).tiny)
+        return (terms * share.unsqueeze(1)).to(ctx.dtype), None, None
+
+
+def _where_equal(item: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """The pairs (i, s) with item[i] = items[s], by look-up: comparing all would cost as much as the loss."""
+    ordered, order = torch.sort(items)
+    start = torch.searchsorted(ordered, item)
+    count = torch.searchsorted(ordered, item, right=True) - start
+    row = torch.repeat_interleave(count)
+    place = start.index_select(0, row) + ragged_arange(count)
+    return row, order.index_select(0, place)
