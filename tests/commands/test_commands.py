@@ -120,6 +120,7 @@ def test_scripts_as_a_person_runs_them(tmp_path: Path) -> None:
         assert part in done.stdout
     (run,) = (tmp_path / "runs").iterdir()
     assert f"next: python {ROOT / 'scripts' / 'play.py'} run=runs/{run.name} user=" in done.stdout
+    assert f"  or: python {ROOT / 'scripts' / 'serve.py'} run=runs/{run.name}\n" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]  # Hydra leaves nothing behind
 
 

@@ -317,6 +317,8 @@ def _print_end(
     console.print(stages_text(watch.seconds, memory))
     console.say(f"run folder: {run}" if simulation is None else f"simulation: {simulation}")
     console.command("next: ", command_name("play"), *map(shell_words, (f"run={run}", f"user={user_id}")))
+    if simulation is None:
+        console.command("  or: ", command_name("serve"), shell_words(f"run={run}"))
     more = f"simulation.rounds={2 * config.simulation.rounds}"
     change = "simulation=default" if isinstance(config.simulation, EarSimulation) else more
     console.command("  or: ", command_name("simulate"), *map(shell_words, (f"run={run}", change)))

@@ -388,11 +388,10 @@ def _about(pools: Sequence[Pool]) -> list[str]:
     told = []
     for dataset in dict.fromkeys(pool.dataset for pool in pools):
         here = [pool for pool in pools if pool.dataset == dataset]
-        seeds = sorted({len(pool.seeds) for pool in here})
+        counts = sorted({len(pool.seeds) for pool in here})
+        seeds = f"{' to '.join(map(str, counts))} seed{'s' if counts != [1] else ''}"
         sessions = next(iter(here[0].plays.values())).log["session"].nunique()
-        told.append(
-            f"{dataset} ({' to '.join(map(str, seeds))} seed{'s' if seeds != [1] else ''} of {sessions:,} sessions)"
-        )
+        told.append(f"{dataset} ({seeds} of {sessions:,} sessions)")
     base = base_label(pools[0].model)
     return [f"{base} on {', '.join(told)}; bands: 95 % intervals (bootstrap over users)."]
 

@@ -8,7 +8,7 @@ from magus_pyg.online.session_inputs import Wording
 from magus_pyg.serve.api_schemas import AnswerIn, SessionIn, WordIn
 from magus_pyg.serve.serve_options import LimitOptions, ServeOptions
 from magus_pyg.serve.session_start import SessionSettings
-from magus_pyg.serve.shown_lists import ShownList, entry_id, list_id
+from magus_pyg.serve.shown_lists import NamedList, entry_id, list_id
 
 __all__ = ["answered_before", "answered_places", "check_limits", "chosen_settings", "wordings"]
 
@@ -35,7 +35,7 @@ def wordings(words: Sequence[str | WordIn]) -> list[Wording]:
     return [word if isinstance(word, str) else (word.field, word.value) for word in words]
 
 
-def answered_places(shown: ShownList, asked: AnswerIn) -> tuple[int | None, list[int]]:
+def answered_places(shown: NamedList, asked: AnswerIn) -> tuple[int | None, list[int]]:
     """The places in the open list of what an answer names: the click, None for none, and those answered Not Care.
 
     Raises:
@@ -61,7 +61,7 @@ def answered_places(shown: ShownList, asked: AnswerIn) -> tuple[int | None, list
     return clicked, sorted(not_care)
 
 
-def answered_before(session_id: str, answers: Sequence[Any], asked: AnswerIn, shown: ShownList | None) -> int:
+def answered_before(session_id: str, answers: Sequence[Any], asked: AnswerIn, shown: NamedList | None) -> int:
     """How much was answered and told with the same answer to the list that it names, and before it.
 
     Args:

@@ -11,7 +11,7 @@ from magus_pyg.online import CatalogueSession, OnlineSession
 from magus_pyg.serve.editions import ServedEdition
 from magus_pyg.serve.languages import Languages
 from magus_pyg.serve.measurements import LIST_SECONDS
-from magus_pyg.serve.shown_lists import ShownList
+from magus_pyg.serve.shown_lists import NamedList
 from magus_pyg.serve.stores import LogRow, RowKind, StoredSession
 
 __all__ = ["LiveSession"]
@@ -38,14 +38,14 @@ class LiveSession:
     edition: ServedEdition
     languages: Languages
     sound: bool = True
-    _shown: ShownList | None = None
+    _shown: NamedList | None = None
     _texts: dict[int, Phrasing] = field(default_factory=dict)
 
     @property
-    def shown(self) -> ShownList | None:
+    def shown(self) -> NamedList | None:
         """The open list, which is made if there is none; None where the session is done."""
         if self._shown is None and not self.session.done:
-            self._shown = ShownList.of(self.record.session_id, self.session, len(self.record.answers), self.say)
+            self._shown = NamedList.of(self.record.session_id, self.session, len(self.record.answers), self.say)
         return self._shown
 
     def row(self, kind: RowKind, time: float, list_number: int = 0, **said: Any) -> LogRow:

@@ -16,7 +16,7 @@ from magus_pyg.online import OnlineSession, Recommendation
 from magus_pyg.online.session_state import find_named, told_parts
 from magus_pyg.serve.stores import NamedEntry
 
-__all__ = ["Say", "ShownList", "entry_id", "history_json", "list_id", "name_of", "word_pairs"]
+__all__ = ["NamedList", "Say", "entry_id", "history_json", "list_id", "name_of", "word_pairs"]
 
 Say = Callable[[Sequence[int]], Sequence[Phrasing | None]]
 """From nodes of a session's graph to what they are called; None for items, which have titles."""
@@ -24,8 +24,8 @@ _ID_BYTES = 9  # 12 signs, one in 2^72
 
 
 @dataclass(frozen=True)
-class ShownList:
-    """The open list of a session.
+class NamedList:
+    """The open list of a session, with the names that the outside knows.
 
     Attributes:
         recommendation_id: its name for the outside.
@@ -44,7 +44,7 @@ class ShownList:
     texts: Sequence[Phrasing | None]
 
     @classmethod
-    def of(cls, session_id: str, session: OnlineSession, events: int, say: Say) -> "ShownList":
+    def of(cls, session_id: str, session: OnlineSession, events: int, say: Say) -> "NamedList":
         """The open list of a session, which is made if there is none.
 
         Args:

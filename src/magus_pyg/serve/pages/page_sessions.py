@@ -22,7 +22,7 @@ from magus_pyg.serve.session_start import Person, SessionSettings
 from magus_pyg.serve.shown_lists import Say, entry_id, list_id, name_of
 from magus_pyg.serve.stores import NamedEntry
 
-__all__ = ["NEW", "PageSessions", "Said", "name_of_key", "words_in"]
+__all__ = ["NEW", "PageSessions", "Standing", "name_of_key", "words_in"]
 
 NEW = "new"
 """In the place of a session's id: one that begins with the first answer."""
@@ -31,7 +31,7 @@ _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
-class Said:
+class Standing:
     """Where a session stands after something was said.
 
     Attributes:
@@ -95,7 +95,7 @@ class PageSessions:
 
     def answer(
         self, session_id: str, step: int, visitor: str, language: str, click: str, not_care: Sequence[str], quick: bool
-    ) -> Said:
+    ) -> Standing:
         """Answer the list of a step.
 
         Args:
@@ -131,9 +131,9 @@ class PageSessions:
         except ConflictError:  # another answer was given to it before
             self._go_back(session_id, step - 1, quick)
             self.service.answer(session_id, asked, quick=quick)
-        return Said(session_id, step + 1)
+        return Standing(session_id, step + 1)
 
-    def write(self, session_id: str, step: int, visitor: str, language: str, text: str, quick: bool) -> Said:
+    def write(self, session_id: str, step: int, visitor: str, language: str, text: str, quick: bool) -> Standing:
         """Take in what somebody wrote, at the list of a step."""
         session_id = self._begun(session_id, visitor, language)
         self._go_back(session_id, step - 1, quick)
@@ -143,7 +143,7 @@ class PageSessions:
 
     def tell(
         self, session_id: str, step: int, visitor: str, language: str, words: dict[bool, list[Word]], quick: bool
-    ) -> Said:
+    ) -> Standing:
         """Take in words that are wanted (True) and not wanted (False), at the list of a step."""
         session_id = self._begun(session_id, visitor, language)
         self._go_back(session_id, step - 1, quick)
@@ -152,7 +152,7 @@ class PageSessions:
                 self.service.tell(session_id, words_in(listed, liked), quick=quick)
         return self._now(session_id, quick)
 
-    def retract(self, session_id: str, step: int, key: str, quick: bool) -> Said:
+    def retract(self, session_id: str, step: int, key: str, quick: bool) -> Standing:
         """Take back what was said of the words of a chip (`words_key`)."""
         asked = words_in(words_of_key(key), liked=None)
         self._go_back(session_id, step - 1, quick)
@@ -162,12 +162,12 @@ class PageSessions:
             self.service.tell(session_id, asked, quick=quick)
         return self._now(session_id, quick)
 
-    def undo(self, session_id: str, step: int, quick: bool) -> Said:
+    def undo(self, session_id: str, step: int, quick: bool) -> Standing:
         """Back to the list before that of a step."""
         self._go_back(session_id, max(0, step - 2), quick)
         return self._now(session_id, quick)
 
-    def go_on(self, session_id: str, step: int, visitor: str, language: str, quick: bool) -> Said:
+    def go_on(self, session_id: str, step: int, visitor: str, language: str, quick: bool) -> Standing:
         """A new session that knows what was said in another one, without the items that were found so far."""
 
         def said(session: OnlineSession, _: int, say: Say) -> tuple[list[str], dict[bool, list[Word]]]:
@@ -194,8 +194,8 @@ class PageSessions:
         asked = SessionIn.model_validate({"user_id": visitor, "locale": language, "exclude": list(exclude)})
         return str(self.service.begin(asked)["session_id"])
 
-    def _now(self, session_id: str, quick: bool, unread: str = "", stale: bool = False) -> Said:
-        return Said(session_id, self._said(session_id, quick) + 1, unread, stale)
+    def _now(self, session_id: str, quick: bool, unread: str = "", stale: bool = False) -> Standing:
+        return Standing(session_id, self._said(session_id, quick) + 1, unread, stale)
 
     def _said(self, session_id: str, quick: bool) -> int:
         """How much was answered and told."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from magus_pyg.errors import InputError, NotThereError
-from magus_pyg.serve.pages.page_sessions import NEW, PageSessions, Said
+from magus_pyg.serve.pages.page_sessions import NEW, PageSessions, Standing
 from magus_pyg.serve.pages.page_views import words_of_key
 from magus_pyg.serve.pages.rendering import FILES, HEADERS
 from magus_pyg.serve.pages.screens import Asked, Screens
@@ -54,7 +54,7 @@ class _Page:
         keep_visitor(self.request, response, self.asked.visitor)
         return response
 
-    async def said(self, csrf: str, session_id: str, work: Callable[[bool], Said]) -> Response:
+    async def said(self, csrf: str, session_id: str, work: Callable[[bool], Standing]) -> Response:
         """Take in what a form says, and go to the list after it."""
         check_form(self.asked.visitor, csrf)
         said = await self.do(session_id, work)
@@ -66,18 +66,18 @@ class _Page:
         return response
 
 
-Asking = Annotated[_Page, Depends(_Page)]
+PageRequest = Annotated[_Page, Depends(_Page)]
 Csrf = Annotated[str, Form()]
 
 
 @page_router.get("/")
-async def start(page: Asking) -> Response:
+async def start(page: PageRequest) -> Response:
     """The start page."""
     return page.shown(await page.do(NEW, lambda quick: page.screens.start(page.asked)))
 
 
 @page_router.get("/s/{session_id}/{step}")
-async def show(page: Asking, session_id: Session, step: Step, stale: bool = False) -> Response:
+async def show(page: PageRequest, session_id: Session, step: Step, stale: bool = False) -> Response:
     """The list of a step, the item that was found, or that the lists are used up."""
     if session_id == NEW:
         return RedirectResponse(f"{page.asked.root}/", 303, HEADERS)
@@ -91,7 +91,7 @@ async def show(page: Asking, session_id: Session, step: Step, stale: bool = Fals
 
 @page_router.get("/s/{session_id}/{step}/compare")
 async def compare(
-    page: Asking, session_id: Session, step: Step, item: Annotated[list[str] | None, Query()] = None
+    page: PageRequest, session_id: Session, step: Step, item: Annotated[list[str] | None, Query()] = None
 ) -> Response:
     """Items side by side."""
     return page.shown(
@@ -100,7 +100,7 @@ async def compare(
 
 
 @page_router.get("/s/{session_id}/{step}/why")
-async def why(page: Asking, session_id: Session, step: Step, entry: str) -> Response:
+async def why(page: PageRequest, session_id: Session, step: Step, entry: str) -> Response:
     """Why an item or a query stands where it does."""
     return page.shown(
         await page.do(session_id, lambda quick: page.screens.why(page.asked, session_id, step, entry, quick))
@@ -109,7 +109,7 @@ async def why(page: Asking, session_id: Session, step: Step, entry: str) -> Resp
 
 @page_router.post("/s/{session_id}/{step}/answer")
 async def answer(
-    page: Asking,
+    page: PageRequest,
     session_id: Session,
     step: Step,
     csrf: Csrf = "",
@@ -127,7 +127,7 @@ async def answer(
 
 @page_router.post("/s/{session_id}/{step}/words")
 async def words(
-    page: Asking,
+    page: PageRequest,
     session_id: Session,
     step: Step,
     csrf: Csrf = "",
@@ -151,27 +151,27 @@ async def words(
 
 @page_router.post("/s/{session_id}/{step}/retract")
 async def retract(
-    page: Asking, session_id: Session, step: Step, words: Annotated[str, Form()], csrf: Csrf = ""
+    page: PageRequest, session_id: Session, step: Step, words: Annotated[str, Form()], csrf: Csrf = ""
 ) -> Response:
     """Take back what was said of a chip's words."""
     return await page.said(csrf, session_id, lambda quick: page.sessions.retract(session_id, step, words, quick))
 
 
 @page_router.post("/s/{session_id}/{step}/undo")
-async def undo(page: Asking, session_id: Session, step: Step, csrf: Csrf = "") -> Response:
+async def undo(page: PageRequest, session_id: Session, step: Step, csrf: Csrf = "") -> Response:
     """Back to the list before."""
     return await page.said(csrf, session_id, lambda quick: page.sessions.undo(session_id, step, quick))
 
 
 @page_router.post("/s/{session_id}/{step}/on")
-async def go_on(page: Asking, session_id: Session, step: Step, csrf: Csrf = "") -> Response:
+async def go_on(page: PageRequest, session_id: Session, step: Step, csrf: Csrf = "") -> Response:
     """Go on looking for something else, with what was said."""
     who = page.asked.visitor.visitor_id, page.asked.language
     return await page.said(csrf, session_id, lambda quick: page.sessions.go_on(session_id, step, *who, quick))
 
 
 @page_router.get("/suggestions")
-async def suggestions(page: Asking, prefix: Annotated[str, Query(max_length=200)] = "") -> Response:
+async def suggestions(page: PageRequest, prefix: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Words that begin as somebody types, as JSON."""
     return JSONResponse(await page.do(NEW, lambda quick: page.screens.data.suggest(prefix)))
 
