@@ -392,8 +392,7 @@ def _about(pools: Sequence[Pool]) -> list[str]:
         seeds = f"{' to '.join(map(str, counts))} seed{'s' if counts != [1] else ''}"
         sessions = next(iter(here[0].plays.values())).log["session"].nunique()
         told.append(f"{dataset} ({seeds} of {sessions:,} sessions)")
-    base = base_label(pools[0].model)
-    return [f"{base} on {', '.join(told)}; bands: 95 % intervals (bootstrap over users)."]
+    return [f"{base_label(pools[0].model)} on {', '.join(told)}; bands: 95 % intervals (bootstrap over users)."]
 
 
 def _listed(names: Any) -> str:
