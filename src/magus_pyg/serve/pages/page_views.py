@@ -44,6 +44,7 @@ COMPARED = 4
 
 _TITLE, _TEXT, _ON_CARD = 160, 80, 8
 """Signs of a title and of a word that are shown, and words on a card."""
+_TELLING = 4  # signs of a value that is no chance in a title, as 2 is in "2 l"
 _LONGEST_KEY = 4000
 _OWN_ADDRESS = re.compile(r"/[^/\\\s][^\\\s]*")  # pictures of this host alone: a shop puts its own behind a path of it
 
@@ -84,6 +85,12 @@ class Card:
     details: tuple[tuple[str, str], ...]
     picture: str
     drawing: Markup
+
+    @property
+    def untold(self) -> tuple[tuple[str, str], ...]:
+        """The other columns that the title does not say already, as a year or a price may stand in it."""
+        said = re.split(r"[^\w.]+", self.title)
+        return tuple((name, value) for name, value in self.details if len(value) < _TELLING or value not in said)
 
 
 @dataclass(frozen=True)
