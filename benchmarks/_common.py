@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 
@@ -60,6 +60,16 @@ def use_device(name: str) -> None:
     if found.type != "cpu" and (there is None or there.type != found.type):
         raise SystemExit(f"--device={name}: torch sees {'no accelerator' if there is None else there} here")
     _device = found
+
+
+def moved(value: Any) -> Any:
+    """A tensor, a model or a graph on the device that is measured."""
+    return value.to(_device)
+
+
+def accelerator() -> str:
+    """What `train.accelerator` calls the device."""
+    return "gpu" if _device.type == "cuda" else _device.type
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -10,6 +10,8 @@ random scores lifted on the targets; CPU seconds, without the making of session 
     python benchmarks/bayes.py fit [--sets NAME ...]     seconds of the fit beside those of training fm, in one run
     python benchmarks/bayes.py quality                   success with a trained FM (minutes)
     python benchmarks/bayes.py write                     docs/bayes.md
+
+--device auto plays on a GPU where there is one: wall seconds then.
 """
 
 import argparse
@@ -19,7 +21,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from _common import BAYES_PAGE, machine, put_between
+from _common import BAYES_PAGE, accelerator, add_device, device, machine, moved, put_between, seconds, use_device
 from _common import row as table_row
 
 import magus_pyg as mp
@@ -74,8 +75,10 @@ def main() -> None:
     parser.add_argument("--called", default="before", help="how that release is called")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=["ml-100k", "synthetic", "amazon-hin", "amazon-beauty"])
+    add_device(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    use_device(arguments.device)
     if arguments.what == "case":
         print(json.dumps(lists_played() if arguments.name == "lists" else speed_of(int(arguments.name))))
         return
@@ -112,7 +115,11 @@ def in_process(name: str, source: Path | None) -> Any:
     if source is not None:
         environment["PYTHONPATH"] = str(source)
     done = subprocess.run(
-        [sys.executable, __file__, "case", name], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, __file__, "case", name, "--device", str(device())],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return json.loads(done.stdout)
 
@@ -132,16 +139,16 @@ def _prepared(
     targets[:, :2] = True
     scores = torch.rand((n_sessions, data.n_items), generator=generator)
     scores.scatter_add_(1, candidates, 0.3 * targets)
-    sessions = mp.Sessions(torch.arange(n_sessions), candidates, targets)
-    return mp.prepare_sessions(graph, sessions, scores, batch_size=256), scores
+    sessions, scores = mp.Sessions(*map(moved, (torch.arange(n_sessions), candidates, targets))), moved(scores)
+    return mp.prepare_sessions(moved(graph), sessions, scores, batch_size=256), scores
 
 
 def _play(agent: BayesAgent, prepared: PreparedSessions, rounds: int) -> tuple[float, float]:
     """CPU seconds, and SA at the last round."""
-    start = time.process_time()
+    start = seconds()
     log = mp.simulate(agent, prepared, rounds=rounds)
-    seconds = time.process_time() - start
-    return seconds, float(log.groupby("session")["target_clicked"].max().mean())
+    taken = seconds() - start
+    return taken, float(log.groupby("session")["target_clicked"].max().mean())
 
 
 def _rounds(size: int) -> int:
@@ -166,10 +173,10 @@ def speed(before: Path | None, called: str, repeats: int) -> list[dict[str, Any]
         best: dict[str, float] = {}
         for _ in range(repeats):
             for source in (before, None) if before else (None,):
-                for name, seconds in in_process(str(size), source).items():
+                for name, each in in_process(str(size), source).items():
                     key = name if source is None else f"{name}, {called}"
-                    best[key] = min(best.get(key, math.inf), seconds)
-        rows.append({"candidates": size, **{name: round(1.0 / seconds) for name, seconds in best.items()}})
+                    best[key] = min(best.get(key, math.inf), each)
+        rows.append({"candidates": size, **{name: round(1.0 / each) for name, each in best.items()}})
         print(rows[-1], flush=True)
     return rows
 
@@ -258,14 +265,14 @@ def linear_against_dense(data: RecDataset) -> list[dict[str, Any]]:
     for size, count in DENSE_SIZES.items():
         prepared, scores = _prepared(data, count, size)
         for name, state in STATES.items():
-            logs, seconds = [], []
+            logs, taken = [], []
             for exact in (False, True):
-                start = time.process_time()
+                start = seconds()
                 logs.append(mp.simulate(BayesAgent(prepared.graph, scores, state, exact=exact, beam=1), prepared))
-                seconds.append(time.process_time() - start)
+                taken.append(seconds() - start)
             ours, theirs = (list(log["shown"]) for log in logs)
             differ = sum(a != b for a, b in zip(ours, theirs, strict=False)) + abs(len(ours) - len(theirs))
-            found = {"lists": len(theirs), "differ": differ, "near-linear": seconds[0], "dense": seconds[1]}
+            found = {"lists": len(theirs), "differ": differ, "near-linear": taken[0], "dense": taken[1]}
             rows.append({"candidates": size, "state": name, **found})
             print(rows[-1], flush=True)
     return rows
@@ -287,6 +294,7 @@ def fit_seconds(sets: Sequence[str]) -> list[dict[str, Any]]:
                 "magus=bayes",
                 "agents=[bayes,bayes-balanced]",
                 f"paths.runs={folder}",
+                f"train.accelerator={accelerator()}",
             ]
             subprocess.run([sys.executable, script, *words], check=True, capture_output=True)
             seconds = json.loads(next(Path(folder).glob("*/run.json")).read_text())["seconds"]

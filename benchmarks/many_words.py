@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _common import machine, put, row
+from _common import accelerator, add_device, machine, put, row, use_device
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS, ITEMS, ROWS, WORDS, GENRES = 1_090, 3_646, 52_551, 388, 24
@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     parser.add_argument("--keep", type=Path, help="folder for the log and the runs (default: a temporary one)")
     parser.add_argument("more", nargs="*", help="further overrides, after --")
+    add_device(parser)
     arguments = parser.parse_args()
+    use_device(arguments.device)
     head = ["run", "queries", "R+ edges", "minutes", "CPU minutes", "peak GB", "result"]
     table = [f"{machine()}, {arguments.threads} thread(s), other work beside it.", "", row(*head), "|---" * 7 + "|"]
     print(*table, sep="\n")
@@ -60,7 +62,7 @@ def _run(name: str, folder: Path, overrides: list[str], threads: int) -> str:
     command = [
         *(sys.executable, str(ROOT / "scripts" / "train.py"), "dataset=tabular", f"dataset.path={folder / 'log'}"),
         *("dataset.name=many-words", "dataset.word_fields=[tag]", "dataset.positive=all", "dataset.rating=''"),
-        *(f"paths.runs={folder / 'runs'}", *overrides),
+        *(f"paths.runs={folder / 'runs'}", f"train.accelerator={accelerator()}", *overrides),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     output = folder / f"{name}.txt"

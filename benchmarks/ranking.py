@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from _common import accelerator, add_device, use_device
 from torch import Tensor
 
 import magus_pyg as mp
@@ -304,7 +305,9 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, help="keep checkpoints here: what was stopped goes on, to the same row")
     parser.add_argument("--write", action="store_true", help="write docs/results.md from the stored rows")
+    add_device(parser)
     arguments = parser.parse_args()
+    use_device(arguments.device)
     if arguments.write:
         page, store = PAGE.read_text(encoding="utf-8"), stored()
         for name, text in (("ranking", table(store)), ("tried", tried(store)), ("caveats", caveats(store, page))):
@@ -312,12 +315,13 @@ def main() -> None:
         write_text(PAGE, page)
         return
     warnings.filterwarnings("ignore", module="implicit")
-    root = [] if arguments.root is None else [f"paths.data={arguments.root}"]
+    given = [f"train.accelerator={accelerator()}"]
+    given += [] if arguments.root is None else [f"paths.data={arguments.root}"]
     for name in arguments.data:
         inputs = None
         for method in arguments.methods:
             model, *changes = ["fm"] if method in OTHERS else method.split()
-            words = [f"dataset={name}", f"seed={arguments.seed}", f"model={model}", *root, *changes]
+            words = [f"dataset={name}", f"seed={arguments.seed}", f"model={model}", *given, *changes]
             config = typed(compose_config(words))
             inputs = prepare_training(config, Terminal(quiet=True)) if inputs is None else inputs
             work = arguments.work and arguments.work / name / f"{method} seed={arguments.seed}".replace(" ", ",")

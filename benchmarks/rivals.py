@@ -1,4 +1,4 @@
-"""How fast the rivals learn and play: `python benchmarks/rivals.py [--data ml-100k] [--sessions 2000]`.
+"""How fast the rivals learn and play: `python benchmarks/rivals.py [--data ml-100k] [--sessions 2000] [--device auto]`.
 
 Trains a base recommender (fm) on ml-100k (or the synthetic data where that is absent), the fold models for out-of-fold
 scores, and every rival with the default options; then plays sessions of 30 candidates. Prints a line a measurement, in
@@ -7,7 +7,6 @@ CPU seconds of one thread, which unlike wall time leave out the work of others o
 
 import argparse
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _common import machine, peak_resident_mb
+from _common import accelerator, add_device, machine, peak_mb, seconds, use_device
 
 import magus_pyg as mp
 from magus_pyg.agents.context import AgentContext
@@ -41,8 +40,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", choices=("ml-100k", "synthetic"), default="ml-100k")
     parser.add_argument("--epochs", type=int, default=50, help="of the base recommenders, at most")
+    add_device(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    use_device(arguments.device)
 
     data = _dataset(arguments.data)
     context = _context(data, arguments.epochs)
@@ -67,7 +68,7 @@ def main() -> None:
             f"{name}: {len(sessions) / seconds:,.0f} sessions/s ({seconds:.2f} s, {len(log):,} rounds, "
             f"SA@{arguments.rounds} {found:.3f} on random sessions)"
         )
-    print(f"peak memory {peak_resident_mb():,.0f} MB")
+    print(f"peak memory {peak_mb():,.0f} MB")
 
 
 def _dataset(name: str) -> RecDataset:
@@ -79,7 +80,9 @@ def _dataset(name: str) -> RecDataset:
 
 def _context(data: RecDataset, epochs: int) -> AgentContext:
     """A trained base recommender and what the rivals learn from, as in a run."""
-    config = Config(model=FMOptions(), train=TrainOptions(epochs=epochs), sessions=SessionOptions())
+    config = Config(
+        model=FMOptions(), train=TrainOptions(epochs=epochs, accelerator=accelerator()), sessions=SessionOptions()
+    )
     config.dataset.name = data.name
     graph, rows = build_graph(data), training_data(data, config.train)
     values, profiles = profile_values(data)
@@ -109,9 +112,9 @@ def _sessions(context: AgentContext, count: int) -> Sessions:
 
 
 def _timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
+    start = seconds()
     result = run()
-    return time.process_time() - start, result
+    return seconds() - start, result
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ base scores lifted on the targets, since the time does not depend on who made th
 With --explicit also MAGUS with `relations: swapped` beside its form with all of R- as edges, which is quadratic.
 
     python benchmarks/simulation.py [--sessions 2000] [--rounds 5] [--reference 100] [--explicit [--write]]
+                                    [--device auto]
 """
 
 import argparse
@@ -18,7 +19,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from _common import put
+from _common import add_device, moved, put, seconds, use_device
+from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.data import MovieLens100kOptions, RecDataset, SyntheticOptions, load_dataset
@@ -45,33 +47,37 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--explicit", action="store_true", help="swapped relations, without and with their edges")
     parser.add_argument("--write", action="store_true", help="put what --explicit finds into RESULTS.md")
+    add_device(parser)
     arguments = parser.parse_args()
+    use_device(arguments.device)
 
     data = _dataset()
     graph = mp.build_relational_graph(
         data.items, data.word_fields, max_share=data.max_share, max_words=data.max_words, merge_fields=data.merge_fields
     )
+    graph = moved(graph)
     sessions, scores = _sessions(data, arguments.sessions)
     print(
         f"{data.name}: {len(sessions)} sessions of 30 candidates, {arguments.rounds} rounds; graph of "
         f"{graph['node'].num_nodes} nodes; torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
     )
-    seconds = _best(lambda: mp.prepare_sessions(graph, sessions, scores), arguments.repeats)
-    print(f"session graphs and scores: {seconds:.3f} s, {len(sessions) / seconds:,.0f} sessions/s")
+    taken = _best(lambda: mp.prepare_sessions(graph, sessions, scores), arguments.repeats)
+    print(f"session graphs and scores: {taken:.3f} s, {len(sessions) / taken:,.0f} sessions/s")
     prepared = mp.prepare_sessions(graph, sessions, scores)
     speed = {}
     agents: list[Agent] = [
         mp.ItemsAgent(graph, scores),
         mp.MagusAgent(graph, scores),
         mp.MagusAgent(graph, scores, mp.MagusOptions(negative="signed", unclicked="unknown"), name="magus signed"),
+        mp.MagusAgent(graph, scores, factors=_weights(graph)),
     ]
     if arguments.explicit:
         for name, kind in (("magus swapped", mp.MagusOptions), ("magus swapped, explicit", _Explicit)):
             agents.append(mp.MagusAgent(graph, scores, kind(relations="swapped"), name=name))
     for agent in agents:
-        seconds = _best(partial(mp.simulate, agent, prepared, rounds=arguments.rounds), arguments.repeats)
-        speed[agent.name] = len(sessions) / seconds
-        print(f"{agent.name}: {seconds:.3f} s, {speed[agent.name]:,.0f} sessions/s")
+        taken = _best(partial(mp.simulate, agent, prepared, rounds=arguments.rounds), arguments.repeats)
+        speed[agent.name] = len(sessions) / taken
+        print(f"{agent.name}: {taken:.3f} s, {speed[agent.name]:,.0f} sessions/s")
     if arguments.explicit:
         ratio = speed["magus swapped"] / speed["magus swapped, explicit"]
         said = f"`relations: swapped` is {ratio:.1f} times as fast as with its edges"
@@ -82,8 +88,7 @@ def main() -> None:
             found = f"{where}: {said}; `magus` is {plain:.2f} times as fast as it."
             put("Simulation (`benchmarks/simulation.py`)", "swapped", [found])
     if arguments.reference:
-        seconds = _reference(data, sessions, scores, arguments.reference, arguments.rounds)
-        literal = arguments.reference / seconds
+        literal = arguments.reference / _reference(data, sessions, scores, arguments.reference, arguments.rounds)
         print(f"literal reference: {literal:,.1f} sessions/s; magus is {speed['magus'] / literal:,.0f} times faster")
 
 
@@ -101,15 +106,22 @@ def _sessions(data: RecDataset, count: int) -> tuple[mp.Sessions, torch.Tensor]:
     targets[:, :2] = True
     scores = torch.rand((count, data.n_items), generator=generator)
     scores.scatter_add_(1, candidates, 0.3 * targets)
-    return mp.Sessions(torch.arange(count), candidates, targets), scores
+    columns = (torch.arange(count), candidates, targets)
+    return mp.Sessions(*map(moved, columns)), moved(scores)
+
+
+def _weights(graph: HeteroData) -> mp.EdgeFactors:
+    """Learned weights of 64 numbers a node, and the constant, as MAGUS+ has them."""
+    sides = (moved(torch.rand((int(graph["node"].num_nodes), 65), dtype=torch.float64)) for _ in range(2))
+    return mp.EdgeFactors(*sides, minus_scale=0.5, refusal=0.1)
 
 
 def _best(run: Callable[[], object], repeats: int) -> float:
     times = []
     for _ in range(repeats + 1):  # the first one warms up
-        start = time.perf_counter()
+        start = seconds()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(seconds() - start)
     return min(times[1:])
 
 
