@@ -218,8 +218,9 @@ class RayEngine:
                 part, waited = asked.pop(0)
                 yield self._result(ray, lambda part=part: ask(part), waited)  # type: ignore[misc]
         finally:
-            for _, waited in asked if ray.is_initialized() else ():  # where nobody wants the others
-                ray.cancel(waited)
+            # Where nobody wants the others. A worker that is broken off, as in an import, is of no use any more.
+            for _, waited in asked if ray.is_initialized() else ():
+                ray.cancel(waited, force=True)
 
     def _result(self, ray: ModuleType, ask_again: Callable[[], Any], waited: Any) -> Any:
         for tried in range(1, _TRIES + 1):

@@ -28,7 +28,7 @@ _FEWEST = 100
 _FIRST = "cosine"
 """The feature with which all shrinkages are tried."""
 
-_BEST, _FINAL = 2, 4
+_BEST, _FINAL = 2, 6
 """Shrinkages that are tried with the other features, and forms that are played on all sessions."""
 
 __all__ = ["Judge", "behind", "choose_weight_form", "weight_forms"]

@@ -165,15 +165,15 @@ class _MagusPlay:
         self.base = scale_to_unit(scores, is_item)
         self.wholes, self.one = scale_to_wholes(scores, is_item)
         self.inhibits = self._all_inhibits()
-        self.positive, self.negative = self._slot_factors(factors)
+        self.factors, self.rows = self._slot_factors(factors)
         self.refusals = options.refusals(0.0 if factors is None else factors.refusal)
         self.minus_scale = options.minus_scale * (1.0 if factors is None else factors.minus_scale)
         self.y, self.scaled = self._guess(), False
         self.spread: NormalisedSpread | None = None
         if options.propagation == "normalised":
             catalogue = options.scope == "catalogue"
-            factors_of_slots = (self.positive, self.negative)
-            self.spread = NormalisedSpread(self.graphs, view.builder, self.inhibits, factors_of_slots, catalogue)
+            of_slots = (self.factors, self.rows)
+            self.spread = NormalisedSpread(self.graphs, view.builder, self.inhibits, *of_slots, catalogue)
             self.first = scale_to_unit(self.y, self.graphs.valid)  # Y(0) of App. B.3
             self.label = torch.full_like(self.y, -1.0)
 
@@ -188,11 +188,14 @@ class _MagusPlay:
             return builder.independent(graphs, queries, catalogue)
         return None
 
-    def _slot_factors(self, factors: EdgeFactors | None) -> tuple[Tensor | None, Tensor | None]:
+    def _slot_factors(self, factors: EdgeFactors | None) -> tuple[tuple[Tensor | None, Tensor | None], Tensor | None]:
+        """The features for R+ and R- in float64, and the row that each flat slot has of them; None for its own."""
         if factors is None:
-            return None, None
-        node = self.graphs.node.view(-1).clamp(min=0)
-        return factors.positive[node].to(torch.float64), factors.negative[node].to(torch.float64)
+            return (None, None), None
+        node, sides = self.graphs.node.view(-1).clamp(min=0), (factors.positive, factors.negative)
+        if all(side.dtype == torch.float64 for side in sides):
+            return sides, node  # as they stand: all sessions together have many more slots than there are nodes
+        return (sides[0][node].to(torch.float64), sides[1][node].to(torch.float64)), None
 
     def _guess(self) -> Tensor:
         """The scores before the first round, [B, M]."""
@@ -202,16 +205,16 @@ class _MagusPlay:
         # Eq. (4): from the whole to its parts; in the first pass the items alone hold a score.
         edges = graphs.item_edges.flip(0)
         scale, root = self.minus_scale, self.minus_scale**0.5
-        learned = self.negative
+        positive, learned = self.factors
         # β is a factor on the R- weights, so its root on their features.
-        factors = (self.positive, learned if learned is None or scale == 1.0 else learned * root)
+        factors = (positive, learned if learned is None or scale == 1.0 else learned * root)
         inhibits = self.inhibits
         if inhibits is None and self.options.relations == "swapped":
             inhibits = edges[:, :0]  # an item and a query are never R⊥
         for hop in range(self.options.hops):
             if hop:
                 edges = torch.stack([graphs.whole, graphs.part])
-            given = {"factors": factors, "receivers": receivers, "batch": graphs.session}
+            given = {"factors": factors, "factor_rows": self.rows, "receivers": receivers, "batch": graphs.session}
             both = self.propagate(y, edges, inhibits, **given)
             if learned is None and scale != 1.0:  # of unit weights both sums are whole, and what is equal stays equal
                 plus = self.propagate(y, edges, edges[:, :0], **given)
@@ -340,7 +343,8 @@ class _MagusPlay:
             up,
             inhibits,
             skip_edge_index=skip,
-            factors=(self.positive, self.negative),
+            factors=self.factors,
+            factor_rows=self.rows,
             receivers=receivers,
             batch=graphs.session,
         )

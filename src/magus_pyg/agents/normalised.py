@@ -20,8 +20,9 @@ class NormalisedSpread:
         graphs: the session graphs.
         builder: what they share.
         inhibits: R- as edges between flat slots [2, E]; None for all pairs that no item holds together.
-        factors: [B·M, r] features whose dot products are the weights of R+ and of R-, not below zero; None for unit
+        factors: features [F, r] whose dot products are the weights of R+ and of R-, not below zero; None for unit
             weights.
+        rows: int64 [B·M], the row of the features that each flat slot has; its own if None.
         catalogue: whether any item of the catalogue counts for an implied R-, or only the session's candidates.
     """
 
@@ -31,9 +32,10 @@ class NormalisedSpread:
         builder: SessionGraphBuilder,
         inhibits: Tensor | None = None,
         factors: tuple[Tensor | None, Tensor | None] = (None, None),
+        rows: Tensor | None = None,
         catalogue: bool = False,
     ) -> None:
-        self.graphs, self.factors, self.inhibits = graphs, factors, inhibits
+        self.graphs, self.factors, self.rows, self.inhibits = graphs, factors, rows, inhibits
         self.propagate = SignedLabelPropagation(cached=True)
         up = torch.stack([graphs.part, graphs.whole])
         self.improves = torch.cat([up, up.flip(0)], dim=1)
@@ -56,6 +58,7 @@ class NormalisedSpread:
             inhibits,
             skip_edge_index=self.skip if inhibits is None else None,
             factors=self.factors,
+            factor_rows=self.rows,
             batch=self.graphs.session,
         )
         return result

@@ -13,11 +13,11 @@ from torch_geometric.utils import scatter
 
 from magus_pyg.nn._inputs import check_batch
 
-__all__ = ["Complement", "ComplementCache", "edge_dot", "row_dot", "select_edges"]
+__all__ = ["Complement", "ComplementCache", "edge_dot", "own_rows", "row_dot", "select_edges"]
 
 
-_BLOCK = 1 << 14
-"""Rows of features looked at together where no gradient is asked for: they stay in the cache."""
+_BLOCK = 1 << 18
+"""Numbers of features looked at together where no gradient is asked for: they stay in the cache."""
 
 
 def edge_dot(source: Tensor, target: Tensor, features: Tensor) -> Tensor:
@@ -27,17 +27,22 @@ def edge_dot(source: Tensor, target: Tensor, features: Tensor) -> Tensor:
 
 def row_dot(left: Tensor, left_row: Tensor | None, right: Tensor, right_row: Tensor) -> Tensor:
     """left[left_row]·right[right_row], [E], or [E, H] for rows [H, B]; `left_row` None takes the rows as they stand."""
-    size = right_row.numel()
+    size, block = right_row.numel(), max(1, _BLOCK // max(1, left.size(1)))
     needs_grad = torch.is_grad_enabled() and (left.requires_grad or right.requires_grad)
-    if torch.compiler.is_compiling() or needs_grad or size <= _BLOCK:
+    if torch.compiler.is_compiling() or needs_grad or size <= block:
         rows = left if left_row is None else left.index_select(0, left_row)
         return (rows * right.index_select(0, right_row)).sum(-1)
     result = left.new_empty(size, *left.shape[1:-1])
-    for start in range(0, size, _BLOCK):  # without this, E·r numbers would be written and read twice
-        part = slice(start, start + _BLOCK)
+    for start in range(0, size, block):  # without this, E·r numbers would be written and read twice
+        part = slice(start, start + block)
         rows = left[part] if left_row is None else left.index_select(0, left_row[part])
         torch.sum(rows * right.index_select(0, right_row[part]), -1, out=result[part])
     return result
+
+
+def own_rows(source: Tensor, target: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The rows of both ends of edges [E]; those of their nodes if None."""
+    return (source, target) if rows is None else (rows.index_select(0, source), rows.index_select(0, target))
 
 
 def select_edges(ends: Tensor, mask: Tensor) -> Tensor:
@@ -91,8 +96,10 @@ class Complement:
         """Σ value_u over the complement of each node v: floating [N, k] to [N, k]."""
         return self._totals(value) - value - self._joined_sum(value)
 
-    def weighted_sum(self, value: Tensor, factors: Tensor) -> Tensor:
+    def weighted_sum(self, value: Tensor, factors: Tensor, rows: Tensor | None = None) -> Tensor:
         """Σ (factors_u·factors_v) value_u over the complement of each v: value [N, k], factors [N, r] to [N, k].
+
+        Node v has the row `rows[v]` of the factors, its own if `rows` is None.
 
         The weight is a dot product, so factors_v leaves the sum: factors_v · Σ_u factors_u value_u. One column takes
         N·r numbers; of more columns, whose products with all factors would be too many, the joined pairs are weighted
@@ -100,9 +107,11 @@ class Complement:
         """
         if value.size(1) == 1:
             needs_grad = torch.is_grad_enabled() and (value.requires_grad or factors.requires_grad)
-            if torch.compiler.is_compiling() or needs_grad:
-                return (factors * self.sum(factors * value)).sum(-1, keepdim=True)
-            return self._weighted_column(value.squeeze(-1), factors).unsqueeze(-1)
+            if not torch.compiler.is_compiling() and not needs_grad:
+                return self._weighted_column(value.squeeze(-1), factors, rows).unsqueeze(-1)
+        factors = factors if rows is None else factors.index_select(0, rows)
+        if value.size(1) == 1:
+            return (factors * self.sum(factors * value)).sum(-1, keepdim=True)
         if self.batch is None:
             total = factors @ (factors.t() @ value)
         else:
@@ -113,22 +122,28 @@ class Complement:
             weight = weight * self.keep
         return total - own - self._to_targets(weight.unsqueeze(-1) * value.index_select(0, self.source))
 
-    def _weighted_column(self, value: Tensor, factors: Tensor) -> Tensor:
+    def _weighted_column(self, value: Tensor, factors: Tensor, rows: Tensor | None) -> Tensor:
         """`weighted_sum` of one column [N], looking only at the nodes that send something."""
         senders = value.nonzero().squeeze(-1)
         sent = value.index_select(0, senders)
-        feature = factors.index_select(0, senders)
+        feature = factors.index_select(0, senders if rows is None else rows.index_select(0, senders))
         if self.batch is None:
-            result = factors @ (feature.t() @ sent)
+            result = (factors if rows is None else factors.index_select(0, rows)) @ (feature.t() @ sent)
         else:
             num_graphs = int(self.batch.max()) + 1 if self.num_nodes else 0
             total = factors.new_zeros((num_graphs, factors.size(1)))
             total.index_add_(0, self.batch.index_select(0, senders), feature * sent.unsqueeze(-1))
-            result = row_dot(factors, None, total, self.batch)
+            sending = total.new_zeros(num_graphs, dtype=torch.bool)
+            sending[self.batch.index_select(0, senders)] = True
+            nodes = sending.index_select(0, self.batch).nonzero().squeeze(-1)  # elsewhere the sum is 0
+            result = value.new_zeros(self.num_nodes)
+            own = nodes if rows is None else rows.index_select(0, nodes)
+            result[nodes] = row_dot(factors, own, total, self.batch.index_select(0, nodes))
         result.index_add_(0, senders, -feature.square().sum(-1) * sent)
         sends = value.index_select(0, self.source) != 0
         source, target = self.source[sends], self.target[sends]
-        result.index_add_(0, target, -edge_dot(source, target, factors) * value.index_select(0, source))
+        weight = edge_dot(*own_rows(source, target, rows), factors)
+        result.index_add_(0, target, -weight * value.index_select(0, source))
         return result
 
     def count(self, allowed: Tensor | None = None) -> Tensor:

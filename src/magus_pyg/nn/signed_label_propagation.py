@@ -6,7 +6,7 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import spmm
 
 from magus_pyg.errors import ModelError
-from magus_pyg.nn._complement import Complement, ComplementCache, edge_dot
+from magus_pyg.nn._complement import Complement, ComplementCache, edge_dot, own_rows
 from magus_pyg.nn._edge_passing import EdgePassing
 from magus_pyg.nn._edge_product import EdgeRows, product_pays
 from magus_pyg.nn._inputs import Edges, EdgesLike, check_batch, check_mask, check_one_set, read_pair
@@ -62,6 +62,7 @@ class SignedLabelPropagation(EdgePassing):
         factors: Factors | None = None,
         receivers: Tensor | None = None,
         batch: Tensor | None = None,
+        factor_rows: Tensor | None = None,
     ) -> Tensor:
         """Run the pass.
 
@@ -78,6 +79,8 @@ class SignedLabelPropagation(EdgePassing):
                 too. A pair (pos_factors, neg_factors) gives each relation its own; None in it means weights as
                 without factors.
             receivers: bool [N_dst]; the other nodes keep y_dst. None: all receive.
+            factor_rows: int64 [N], the row of the factors that each node has, where many nodes share few; None: row v
+                is that of node v.
             batch: int64 [N], the graph of each node in a disjoint union of graphs; the implied R- stays within a
                 graph, and an edge between two graphs is an error. In a compiled call the ids must be below N.
 
@@ -94,7 +97,7 @@ class SignedLabelPropagation(EdgePassing):
         check_one_set(num_src, num_dst, neg_edge_index is None, batch)
         pos = self.read(pos_edge_index, "pos_edge_index", *size)
         check_mask(receivers, "receivers", num_dst)
-        pos_factors, neg_factors = _read_factors(factors, y_src, num_dst)
+        pos_factors, neg_factors = _read_factors(factors, y_src, num_dst, factor_rows)
         neg: Edges | None = None
         pos_part: slice | None = slice(None)
         neg_part: slice | None = None
@@ -105,11 +108,11 @@ class SignedLabelPropagation(EdgePassing):
 
         # R+ of Eqs. (4) and (9)
         with self.explained(pos_part):
-            out = y_dst + self._edge_sum(y_src, num_dst, pos, pos_weight, pos_factors, "pos")
+            out = y_dst + self._edge_sum(y_src, num_dst, pos, pos_weight, pos_factors, factor_rows, "pos")
         # R- of Eqs. (4) and (9)
         if neg is not None:
             with self.explained(neg_part):
-                out = out - self._edge_sum(y_src, num_dst, neg, neg_weight, neg_factors, "neg")
+                out = out - self._edge_sum(y_src, num_dst, neg, neg_weight, neg_factors, factor_rows, "neg")
         else:
             if neg_weight is not None:
                 raise ModelError("neg_weight has no edges to stand on: give neg_edge_index too, or use factors")
@@ -117,13 +120,20 @@ class SignedLabelPropagation(EdgePassing):
             if neg_factors is None:
                 out = out - complement.sum(y_src)
             else:
-                out = out - complement.weighted_sum(y_src, neg_factors)
+                out = out - complement.weighted_sum(y_src, neg_factors, factor_rows)
         if receivers is not None:
             out = torch.where(receivers.unsqueeze(-1), out, y_dst)
         return out.squeeze(-1) if is_vector else out
 
     def _edge_sum(
-        self, y_src: Tensor, num_dst: int, edges: Edges, weight: Tensor | None, factors: Tensor | None, sign: str
+        self,
+        y_src: Tensor,
+        num_dst: int,
+        edges: Edges,
+        weight: Tensor | None,
+        factors: Tensor | None,
+        rows: Tensor | None,
+        sign: str,
     ) -> Tensor:
         """Σ w·y_src over explicit edges, [N_dst, B]."""
         size = (y_src.size(0), num_dst)
@@ -133,7 +143,7 @@ class SignedLabelPropagation(EdgePassing):
         if factors is not None:
             if weight is not None:
                 raise ModelError(f"factors and {sign}_weight both give the weights of R{'+' if sign == 'pos' else '-'}")
-            weight = edge_dot(edges.ends[0], edges.ends[1], factors)  # Eq. (14)
+            weight = edge_dot(*own_rows(edges.ends[0], edges.ends[1], rows), factors)  # Eq. (14)
         if weight is not None:
             _check_weight(weight, f"{sign}_weight", edges.ends.size(1), y_src)
         if self.needs_no_messages(SignedLabelPropagation):
@@ -179,7 +189,9 @@ def _read_scores(y: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return y_src, y_dst
 
 
-def _read_factors(factors: Factors | None, y_src: Tensor, num_dst: int) -> tuple[Tensor | None, Tensor | None]:
+def _read_factors(
+    factors: Factors | None, y_src: Tensor, num_dst: int, rows: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
     if factors is None:
         return None, None
     pair = (factors, factors) if isinstance(factors, Tensor) else factors
@@ -188,8 +200,11 @@ def _read_factors(factors: Factors | None, y_src: Tensor, num_dst: int) -> tuple
     num_src = y_src.size(0)
     if num_src != num_dst:
         raise ModelError(f"factors need one node set, got {num_src} sources and {num_dst} receivers: use weights")
+    if rows is not None and (rows.dtype != torch.int64 or tuple(rows.shape) != (num_src,)):
+        raise ModelError(f"factor_rows must be torch.int64 [{num_src}], got {rows.dtype} {list(rows.shape)}")
     for factor in pair:
-        if factor is not None and (factor.dim() != 2 or factor.size(0) != num_src or factor.dtype != y_src.dtype):
+        size = num_src if rows is None or factor is None else factor.size(0)
+        if factor is not None and (factor.dim() != 2 or factor.size(0) != size or factor.dtype != y_src.dtype):
             raise ModelError(
                 f"factors must be {y_src.dtype} [{num_src}, r], as y, got {factor.dtype} {list(factor.shape)}"
             )

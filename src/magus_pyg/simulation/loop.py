@@ -259,7 +259,8 @@ def play_rounds(plays: Plays, sessions: Sessions, rounds: int, running: RunningS
         stay = active & ~hit
         if answer.leaves is not None:
             stay = stay & ~answer.leaves
-        running.update(answer, clicked, active, stay)
+        if number < rounds:  # after the last round there is nothing to be learned for
+            running.update(answer, clicked, active, stay)
         active = stay
     return played
 

@@ -133,11 +133,10 @@ class _CatalogueSessions:
         self, shared: CataloguePlays, began: _Beginning, player: Player, edition: Edition, rounds: int
     ) -> None:
         self.graph, self.device = shared.index.graph, torch.device("cpu")
-        self._index, self._offered, self._rounds = shared.index, began.offered, rounds
+        self._index, self._offered = shared.index, began.offered
         self._length, count = shared.plays.list_length, len(began.sessions)
         self._running = [began.play(row, player, edition, shared.plays, rounds) for row in range(count)]
         self._nodes = torch.empty((count, 0), dtype=torch.int64)
-        self._lists = 0
 
     def want(self, items: Tensor, wanted: Tensor) -> None:
         """See `RunningSessions`."""
@@ -154,7 +153,7 @@ class _CatalogueSessions:
 
     def recommend(self, active: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `RunningSessions`."""
-        self._nodes, self._lists = torch.full((len(active), self._length), -1), self._lists + 1
+        self._nodes = torch.full((len(active), self._length), -1)
         for row in torch.nonzero(active).flatten().tolist():
             listed = self._running[row].recommend()
             self._nodes[row, : listed.numel()] = listed
@@ -162,9 +161,7 @@ class _CatalogueSessions:
         return self._nodes, present, present & (self._nodes < self._index.n_items), self._holds.count(self._nodes)
 
     def update(self, answer: Answer, clicked: Tensor, active: Tensor, stay: Tensor) -> None:
-        """See `RunningSessions`; after the last round there is nothing to be learned for."""
-        if self._lists == self._rounds:
-            return
+        """See `RunningSessions`."""
         for row in torch.nonzero(stay).flatten().tolist():
             self._running[row].update(_answered(self._nodes[row], int(clicked[row]), answer.not_care[row]))
 
