@@ -159,7 +159,7 @@ def test_agents_never_see_targets(graph: HeteroData) -> None:
 
 def test_feedback_is_the_answer_and_nothing_more(graph: HeteroData) -> None:
     agent = Script(graph, [[6, 1]], [[0, -1]])  # slots are nodes here
-    simulate(agent, one_session(0), rounds=2, list_length=2)
+    simulate(agent, one_session(0), rounds=3, list_length=2)  # after the last round there is none
     first, second = agent.feedback
     assert vars(first).keys() == {"shown", "clicked", "not_care", "active"}
     assert first.clicked.tolist() == [0]
