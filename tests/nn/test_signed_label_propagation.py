@@ -175,6 +175,23 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda y, f: layer(y, pos, skip_edge_index=neg, factors=f), (y, factors))
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("batch", [None, torch.tensor([0, 1, 0, 0, 1])], ids=["one", "two"])
+@pytest.mark.parametrize("implied", [True, False])
+def test_nodes_can_share_rows_of_factors(columns, batch, implied):
+    layer, rows = SignedLabelPropagation(), torch.tensor([2, 0, 2, 1, 1])
+    table = torch.rand(3, 4, dtype=torch.float64)
+    y = torch.tensor([[0.5, 0.0], [0.0, 0.0], [0.25, 1.0], [0.0, 0.5], [0.0, 0.125]], dtype=torch.float64)[:, :columns]
+    edges = torch.tensor([[0, 1], [2, 4]])
+    neg = None if implied else edges.flip(0)
+    expected = layer(y, edges, neg, factors=table[rows], batch=batch)
+    assert torch.equal(layer(y, edges, neg, factors=table, factor_rows=rows, batch=batch), expected)
+    both = []
+    for more in ({"factors": table.requires_grad_(), "factor_rows": rows}, {"factors": table[rows]}):
+        both.append(torch.autograd.grad(layer(y, edges, batch=batch, **more).square().sum(), table)[0])
+    assert torch.allclose(*both)
+
+
 def test_factors_of_each_relation():
     y, (left, right) = torch.rand(5), torch.rand(2, 5, 3)
     layer = SignedLabelPropagation()
@@ -343,6 +360,9 @@ BAD = [
     pytest.param({"neg_weight": torch.ones(4)}, ModelError, "neg_weight", id="weights of implied pairs"),
     pytest.param({"factors": Y}, ModelError, r"factors.*\[5\]", id="factors of one dimension"),
     pytest.param({"factors": torch.ones(4, 2)}, ModelError, r"factors.*\[4, 2\]", id="too few factors"),
+    pytest.param(
+        {"factors": Y[:, None], "factor_rows": ITEM_TO_QUERY[0]}, ModelError, r"factor_rows.*\[5\].*\[4\]", id="rows"
+    ),
     pytest.param({"factors": (Y[:, None],) * 3}, ModelError, "3 entries", id="three factors"),
     pytest.param({"factors": Y[:, None], "pos_weight": torch.ones(4)}, ModelError, r"factors.*R\+", id="both weights"),
     pytest.param(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from playing import Case, cases
 
 from magus_pyg.agents.bayes import PlanSettings, QueryChoices, distinct_queries, plan_lists
+from magus_pyg.agents.bayes.asking import falling
 from magus_pyg.agents.bayes.branches import (
     UNIT,
     AnswerOdds,
@@ -360,3 +361,12 @@ def test_sizes_zero_and_one() -> None:
     )
     assert empty.items.shape == (0, 2)
     assert none.dense(1).shape == (2, 0, 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 30, 4096, 4097])
+def test_slots_by_falling_units_are_those_of_a_stable_sort(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    few = torch.randint(0, 3, (4, size), generator=generator)  # with many equal ones
+    many = (torch.rand((4, size), generator=generator, dtype=torch.float64) * UNIT).to(torch.int64)
+    for units in (few, many, torch.full_like(few, int(UNIT))):
+        assert torch.equal(falling(units), units.argsort(dim=1, descending=True, stable=True))

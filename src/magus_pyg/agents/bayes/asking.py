@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -14,7 +15,10 @@ from magus_pyg.agents.bayes.branches import AnswerOdds, BranchOrder, branch_valu
 from magus_pyg.agents.bayes.choices import QueryChoices
 from magus_pyg.agents.bayes.horizon import Horizon, weighted
 
-__all__ = ["Asking", "PlanSettings"]
+__all__ = ["Asking", "PlanSettings", "falling"]
+
+_SLOTS = 1 << 12
+"""So many slots have numbers that fit into a key beside `UNIT`."""
 
 
 @dataclass(frozen=True)
@@ -196,10 +200,20 @@ class Asking:
         return held.view(column.numel(), size)
 
 
+def falling(units: Tensor) -> Tensor:
+    """Item slots by falling units, int64 [R, C] of at most `UNIT` each; of equals the lower first."""
+    size = units.shape[1]
+    if units.device.type != "cpu" or size > _SLOTS:
+        return units.argsort(dim=1, descending=True, stable=True)
+    # No two keys are equal, so they can be sorted by vector instructions, which keep no order.
+    key = torch.arange(size) - units * _SLOTS
+    return torch.from_numpy(np.sort(key.numpy(), axis=1)) & (_SLOTS - 1)
+
+
 def _reorder(units: Tensor, items: Tensor, only_taken_out: bool) -> Tensor:
     """Item slots by falling units, after some units changed."""
     if not only_taken_out:
-        return units.argsort(dim=1, descending=True, stable=True)
+        return falling(units)
     # What is left keeps its order and moves to the front.
     live = units.gather(1, items) > 0
     count = live.cumsum(1)
