@@ -193,9 +193,10 @@ class _MagusPlay:
         if factors is None:
             return (None, None), None
         node, sides = self.graphs.node.view(-1).clamp(min=0), (factors.positive, factors.negative)
-        if all(side.dtype == torch.float64 for side in sides):
-            return sides, node  # as they stand: all sessions together have many more slots than there are nodes
-        return (sides[0][node].to(torch.float64), sides[1][node].to(torch.float64)), None
+        if len(sides[1]) < node.numel() and all(side.dtype == torch.float64 for side in sides):
+            return sides, node  # as they stand: the sessions together have more slots than there are nodes
+        positive, negative = (side[node].to(torch.float64) for side in sides)
+        return (positive, negative), None
 
     def _guess(self) -> Tensor:
         """The scores before the first round, [B, M]."""
