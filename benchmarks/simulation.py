@@ -112,8 +112,8 @@ def _sessions(data: RecDataset, count: int) -> tuple[mp.Sessions, torch.Tensor]:
 
 def _weights(graph: HeteroData) -> mp.EdgeFactors:
     """Learned weights of 64 numbers a node, and the constant, as MAGUS+ has them."""
-    sides = (moved(torch.rand((int(graph["node"].num_nodes), 65), dtype=torch.float64)) for _ in range(2))
-    return mp.EdgeFactors(*sides, minus_scale=0.5, refusal=0.1)
+    positive, negative = moved(torch.rand((2, int(graph["node"].num_nodes), 65), dtype=torch.float64))
+    return mp.EdgeFactors(positive, negative, minus_scale=0.5, refusal=0.1)
 
 
 def _best(run: Callable[[], object], repeats: int) -> float:
