@@ -147,10 +147,11 @@ def write(out: Path) -> None:
 def write_page() -> None:
     """Write the rows of test sessions into docs/bayes.md, between its marks."""
     table = pd.read_csv(TABLE, dtype=dict.fromkeys(KNOBS, str))
+    traded = _traded(table[table["part"] == "validation"])
     table = table[table["part"] == "test"]
     order = list(ROWS)
     head = ("set, base, user", "seeds x sessions", "row", *SHOWN, "e / λ / γ / δ, a seed each")
-    lines = [*_ahead(table), "", table_row(*head), table_row(*["---"] * len(head))]
+    lines = [*_ahead(table), "", traded, "", table_row(*head), table_row(*["---"] * len(head))]
     for (dataset, model, user), group in table.groupby(["dataset", "model", "user"], sort=False):
         told = ""
         for place, row in enumerate(sorted(group.to_dict("records"), key=lambda row: order.index(row["row"]))):
@@ -180,6 +181,17 @@ def _ahead(table: pd.DataFrame) -> list[str]:
         else:
             others.append(f"* {dataset}, {model}, {user}: {_named(rows, above)}.")
     return [*lines, *others]
+
+
+def _traded(table: pd.DataFrame) -> str:
+    """What `balanced` gains over `bayes` with truthful users, the least and the most over sets and bases."""
+    rows = table[table["user"] == "truthful"].set_index(["dataset", "model"])
+    ours, theirs = rows[rows["row"] == "balanced"], rows[rows["row"] == "bayes"]
+    gains = [ours[metric] - theirs[metric] for metric in SHOWN]
+    told = ", ".join(
+        f"{gain.min():+.3f} to {gain.max():+.3f} in {name}" for name, gain in zip(SHOWN, gains, strict=True)
+    )
+    return f"`balanced` less `bayes` on the validation sessions of truthful users: {told}."
 
 
 def _named(rows: Sequence[Mapping[Any, Any]], holds: Callable[[Mapping[Any, Any], str], bool]) -> str:
