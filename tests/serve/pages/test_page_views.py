@@ -1,6 +1,7 @@
 """Cards, words to choose and chips of sessions, worked by hand on the shop of Fig. 1."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -72,8 +73,10 @@ def test_a_card() -> None:
     words = [Word("line", "mac" * 50), Word("x", "a\u202eb\n")]
     card = card_of("A", "t" * 500, words, Shop())
     assert card.details == card.untold == (("net price", "3.50"),)
-    assert [card_of("A", title, words, Shop()).untold for title in ("Nova, 3.50", "Nova (3.50)")] == [(), ()]
+    assert [card_of("A", title, words, Shop()).untold for title in ("Nova, 3.50", "Nova (3.50).")] == [(), ()]
     assert card_of("A", "Nova 13.50", words, Shop()).untold == (("net price", "3.50"),)
+    sizes = (("width", "1200"), ("depth", "1200"))  # the title names one of them
+    assert replace(card, title="Desk 1200", details=sizes).untold == sizes
     assert (card.picture, len(card.title)) == ("/a.png", 160)
     assert [word.text for word in card.words] == ["mac" * 26 + "m…", "ab"]
     assert card_of("A", "x", [Word("line", "x"), Word("x", "y")], Shop()).words[0].text == "y"  # not said twice

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -88,9 +89,17 @@ class Card:
 
     @property
     def untold(self) -> tuple[tuple[str, str], ...]:
-        """The other columns that the title does not say already, as a year or a price may stand in it."""
-        said = re.split(r"[^\w.]+", self.title)
-        return tuple((name, value) for name, value in self.details if len(value) < _TELLING or value not in said)
+        """The other columns that the title does not say already, as a year or a price may stand in it.
+
+        A value that two columns have is said of both: the title names one of them at the most.
+        """
+        said = {piece.strip(".") for piece in re.split(r"[^\w.]+", self.title)}
+        times = Counter(value for _, value in self.details)
+        return tuple(
+            (name, value)
+            for name, value in self.details
+            if len(value) < _TELLING or times[value] > 1 or value not in said
+        )
 
 
 @dataclass(frozen=True)
