@@ -12,7 +12,7 @@ from magus_pyg.models import FeatureSpace, History, Interactions
 from magus_pyg.ragged import Ragged
 
 #: Names of its models -> names of ours.
-RIVALS = {"fm": "fm", "deepfm": "deepfm", "pnn": "pnn", "pnn-6": "pnn", "din": "din"}
+RIVALS = {"fm": "fm", "deepfm": "deepfm", "pnn": "pnn", "pnn-6": "pnn", "mmoe": "mmoe", "din": "din"}
 
 WHY_NOT = (
     "DeepCTR-Torch is not importable, its columns are left out: pip install --no-deps --target FOLDER "
@@ -34,22 +34,26 @@ def rival(
     layers: list[int],
     attention: list[int],
     history: int,
+    experts: int,
+    tower: list[int],
 ) -> tuple[Any, dict[str, np.ndarray], np.ndarray]:
     """A compiled model of DeepCTR-Torch with its inputs and labels.
 
     Args:
         name: of `RIVALS`; "pnn-6" has each profile value as a field of its own, six fields in all, the others have the
-            four fields of this package: user, profile (mean), item, words (mean).
+            four fields of this package: user, profile (mean), item, words (mean). "mmoe" learns the labels twice, as
+            two tasks.
         features: profiles of equally many values each.
         rows: of the log.
         dim: length of the embeddings.
-        layers: units of the deep network.
+        layers: units of the deep network; of an expert ("mmoe").
         attention: units of the attention ("din").
         history: most items of a history ("din").
+        experts, tower: their number, and the units of a task's tower ("mmoe").
     """
     with patch("threading.Thread.start"):  # on import it asks the network for its newest version
         from deepctr_torch.inputs import SparseFeat, VarLenSparseFeat
-        from deepctr_torch.models import DIN, PNN, DeepFM
+        from deepctr_torch.models import DIN, MMOE, PNN, DeepFM
 
     def bag(field: str, size: int, values: Ragged, index: Tensor) -> Any:
         longest = int(values.lengths.max())
@@ -75,6 +79,10 @@ def rival(
         own = SparseFeat("hist_item", features.n_items, dim, embedding_name="item")
         columns.append(VarLenSparseFeat(own, history, length_name="seq_length"))
         model = DIN(columns, ["item"], dnn_hidden_units=layers, att_hidden_size=attention)
+    elif name == "mmoe":
+        model = MMOE(columns, experts, layers, gate_dnn_hidden_units=(), tower_dnn_hidden_units=tower)
+        model.compile("adam", ["binary_crossentropy"] * 2, metrics=[])
+        return model, inputs, np.stack([rows.label.numpy()] * 2, 1)
     elif name in ("pnn", "pnn-6"):
         model = PNN(columns, dnn_hidden_units=layers)
     else:
@@ -100,7 +108,11 @@ def batches(model: Any, inputs: dict[str, np.ndarray], label: np.ndarray, size: 
 
 def take_step(model: Any, x: Tensor, y: Tensor) -> None:
     """One step of its `fit`."""
-    loss = model.loss_func(model(x).squeeze(-1), y, reduction="sum")
+    if isinstance(model.loss_func, list):
+        given = zip(model.loss_func, model(x).T, y.T, strict=True)
+        loss = torch.stack([loss_of_task(of, label, reduction="sum") for loss_of_task, of, label in given]).sum()
+    else:
+        loss = model.loss_func(model(x).squeeze(-1), y, reduction="sum")
     model.optim.zero_grad()
     (loss + model.get_regularization_loss() + model.aux_loss).backward()
     model.optim.step()

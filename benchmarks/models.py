@@ -2,9 +2,11 @@
 
     python benchmarks/models.py                          # all models, many minutes
     python benchmarks/models.py --models fm pnn          # some
-    python benchmarks/models.py --only growth            # or: training
+    python benchmarks/models.py --only growth            # or: training, losses
     python benchmarks/models.py --rows 5000              # a quick look
     python benchmarks/models.py --device auto            # ours on a GPU where there is one
+    python benchmarks/models.py --log dataset=tabular dataset.path=FOLDER ... --models din gru rgat  # as for train.py
+    python benchmarks/models.py ... --write              # into RESULTS.md
 
 training: rows a second at batch 1000 and dim 64 on 100,000 random rows in the shape of MovieLens 100K (943 users with
 three profile values, 1,682 items with up to three of 100 words), without dropout and sampled negatives, beside
@@ -15,6 +17,9 @@ value one of its own. Graph models take ten steps over the graph of all rows.
 growth: a step with 10,000 items and with a million; 100,000 rows, each item with two of 50 words; graph models sample
 neighbours. "rows" are the distinct rows of the embedding tables that a step uses: of a larger catalogue, histories and
 sampled neighbours hold more distinct items.
+losses: an epoch with the ranking loss over the default number of items, and without it.
+log: a step of each model's default recipe on the rows of a data set, and what an epoch of them takes
+(`train.epoch_steps` bounds it).
 Times are CPU time, on a GPU wall time; memory is the peak beyond the inputs. Every case runs in a process of its own.
 """
 
@@ -22,14 +27,17 @@ import argparse
 import contextlib
 import io
 import itertools
+import shlex
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, cast
 
 import pandas as pd
 import torch
-from _common import Figures, device, machine, measure, parse_cases, peak_mb, row, run_in_process, seconds
+from _common import Figures, device, machine, measure, parse_cases, peak_mb, put, row, run_in_process, seconds
 from _deepctr import RIVALS, WHY_NOT, available, batches, rival, take_step
 
+from magus_pyg.experiment.preparing import prepare_model, prepare_training
 from magus_pyg.graph import build_relational_graph, node_words
 from magus_pyg.models import (
     MODELS,
@@ -44,6 +52,9 @@ from magus_pyg.models import (
 )
 from magus_pyg.models.kernels.embedding_tables import TABLES, choose_sparse
 from magus_pyg.ragged import Ragged
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.schemas import typed
+from magus_pyg.terminal import Terminal
 from magus_pyg.training import TrainOptions, fit
 from magus_pyg.training.epochs import training_loss
 from magus_pyg.training.loader import Loaders
@@ -58,6 +69,8 @@ SIZES: dict[str, tuple[tuple[str, ...], Any]] = {
     "layers": (("layers", "hidden"), []),
     "attention": (("attention",), [36]),
     "history": (("history",), 30),
+    "experts": (("experts",), 4),
+    "tower": (("tower",), []),
 }
 
 Problem = tuple[FeatureSpace, Interactions, Any]
@@ -123,14 +136,15 @@ def epoch_of(run: Any) -> Figures:
     return Figures(seconds=(best[3] - best[1]) / 2, peak_mb=peak_mb() - before)
 
 
-def our_fit(name: str, problem: Problem) -> Figures:
+def our_fit(name: str, problem: Problem, softmax: float = 0.0) -> Figures:
     rows = problem[1]
     timed = rows.take(torch.arange(min(len(rows), GRAPH_STEPS * BATCH))) if problem[2] is not None else rows
     validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
     data = TrainingData(timed, validation)
 
     def run(epochs: int) -> None:
-        fit(make_model(options_of(name), problem), data, train_options(epochs), progress=False)
+        options = replace(train_options(epochs), softmax=softmax)
+        fit(make_model(options_of(name), problem), data, options, progress=False)
 
     figures = epoch_of(run)
     return Figures(seconds=figures["seconds"] * BATCH / len(timed), peak_mb=figures["peak_mb"])
@@ -144,14 +158,18 @@ class StepFigures(Figures):
 
 def our_step(options: ModelOptions, problem: Problem) -> StepFigures:
     """A step of the training, without what is around it."""
-    rows, model = problem[1], make_model(options, problem).train()
-    model.observe(rows)
-    model.to(device())
+    rows = problem[1]
     validation = Interactions(rows.user[:2], rows.item[:2], torch.tensor([0.0, 1.0]))
-    settings = train_options(1)
+    return steps_of(make_model(options, problem), TrainingData(rows, validation), train_options(1))
+
+
+def steps_of(model: BaseRecommender, data: TrainingData, settings: TrainOptions) -> StepFigures:
+    """A step of some rows and options."""
+    model.train().observe(data.train)
+    model.to(device())
     choose_sparse(model, settings.sparse_over)
     optimizer = RowAdam(model.parameters(), lr=settings.lr, fused=True)
-    loaders = Loaders(TrainingData(rows, validation), model, settings, 0)
+    loaders = Loaders(data, model, settings, 0)
     ready = [moved(batch) for batch in itertools.islice(loaders.train(), STEPS)]
 
     def steps() -> None:
@@ -164,6 +182,22 @@ def our_step(options: ModelOptions, problem: Problem) -> StepFigures:
     figures = measure(steps, repeats=REPEATS)
     rows_used = sum(used_rows(table.grad) for table in tables_of(model))
     return StepFigures(seconds=figures["seconds"] / len(ready), peak_mb=figures["peak_mb"], rows=rows_used)
+
+
+class LogFigures(StepFigures):
+    """Also the rows of the log in a step, and the steps of an epoch."""
+
+    batch: int
+    steps: int
+
+
+def log_step(name: str, words: list[str]) -> LogFigures:
+    """A step on the rows of a data set, with the default recipe of a model but the ranking loss."""
+    config = typed(compose_config([*words, f"model={name}"]))
+    inputs = prepare_training(config, Terminal(quiet=True))
+    figures = steps_of(prepare_model(inputs, config), inputs.rows, config.train)
+    size = config.train.batch_size
+    return LogFigures(**figures, batch=size, steps=-(-len(inputs.rows.train) // size))
 
 
 def moved(batch: Batch) -> Batch:
@@ -216,6 +250,9 @@ def their_step(name: str, problem: Problem) -> Figures:
 
 def run_case(case: str) -> Figures:
     """Seconds of a step of `BATCH` rows."""
+    if case.startswith("log,"):
+        _, name, words = case.split(",", 2)
+        return log_step(name, shlex.split(words))
     kind, whose, name, size = case.split(",")
     with_graph = whose == "ours" and MODELS[name].needs_graph
     if kind == "growth":
@@ -224,18 +261,20 @@ def run_case(case: str) -> Figures:
             options = replace(options, sampling="neighbours")
         return our_step(options, make_problem(int(size), GROWTH_WORDS, 2, ROWS, with_graph))
     problem = make_problem(ITEMS, WORDS, 3, int(size), with_graph)
+    if kind == "losses":
+        return our_fit(name, problem, float(whose))
     if whose == "theirs":
         return their_fit(name, problem) if kind == "fit" else their_step(name, problem)
     return our_fit(name, problem) if kind == "fit" else our_step(options_of(name), problem)
 
 
-def print_training(names: list[str], rows: int, threads: int) -> None:
+def training_table(names: list[str], rows: int, threads: int) -> Iterator[str]:
     if not available():
         print(WHY_NOT + "\n")
-    print(f"training, {rows:,} rows, batch {BATCH:,}, dim {DIM}")
+    yield f"training, {rows:,} rows, batch {BATCH:,}, dim {DIM}:\n"
     ours_and_theirs = ("fit rows/s", "step rows/s", "MB", "DeepCTR", "fit rows/s", "step rows/s", "MB")
-    print(row("model", *ours_and_theirs, "fit, times faster", "step, times faster"))
-    print(row(*["---"] * 10))
+    yield row("model", *ours_and_theirs, "fit, times faster", "step, times faster")
+    yield row(*["---"] * 10)
     for name in names:
         ours, cells = speeds("ours", name, rows, threads)
         beside = available() and device().type == "cpu"
@@ -244,8 +283,7 @@ def print_training(names: list[str], rows: int, threads: int) -> None:
             theirs, their_cells = speeds("theirs", other, rows, threads) if other else ((None, None), ["-"] * 3)
             pairs = zip(theirs, ours, strict=True)
             ratios = [f"{their / our:,.1f}" if their and our else "-" for their, our in pairs]
-            print(row(name, *cells, other or "-", *their_cells, *ratios), flush=True)
-    print()
+            yield row(name, *cells, other or "-", *their_cells, *ratios)
 
 
 def speeds(whose: str, name: str, rows: int, threads: int) -> tuple[tuple[float | None, float | None], list[str]]:
@@ -256,11 +294,11 @@ def speeds(whose: str, name: str, rows: int, threads: int) -> tuple[tuple[float 
     return seconds, [*cells, f"{whole['peak_mb']:,.0f}" if whole else "-"]
 
 
-def print_growth(names: list[str], threads: int) -> None:
+def growth_table(names: list[str], threads: int) -> Iterator[str]:
     small, large = (f"{items:,} items" for items in GROWTH_ITEMS)
-    print("a step by the number of items")
-    print(row("model", f"{small} ms", "rows", "MB", f"{large} ms", "rows", "MB", "times slower", "times, a row"))
-    print(row(*["---"] * 9))
+    yield "a step by the number of items:\n"
+    yield row("model", f"{small} ms", "rows", "MB", f"{large} ms", "rows", "MB", "times slower", "times, a row")
+    yield row(*["---"] * 9)
     for name in names:
         cases = (f"growth,ours,{name},{items}" for items in GROWTH_ITEMS)
         found = [cast(StepFigures | None, run_in_process(__file__, case, threads)) for case in cases]
@@ -275,22 +313,65 @@ def print_growth(names: list[str], threads: int) -> None:
         if found[0] and found[1]:
             slower, more = found[1]["seconds"] / found[0]["seconds"], found[1]["rows"] / found[0]["rows"]
             ratios = [f"{slower:,.1f}", f"{slower / more:,.2f}"]
-        print(row(name, *cells, *ratios), flush=True)
+        yield row(name, *cells, *ratios)
+
+
+def losses_table(names: list[str], rows: int, threads: int) -> Iterator[str]:
+    yield f"rows a second of `fit`, {rows:,} rows, batch {BATCH:,}, ranking among {TrainOptions.softmax_items} items:\n"
+    yield row("model", "cross-entropy", "with the ranking loss", "part of the speed")
+    yield row(*["---"] * 4)
+    for name in names:
+        with_graph = MODELS[name].needs_graph
+        if make_model(options_of(name), make_problem(100, 10, 2, 100, with_graph)).ranks_beside:
+            found = [run_in_process(__file__, f"losses,{softmax},{name},{rows}", threads) for softmax in (0, 1)]
+            speed = [BATCH / figures["seconds"] if figures else float("nan") for figures in found]
+            yield row(name, *(f"{one:,.0f}" for one in speed), f"{speed[1] / speed[0]:.2f}")
+
+
+def log_table(names: list[str], words: list[str], threads: int) -> Iterator[str]:
+    yield "a step on the rows of a log, without the ranking loss:\n"
+    yield row("model", "rows a step", "ms", "MB", "embedding rows", "steps an epoch", "minutes an epoch")
+    yield row(*["---"] * 7)
+    for name in names:
+        figures = cast(LogFigures | None, run_in_process(__file__, f"log,{name},{shlex.join(words)}", threads))
+        if figures:
+            cells = [f"{figures[key]:,}" for key in ("rows", "steps")]
+            minutes = figures["seconds"] * figures["steps"] / 60
+            whole = f"{figures['batch']:,}", f"{figures['seconds'] * 1000:,.0f}", f"{figures['peak_mb']:,.0f}"
+            yield row(name, *whole, *cells, f"{minutes:,.0f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["training", "growth"], help="print one table")
+    parser.add_argument("--only", choices=["training", "growth", "losses"], help="print one table")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS), help="the models to time")
-    parser.add_argument("--rows", type=int, default=ROWS, help="rows of the log in the table of training")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of the log in the tables of training and losses")
+    parser.add_argument(
+        "--log", nargs="+", metavar="KEY=VALUE", help="a data set, as train.py takes it: its table alone"
+    )
+    parser.add_argument("--write", action="store_true", help="write the tables into RESULTS.md, too")
     options = parse_cases(parser, run_case)
     if options is None:
         return
-    print(f"{machine()}, {options.threads} thread(s)\n")
-    if options.only != "growth":
-        print_training(options.models, options.rows, options.threads)
-    if options.only != "training":
-        print_growth(options.models, options.threads)
+    names, threads = options.models, options.threads
+    tables = {
+        "training": training_table(names, options.rows, threads),
+        "growth": growth_table(names, threads),
+        "losses": losses_table(names, options.rows, threads),
+    }
+    if options.log:
+        tables = {"log": log_table(names, options.log, threads)}
+    elif options.only:
+        tables = {options.only: tables[options.only]}
+    measured_on = f"{machine()}, {threads} thread(s)"
+    print(measured_on)
+    for part, table in tables.items():
+        lines = []
+        for line in table:
+            print(line, flush=True)
+            lines.append(line)
+        if options.write:
+            put("Training (`benchmarks/models.py`)", part, [f"{measured_on}; {lines[0]}", *lines[1:]])
 
 
 if __name__ == "__main__":
