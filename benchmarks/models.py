@@ -34,7 +34,19 @@ from typing import Any, cast
 
 import pandas as pd
 import torch
-from _common import Figures, device, machine, measure, parse_cases, peak_mb, put, row, run_in_process, seconds
+from _common import (
+    RESULTS,
+    Figures,
+    device,
+    machine,
+    measure,
+    parse_cases,
+    peak_mb,
+    put,
+    row,
+    run_in_process,
+    seconds,
+)
 from _deepctr import RIVALS, WHY_NOT, available, batches, rival, take_step
 
 from magus_pyg.experiment.preparing import prepare_model, prepare_training
@@ -63,6 +75,7 @@ from magus_pyg.training.optimizer import RowAdam
 BATCH, DIM, ROWS = 1000, 64, 100_000
 USERS, ITEMS, WORDS, PROFILE_SIZES = 943, 1_682, 100, (7, 2, 21)
 GROWTH_ITEMS, GROWTH_WORDS = (10_000, 1_000_000), 50
+_SECTION, _HEAD = "Training (`benchmarks/models.py`)", 3  # of RESULTS.md; lines of a table before its rows
 GRAPH_STEPS, STEPS, REPEATS = 10, 5, 3
 # Options of DeepCTR's networks -> what ours are called; each network gets the value of ours, else the last one.
 SIZES: dict[str, tuple[tuple[str, ...], Any]] = {
@@ -341,6 +354,13 @@ def log_table(names: list[str], words: list[str], threads: int) -> Iterator[str]
             yield row(name, *whole, *cells, f"{minutes:,.0f}")
 
 
+def rows_of_others(part: str, names: list[str]) -> list[str]:
+    """The rows that a table of RESULTS.md holds of models that are not measured now."""
+    section = RESULTS.read_text(encoding="utf-8").partition(f"## {_SECTION}\n")[2].partition("\n## ")[0]
+    table = section.partition(f"<!-- {part} -->\n")[2].partition(f"<!-- end of {part} -->")[0].splitlines()
+    return [line for line in table if line.split(" ")[0] == "|" and line.split(" ")[1] in set(MODELS) - set(names)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["training", "growth", "losses"], help="print one table")
@@ -366,12 +386,12 @@ def main() -> None:
     measured_on = f"{machine()}, {threads} thread(s)"
     print(measured_on)
     for part, table in tables.items():
-        lines = []
+        lines, others = [], rows_of_others(part, names)
         for line in table:
             print(line, flush=True)
             lines.append(line)
-        if options.write:
-            put("Training (`benchmarks/models.py`)", part, [f"{measured_on}; {lines[0]}", *lines[1:]])
+            if options.write and len(lines) > _HEAD:  # row by row, so that what is cut short is not lost
+                put(_SECTION, part, [f"{measured_on}; {lines[0]}", *lines[1:], *others])
 
 
 if __name__ == "__main__":
