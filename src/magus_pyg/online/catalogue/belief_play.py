@@ -133,15 +133,14 @@ class BayesPlay(NodePlay):
 
     def _drifted(self) -> Tensor:
         """The belief A · prior + B: A and B of the items that were answered about, and one of each for all others."""
-        prior, forgetting = torch.softmax(self.prior.logit, 0), self.state.forgetting
+        prior, forgetting = self.prior.belief, self.state.forgetting
         held = [self.index.items_of(entry.node) for entry in self.evidence]
         touched, place = torch.unique(
             torch.cat(held) if held else prior.new_zeros(0, dtype=torch.int64), return_inverse=True
         )
         places = torch.split(place, [len(items) for items in held])
         # The last column stands for all items that no answer is about: with their prior together, and their number.
-        offered = torch.isfinite(self.prior.logit)
-        count = torch.cat([offered[touched].to(prior.dtype), prior.new_zeros(1)])
+        count = torch.cat([self.prior.offered[touched].to(prior.dtype), prior.new_zeros(1)])
         count[-1] = self.prior.n_offered - count.sum()
         mass = torch.cat([prior[touched], prior.new_zeros(1)])
         mass[-1] = (1.0 - mass.sum()).clamp(min=0.0)
@@ -154,9 +153,9 @@ class BayesPlay(NodePlay):
             fresh = fresh * ((1.0 - forgetting) / total) + forgetting / self.prior.n_offered
             begin = end
         _multiply((kept, fresh), self.evidence[begin:], places[begin:])
-        logit = (kept[-1] * prior + fresh[-1]).log_()
+        logit = (kept[-1] * prior).add_(fresh[-1]).log_()
         logit[touched] = (kept[:-1] * prior[touched] + fresh[:-1]).log()
-        return torch.where(offered, logit, -torch.inf)
+        return logit if self.prior.active is None else torch.where(self.prior.offered, logit, -torch.inf)
 
     def recommend(self) -> Tensor:
         """The next list; see `NodePlay`."""

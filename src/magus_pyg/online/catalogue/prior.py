@@ -36,6 +36,16 @@ class Prior:
         """How many items are on offer."""
         return self.index.n_items if self.active is None else int(self.active[: self.index.n_items].sum())
 
+    @cached_property
+    def belief(self) -> Tensor:
+        """float64 [I], summing to 1; made for beliefs that drift, once for all people."""
+        return torch.softmax(self.logit, 0)
+
+    @cached_property
+    def offered(self) -> Tensor:
+        """bool [I]: the items on offer."""
+        return torch.isfinite(self.logit)
+
     def share(self, node: int) -> float:
         """The share of the items on offer that contain a node."""
         items = self.index.items_of(node)
