@@ -252,7 +252,7 @@ def test_the_form_is_chosen_on_validation_and_unit_weights_take_part(graph):
     made_of = (graph, scores, features_of(graph), MagusOptions(), judge)
     form, table = choose_weight_form(*made_of, scales=(0.5,), progress=progress)
     first, others = len(weight_forms(["cosine"])), 2 * 2
-    most = first + others + 3 + 1
+    most = first + others + 3 + 1 + 2
     assert progress.phases() == [(most + 1, most + 1)]
     assert first + others + 2 <= len(table) <= most  # lines end where it gets worse
     assert (table["sessions"] == 1).all()

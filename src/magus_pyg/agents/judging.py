@@ -149,7 +149,7 @@ def choose_weight_form(
     On a third of the sessions: every shrinkage with one feature, then the best two with the others; from the best on
     along lines, as long as it does not get worse, a rising weight of a refusal, then a falling and a rising
     `minus_scale`. The best of these then play the rest too, and unit weights with them, so a form is chosen only if it
-    does better on validation.
+    does better on validation; last, those beside the best in `minus_scale`.
 
     Args:
         graph, scorer: as for the agent.
@@ -167,7 +167,7 @@ def choose_weight_form(
     """
     refusals = refusals if options.negative == "zero" else ()
     others = [feature for feature in FEATURE_FORMS if feature != _FIRST]
-    most = len(weight_forms([_FIRST])) + _BEST * len(others) + len(refusals) + len(scales)
+    most = len(weight_forms([_FIRST])) + _BEST * len(others) + len(refusals) + len(scales) + 2
     made_of = (graph, scorer, options, WeightFeatures(graph, features))
     race = _FormRace([_FormTrial(*made_of, part) for part in judge.parts()], most, progress, engine or OneProcess())
     race.play(weight_forms([_FIRST]), 0)
@@ -180,6 +180,13 @@ def choose_weight_form(
     final = race.ranked()[:_FINAL]
     final += [] if WeightForm() in final else [WeightForm()]
     race.play(final, 1)
+    best, values = race.best(final), sorted({1.0, *scales})
+    if best.minus_scale in values:
+        place = values.index(best.minus_scale)
+        beside = [replace(best, minus_scale=value) for value in values[max(place - 1, 0) : place + 2]]
+        final += [form for form in beside if form not in final]
+        for part in (0, 1):
+            race.play(final, part)
     return race.finish(final)
 
 
@@ -228,7 +235,11 @@ class _FormRace:
         means = pd.DataFrame([played.mean(numeric_only=True) for played in metrics])
         table = pd.concat([forms, means], axis=1).sort_values(["sessions", "objective"], ascending=False, kind="stable")
         self.progress(self.total, self.total, "")
-        return max(final, key=lambda form: self._mean(form, len(self.trials))), table.reset_index(drop=True)
+        return self.best(final), table.reset_index(drop=True)
+
+    def best(self, final: Sequence[WeightForm]) -> WeightForm:
+        """The best of forms that were played on all sessions; of equals the one that stands first."""
+        return max(final, key=lambda form: self._mean(form, len(self.trials)))
 
     def _mean(self, form: WeightForm, parts: int = 1) -> float:
         return float(
