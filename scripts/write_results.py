@@ -87,14 +87,25 @@ def gain_rows(results: pd.DataFrame) -> list[list[str]]:
     return rows
 
 
-def _tried(results: pd.DataFrame) -> list[tuple[list[str], list[dict[str, Any]]]]:
-    """For each run its data set, base recommender and seed, and the forms that MAGUS+ tried, the best first."""
+def _tried(results: pd.DataFrame, races: bool) -> list[tuple[list[str], list[dict[str, Any]]]]:
+    """For each run its data set, base recommender and seed, and the forms that MAGUS+ judged on all sessions.
+
+    Args:
+        results: of the runs.
+        races: with the runs that judged their other forms on some of the sessions; their objectives do not compare.
+
+    Returns:
+        The forms with the best objective first, of equals as they stand in the file.
+    """
     found = []
     for (*key, run), _ in _groups(results, ["dataset", "model", "seed", "run"]):
         path = Path(run) / "magus+-tried.csv"
         if path.is_file():
-            forms: list[dict[str, Any]] = pd.read_csv(path).to_dict("records")  # type: ignore[assignment]
-            found.append((key, sorted(forms, key=lambda form: -form["objective"])))
+            table = pd.read_csv(path)
+            judged = table[table["sessions"] == table["sessions"].max()] if "sessions" in table else table
+            if races or len(judged) == len(table):
+                forms: list[dict[str, Any]] = judged.to_dict("records")  # type: ignore[assignment]
+                found.append((key, sorted(forms, key=lambda form: -form["objective"])))
     return found
 
 
@@ -107,14 +118,14 @@ def _first_stage(form: dict[str, Any]) -> bool:
 
 
 def stage_rows(results: pd.DataFrame) -> list[list[str]]:
-    """docs/results.md: the mean objective of MAGUS+ on validation after each stage of the search."""
+    """docs/results.md: mean of SA@3 and SA@5 of MAGUS+ on validation after each stage of a search without a race."""
     stages: tuple[Callable[[dict[str, Any]], bool], ...] = (
         _unit, _first_stage, lambda form: form["minus_scale"] == 1, lambda form: True,
     )  # fmt: skip
     runs: dict[tuple[str, ...], list[list[float]]] = {}
-    for key, forms in _tried(results):
-        best = [next(form["objective"] for form in forms if stage(form)) for stage in stages]
-        runs.setdefault(tuple(key[:2]), []).append(best)
+    for key, forms in _tried(results, races=False):
+        best = [next(filter(stage, forms)) for stage in stages]
+        runs.setdefault(tuple(key[:2]), []).append([(form["SA@3"] + form["SA@5"]) / 2 for form in best])
     return [
         [*group, str(len(values)), *(f"{sum(stage) / len(stage):.3f}" for stage in zip(*values, strict=True))]
         for group, values in runs.items()
@@ -124,7 +135,7 @@ def stage_rows(results: pd.DataFrame) -> list[list[str]]:
 def chosen_rows(results: pd.DataFrame) -> list[list[str]]:
     """docs/results.md: the form of weights that MAGUS+ chose in each run."""
     rows = []
-    for key, forms in _tried(results):
+    for key, forms in _tried(results, races=True):
         best, unit = forms[0], next(filter(_unit, forms))
         form = [f"{best[name]:g}" for name in ("shrink", "shrink_minus", "refusal", "minus_scale")]
         judged = [f"{row['SA@3']:.3f} / {row['SA@5']:.3f}" for row in (best, unit)]

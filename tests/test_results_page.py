@@ -61,20 +61,38 @@ def test_rows_are_means_over_the_seeds_with_half_their_intervals(results: pd.Dat
     assert pages.gain_rows(results) == [["shop", "fm", "0", "+0.125", "+0.125", "+0.400", "+0.400"]]
 
 
+TRIED = ["feature", "shrink", "shrink_minus", "minus_scale", "refusal", "raw", "sessions", "SA@3", "SA@5", "objective"]
+
+
 def test_stages_and_choice_of_weights(tmp_path: Path) -> None:
-    columns = ["feature", "shrink", "shrink_minus", "minus_scale", "refusal", "raw", "SA@3", "SA@5", "objective"]
     tried = [
-        ["dot", 0.0, 1.0, 0.5, 0.1, False, 0.9, 0.98, 0.94],
-        ["dot", 0.0, 1.0, 1.0, 0.1, False, 0.8, 0.96, 0.88],
-        ["dot", 0.0, 0.3, 1.0, 0.0, False, 0.7, 0.84, 0.77],
-        ["dot", 0.0, 0.0, 1.0, 0.0, True, 0.5, 0.6, 0.55],
-        ["dot", 0.0, 0.0, 1.0, 0.0, False, 0.6, 0.74, 0.67],
+        ["dot", 0.0, 1.0, 0.5, 0.1, False, 60, 0.9, 0.98, 1.1],
+        ["dot", 0.0, 1.0, 1.0, 0.1, False, 60, 0.8, 0.96, 1.0],
+        ["dot", 0.0, 0.3, 1.0, 0.0, False, 60, 0.7, 0.84, 0.9],
+        ["dot", 0.0, 0.0, 1.0, 0.0, True, 60, 0.5, 0.6, 0.7],
+        ["dot", 0.0, 0.0, 1.0, 0.0, False, 60, 0.6, 0.74, 0.8],
     ]
-    pd.DataFrame(tried, columns=columns).to_csv(tmp_path / "magus+-tried.csv", index=False)
+    table = pd.DataFrame(tried, columns=TRIED)
     results = pd.DataFrame([result("magus+", 3, 0.5, 0.5)]).assign(run=str(tmp_path))
-    assert pages.stage_rows(results) == [["shop", "fm", "1", "0.670", "0.770", "0.880", "0.940"]]
+    chosen = [["shop", "fm", "3", "dot", "0", "1", "0.1", "0.5", "0.900 / 0.980", "0.600 / 0.740"]]
+    for stored in (table, table.drop(columns="sessions")):  # which runs of before the race do not have
+        stored.to_csv(tmp_path / "magus+-tried.csv", index=False)
+        assert pages.stage_rows(results) == [["shop", "fm", "1", "0.670", "0.770", "0.880", "0.940"]]
+        assert pages.chosen_rows(results) == chosen
+
+
+def test_a_form_that_lost_a_race_is_not_the_chosen_one(tmp_path: Path) -> None:
+    tried = [
+        ["dot", 0.0, 1.0, 0.5, 0.1, False, 500, 0.9, 0.98, 0.94],
+        ["dot", 0.0, 0.0, 1.0, 0.0, False, 500, 0.6, 0.74, 0.67],
+        ["dot", 0.0, 0.3, 1.0, 0.3, False, 167, 0.97, 0.99, 0.98],  # on sessions that were easier
+        ["cosine", 0.0, 0.3, 1.0, 0.0, False, 167, 0.7, 0.84, 0.77],
+    ]
+    pd.DataFrame(tried, columns=TRIED).to_csv(tmp_path / "magus+-tried.csv", index=False)
+    results = pd.DataFrame([result("magus+", 3, 0.5, 0.5)]).assign(run=str(tmp_path))
     chosen = [["shop", "fm", "3", "dot", "0", "1", "0.1", "0.5", "0.900 / 0.980", "0.600 / 0.740"]]
     assert pages.chosen_rows(results) == chosen
+    assert pages.stage_rows(results) == []  # no stage but the last was judged on all sessions
 
 
 def test_only_the_rows_of_the_runs_are_written(tmp_path: Path, tiny_run: Path) -> None:

@@ -148,8 +148,10 @@ def choose_weight_form(
 
     On a third of the sessions: every shrinkage with one feature, then the best two with the others; from the best on
     along lines, as long as it does not get worse, a rising weight of a refusal, then a falling and a rising
-    `minus_scale`. The best of these then play the rest too, and unit weights with them, so a form is chosen only if it
-    does better on validation; last, those beside the best in `minus_scale`.
+    `minus_scale`. The best of these then play the rest too, of forms that did the same in every session the one tried
+    first, and unit weights with them; last, those beside the best in `minus_scale`. Of equals on all sessions the one
+    tried first is chosen, and unit weights are tried before all others: a form is chosen only if it does better on
+    validation.
 
     Args:
         graph, scorer: as for the agent.
@@ -163,7 +165,8 @@ def choose_weight_form(
 
     Returns:
         The form, and a table with a row a form: its fields, the number of sessions that it was played on, and RA@K,
-        SA@K and the objective there; those played on all sessions first, best first.
+        SA@K and the objective there; those played on all sessions first, best first, of equals those tried first. The
+        form chosen is that of the first row.
     """
     refusals = refusals if options.negative == "zero" else ()
     others = [feature for feature in FEATURE_FORMS if feature != _FIRST]
@@ -177,17 +180,16 @@ def choose_weight_form(
     best = race.ranked()[0]
     race.follow([replace(best, minus_scale=value) for value in sorted(scales, reverse=True) if value < 1.0])
     race.follow([replace(best, minus_scale=value) for value in sorted(scales) if value > 1.0])
-    final = race.ranked()[:_FINAL]
+    final = race.finalists()
     final += [] if WeightForm() in final else [WeightForm()]
     race.play(final, 1)
-    best, values = race.best(final), sorted({1.0, *scales})
+    best, values = race.best(), sorted({1.0, *scales})
     if best.minus_scale in values:
         place = values.index(best.minus_scale)
         beside = [replace(best, minus_scale=value) for value in values[max(place - 1, 0) : place + 2]]
-        final += [form for form in beside if form not in final]
         for part in (0, 1):
-            race.play(final, part)
-    return race.finish(final)
+            race.play(beside, part)
+    return race.finish()
 
 
 class _FormRace:
@@ -226,22 +228,36 @@ class _FormRace:
         """The forms by what they did on the first part, best first; of equals those tried first."""
         return sorted((form for form, _ in self.played.values()), key=self._mean, reverse=True)
 
-    def finish(self, final: Sequence[WeightForm]) -> tuple[WeightForm, pd.DataFrame]:
-        """The best of those that were played on all, and the table of all forms."""
+    def finalists(self) -> list[WeightForm]:
+        """The best on the first part; forms that did the same in every session of it take one place."""
+        final: list[WeightForm] = []
+        for form in self.ranked():
+            if len(final) < _FINAL and not any(self._first(form).equals(self._first(other)) for other in final):
+                final.append(form)
+        return final
+
+    def best(self) -> WeightForm:
+        """The best of those that were played on all sessions; of equals the one tried first."""
+        best = int(self.table().index[0])
+        return list(self.played.values())[best][0]
+
+    def table(self) -> pd.DataFrame:
+        """A row a form, those played on all sessions first, best first; the index says as which it was tried."""
         metrics = [pd.concat(parts, ignore_index=True) for _, parts in self.played.values()]
         forms = pd.DataFrame([asdict(form) for form, _ in self.played.values()]).assign(
             sessions=list(map(len, metrics))
         )
         means = pd.DataFrame([played.mean(numeric_only=True) for played in metrics])
-        table = pd.concat([forms, means], axis=1).sort_values(["sessions", "objective"], ascending=False, kind="stable")
+        both = pd.concat([forms, means], axis=1)
+        return both.sort_values(["sessions", "objective"], ascending=False, kind="stable")
+
+    def finish(self) -> tuple[WeightForm, pd.DataFrame]:
+        """The best form, and the table of all."""
         self.progress(self.total, self.total, "")
-        return self.best(final), table.reset_index(drop=True)
+        return self.best(), self.table().reset_index(drop=True)
 
-    def best(self, final: Sequence[WeightForm]) -> WeightForm:
-        """The best of forms that were played on all sessions; of equals the one that stands first."""
-        return max(final, key=lambda form: self._mean(form, len(self.trials)))
+    def _first(self, form: WeightForm) -> pd.DataFrame:
+        return self.played[repr(form)][1][0]
 
-    def _mean(self, form: WeightForm, parts: int = 1) -> float:
-        return float(
-            np.concatenate([part["objective"].to_numpy() for part in self.played[repr(form)][1][:parts]]).mean()
-        )
+    def _mean(self, form: WeightForm) -> float:
+        return float(self._first(form)["objective"].mean())
