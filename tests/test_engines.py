@@ -1,5 +1,6 @@
 """Work in parts, in one process and shared out over the workers of Ray."""
 
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import torch
 from magus_pyg import engines, ray_parts
 from magus_pyg.engines import OneProcess, RayEngine, RayOptions, opened_engine
 from magus_pyg.errors import ConfigError, DataError, ModelError, ProcessError
+from magus_pyg.ray_reaper import MARK
 
 
 def test_results_come_in_the_order_of_the_parts(workers: RayEngine) -> None:
@@ -94,7 +96,8 @@ def second_node(ray: Any) -> Iterator[None]:
     """A node of one core beside the one that there is, until it is killed or the block ends."""
     words = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={ray.get_runtime_context().gcs_address}"]
     words += ["--num-cpus=1", "--dashboard-agent-listen-port=0", "--block"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    set_as = {**os.environ, **engines._SETTINGS}
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=set_as)
     try:
         end = time.monotonic() + 60.0
         while ray.cluster_resources()["CPU"] < 3:
@@ -142,6 +145,27 @@ def test_a_machine_that_does_not_see_the_file_gets_a_copy(workers: RayEngine, tm
         function, table = ray_parts.read_shared(place, [copy])
         assert function(table) == 4
         assert table.tolist() == [0, 1, 2, 3]
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    import ray
+
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **settings: seen.update(os.environ))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(engines, "end_marked", lambda place: [3, 4])
+    monkeypatch.setenv("SPT_NOENV", "former")
+    monkeypatch.setenv(MARK, "former")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    before = dict(os.environ)
+    with closing(RayEngine(RayOptions(workers=1))) as engine:
+        engine.reach()
+        assert dict(os.environ) == before
+    assert {name: seen[name] for name in engines._SETTINGS} == engines._SETTINGS
+    assert seen[MARK] not in ("former", "")
+    assert not Path(seen[MARK]).exists()
+    assert caplog.messages == ["processes of Ray did not end: 3, 4"]
 
 
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,13 @@ Results do not depend on where: each part is computed as one process would compu
 """
 
 import importlib.util
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from magus_pyg.ray_parts import PartDone, do_part, log_level, say_records, write
 from magus_pyg.ray_reaper import MARK, SCRIPT, end_marked
 
 __all__ = ["ENGINES", "Engine", "OneProcess", "RayEngine", "RayOptions", "opened_engine"]
+
+logger = logging.getLogger(__name__)
 
 _S = TypeVar("_S")
 _P = TypeVar("_P")
@@ -52,7 +55,7 @@ _SETTINGS = {
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is heard here, and is no failure
     "SPT_NOENV": "1",  # its processes keep their environment when they take another name
 }
-"""Of Ray, read when it is loaded."""
+"""Of Ray, read when it is loaded and started."""
 
 
 @dataclass
@@ -143,12 +146,12 @@ class RayEngine:
     def reach(self) -> ModuleType:
         """The module of Ray, connected. One that this process is connected with already is used, and stays."""
         if self._ray is None:
-            os.environ.update(_SETTINGS)
-            import ray
+            with _environment(_SETTINGS):
+                import ray
 
-            if not ray.is_initialized():
-                with _own_signals():
-                    self._connect(ray)
+                if not ray.is_initialized():
+                    with _own_signals():
+                        self._connect(ray)
             self._ray = ray
         return self._ray
 
@@ -168,7 +171,7 @@ class RayEngine:
         self._left.enter_context(_reaped(place))  # before its folder goes
         self._left.callback(ray.shutdown)
         try:
-            with _marked(place):
+            with _environment({MARK: str(place)}):
                 ray.init(
                     address="local",
                     num_cpus=self.options.workers,
@@ -293,14 +296,19 @@ def _reaped(place: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            end_marked(str(place))
+            if left := end_marked(str(place)):
+                logger.warning("processes of Ray did not end: %s", ", ".join(map(str, left)))
 
 
 @contextmanager
-def _marked(place: Path) -> Iterator[None]:
-    """Mark what is started meanwhile."""
-    os.environ[MARK] = str(place)
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for what is loaded and started meanwhile; after it they are what they were before."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        del os.environ[MARK]
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -2,10 +2,12 @@
 
 Ray's own processes see for themselves that they are left alone, which takes seconds, or half a minute where all of it
 is killed at once. They are known by a mark in their environment (on Linux; elsewhere none is found). Imports nothing
-that takes time, as it is run by an interpreter of its own: `ray_reaper.py PLACE` waits until its standard input ends.
+that takes time, as it is run by an interpreter of its own: `ray_reaper.py PLACE` waits until its standard input ends,
+and removes the folder too.
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,6 +22,12 @@ MARK = "MAGUS_RAY"
 SCRIPT = __file__
 """This file, to be run."""
 
+_PATIENCE = 5.0
+"""Seconds in which a killed process ends, unless it waits for a disk or a driver."""
+
+_FIRST, _LONGEST = 0.01, 0.5
+"""Seconds until it is looked again, which grow: to look reads the environment of every process."""
+
 
 def marked(place: str) -> list[int]:
     """The processes that run with the mark of a folder in their environment, other than this one."""
@@ -31,15 +39,28 @@ def marked(place: str) -> list[int]:
     return found
 
 
-def end_marked(place: str) -> None:
-    """End the processes that are `marked`, and those that they start meanwhile; there is none when this returns."""
+def end_marked(place: str) -> list[int]:
+    """End the processes that are `marked`, and those that they start meanwhile.
+
+    Returns:
+        Those that are left after some seconds, since nothing ends them as long as they wait for a device; mostly none.
+    """
+    end, pause = time.monotonic() + _PATIENCE, _FIRST
     while running := marked(place):
         for number in running:
-            with suppress(OSError):
+            with suppress(OSError):  # it has ended meanwhile
                 os.kill(number, signal.SIGKILL)
-        time.sleep(0.01)
+        if time.monotonic() > end:
+            break
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST)
+    return running
 
 
 if __name__ == "__main__":
     sys.stdin.read()
-    end_marked(sys.argv[1])
+    left = end_marked(sys.argv[1])
+    # Errors do not count: who made the folder removes it too, and else the next command that makes one there does.
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    if left:
+        sys.exit(f"processes of Ray did not end: {', '.join(map(str, left))}")
