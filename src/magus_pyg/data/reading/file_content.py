@@ -3,6 +3,7 @@
 import gzip
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -14,8 +15,8 @@ from magus_pyg.memory import require_memory
 __all__ = ["arrow_content", "is_gzip", "is_parquet", "open_content", "refuse_foreign", "require_to_read", "utf16"]
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
-_UNPACKED = 6
-"""Bytes of a text that gzip makes one of, about."""
+_BLOCK, _MOST = 1 << 18, 1 << 24
+"""Bytes of a gzip file that are looked at to see how many it holds, and of what they hold."""
 
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive, or an Excel file",
@@ -79,9 +80,29 @@ def require_to_read(path: Path, each: float, size: int | None = None) -> None:
         DataError: with the estimate.
     """
     if size is None:
-        size = path.stat().st_size * (_UNPACKED if is_gzip(path) else 1)
+        size = _unpacked(path) if is_gzip(path) else path.stat().st_size
     advice = "give a part of its rows or columns, or a machine with more memory"
     require_memory(int(each * size), f"reading {path}", advice, DataError)
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes that a gzip file holds, about.
+
+    Its last four bytes tell how many, but of its last member alone and without multiples of 4 GiB, and nothing where it
+    is cut off (RFC 1952): they are believed where its beginning is packed about as closely.
+    """
+    size, held = path.stat().st_size, 0
+    with open(path, "rb") as file:
+        rest = block = file.read(_BLOCK)
+        file.seek(max(0, size - 4))
+        told = int.from_bytes(file.read(4), "little")
+    with suppress(zlib.error):  # reading it will say where it is damaged
+        while rest and held < _MOST:
+            member = zlib.decompressobj(wbits=31)
+            held += len(member.decompress(rest, _MOST))
+            rest = member.unused_data or member.unconsumed_tail
+    guess = size * held // max(1, len(block) - len(rest))
+    return told if guess <= 2 * told and told <= 2 * guess else guess
 
 
 def open_content(path: Path) -> BinaryIO:

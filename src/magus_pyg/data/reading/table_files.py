@@ -29,8 +29,11 @@ __all__ = ["SUFFIXES", "FileTable", "find_table", "read_table"]
 SUFFIXES: tuple[str, ...] = (".csv.gz", ".csv", ".parquet")
 _FIRST = 5
 _NONE = pa.array([], pa.string())
-_TEXT, _VALUE = 6, 40
-"""Bytes of memory for a byte of text, and for a value of Parquet, until the data set is made of them."""
+_TEXT, _VALUE, _DECODED = 6, 40, 5
+"""Bytes of memory for a byte of text, for a value of Parquet and for a byte of its values, until the data set is made
+of them."""
+
+_SAMPLE = 4096
 
 _POINT_ZERO = r"^[+-]?[0-9]+\.0$"
 
@@ -289,9 +292,11 @@ def _files(path: Path) -> list[Path]:
 def _read_parquet(path: Path) -> pa.Table:
     try:
         content = arrow_content(path)
+        if is_gzip(path):
+            require_to_read(path, 1)
         file = pq.ParquetFile(pa.BufferReader(content.read()) if is_gzip(path) else content)
         check_header(file.schema_arrow.names, str(path))
-        require_to_read(path, _VALUE, file.metadata.num_rows * file.metadata.num_columns)
+        _require_values(path, file)
         table = file.read()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last from a name of a column
         raise DataError(f"{path} is no whole Parquet file (cut off or damaged): {error}") from error
@@ -301,6 +306,18 @@ def _read_parquet(path: Path) -> pa.Table:
         except pa.ArrowInvalid as error:
             raise DataError(f"{path}, column {name!r}, holds what is no text: {error}; write it as UTF-8") from error
     return table
+
+
+def _require_values(path: Path, file: pq.ParquetFile) -> None:
+    """Refuse a Parquet file that the memory does not hold as a table: by what it says of itself and by its first rows,
+    since a text that is there many times is written once."""
+    held = file.metadata
+    written = sum(held.row_group(place).total_byte_size for place in range(held.num_row_groups))
+    require_to_read(path, 1, max(_VALUE * held.num_rows * held.num_columns, _DECODED * written))
+    for rows in file.iter_batches(_SAMPLE):
+        decoded = sum(_together([pa.chunked_array([column])]).nbytes for column in rows.columns)
+        require_to_read(path, _DECODED * decoded / len(rows), held.num_rows)
+        return
 
 
 def _together(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
