@@ -123,3 +123,12 @@ def test_no_sessions() -> None:
     assert len(simulate(agent, none)) == 0
     assert len(simulate(agent, prepare_sessions(agent.graph, none, small_scores()))) == 0
     assert agent.told == []
+
+
+def test_no_graph_is_made_to_join_prepared_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = Remembers()
+    monkeypatch.setattr("magus_pyg.simulation.prepare._KEPT", 0)
+    prepared = prepare_sessions(agent.graph, successive(), small_scores(), 3)
+    expected = simulate(Remembers(), successive(), rounds=2, list_length=2)
+    monkeypatch.setattr("magus_pyg.simulation.prepare.prepare_batch", None)
+    assert simulate(agent, prepared, rounds=2, list_length=2).equals(expected)

@@ -1,12 +1,18 @@
 """Batches of sessions: fewer where sessions have many nodes, which changes no row."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import Tensor
 
 from magus_pyg.agents import Judge, MagusAgent, fit_bayes
 from magus_pyg.agents.rivals.rollout import prepare_scored
+from magus_pyg.data import Sessions
 from magus_pyg.errors import SessionError
-from magus_pyg.simulation import prepare_sessions, simulate
+from magus_pyg.graph import SessionGraphBuilder
+from magus_pyg.simulation import Scorer, prepare_sessions, simulate
+from magus_pyg.simulation.prepare import PreparedBatch, prepare_batch
 from magus_pyg.testing import small_graph, small_scores, small_sessions
 
 
@@ -58,6 +64,33 @@ def test_graphs_that_are_too_many_to_be_kept_are_made_anew(monkeypatch: pytest.M
     assert simulate(agent, anew.take(rows)).equals(simulate(agent, kept.take(rows)))
     fitted = [fit_bayes(graph, scores, some, Judge(some, (2, 3), 2, plans=True)) for some in (kept, anew)]
     assert fitted[0] == fitted[1]
+
+
+def test_graphs_are_made_for_sessions_alone_that_may_have_searched_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, scores, sessions = small_graph(), small_scores(), small_sessions()
+    assert len(sessions) > 6
+    graphs = prepare_sessions(graph, sessions, scores, 3).batches[1].graphs
+    row, query = max(enumerate(graphs.node[:, graphs.n_candidates :].amax(1).tolist()), key=lambda pair: pair[1])
+    assert query >= 10  # the nodes below are items
+    monkeypatch.setattr("magus_pyg.simulation.prepare._KEPT", 0)
+    made: list[int] = []
+
+    def counted(builder: SessionGraphBuilder, batch: Sessions, scorer: Scorer | Tensor) -> PreparedBatch:
+        made.append(len(batch))
+        return prepare_batch(builder, batch, scorer)
+
+    monkeypatch.setattr("magus_pyg.simulation.prepare.prepare_batch", counted)
+    nowhere = torch.full((len(sessions), 2), -1)
+    there = nowhere.clone()
+    there[3 + row, 1] = query
+    elsewhere = nowhere.clone()
+    elsewhere[4, 0] = 10**6
+    for searched, found, count in ((None, False, 0), (nowhere, False, 0), (there, True, 1), (elsewhere, False, 1)):
+        made.clear()
+        assert prepare_sessions(graph, replace(sessions, searched=searched), scores, 3).have_searched is found
+        assert len(made) == count
+    kept = prepare_sessions(graph, sessions.take(sessions.user[:0]), scores, 3)
+    assert not kept.have_searched
 
 
 def test_a_session_whose_graph_the_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,8 +104,8 @@ def simulate(
 
     if isinstance(agent, Learner):
         if isinstance(sessions, PreparedSessions):
-            batch_size = max((len(batch.sessions) for batch in sessions.batches), default=batch_size)
-            sessions = join_sessions([batch.sessions for batch in sessions.batches])
+            batch_size = max(map(len, sessions.parts), default=batch_size)
+            sessions = join_sessions(sessions.parts)
         return _in_turns(agent, sessions, lambda chosen: play(split_sessions(builder, chosen, batch_size)))
     if isinstance(sessions, PreparedSessions):
         return play(sessions.batches)

@@ -98,6 +98,16 @@ class PreparedSessions:
         counts = counts[counts > 0].to(torch.float64)
         return float(counts.mean()) if counts.numel() else 1.0
 
+    @property
+    def have_searched(self) -> bool:
+        """Whether a session has a node that its user searched before; a graph is made for those alone that may."""
+        for place, part in enumerate(self.parts):
+            if part.searched is not None and bool((part.searched >= 0).any()):
+                found = self.batches[place].searched
+                if found is not None and bool((found >= 0).any()):
+                    return True
+        return False
+
     def take(self, rows: Tensor) -> "PreparedSessions":
         """Chosen sessions, int64 [R] ascending, in batches of those of one batch; a whole batch is the same one."""
         chosen, start = [], 0

@@ -146,8 +146,7 @@ def fit_bayes(
     state = replace(BayesState(), **{**start, **fixed})
     if "temperature" not in fixed:
         state = replace(state, temperature=fit_temperature(sessions))
-    searched = any(batch.searched is not None and bool((batch.searched >= 0).any()) for batch in sessions.batches)
-    if searched and "searched_error" not in fixed:
+    if "searched_error" not in fixed and sessions.have_searched:
         likelihood = [target_log_likelihood(sessions, state.temperature, error) for error in SEARCHED_ERRORS]
         state = replace(state, searched_error=SEARCHED_ERRORS[int(np.argmax(likelihood))])
     fading = _fading(fixed)

@@ -184,7 +184,7 @@ def fit_belief_calibration(sessions: PreparedSessions) -> BeliefCalibration:
     if not len(sessions):
         return BeliefCalibration()
     temperature, error = fit_temperature(sessions), 0.5
-    if any(batch.searched is not None and bool((batch.searched >= 0).any()) for batch in sessions.batches):
+    if sessions.have_searched:
         likelihood = [target_log_likelihood(sessions, temperature, value) for value in _SEARCHED_ERRORS]
         error = _SEARCHED_ERRORS[int(np.argmax(likelihood))]
     return BeliefCalibration(temperature, 0.0, error)
