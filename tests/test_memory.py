@@ -67,7 +67,9 @@ def test_files_records_and_learned_features_that_do_not_fit(monkeypatch: pytest.
             read_table(path)
     with pytest.raises(DataError, match=r"^reading .* would take"):
         read_integers(text, LogLayout(("user", "item")), Findings())
-    with pytest.raises(ConfigError, match=r"the records of \d+ sessions with 2 agents, up to \d+ rounds .*per_user"):
+    said = r"the records of \d+ sessions with 2 agents, up to \d+ rounds .*per_user or simulation\.rounds, or"
+    with pytest.raises(ConfigError, match=said):
         play_agents(replace(setting, config=short_config("agents=[items,magus]")), {})
+    monkeypatch.setattr("magus_pyg.experiment.agent_plays.training_data", None)
     with pytest.raises(ModelError, match=r"learning vectors of [\d,]+ nodes of length \d+ \(magus=plus\) would .*dim"):
         fit_agents(setting)

@@ -69,13 +69,13 @@ def fit_plus(context: AgentContext) -> AgentState:
     The table of all forms tried goes to `context.tables["magus+"]`.
 
     Raises:
-        ModelError: a base recommender without embeddings.
+        ModelError: a base recommender without embeddings, or node features that the memory does not hold.
     """
+    _require_features(context)
     variant = context.variant if isinstance(context.variant, PlusVariant) else PlusVariant()
     assert context.rows is not None, "fitting needs the rows of the log"
     rows = context.rows()
     columns = [(part.user, part.item, part.label) for part in (rows.train, rows.validation)]
-    _require_features(context)
     features = train_node_features(context.graph, context.model, columns[0], columns[1], variant.training, context.seed)
     form = WeightForm(raw=True)
     if variant.weights == "fitted":

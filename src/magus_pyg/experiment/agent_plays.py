@@ -219,7 +219,8 @@ def play_agents(setting: PlaySetting, states: Mapping[str, AgentState]) -> Playe
     agents = _built(setting, model, states)
     turns = sum(sum(_horizons(name, config)) for name in agents)
     what = f"the records of {len(sessions):,} sessions with {len(agents)} agents, up to {turns} rounds each,"
-    require_memory(_RECORD * len(sessions) * turns, what, "lower sessions.per_user, or name fewer agents", ConfigError)
+    advice = "lower sessions.per_user or simulation.rounds, or name fewer agents"
+    require_memory(_RECORD * len(sessions) * turns, what, advice, ConfigError)
     groups = _groups(setting, model, user, agents, sessions)
     alone = {name: agent for name, agent in agents.items() if isinstance(agent, Learner)}
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in agents}
