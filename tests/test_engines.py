@@ -31,6 +31,27 @@ def test_results_come_in_the_order_of_the_parts(workers: RayEngine) -> None:
     assert (workers.workers, OneProcess().workers) == (2, 1)
 
 
+def test_what_several_calls_share_is_handed_over_once(workers: RayEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+
+    def counted(ray: Any, path: Path, values: Any) -> None:
+        written.append(path)
+        ray_parts.write_shared(ray, path, values)
+
+    monkeypatch.setattr(engines, "write_shared", counted)
+    for engine in (OneProcess(), workers):
+        with engine.handed(work.failing, None) as mapped:
+            assert list(mapped([0])) == list(mapped([0])) == [0]
+            with engine.handed(work.scaled, torch.arange(3.0)) as other:
+                assert [value for value, _ in other([2, 1])] == [4.0, 2.0]
+            assert list(mapped([0, 0])) == [0, 0]
+            assert list(mapped([])) == []
+            with pytest.raises(ModelError, match=r"^broken weights$"):
+                list(mapped(range(3)))
+    assert len(written) == 2
+    assert not any(path.exists() for path in written)
+
+
 def test_a_part_is_asked_for_when_it_is_needed(workers: RayEngine) -> None:
     given: list[int] = []
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -77,6 +77,9 @@ class RayOptions:
         check_options(self, "ray", workers=at_most(100_000))
 
 
+_Mapped = Callable[[Iterable[_P]], Iterator[_R]]
+
+
 class Engine(Protocol):
     """Does work that falls into parts."""
 
@@ -94,6 +97,11 @@ class Engine(Protocol):
         """What `work(shared, part)` gives for each part, in their order; errors are those of `work`."""
         ...
 
+    def handed(self, work: Callable[[_S, _P], _R], shared: _S) -> "AbstractContextManager[_Mapped[_P, _R]]":
+        """`map` for several calls in a block, in which their results are taken too: what all parts share is handed over
+        once, as it is at its beginning."""
+        ...
+
 
 class OneProcess:
     """Does one part after the other, here."""
@@ -103,6 +111,11 @@ class OneProcess:
     def map(self, work: Callable[[_S, _P], _R], shared: _S, parts: Iterable[_P]) -> Iterator[_R]:
         """See `Engine.map`; a part is done when its result is asked for."""
         return (work(shared, part) for part in parts)
+
+    @contextmanager
+    def handed(self, work: Callable[[_S, _P], _R], shared: _S) -> Iterator["_Mapped[_P, _R]"]:
+        """See `Engine.handed`."""
+        yield lambda parts: self.map(work, shared, parts)
 
 
 class RayEngine:
@@ -193,21 +206,31 @@ class RayEngine:
             MagusError: as `work`; ProcessError, where the workers of a part are lost again and again.
             RuntimeError: another error of `work`, with its trace.
         """
+        with self.handed(work, shared) as mapped:
+            yield from mapped(parts)
+
+    @contextmanager
+    def handed(self, work: Callable[[_S, _P], _R], shared: _S) -> Iterator[_Mapped[_P, _R]]:
+        """See `Engine.handed`; errors as of `map`."""
         ray = self.reach()
         with scratch_folder() as folder:
             path = folder / "shared.pt"
             write_shared(ray, path, (work, shared))
             copy = [] if self._own else [ray.put(path.read_bytes())]  # machines may join while this runs
             task = ray.remote(num_cpus=1, max_retries=0)(do_part)
-            workers = self.workers
-            threads = max(1, torch.get_num_threads() // workers)
-            ahead = workers * (_AHEAD if self._own else 1)
-            given = (str(path), copy, list(sys.path), threads, log_level())
 
-            def ask(part: _P) -> Any:
-                return task.remote(*given, part)
+            def mapped(parts: Iterable[_P]) -> Iterator[_R]:
+                workers = self.workers
+                threads = max(1, torch.get_num_threads() // workers)
+                ahead = workers * (_AHEAD if self._own else 1)
+                given = (str(path), copy, list(sys.path), threads, log_level())
 
-            yield from self._ordered(ray, ask, iter(parts), ahead)
+                def ask(part: _P) -> Any:
+                    return task.remote(*given, part)
+
+                return self._ordered(ray, ask, iter(parts), ahead)
+
+            yield mapped
 
     def _ordered(self, ray: ModuleType, ask: Callable[[_P], Any], parts: Iterator[_P], ahead: int) -> Iterator[Any]:
         """The results in the order of the parts, of which so many are asked for ahead."""

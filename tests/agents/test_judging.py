@@ -37,8 +37,8 @@ class Decided(OneProcess):
         self.finalists: list[WeightForm] = []
 
     def map(self, work: Callable[..., Any], shared: Any, parts: Iterable[Any]) -> Iterator[Any]:
-        size = len(shared.judge.sessions)
-        for form in parts:
+        for part, form in parts:
+            size = len(shared[part].judge.sessions)
             if size != THIRD:
                 self.finalists.append(form)
             value = self.values(form)[int(size != THIRD)]

@@ -1,7 +1,7 @@
 """What variants choose on validation sessions: a judge of agents, and the forms of learned weights tried with it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -129,8 +129,14 @@ class _FormTrial:
     judge: Judge
 
 
-def _judged(trial: _FormTrial, form: WeightForm) -> pd.DataFrame:
+def _judged(trials: Sequence[_FormTrial], given: tuple[int, WeightForm]) -> pd.DataFrame:
+    """A form played on a part of the sessions."""
+    part, form = given
+    trial = trials[part]
     return trial.judge.metrics(MagusAgent(trial.graph, trial.scorer, trial.options, trial.features.factors(form)))
+
+
+_Playing = Callable[[Iterable[tuple[int, WeightForm]]], Iterator[pd.DataFrame]]
 
 
 def choose_weight_form(
@@ -172,45 +178,48 @@ def choose_weight_form(
     others = [feature for feature in FEATURE_FORMS if feature != _FIRST]
     most = len(weight_forms([_FIRST])) + _BEST * len(others) + len(refusals) + len(scales) + 2
     made_of = (graph, scorer, options, WeightFeatures(graph, features))
-    race = _FormRace([_FormTrial(*made_of, part) for part in judge.parts()], most, progress, engine or OneProcess())
-    race.play(weight_forms([_FIRST]), 0)
-    learned = [form for form in race.ranked() if form.shrink or form.shrink_minus][:_BEST]
-    race.play([replace(form, feature=feature) for form in learned for feature in others], 0)
-    race.follow([replace(race.ranked()[0], refusal=value) for value in refusals])
-    best = race.ranked()[0]
-    race.follow([replace(best, minus_scale=value) for value in sorted(scales, reverse=True) if value < 1.0])
-    race.follow([replace(best, minus_scale=value) for value in sorted(scales) if value > 1.0])
-    final = race.finalists()
-    final += [] if WeightForm() in final else [WeightForm()]
-    race.play(final, 1)
-    best, values = race.best(), sorted({1.0, *scales})
-    if best.minus_scale in values:
-        place = values.index(best.minus_scale)
-        beside = [replace(best, minus_scale=value) for value in values[max(place - 1, 0) : place + 2]]
-        for part in (0, 1):
-            race.play(beside, part)
-    return race.finish()
+    trials = [_FormTrial(*made_of, part) for part in judge.parts()]
+    with (engine or OneProcess()).handed(_judged, trials) as playing:
+        race = _FormRace(playing, len(trials), most, progress)
+        race.play(weight_forms([_FIRST]), 0)
+        learned = [form for form in race.ranked() if form.shrink or form.shrink_minus][:_BEST]
+        race.play([replace(form, feature=feature) for form in learned for feature in others], 0)
+        race.follow([replace(race.ranked()[0], refusal=value) for value in refusals])
+        best = race.ranked()[0]
+        race.follow([replace(best, minus_scale=value) for value in sorted(scales, reverse=True) if value < 1.0])
+        race.follow([replace(best, minus_scale=value) for value in sorted(scales) if value > 1.0])
+        final = race.finalists()
+        final += [] if WeightForm() in final else [WeightForm()]
+        race.play(final, 1)
+        best, values = race.best(), sorted({1.0, *scales})
+        if best.minus_scale in values:
+            place = values.index(best.minus_scale)
+            beside = [replace(best, minus_scale=value) for value in values[max(place - 1, 0) : place + 2]]
+            for part in (0, 1):
+                race.play(beside, part)
+        return race.finish()
 
 
 class _FormRace:
     """Plays forms against each other; what was played stays played.
 
     Args:
-        trials: what they are played with, for each part of the sessions.
+        playing: plays forms, each on the part of the sessions that is given with it.
+        parts: how many there are.
         most: no more forms than so many will be played.
-        progress, engine: as of `choose_weight_form`.
+        progress: as of `choose_weight_form`.
     """
 
-    def __init__(self, trials: Sequence[_FormTrial], most: int, progress: Progress, engine: Engine) -> None:
-        self.trials, self.progress, self.total, self.engine = trials, progress, most + 1, engine
+    def __init__(self, playing: _Playing, parts: int, most: int, progress: Progress) -> None:
+        self.playing, self.parts, self.progress, self.total = playing, parts, progress, most + 1
         self.played: dict[str, tuple[WeightForm, list[pd.DataFrame]]] = {}
         progress(0, self.total, "")
 
     def play(self, forms: Sequence[WeightForm], part: int) -> None:
         """Play forms on a part of the sessions, where there is one."""
         new = [form for form in forms if len(self.played.get(repr(form), (form, []))[1]) == part]
-        if part < len(self.trials):
-            for form, metrics in zip(new, self.engine.map(_judged, self.trials[part], new), strict=True):
+        if part < self.parts:
+            for form, metrics in zip(new, self.playing([(part, form) for form in new]), strict=True):
                 self.played.setdefault(repr(form), (form, []))[1].append(metrics)
                 if part == 0:
                     best = self._mean(self.ranked()[0])
