@@ -191,6 +191,15 @@ def test_a_folder_whose_removal_is_broken_off_goes_at_the_end(tmp_path: Path, mo
     assert not folder.exists()
 
 
+def test_what_a_program_had_before_a_command_stays(tmp_path: Path) -> None:
+    with removed_after(tmp_path / "magus-pyg-1"):
+        (tmp_path / "magus-pyg-1").mkdir()
+        with heard_signals_of_a_test(), removed_after(tmp_path / "magus-pyg-2"):
+            (tmp_path / "magus-pyg-2").mkdir()
+        assert os.listdir(tmp_path) == ["magus-pyg-1"]
+    assert os.listdir(tmp_path) == []
+
+
 def test_one_training_of_a_run_at_a_time(tiny_run: Path, tmp_path: Path) -> None:
     code = f"""
 import sys, time

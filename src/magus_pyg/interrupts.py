@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -153,7 +153,7 @@ def heard_signals() -> Iterator[None]:
         elif hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.01)
 
-    heard, before = _heard(), sys.unraisablehook
+    heard, before, others = _heard(), sys.unraisablehook, frozenset(_process.temporary)
     _process.listen()
     for number in heard:
         signal.signal(number, hear)
@@ -163,7 +163,7 @@ def heard_signals() -> Iterator[None]:
     finally:
         hear_no_more()
         _process.is_listening = False
-        _remove_temporary()
+        _remove_temporary(others)  # what a program had before it called the command stays
 
 
 @contextmanager
@@ -236,8 +236,8 @@ def _stop_by(number: signal.Signals) -> Stop:
     return Stop("; ".join([_MESSAGES[number], *_process.told[-1:]]), 128 + number)
 
 
-def _remove_temporary() -> None:
-    for path in list(_process.temporary):
+def _remove_temporary(but: Set[Path] = frozenset()) -> None:
+    for path in _process.temporary - but:
         remove(path)
 
 
