@@ -28,7 +28,7 @@ PACKED = gzip.compress(TEXT)
         (gzip.compress(b""), 0),
         (PACKED[:3], 0),
     ],
-    ids=["text", "packed", "numbers", "joined", "bgzip", "damaged", "zeros", "empty", "broken off"],  # no time of packing
+    ids=["text", "packed", "numbers", "joined", "bgzip", "damaged", "zeros", "empty", "cut"],  # not the time of packing
 )
 def test_a_packed_file_counts_as_what_it_holds(
     content: bytes, size: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
