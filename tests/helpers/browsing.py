@@ -107,7 +107,8 @@ def axe_findings(page: Any) -> list[str]:
         _missing("axe-playwright-python (the extra [test])")
     rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     window = page.viewport_size
-    height = max(window["height"], page.evaluate("document.documentElement.scrollHeight"))
+    page.wait_for_load_state()  # a page that has just been asked for has no root yet
+    height = max(window["height"], page.locator("html").evaluate("root => root.scrollHeight"))
     page.set_viewport_size({**window, "height": height})  # the row of answers, which stays in view, covers nothing
     found = Axe().run(page, options={"runOnly": rules, "resultTypes": ["violations"]}).response["violations"]
     page.set_viewport_size(window)
