@@ -26,11 +26,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from _common import BAYES_PAGE, accelerator, add_device, device, machine, moved, put_between, seconds, use_device
-from _common import row as table_row
+from _bayes_page import exponent, write_page
+from _common import accelerator, add_device, device, machine, moved, seconds, use_device
 
 import magus_pyg as mp
 from magus_pyg.agents.bayes import BayesAgent, BayesState, distinct_queries, fit_temperature
@@ -83,7 +82,7 @@ def main() -> None:
         print(json.dumps(lists_played() if arguments.name == "lists" else speed_of(int(arguments.name))))
         return
     if arguments.what == "write":
-        write_page()
+        write_page(json.loads(RESULTS.read_text()))
         return
     print(machine())
     if arguments.what == "speed":
@@ -230,8 +229,8 @@ def growth(data: RecDataset, n_sessions: int) -> None:
     for name in STATES:
         cost = 1.0 / (table[name] * table["rounds"])
         print(
-            f"{name}: the cost of a session's round grows as candidates ** {_exponent(table['candidates'], cost):.2f}, "
-            f"as pairs ** {_exponent(table['pairs'], cost):.2f}"
+            f"{name}: the cost of a session's round grows as candidates ** {exponent(table['candidates'], cost):.2f}, "
+            f"as pairs ** {exponent(table['pairs'], cost):.2f}"
         )
 
 
@@ -251,12 +250,7 @@ def nodes(data: RecDataset, n_sessions: int) -> None:
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     for name in STATES:
-        print(f"{name}: cost grows as nodes ** {_exponent(table['nodes'], 1.0 / table[name]):.2f}")
-
-
-def _exponent(size: "pd.Series[float]", cost: "pd.Series[float]") -> float:
-    slope: float = np.polyfit(np.log(size), np.log(cost), 1)[0]
-    return slope
+        print(f"{name}: cost grows as nodes ** {exponent(table['nodes'], 1.0 / table[name]):.2f}")
 
 
 def linear_against_dense(data: RecDataset) -> list[dict[str, Any]]:
@@ -341,72 +335,6 @@ def quality() -> list[dict[str, Any]]:
             rows.append(row)
             print(row, flush=True)
     return rows
-
-
-# ---------------------------------------------------------------- the page
-
-
-def write_page() -> None:
-    """Write the figures of bayes.json into docs/bayes.md."""
-    kept = json.loads(RESULTS.read_text())
-
-    def put(part: str, head: Sequence[str], rows: Sequence[Sequence[object]], text: str = "") -> None:
-        lines = [*([text, ""] if text else []), table_row(*head), table_row(*["---"] * len(head))]
-        lines += [table_row(*cells) for cells in rows]
-        put_between(BAYES_PAGE, f"{part}: written by benchmarks/bayes.py", lines)
-
-    if "speed" in kept:
-        rows = kept["speed"]["found"]
-        names = [name for name in rows[0] if name != "candidates"]
-        cells = [[row["candidates"], *(f"{row[name]:,}" for name in names)] for row in rows]
-        powers = [_exponent(*(pd.Series(column) for column in ([row["candidates"] for row in rows], cost)))
-                  for cost in ([1.0 / row[name] for row in rows] for name in names)]  # fmt: skip
-        text = f"{kept['speed']['machine']}, one thread. The cost of a session grows as candidates to the power of "
-        text += f"{min(powers):.2f} to {max(powers):.2f}."
-        before = next((name for name in names if name.startswith("off, ")), None)
-        if before is not None:
-            text += f" Beside {before}: " + ", ".join(_times(rows, name, before) for name in ("off", "on")) + "."
-        put("speed", ["candidates", *names], cells, text)
-    if "lists" in kept:
-        found = kept["lists"]["found"]
-        text = f"{found['differ']:,} of {found['lists']:,} lists differ from those of {found['release']}"
-        text += (
-            " with the knobs off (40 plays of several e, λ and T, truthful and noisy users, 30 to 1,000 candidates)."
-        )
-        put_between(BAYES_PAGE, "lists: written by benchmarks/bayes.py", [text])
-    if "fit" in kept:
-        cells = []
-        for one in kept["fit"]["found"]:
-            fits = [one[what] for what in ("fit bayes", "fit bayes-balanced")]
-            shares = [f"{seconds:.1f} s, {seconds / one['training']:.0%}" for seconds in fits]
-            cells.append([one["set"], f"{one['training']:.1f} s", *shares])
-        above = [one["set"] for one in kept["fit"]["found"]
-                 if max(one["fit bayes"], one["fit bayes-balanced"]) > one["training"] / 5]  # fmt: skip
-        text = f"Above a fifth of the training, which was the goal: {', '.join(above) or 'none'}."
-        put("fit", ["set", "training fm", "fit of bayes", "fit of bayes-balanced"], cells, text)
-    if "dense" in kept:
-        table = pd.DataFrame(kept["dense"]["found"])
-        table["times"] = table["dense"] / table["near-linear"]
-        cells = [
-            [size, f"{rows['lists'].sum():,}", f"{rows['differ'].sum():,}",
-             f"{rows['times'].min():.1f} to {rows['times'].max():.1f}"]
-            for size, rows in table.groupby("candidates")
-        ]  # fmt: skip
-        put("dense", ["candidates", "lists", "that differ", "dense: CPU seconds, times those of near-linear"], cells)
-    if "quality" in kept:
-        rows = kept["quality"]["found"]
-        names = [name for name in rows[0] if name not in ("candidates", "sessions", "metric")]
-        cells = [
-            [f"{row['candidates']:,}", row["sessions"], row["metric"], *(f"{row[name]:.3f}" for name in names)]
-            for row in rows
-        ]
-        put("quality", ["candidates", "test sessions", "", *names], cells)
-
-
-def _times(rows: Sequence[dict[str, Any]], name: str, before: str) -> str:
-    """How many times the speed of another column a column has, from its least to its most."""
-    ratios = [row[name] / row[before] for row in rows]
-    return f"{name} {min(ratios):.2f} to {max(ratios):.2f} times"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ from magus_pyg.online import OnlineSession
 
 VARIANTS = ("none", "base", "plus", "bayes")
 KINDS = ("session", "catalogue")
+EVERY_KIND_AND_VARIANT = pytest.mark.parametrize(
+    ("kind", "variant"), [(kind, variant) for kind in KINDS for variant in VARIANTS]
+)
 FIELDS = ["kind", "brand", "size", "offer"]
 
 

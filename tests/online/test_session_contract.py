@@ -5,13 +5,11 @@ import pandas as pd
 import pytest
 import torch
 from online_cases import (
-    KINDS,
-    VARIANTS,
+    EVERY_KIND_AND_VARIANT,
     Maker,
     answer,
     any_scores,
     listens,
-    made,
     n_of,
     same,
     shop,
@@ -23,12 +21,7 @@ import magus_pyg as mp
 from magus_pyg.errors import GraphError, SessionError
 from magus_pyg.online import OnlineSession
 
-pytestmark = pytest.mark.parametrize(("kind", "variant"), [(kind, variant) for kind in KINDS for variant in VARIANTS])
-
-
-@pytest.fixture
-def maker(kind: str, variant: str) -> Maker:
-    return made(kind, variant)
+pytestmark = EVERY_KIND_AND_VARIANT
 
 
 # ---------------------------------------------------------------- undo, tell, feedback

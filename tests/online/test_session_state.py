@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from online_cases import (
+    EVERY_KIND_AND_VARIANT,
     FIELDS,
-    KINDS,
     VARIANTS,
     Maker,
     answer,
     listens,
-    made,
     same,
     shop_table,
     some_words,
@@ -25,12 +24,7 @@ import magus_pyg as mp
 from magus_pyg.errors import SessionError
 from magus_pyg.online import OnlineSession
 
-pytestmark = pytest.mark.parametrize(("kind", "variant"), [(kind, variant) for kind in KINDS for variant in VARIANTS])
-
-
-@pytest.fixture
-def maker(kind: str, variant: str) -> Maker:
-    return made(kind, variant)
+pytestmark = EVERY_KIND_AND_VARIANT
 
 
 def test_every_moment_goes_through_json(maker: Maker) -> None:
