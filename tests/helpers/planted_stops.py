@@ -22,6 +22,7 @@ from typing import Any
 
 import rich.live
 import torch
+from processes import outliving
 from repository import ROOT
 from run_fixtures import TINY
 
@@ -164,11 +165,11 @@ def rehearse(folder: Path, command: str, kept: Path, report: int) -> int:
 def share_out(folder: Path, kept: Path, report: int) -> int:
     """Stop a simulation by two workers of Ray when the first of them has done a part; the exit code."""
     result = RayEngine._result
-    running: list[int] = []
+    running: dict[int, str] = {}
 
     def planted(*arguments: Any) -> Any:
         found = result(*arguments)
-        running.extend(of_folder(Path(tempfile.gettempdir())))
+        running.update(of_folder(Path(tempfile.gettempdir())))
         os.kill(os.getpid(), signal.SIGTERM)
         return found
 
@@ -180,20 +181,20 @@ def share_out(folder: Path, kept: Path, report: int) -> int:
     code = run_command(main_simulate)
     values = {"code": code, "said": (kept / "said").read_text(), "workers": len(running)}
     left = [str(path) for path in (folder / "tmp").iterdir()]
-    left += [f"process {number}" for number in running if (Path("/proc") / str(number)).exists()]
+    left += [f"process {number}: {running[number]}" for number in outliving(running, patience=5.0)]
     line = {"command": "simulate", "stage": "workers", "signals": "SIGTERM", "left": left, **values}
     os.write(report, (json.dumps(line) + "\n").encode())
     return 0
 
 
-def of_folder(folder: Path) -> list[int]:
-    """The processes, other than this one, whose temporary files lie in a folder (on Linux)."""
-    found = []
+def of_folder(folder: Path) -> dict[int, str]:
+    """The processes, other than this one, whose temporary files lie in a folder, and their words (on Linux)."""
+    found = {}
     for place in Path("/proc").glob("[0-9]*/environ"):
         number = int(place.parent.name)
         with suppress(OSError):
             if f"TMPDIR={folder}".encode() in place.read_bytes().split(b"\0") and number != os.getpid():
-                found.append(number)
+                found[number] = place.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return found
 
 

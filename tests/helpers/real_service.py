@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import outliving
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "serve.py"
 PATIENCE = 60.0  # seconds on a busy machine
 
@@ -67,15 +69,5 @@ class RealService:
         workers = self.workers
         self.process.kill()
         self.process.wait()
-        until = time.monotonic() + PATIENCE
-        while any(_lives(pid) for pid in workers):
-            if time.monotonic() > until:
-                raise RuntimeError("workers outlive the process that started them")
-            time.sleep(0.02)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+        if outliving(workers, PATIENCE):
+            raise RuntimeError("workers outlive the process that started them")
