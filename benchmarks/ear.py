@@ -84,7 +84,7 @@ def catalogue(n_items: int, count: int) -> tuple[Dialogues, torch.Tensor]:
 
 def literal(dialogues: Dialogues, scores: torch.Tensor, count: int) -> float:
     """Dialogues a second of the tests' literal player."""
-    sys.path[:0] = [str(ROOT / "tests" / "ear"), str(ROOT / "tests")]
+    sys.path[:0] = [str(ROOT / "tests" / "helpers")]
     literal_dialogues = importlib.import_module("literal_dialogues")
     policy = literal_dialogues.bayes_policy(DialogueBayesState())
     has = [frozenset(torch.nonzero(row).flatten().tolist()) for row in dialogues.has]
@@ -96,7 +96,7 @@ def literal(dialogues: Dialogues, scores: torch.Tensor, count: int) -> float:
         known = frozenset(dialogues.known.item[first:last].tolist())
         target, given = int(dialogues.target[place]), int(dialogues.given[place])
         dialogue = literal_dialogues.Dialogue(
-            has, scores[user].tolist(), known, target, given, place, N_WORDS, popularity, 15, 10, 0.0, True, 0
+            has, scores[user].tolist(), known, target, given, place, N_WORDS, popularity, 15, 10, 0.0, True, 0, known
         )
         literal_dialogues.play(dialogue, policy)
     return count / (time.perf_counter() - start)

@@ -21,12 +21,15 @@ from magus_pyg.dialogues import (
     play_dialogues,
 )
 from magus_pyg.dialogues.dialogue_fitting import _PriorFit
+from magus_pyg.dialogues.dialogue_taste import known_items, log_likeness
 
 
 @pytest.fixture(scope="module")
 def drawn() -> tuple[Dialogues, torch.Tensor, DialogueBayesState]:
     """Dialogues whose targets are drawn from the belief of a state."""
-    state = DialogueBayesState(temperature=0.7, given_power=1.0, popularity=-0.4, unknown=1.5)
+    state = DialogueBayesState(
+        temperature=0.7, given_power=1.0, popularity=-0.4, unknown=1.5, taste=0.7, habit=0.6, habit_unknown=-0.5
+    )
     generator = torch.Generator().manual_seed(2)
     n_users, n_items, n_words, n = 40, 60, 6, 3000
     has = torch.rand((n_items, n_words), generator=generator) < 0.4
@@ -37,6 +40,10 @@ def drawn() -> tuple[Dialogues, torch.Tensor, DialogueBayesState]:
     user = torch.randint(n_users, (n,), generator=generator)
     popularity = seen.sum(0)
     logit = scores / state.temperature + state.popularity * popularity.log1p() + state.unknown * (popularity == 0)
+    users = known_items(torch.arange(n_users), known, has, popularity)
+    logit = logit + state.taste * log_likeness(users, has)
+    habit = users.habit.unsqueeze(1)
+    logit = logit + habit * (state.habit * popularity.log1p() + state.habit_unknown * (popularity == 0))
     logit = torch.where(seen, -torch.inf, logit - has.sum(1).log())
     target = torch.multinomial(logit.softmax(1)[user], 1, generator=generator).squeeze(1)
     return Dialogues(user, target, torch.zeros(n, dtype=torch.int64), has, known), scores, state
@@ -48,10 +55,13 @@ def test_the_prior_is_found_again(drawn: tuple[Dialogues, torch.Tensor, Dialogue
     assert found.temperature == pytest.approx(state.temperature, rel=0.1)
     assert found.popularity == pytest.approx(state.popularity, abs=0.15)
     assert found.unknown == pytest.approx(state.unknown, abs=0.2)
+    assert found.taste == pytest.approx(state.taste, abs=0.15)
+    assert found.habit == pytest.approx(state.habit, abs=0.3)
+    assert found.habit_unknown == pytest.approx(state.habit_unknown, abs=0.5)
     assert found.given_power == 1.0
     best = dialogue_log_likelihood(given, scores, found)
     assert best >= dialogue_log_likelihood(given, scores, state)
-    for change in ({"temperature": 0.5}, {"popularity": 0.3}, {"unknown": 0.0}):
+    for change in ({"temperature": 0.5}, {"popularity": 0.3}, {"unknown": 0.0}, {"taste": 0.0}, {"habit": 0.0}):
         assert dialogue_log_likelihood(given, scores, replace(found, **change)) < best
     free = fit_prior(given, scores, given_power=True)
     assert free.given_power == pytest.approx(1.0, abs=0.2)
@@ -66,10 +76,10 @@ def test_likelihood_by_hand() -> None:
 def test_the_gradient_of_the_likelihood(drawn: tuple[Dialogues, torch.Tensor, DialogueBayesState]) -> None:
     given, scores, _ = drawn
     fit = _PriorFit(given.take(torch.arange(50)), scores)
-    point = np.array([0.1, 0.8, -0.2, 0.4])
+    point = np.array([0.1, 0.8, -0.2, 0.4, 0.6, -0.3, 0.5])
     _, gradient = fit.loss(point)
-    for place in range(4):
-        step = np.eye(4)[place] * 1e-5
+    for place in range(7):
+        step = np.eye(7)[place] * 1e-5
         slope = (fit.loss(point + step)[0] - fit.loss(point - step)[0]) / 2e-5
         assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-7)
 

@@ -16,6 +16,7 @@ from magus_pyg.dialogues import (
     Reply,
     attribute_matrix,
     build_dialogues,
+    dialogue_views,
     latest_dialogues,
     play_dialogues,
     summarize_dialogues,
@@ -137,6 +138,22 @@ def test_columns_of_dialogues_are_checked() -> None:
         Dialogues(one, one.int(), one, HAS, known)
     with pytest.raises(SessionError, match=r"Dialogues.has must be bool \[6, W\]"):
         Dialogues(one, one, one, HAS[:5], known)
+    with pytest.raises(SessionError, match=r"history must be of 1 users and 6 items \(got \(2, 6\)\)"):
+        Dialogues(one, one, one, HAS, known, history=ItemSets.from_pairs(one, one, 2, 6))
+    with pytest.raises(SessionError, match="the target 1 is in the history of user 0"):
+        Dialogues(one, one + 1, one, HAS, known, history=ItemSets.from_pairs(one, one + 1, 1, 6))
+
+
+def test_agents_draw_on_the_history_alone() -> None:
+    known, history = (ItemSets.from_pairs(torch.tensor([0, 0]), torch.tensor(items), 1, 6) for items in ([2, 3], [3, 5]))
+    zero = torch.tensor([0])
+    told = Dialogues(zero, zero, zero, HAS, known, history=history)
+    ((_, view),) = dialogue_views(told, SCORES)
+    assert view.allowed.tolist() == [[True, True, False, True, True]]  # of items 0, 1, 2, 4, 5, all but the known one
+    assert view.popularity.tolist() == [0, 0, 0, 0, 1]
+    assert torch.equal(view.known.has, HAS[[3, 5]])
+    ((_, view),) = dialogue_views(told.take(zero), SCORES)
+    assert view.popularity.tolist() == [0, 0, 0, 0, 1]
 
 
 def test_no_dialogues_give_an_empty_table() -> None:

@@ -25,6 +25,9 @@ STATES = st.builds(
     given_power=st.sampled_from([1.0, 0.0]),
     popularity=st.sampled_from([0.0, -0.5]),
     unknown=st.sampled_from([0.0, 0.7]),
+    taste=st.sampled_from([0.0, 0.8]),
+    habit=st.sampled_from([0.0, 0.5]),
+    habit_unknown=st.sampled_from([0.0, -0.6]),
     error_rate=st.sampled_from([0.0, 0.0, 0.1, 0.3]),
     bits=st.sampled_from([0.7, 1.0]),
     speed=st.sampled_from([0.0, 1.0]),
@@ -33,7 +36,8 @@ STATES = st.builds(
 
 @st.composite
 def dialogue_sets(draw: st.DrawFn) -> tuple[Dialogues, torch.Tensor]:
-    """Up to 6 dialogues on up to 9 items with up to 4 attributes; some have none, many the same."""
+    """Up to 6 dialogues on up to 9 items with up to 4 attributes; some have none, many the same. Agents draw on all
+    known items or on some."""
     n_items, n_words, n_users = draw(st.integers(1, 9)), draw(st.integers(1, 4)), 3
     rows = draw(st.lists(st.sets(st.integers(0, n_words - 1)), min_size=n_items, max_size=n_items))
     has = torch.tensor([[word in row for word in range(n_words)] for row in rows])
@@ -44,7 +48,9 @@ def dialogue_sets(draw: st.DrawFn) -> tuple[Dialogues, torch.Tensor]:
     table = torch.tensor(sorted(known), dtype=torch.int64).reshape(-1, 2)
     columns = torch.tensor([[u, i, w] for u, (i, w) in chosen], dtype=torch.int64).reshape(-1, 3).T
     sets = ItemSets.from_pairs(table[:, 0], table[:, 1], n_users, n_items)
-    dialogues = Dialogues(*columns, has, sets, torch.arange(len(chosen)) * 11)
+    some = table[::2]
+    history = draw(st.sampled_from([None, ItemSets.from_pairs(some[:, 0], some[:, 1], n_users, n_items)]))
+    dialogues = Dialogues(*columns, has, sets, torch.arange(len(chosen)) * 11, history)
     score = st.one_of(st.integers(0, 2).map(float), st.floats(-3, 3, width=16))
     flat = draw(st.lists(score, min_size=n_users * n_items, max_size=n_users * n_items))
     return dialogues, torch.tensor(flat, dtype=torch.float64).view(n_users, n_items)
@@ -54,16 +60,19 @@ def assert_plays_literally(
     log: pd.DataFrame, dialogues: Dialogues, scores: torch.Tensor, policy: Policy, noise: float, refusals: bool
 ) -> None:
     has = [frozenset(torch.nonzero(row).flatten().tolist()) for row in dialogues.has]
-    popularity = torch.bincount(dialogues.known.item, minlength=len(has)).tolist()
+    history = dialogues.known if dialogues.history is None else dialogues.history
+    popularity = torch.bincount(history.item, minlength=len(has)).tolist()
     start = 0
     for place in range(len(dialogues)):
         user = int(dialogues.user[place])
-        ends = dialogues.known.ptr[user : user + 2].tolist()
+        known, told = (
+            frozenset(sets.item[sets.ptr[user] : sets.ptr[user + 1]].tolist()) for sets in (dialogues.known, history)
+        )
         rows = play(
             Dialogue(
                 has,
                 scores[user].tolist(),
-                frozenset(dialogues.known.item[ends[0] : ends[1]].tolist()),
+                known,
                 int(dialogues.target[place]),
                 int(dialogues.given[place]),
                 int(dialogues.ids[place]),
@@ -74,6 +83,7 @@ def assert_plays_literally(
                 noise=noise,
                 refusals=refusals,
                 seed=4,
+                history=told,
             ),
             policy,
         )
@@ -111,6 +121,7 @@ def test_batches_orders_and_shards_change_nothing(case: tuple[Dialogues, torch.T
                 DialogueMagusAgent(False),
                 DialogueMaxEntropyAgent(),
                 DialogueBayesAgent(DialogueBayesState()),
+                DialogueBayesAgent(DialogueBayesState(taste=0.8, habit=0.5)),
             ]
         )
     )

@@ -27,6 +27,7 @@ class Dialogue:
     noise: float
     refusals: bool
     seed: int
+    history: frozenset[int]
     asked: list[int] = field(default_factory=list)
     answers: list[tuple[int, bool]] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)
@@ -42,6 +43,20 @@ class Dialogue:
     @property
     def words(self) -> list[int]:
         return [w for w in range(self.n_words) if w != self.given and w not in self.asked]
+
+    @property
+    def habit(self) -> float:
+        log = [math.log1p(n) for n in self.popularity]
+        users = sum(self.popularity)
+        of_all = sum(n * x for n, x in zip(self.popularity, log, strict=True)) / max(users, 1)
+        return sum(log[i] for i in self.history) / len(self.history) - of_all if self.history else 0.0
+
+    def likeness(self, item: int) -> float:
+        def share(other: int) -> float:
+            either = self.has[item] | self.has[other]
+            return len(self.has[item] & self.has[other]) / max(len(either), 1)
+
+        return sum(share(other) ** 4 for other in self.history) / max(len(self.history), 1)
 
     def draw(self, purpose: int, turn: int) -> float:
         return float(uniform(hash_keys(self.seed, torch.tensor([self.id])), purpose, turn))
@@ -162,6 +177,9 @@ def bayes_policy(state: DialogueBayesState) -> Policy:
             value = dialogue.scores[item] / state.temperature - 1e-12 * column[item]
             value += state.popularity * math.log1p(dialogue.popularity[item])
             value += state.unknown * (dialogue.popularity[item] == 0)
+            value += state.taste * math.log(dialogue.likeness(item) + 1e-3)
+            value += state.habit * dialogue.habit * math.log1p(dialogue.popularity[item])
+            value += state.habit_unknown * dialogue.habit * (dialogue.popularity[item] == 0)
             value -= state.given_power * math.log(len(dialogue.has[item]))
             for word, yes in dialogue.answers:
                 if yes or dialogue.refusals:

@@ -25,6 +25,7 @@ from magus_pyg.dialogues.dialogue_protocol import (
     Reply,
 )
 from magus_pyg.dialogues.dialogue_set import Dialogues, attribute_matrix, build_dialogues, latest_dialogues
+from magus_pyg.dialogues.dialogue_taste import KnownItems
 from magus_pyg.dialogues.magus_dialogues import DialogueMagusAgent
 from magus_pyg.dialogues.plan_value import PlanValue
 from magus_pyg.dialogues.simple_dialogues import DialogueItemsAgent, DialogueMaxEntropyAgent
@@ -42,6 +43,7 @@ __all__ = [
     "DialoguePlay",
     "DialogueView",
     "Dialogues",
+    "KnownItems",
     "PlanValue",
     "Reply",
     "attribute_matrix",

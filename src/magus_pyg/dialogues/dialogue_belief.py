@@ -9,9 +9,10 @@ from torch import Tensor
 
 from magus_pyg.agents.fitted_states import FittedValues, Rules
 from magus_pyg.dialogues.dialogue_protocol import DialogueView
+from magus_pyg.dialogues.dialogue_taste import log_likeness
 from magus_pyg.options import above, at_least, between
 
-__all__ = ["BeliefSums", "DialogueBayesState", "SumsByGroup", "prior_logits"]
+__all__ = ["PRIOR_WEIGHTS", "BeliefSums", "DialogueBayesState", "PriorTerms", "SumsByGroup", "prior_logits"]
 
 
 @dataclass
@@ -24,12 +25,16 @@ class DialogueBayesState(FittedValues):
             probability 1/w; the belief takes w to the power of minus this. 1 is exact where it is drawn uniformly.
         popularity: weight of log(1 + users who know the item) in the logit.
         unknown: added to the logit of items that no user knows.
+        taste: weight of the `log_likeness` of an item to those that the user knows.
+        habit, habit_unknown: as `popularity` and `unknown`, times the user's `KnownItems.habit`: who knows popular
+            items is likelier to have one in mind.
         error_rate: share of answers about attributes taken to be wrong, in [0, 0.5).
         bits: entropy that a question takes from the belief, as the plan for the turns left assumes it; in (0, 1].
         speed: how much an earlier success counts beside success at all: success in turn t of K has the value
             1 + speed (K - t)/K.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"taste", "habit", "habit_unknown"})
     rules: ClassVar[Rules] = {
         "temperature": above(0),
         "error_rate": between(0, 0.5, "[)", ": at 0.5 an answer says nothing"),
@@ -40,6 +45,9 @@ class DialogueBayesState(FittedValues):
     given_power: float = 1.0
     popularity: float = 0.0
     unknown: float = 0.0
+    taste: float = 0.0
+    habit: float = 0.0
+    habit_unknown: float = 0.0
     error_rate: float = 0.0
     bits: float = 0.8
     speed: float = 1.0
@@ -50,12 +58,49 @@ def prior_logits(view: DialogueView, state: DialogueBayesState) -> Tensor:
 
     Equal logits are told apart by a step of 1e-12 a column, so that results do not depend on how sorting is done.
     """
-    words = view.has.sum(1).to(torch.float64).clamp(min=1.0)
-    popularity = view.popularity.to(torch.float64)
-    shared = state.popularity * torch.log1p(popularity) - state.given_power * words.log()
-    shared = shared + state.unknown * (popularity == 0) - 1e-12 * torch.arange(len(words), device=words.device)
-    logit = view.scores / state.temperature + shared
-    return torch.where(view.allowed, logit, -torch.inf)
+    terms = PriorTerms.of(view, taste=state.taste != 0.0)
+    weights = [1.0 / state.temperature, *(getattr(state, name) for name in PRIOR_WEIGHTS)]
+    logit = terms.logits(torch.tensor(weights, dtype=torch.float64, device=view.scores.device))
+    return logit - 1e-12 * torch.arange(logit.shape[1], device=logit.device)
+
+
+#: The weights of the prior's terms beside the scores, in the order of `PriorTerms.logits`.
+PRIOR_WEIGHTS = ("given_power", "popularity", "unknown", "taste", "habit", "habit_unknown")
+
+
+@dataclass(frozen=True)
+class PriorTerms:
+    """What the logits of the belief before the first turn are sums of.
+
+    Attributes:
+        scores: float64 [B, C].
+        shared: float64 [3, C], of all dialogues: -log(attributes), log(1 + users who know it), 1 where nobody does.
+        taste: float64 [B, C], or [B, 1] of 0 where it has no weight.
+        habit: float64 [B, 1].
+        allowed: bool [B, C].
+    """
+
+    scores: Tensor
+    shared: Tensor
+    taste: Tensor
+    habit: Tensor
+    allowed: Tensor
+
+    @classmethod
+    def of(cls, view: DialogueView, taste: bool = True) -> "PriorTerms":
+        """The terms of some dialogues."""
+        words = view.has.sum(1).to(torch.float64).clamp(min=1.0)
+        popularity = view.popularity.to(torch.float64)
+        shared = torch.stack([-words.log(), torch.log1p(popularity), (popularity == 0).to(torch.float64)])
+        habit = view.known.habit.unsqueeze(1)
+        likeness = log_likeness(view.known, view.has) if taste else torch.zeros_like(habit)
+        return cls(view.scores, shared, likeness, habit, view.allowed)
+
+    def logits(self, weights: Tensor) -> Tensor:
+        """float64 [B, C], -inf where not allowed, for float64 [7]: that of the scores, then `PRIOR_WEIGHTS`."""
+        logit = self.scores * weights[0] + weights[1:4] @ self.shared
+        logit = logit + self.taste * weights[4] + self.habit * (weights[5:7] @ self.shared[1:])
+        return torch.where(self.allowed, logit, -torch.inf)
 
 
 @dataclass(frozen=True)

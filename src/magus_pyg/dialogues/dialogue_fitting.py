@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from magus_pyg.dialogues.bayes_dialogues import DialogueBayesAgent
-from magus_pyg.dialogues.dialogue_belief import DialogueBayesState
+from magus_pyg.dialogues.dialogue_belief import PRIOR_WEIGHTS, DialogueBayesState, PriorTerms
 from magus_pyg.dialogues.dialogue_loop import dialogue_views, play_dialogues
 from magus_pyg.dialogues.dialogue_metrics import dialogue_metrics
 from magus_pyg.dialogues.dialogue_protocol import DialogueAgent
@@ -24,17 +24,20 @@ __all__ = ["choose_minus_scale", "dialogue_log_likelihood", "fit_dialogue_bayes"
 
 logger = logging.getLogger(__name__)
 
+# Of the log temperature and `PRIOR_WEIGHTS`, in the search.
+_BOUNDS = ((-9.0, 9.0), (-3.0, 3.0), (-5.0, 5.0), (-9.0, 9.0), (-5.0, 5.0), (-5.0, 5.0), (-9.0, 9.0))
+
 
 def dialogue_log_likelihood(dialogues: Dialogues, scorer: Scorer | Tensor, state: DialogueBayesState) -> float:
     """Mean log-probability that the belief before the first turn gives to the target; NaN without dialogues."""
     fit = _PriorFit(dialogues, scorer)
-    return -fit.loss(np.array([np.log(state.temperature), state.given_power, state.popularity, state.unknown]))[0]
+    return -fit.loss(fit.point(state, np.log(state.temperature)))[0]
 
 
 def fit_prior(
     dialogues: Dialogues, scorer: Scorer | Tensor, state: DialogueBayesState | None = None, given_power: bool = False
 ) -> DialogueBayesState:
-    """Fit temperature, popularity and unknown by the likelihood of the targets.
+    """Fit temperature and the weights of popularity, taste and habit by the likelihood of the targets.
 
     Args:
         dialogues: of validation.
@@ -50,8 +53,8 @@ def fit_prior(
         logger.warning("bayes: there are no validation dialogues to fit the belief on; it stays as %s", state)
         return state
     fit = _PriorFit(dialogues, scorer)
-    start = np.array([np.log(fit.spread), state.given_power, state.popularity, state.unknown])
-    free = np.array([True, given_power, True, True])
+    start = fit.point(state, np.log(fit.spread))
+    free = np.array([True, *(given_power or name != "given_power" for name in PRIOR_WEIGHTS)])
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         point = start.copy()
@@ -59,46 +62,39 @@ def fit_prior(
         loss, gradient = fit.loss(point)
         return loss, gradient[free]
 
-    bounds = [
-        bound for bound, use in zip([(-9.0, 9.0), (-3.0, 3.0), (-5.0, 5.0), (-9.0, 9.0)], free, strict=True) if use
-    ]
+    bounds = [bound for bound, use in zip(_BOUNDS, free, strict=True) if use]
     found = minimize(objective, start[free], jac=True, method="L-BFGS-B", bounds=bounds)
     point = start.copy()
     point[free] = found.x
-    return replace(
-        state,
-        temperature=float(np.exp(point[0])),
-        given_power=float(point[1]),
-        popularity=float(point[2]),
-        unknown=float(point[3]),
-    )
+    weights = dict(zip(PRIOR_WEIGHTS, point[1:].tolist(), strict=True))
+    return replace(state, temperature=float(np.exp(point[0])), **weights)
 
 
 class _PriorFit:
-    """The negative mean log-likelihood of the targets, with its gradient, in (log temperature, given_power,
-    popularity, unknown)."""
+    """The negative mean log-likelihood of the targets, with its gradient, in the log temperature and `PRIOR_WEIGHTS`."""
 
     def __init__(self, dialogues: Dialogues, scorer: Scorer | Tensor) -> None:
-        self.batches: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self.batches: list[tuple[PriorTerms, Tensor]] = []
         spread = []
         for index, view in dialogue_views(dialogues, scorer, batch_size=1024):
-            popularity = view.popularity.to(torch.float64)
-            words = view.has.sum(1).to(torch.float64).clamp(min=1.0)
-            shared = torch.stack([-words.log(), torch.log1p(popularity), (popularity == 0).to(torch.float64)])
             target = torch.searchsorted(view.items, dialogues.target[index])
-            self.batches.append((view.scores, shared, view.allowed, target))
+            self.batches.append((PriorTerms.of(view), target))
             spread.append(float(view.scores[view.allowed].std()) if int(view.allowed.sum()) > 1 else 1.0)
         self.spread = max(float(np.mean(spread)), 1e-6) if spread else 1.0
         self.count = len(dialogues)
 
+    @staticmethod
+    def point(state: DialogueBayesState, log_temperature: float) -> np.ndarray:
+        """Where a state lies: float64 [7]."""
+        return np.array([log_temperature, *(getattr(state, name) for name in PRIOR_WEIGHTS)])
+
     def loss(self, point: np.ndarray) -> tuple[float, np.ndarray]:
-        """The loss and its gradient, float64 [4]."""
+        """The loss and its gradient, float64 [7]."""
         x = torch.tensor(point, dtype=torch.float64, requires_grad=True)
         total = 0.0
         gradient = torch.zeros_like(x)
-        for scores, shared, allowed, target in self.batches:
-            logit = scores * torch.exp(-x[0]) + x[1:] @ shared
-            logit = torch.where(allowed, logit, -torch.inf)
+        for terms, target in self.batches:
+            logit = terms.logits(torch.cat([torch.exp(-x[:1]), x[1:]]))
             loss = -torch.log_softmax(logit, 1).gather(1, target.unsqueeze(1)).sum() / self.count
             (part,) = torch.autograd.grad(loss, x)
             gradient += part

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from magus_pyg.dialogues.dialogue_protocol import Action, DialogueAgent, DialogueView, Reply
 from magus_pyg.dialogues.dialogue_set import Dialogues
+from magus_pyg.dialogues.dialogue_taste import known_items
 from magus_pyg.errors import SessionError
 from magus_pyg.options import between, check_value
 from magus_pyg.random import hash_keys, uniform
@@ -85,7 +86,8 @@ def dialogue_views(
 ) -> Iterator[tuple[Tensor, DialogueView]]:
     """Batches of dialogues that share the given attribute, as (int64 [b] places in `dialogues`, their view)."""
     _, group = torch.unique(dialogues.has, dim=0, return_inverse=True)
-    popularity = torch.bincount(dialogues.known.item, minlength=len(dialogues.has))
+    history = dialogues.drawn_on
+    popularity = torch.bincount(history.item, minlength=len(dialogues.has))
     key = hash_keys(seed, dialogues.ids)
     for word in torch.unique(dialogues.given).tolist():
         items = torch.nonzero(dialogues.has[:, word]).flatten()
@@ -107,6 +109,7 @@ def dialogue_views(
                     allowed,
                     scores,
                     popularity[items],
+                    known_items(user, history, dialogues.has, popularity),
                     turns,
                     list_length,
                     key[index],

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from magus_pyg.dialogues.dialogue_taste import KnownItems
+
 __all__ = ["Action", "CandidateState", "DialogueAgent", "DialoguePlay", "DialogueView", "Reply"]
 
 
@@ -23,6 +25,7 @@ class DialogueView:
         allowed: bool [B, C], False at the user's known items.
         scores: float64 [B, C], the base recommender's scores.
         popularity: int64 [C], how many users know each candidate.
+        known: what the user of each dialogue knows.
         turns: the most turns of a dialogue.
         list_length: items shown in a turn.
         key: int64 [B], a random key of each dialogue.
@@ -35,6 +38,7 @@ class DialogueView:
     allowed: Tensor
     scores: Tensor
     popularity: Tensor
+    known: KnownItems
     turns: int
     list_length: int
     key: Tensor

@@ -31,10 +31,12 @@ class Dialogues:
         has: bool [I, W], which item has which attribute.
         known: the items of each user that are no candidates; U sets.
         id: int64 [B], distinct; the random numbers of a dialogue come from it. 0..B-1 if None.
+        history: the items of each user that agents draw on (popularity, taste), where these are not all the known
+            ones: U sets without any target; `known` if None.
 
     Raises:
         SessionError: wrong shapes, an index out of range, a target without the given attribute, or a target that is
-            among the user's known items.
+            among the user's known items or those of the history.
     """
 
     user: Tensor
@@ -43,6 +45,7 @@ class Dialogues:
     has: Tensor
     known: ItemSets
     id: Tensor | None = None
+    history: ItemSets | None = None
 
     def __post_init__(self) -> None:
         n = self.user.numel()
@@ -73,6 +76,15 @@ class Dialogues:
                 f"the target {item} is among the known items of user {user}, so it could never be shown: "
                 "leave out of `known` what is to be found"
             )
+        if self.history is None:
+            return
+        shape, expected = (len(self.history.sizes), self.history.n_items), (len(self.known.sizes), self.known.n_items)
+        if shape != expected:
+            raise SessionError(f"Dialogues.history must be of {expected[0]} users and {expected[1]} items (got {shape})")
+        told = self.history.contains(self.user, self.target)
+        if told.any():
+            user, item = int(self.user[told][0]), int(self.target[told][0])
+            raise SessionError(f"the target {item} is in the history of user {user}, which agents see: leave it out")
 
     def __len__(self) -> int:
         return self.user.numel()
@@ -83,10 +95,15 @@ class Dialogues:
         assert self.id is not None
         return self.id
 
+    @property
+    def drawn_on(self) -> ItemSets:
+        """The items of each user that agents draw on."""
+        return self.known if self.history is None else self.history
+
     def take(self, index: Tensor) -> "Dialogues":
         """The dialogues at `index` (int64 [K]), with their ids."""
         user, target, given = (column[index] for column in (self.user, self.target, self.given))
-        return Dialogues(user, target, given, self.has, self.known, self.ids[index])
+        return Dialogues(user, target, given, self.has, self.known, self.ids[index], self.history)
 
 
 def attribute_matrix(item_words: Ragged, n_words: int) -> Tensor:
