@@ -145,8 +145,8 @@ def test_columns_of_dialogues_are_checked() -> None:
 
 
 def test_agents_draw_on_the_history_alone() -> None:
-    known, history = (ItemSets.from_pairs(torch.tensor([0, 0]), torch.tensor(items), 1, 6) for items in ([2, 3], [3, 5]))
-    zero = torch.tensor([0])
+    zero, user = torch.tensor([0]), torch.tensor([0, 0])
+    known, history = (ItemSets.from_pairs(user, torch.tensor(items), 1, 6) for items in ([2, 3], [3, 5]))
     told = Dialogues(zero, zero, zero, HAS, known, history=history)
     ((_, view),) = dialogue_views(told, SCORES)
     assert view.allowed.tolist() == [[True, True, False, True, True]]  # of items 0, 1, 2, 4, 5, all but the known one

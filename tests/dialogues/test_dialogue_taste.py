@@ -1,7 +1,5 @@
 """What known items say of candidates, by hand."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -21,10 +19,9 @@ def known() -> ItemSets:
 
 
 @pytest.fixture(params=[1 << 24, 1], ids=["at once", "one by one"])
-def cells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def cells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pairs are compared at once."""
     monkeypatch.setattr(dialogue_taste, "_CELLS", request.param)
-    yield
 
 
 def test_known_items_are_gathered_in_the_order_of_the_dialogues(known: ItemSets) -> None:
@@ -67,5 +64,5 @@ def test_likeness_does_not_depend_on_who_is_asked_about_together() -> None:
 def test_nothing_to_compare() -> None:
     empty = KnownItems(torch.zeros(0, dtype=torch.int64), HAS[:0], torch.zeros(0, dtype=torch.float64))
     assert log_likeness(empty, HAS).shape == (0, 6)
-    assert log_likeness(known_items(torch.tensor([0]), ItemSets.from_pairs(empty.row, empty.row, 1, 6), HAS, POPULARITY),
-                        HAS[:0]).shape == (1, 0)  # fmt: skip
+    one = known_items(torch.tensor([0]), ItemSets.from_pairs(empty.row, empty.row, 1, 6), HAS, POPULARITY)
+    assert log_likeness(one, HAS[:0]).shape == (1, 0)

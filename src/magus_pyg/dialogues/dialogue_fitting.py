@@ -71,7 +71,7 @@ def fit_prior(
 
 
 class _PriorFit:
-    """The negative mean log-likelihood of the targets, with its gradient, in the log temperature and `PRIOR_WEIGHTS`."""
+    """The negative mean log-likelihood of the targets, with its gradient, in (log temperature, `PRIOR_WEIGHTS`)."""
 
     def __init__(self, dialogues: Dialogues, scorer: Scorer | Tensor) -> None:
         self.batches: list[tuple[PriorTerms, Tensor]] = []

@@ -69,18 +69,18 @@ class Dialogues:
         if lacks.any():
             item, word = int(self.target[lacks][0]), int(self.given[lacks][0])
             raise SessionError(f"the target {item} does not have the given attribute {word}")
-        known = self.known.contains(self.user, self.target)
-        if known.any():
-            user, item = int(self.user[known][0]), int(self.target[known][0])
+        there = self.known.contains(self.user, self.target)
+        if there.any():
+            user, item = int(self.user[there][0]), int(self.target[there][0])
             raise SessionError(
                 f"the target {item} is among the known items of user {user}, so it could never be shown: "
                 "leave out of `known` what is to be found"
             )
         if self.history is None:
             return
-        shape, expected = (len(self.history.sizes), self.history.n_items), (len(self.known.sizes), self.known.n_items)
-        if shape != expected:
-            raise SessionError(f"Dialogues.history must be of {expected[0]} users and {expected[1]} items (got {shape})")
+        shape, known = ((len(sets.sizes), sets.n_items) for sets in (self.history, self.known))
+        if shape != known:
+            raise SessionError(f"Dialogues.history must be of {known[0]} users and {known[1]} items (got {shape})")
         told = self.history.contains(self.user, self.target)
         if told.any():
             user, item = int(self.user[told][0]), int(self.target[told][0])

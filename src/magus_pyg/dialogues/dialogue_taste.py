@@ -1,4 +1,4 @@
-"""What the items that a user knows say of a candidate: how alike its attributes are, and how popular they tend to be."""
+"""What a user's known items say of a candidate: how like its attributes are, and how popular they tend to be."""
 
 from dataclasses import dataclass
 
