@@ -1,6 +1,7 @@
 """Timing and peak memory of one case a process, so that no case sees what another left behind; on the CPU or a GPU."""
 
 import argparse
+import ctypes
 import json
 import subprocess
 import sys
@@ -27,10 +28,20 @@ class Figures(TypedDict):
 
 def peak_resident_mb() -> float:
     """The most memory this process has held so far, in MB (Linux)."""
+    return _status("VmHWM")
+
+
+def held_mb() -> float:
+    """The memory this process holds now, without mapped files and what it has freed, in MB (Linux, glibc)."""
+    ctypes.CDLL(None).malloc_trim(0)
+    return _status("RssAnon")
+
+
+def _status(name: str) -> float:
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError("/proc/self/status has no line VmHWM: peak memory is only measured on Linux")
+    raise RuntimeError(f"/proc/self/status has no line {name}: memory is only measured on Linux")
 
 
 def device() -> torch.device:
