@@ -5,7 +5,8 @@
 
 A catalogue of the given numbers of items and words is drawn; no data set is needed. `--graph FILE` measures a saved
 graph beside it: all of its queries, the share that the rule shortens, and whether every text selects the same items.
-What a model made of queries (`language_model.json`) is written with it.
+What a model made of queries (`language_model.json`, of tests/language/test_openai_rewriter_endpoint.py) is written with
+it.
 """
 
 import argparse
@@ -161,7 +162,7 @@ def section(found: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"A small model ({model['model']}) on {model['queries']} queries of the synthetic shop: of its answers "
-        f"{model['accepted']} were accepted, {refused} refused ({why}), {model['timed_out']} came too late, in "
+        f"{model['accepted']} were accepted, {refused} refused ({why}), {sum(model['failed'].values())} failed, in "
         f"{model['seconds']:,} s on one core beside other work; everybody else read the rule's text.",
     ]
     return "\n".join(lines)

@@ -289,7 +289,7 @@ def _readme(study: Study) -> list[str]:
     chosen, lines = study.plan.readme, ["| data, base | method | RA@3 | SA@3 | SA@5 | rounds with a query |",
                                         "|---|---|---|---|---|---|"]  # fmt: skip
     figures = study.figures(chosen["part"])
-    for dataset in dict.fromkeys(figures["dataset"]):
+    for dataset in chosen.get("sets") or dict.fromkeys(figures["dataset"]):
         for base in chosen["bases"]:
             for method in chosen["methods"]:
                 of_method = (figures["dataset"] == dataset) & (figures["base"] == base) & (figures["id"] == method)

@@ -170,7 +170,7 @@ class Plan:
         readings: name -> what a method's name has beside it in that reading.
         ahead: the methods that are said to be first; who is ahead of them is listed.
         claims: of the paper.
-        readme: the part, bases and methods of README.md's table.
+        readme: the part, sets (without: all that were played), bases and methods of README.md's table.
     """
 
     name: str
@@ -198,6 +198,7 @@ class Plan:
         for claim in self.claims:
             _known("claims: part", [claim.part, claim.than.get("part", claim.part)], self.parts)
             _known("claims: bases", [*(claim.bases or []), *claim.than.get("bases", [])], [*self.bases, *BASES])
+        _known("readme: sets", self.readme.get("sets") or [], self.sets)
         for part in self.parts.values():
             _known("kind", [part.kind], dict.fromkeys(KINDS))
 
@@ -315,7 +316,7 @@ def with_unseen(plan: Plan, name: str, words: Sequence[str]) -> Plan:
         raise ConfigError(f"--unseen {name}: the words that choose the data set are missing, such as dataset=tabular")
     order = [replace(stage, sets=[name]) for stage in plan.order if stage.part == "unseen"]
     sets = {name: SetPlan([*words, f"dataset.name={name}"])}
-    other = replace(plan, name=f"{plan.name}-{name}", sets=sets, order=order)
+    other = replace(plan, name=f"{plan.name}-{name}", sets=sets, order=order, readme={**plan.readme, "sets": []})
     other.check()
     return other
 
