@@ -9,22 +9,26 @@ take that have loaded the same file and read all of it:
 
     python benchmarks/graph.py --shape tmall alipay
 
+    python benchmarks/graph.py --write           # what was measured so far (graph.json), into RESULTS.md
+
 Every size is measured in a process of its own, so that peaks do not mix. Seconds are wall time; CPU seconds stand
 beside those of building.
 """
 
 import argparse
-import math
+import json
 import multiprocessing
 import multiprocessing.connection
 import resource
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from _common import RESULTS, machine, put_between, row
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -32,6 +36,8 @@ import magus_pyg as mp
 from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions, catalogue_frame, make_catalogue
 from magus_pyg.graph import IMPROVES, item_node
 
+KEPT = Path(__file__).with_name("graph.json")
+PART = "graph: written by benchmarks/graph.py"
 GROWTH_FROM = 100_000  # nodes
 
 
@@ -57,7 +63,11 @@ def main() -> None:
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 30_000, 100_000, 300_000])
     parser.add_argument("--shape", nargs="+", choices=list(SHAPES), help="catalogues of full size in place of --items")
     parser.add_argument("--scale", type=float, default=1.0, help="of --shape")
+    parser.add_argument("--write", action="store_true", help="only put what graph.json holds into RESULTS.md")
     arguments = parser.parse_args()
+    if arguments.write:
+        write(json.loads(KEPT.read_text()))
+        return
     print(f"{'catalogue':>10} {'items':>9} {'nodes':>10} {'R+ edges':>11} {'build s':>8} {'CPU s':>7} {'peak GB':>8} "
           f"{'save s':>7} {'load s':>7} {'file GB':>8}")  # fmt: skip
     cases = [(name, arguments.scale) for name in arguments.shape or []] or [("", count) for count in arguments.items]
@@ -71,13 +81,40 @@ def main() -> None:
             print(f"{found.name:>10} {found.items:>9,} {found.nodes:>10,} {found.edges:>11,} {found.build:>8.2f} "
                   f"{found.build_cpu:>7.2f} {found.peak:>8.2f} {found.save:>7.2f} {found.load:>7.4f} "
                   f"{found.file:>8.3f}", flush=True)  # fmt: skip
-            if arguments.shape:
-                _shared(path)
-    large = [found for found in measured if found.nodes >= GROWTH_FROM]
-    if len(large) > 1 and not arguments.shape:  # one kind of catalogue in several sizes
-        nodes, seconds = ([math.log(getattr(found, key)) for found in large] for key in ("nodes", "build_cpu"))
-        slope = np.polyfit(nodes, seconds, 1)[0]
-        print(f"from {GROWTH_FROM:,} nodes on, CPU seconds of building grow with nodes ** {slope:.2f}")
+            _keep(found, _shared(path) if arguments.shape else None)
+    if len(measured) > 1 and not arguments.shape:  # one kind of catalogue in several sizes
+        print(_grows([asdict(found) for found in measured]))
+
+
+def _keep(found: Figures, shared: str | None) -> None:
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else []
+    kept = [one for one in kept if (one["name"], one["items"]) != (found.name, found.items)]
+    entry = {**asdict(found), "shared": shared, "machine": machine()}
+    kept = sorted([*kept, entry], key=lambda one: (one["shared"] is not None, one["items"]))
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def _grows(found: list[dict[str, Any]]) -> str:
+    """How the processor time of building grows with the nodes, by least squares of the logarithms."""
+    large = [one for one in found if one["nodes"] >= GROWTH_FROM]
+    if len(large) < 2:
+        return f"fewer than two catalogues of {GROWTH_FROM:,} nodes"
+    nodes, taken = (np.log([one[key] for one in large]) for key in ("nodes", "build_cpu"))
+    slope = np.polyfit(nodes, taken, 1)[0]
+    return f"From {GROWTH_FROM:,} nodes on, processor seconds of building grow with nodes ** {slope:.2f}."
+
+
+def write(kept: list[dict[str, Any]]) -> None:
+    """The table of RESULTS.md, and what processes share of a file."""
+    head = ("catalogue", "items", "nodes", "R+ edges", "build, processor s", "peak GB", "save s", "load ms", "file MB")
+    lines = [f"{kept[0]['machine']}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
+    for one in kept:
+        sizes = (f"{one[key]:,}" for key in ("items", "nodes", "edges"))
+        cost = (f"{one['build_cpu']:.2f}", f"{one['peak']:.2f}", f"{one['save']:.2f}", f"{1e3 * one['load']:.0f}")
+        lines.append(row(one["name"], *sizes, *cost, f"{1024 * one['file']:,.0f}"))
+    lines += ["", _grows([one for one in kept if one["shared"] is None]), ""]
+    lines += [f"* {one['name']}: {one['shared']}." for one in kept if one["shared"] is not None]
+    put_between(RESULTS, PART, lines)
 
 
 def _measure(name: str, size: float, path: Path) -> Figures:
@@ -110,8 +147,8 @@ def _five_words(count: int) -> tuple[pd.DataFrame, list[str]]:
     return items, fields
 
 
-def _shared(path: Path) -> None:
-    """Print the memory of two processes that have read a whole graph file, beside one copy of it."""
+def _shared(path: Path) -> str:
+    """The memory of two processes that have read a whole graph file, beside one copy of it."""
     context = multiprocessing.get_context("spawn")
     ours, workers = [], []
     for _ in range(2):
@@ -131,8 +168,12 @@ def _shared(path: Path) -> None:
         worker.join()
     copy = path.stat().st_size / 2**20
     held, own = [share for share, _ in shares], [private for _, private in shares]
-    print(f"{'':>10} two processes have read all of it: PSS of the file {held[0]:,.0f} + {held[1]:,.0f} = "
-          f"{sum(held):,.0f} MB; one copy {copy:,.0f} MB; copied by either {sum(own):,.0f} MB")  # fmt: skip
+    said = (
+        f"two processes that have read all of the file hold {sum(held):,.0f} MB of it together (PSS), one copy is "
+        f"{copy:,.0f} MB, and either has copied {sum(own):,.0f} MB"
+    )
+    print(said)
+    return said
 
 
 def _reader(path: Path, pipe: "multiprocessing.connection.Connection[object, object]") -> None:

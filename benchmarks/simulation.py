@@ -5,7 +5,7 @@ base scores lifted on the targets, since the time does not depend on who made th
 
 With --explicit also MAGUS with `relations: swapped` beside its form with all of R- as edges, which is quadratic.
 
-    python benchmarks/simulation.py [--sessions 2000] [--rounds 5] [--reference 100] [--explicit [--write]]
+    python benchmarks/simulation.py [--sessions 2000] [--rounds 5] [--reference 100] [--explicit] [--write]
                                     [--device auto]
 """
 
@@ -19,13 +19,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from _common import add_device, moved, put, seconds, use_device
+from _common import add_device, machine, moved, put, row, seconds, use_device
 from torch_geometric.data import HeteroData
 
 import magus_pyg as mp
 from magus_pyg.data import MovieLens100kOptions, RecDataset, SyntheticOptions, load_dataset
 from magus_pyg.simulation import Agent
 
+SECTION = "Simulation (`benchmarks/simulation.py`)"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=100, help="sessions that the literal reference plays")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--explicit", action="store_true", help="swapped relations, without and with their edges")
-    parser.add_argument("--write", action="store_true", help="put what --explicit finds into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put what is found into RESULTS.md")
     add_device(parser)
     arguments = parser.parse_args()
     use_device(arguments.device)
@@ -64,7 +65,7 @@ def main() -> None:
     taken = _best(lambda: mp.prepare_sessions(graph, sessions, scores), arguments.repeats)
     print(f"session graphs and scores: {taken:.3f} s, {len(sessions) / taken:,.0f} sessions/s")
     prepared = mp.prepare_sessions(graph, sessions, scores)
-    speed = {}
+    speed = {"session graphs and scores": len(sessions) / taken}
     agents: list[Agent] = [
         mp.ItemsAgent(graph, scores),
         mp.MagusAgent(graph, scores),
@@ -86,10 +87,18 @@ def main() -> None:
             plain = speed["magus"] / speed["magus swapped"]
             where = f"{data.name}, {len(sessions):,} sessions, {torch.get_num_threads()} thread(s)"
             found = f"{where}: {said}; `magus` is {plain:.2f} times as fast as it."
-            put("Simulation (`benchmarks/simulation.py`)", "swapped", [found])
+            put(SECTION, "swapped", [found])
     if arguments.reference:
         literal = arguments.reference / _reference(data, sessions, scores, arguments.reference, arguments.rounds)
-        print(f"literal reference: {literal:,.1f} sessions/s; magus is {speed['magus'] / literal:,.0f} times faster")
+        said = f"{literal:,.1f} sessions a second: `magus` is {speed['magus'] / literal:,.0f} times as fast"
+        print(f"literal reference: {said}")
+        if arguments.write:
+            where = f"{data.name}, {len(sessions):,} sessions of 30 candidates, {arguments.rounds} rounds, lists of 3"
+            head = f"{where}; {machine()}, {torch.get_num_threads()} thread(s), sessions a second of processor time:"
+            table = [row(name, f"{found:,.0f}") for name, found in speed.items()]
+            literally = f"The tests' literal player (exact fractions, one session at a time) plays {said}."
+            lines = [head, "", row("", "sessions/s"), row("---", "---"), *table, "", literally]
+            put(SECTION, "speed: written by benchmarks/simulation.py", lines)
 
 
 def _dataset() -> RecDataset:
@@ -126,7 +135,7 @@ def _best(run: Callable[[], object], repeats: int) -> float:
 
 
 def _reference(data: RecDataset, sessions: mp.Sessions, scores: torch.Tensor, count: int, rounds: int) -> float:
-    """Seconds in which the tests' literal player (exact fractions, one session at a time) plays `count` sessions."""
+    """Seconds of processor in which the tests' literal player plays `count` sessions, one at a time."""
     sys.path.insert(0, str(ROOT / "tests"))
     import reference
 
@@ -135,12 +144,12 @@ def _reference(data: RecDataset, sessions: mp.Sessions, scores: torch.Tensor, co
     words = reference.words_of_rows(rows, fields, dict(data.merge_fields), data.max_share)
     groups = list(reference.field_groups(fields, dict(data.merge_fields)))
     nodes = reference.catalogue_nodes(words, groups, data.max_words)
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(count):
         candidates = sessions.candidates[number].tolist()
         chosen = sessions.candidates[number][sessions.targets[number]].tolist()
         reference.play(nodes, candidates, scores[number, candidates].tolist(), chosen, rounds, 3)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 if __name__ == "__main__":
