@@ -1,12 +1,17 @@
 """EAR's protocol on Last.fm: 15 turns that ask one tag or show 10 artists, on the whole catalogue.
 
-    python examples/ear_lastfm.py [--dialogues 1000] [--noise 0 0.1] [--base train all] [--loss bce bpr] [--data FOLDER]
+    python examples/ear_lastfm.py [--dialogues 1000] [--noise 0 0.1] [--recipe default bpr] [--base train all]
+                                  [--history train] [--data FOLDER]
 
 Trains the factorization machine, fits the agents on validation dialogues, plays the test dialogues and prints a table
-with 95 % intervals over users. `--base train` scores with the model of the training part, `--base all` with one
-trained again on training and validation part, which is what a test dialogue's user is known by. What is chosen (epochs,
-belief, plan, MAGUS's R- weight) is chosen on validation dialogues with the model of the training part: the last three
-of each user, since the log drifts towards rarely played artists.
+with 95 % intervals over users. `--recipe default` is that of `train.py dataset=lastfm-ear model=fm`, `bpr` the loss
+that EAR trains with. `--base train` scores with the model of the training part, `--base all` (of bpr, whose epochs are
+given) with one trained again on training and validation part, which is what a test dialogue's user is known by.
+`--history train` keeps the validation part from the agents too, which otherwise draw on all that a user is known by.
+What is chosen (belief, plan, MAGUS's R- weight) is chosen on validation dialogues, the last three of each user, since
+the log drifts towards rarely played artists. Between the rows that the base "train" knows and a test dialogue lies the
+validation part, so for that base choices are made with a model of the earlier rows of the training part: between what
+it knows and a validation dialogue lie the later ones. For the base "all" the model of the training part has that place.
 
 The data folder (FOLDER/lastfm-ear with interactions.csv.gz and items.csv.gz) is --data or the variable MAGUS_DATA.
 """
@@ -15,6 +20,8 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from magus_pyg.data import ItemSets, RecDataset, TabularOptions, items_of_users, load_dataset
+from magus_pyg.data import ItemSets, RecDataset, TabularOptions, load_dataset
 from magus_pyg.dialogues import (
     DialogueAgent,
     DialogueBayesAgent,
@@ -32,7 +39,6 @@ from magus_pyg.dialogues import (
     Dialogues,
     build_dialogues,
     choose_minus_scale,
-    dialogue_log_likelihood,
     fit_dialogue_bayes,
     latest_dialogues,
     play_dialogues,
@@ -57,6 +63,7 @@ LASTFM = TabularOptions(
     split="split",
 )
 COLUMNS = ("user", "item", "label")
+EARLIER = 0.72  # of the rows of the training part, which is about the share of train beside validation
 SHOWN = ["SR@5", "SR@10", "SR@15", "AT", "hDCG", "asks"]
 
 
@@ -66,35 +73,103 @@ def main() -> None:
     parser.add_argument("--dialogues", type=int, default=0, help="test dialogues played, spread evenly; 0 for all")
     parser.add_argument("--fit-dialogues", type=int, default=1500, help="validation dialogues that choices are made on")
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1], help="share of flipped answers")
-    parser.add_argument("--base", nargs="+", default=["train", "all"], choices=["train", "all"])
-    parser.add_argument("--loss", nargs="+", default=["bce"], choices=["bce", "bpr"])
-    parser.add_argument("--negatives", type=int, default=1, help="sampled items a positive row, for bce")
-    parser.add_argument("--epochs", type=int, default=40, help="at most, for bce; exactly, for bpr")
+    parser.add_argument("--base", nargs="+", default=["train"], choices=["train", "all"])
+    parser.add_argument("--recipe", nargs="+", default=["default"], choices=["default", "bpr"])
+    parser.add_argument("--history", default="known", choices=["known", "train"], help="what agents draw on")
+    parser.add_argument("--epochs", type=int, default=40, help="of bpr")
     parser.add_argument("--data", type=Path, default=os.environ.get("MAGUS_DATA"), help="folder that holds lastfm-ear")
     parser.add_argument("--out", type=Path, help="CSV file for the table")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.data is None or not (Path(arguments.data) / LASTFM.path).is_dir():
         sys.exit(f"no folder {LASTFM.path} in {arguments.data}: give --data or set MAGUS_DATA")
+    if "all" in arguments.base and "default" in arguments.recipe:
+        sys.exit("--base all is for --recipe bpr: the default recipe ends a training by the validation part")
 
-    data = load_dataset(LASTFM, Path(arguments.data))
-    words = build_word_table(data.items, data.word_fields, data.merge_fields, data.max_share)
-    dialogues = {
-        part: build_dialogues(data, words.item_words, len(words.words), part, arguments.seed)
-        for part in ("validation", "test")
-    }
-    test = spread(dialogues["test"], arguments.dialogues)
-    chosen_on = spread(latest_dialogues(dialogues["validation"], 3), arguments.fit_dialogues)
-    print(f"{len(test)} test dialogues; choices are made on {len(chosen_on)} validation dialogues", flush=True)
+    log = load_log(Path(arguments.data), arguments.seed)
+    test = spread(log.dialogues["test"], arguments.dialogues)
+    if arguments.history == "train":
+        test = replace(test, history=log.dialogues["validation"].known)
+    print(f"{len(test)} test dialogues", flush=True)
     rows = []
-    for loss in arguments.loss:
-        scores = train(data, words.item_words, len(words.words), loss, arguments)
-        rows += study(scores, chosen_on, test, loss, arguments)
+    for recipe, base, noise, refusals in product(arguments.recipe, arguments.base, arguments.noise, (True, False)):
+        chosen_on, plays = choices(log, base, arguments.history, arguments.fit_dialogues)
+        scores = {name: log.scores(recipe, name, arguments.epochs, arguments.seed) for name in (plays, base)}
+        for agent in fitted_agents(chosen_on, scores[plays], noise, refusals, arguments.seed):
+            figures = measured(agent, test, scores[base], noise, arguments.seed)
+            shown = {
+                name: f"{figures[name]:.3f}" + (f" [{figures[low]:.3f}, {figures[high]:.3f}]" if low in figures else "")
+                for name in SHOWN
+                for low, high in [(f"{name}_low", f"{name}_high")]
+            }
+            cell = {"recipe": recipe, "base": base, "noise": noise, "refusals": refusals, "agent": agent.name}
+            rows.append({**cell, **shown, "dialogues/s": round(figures["dialogues/s"])})
+            print("  " + "  ".join(str(value) for value in rows[-1].values()), flush=True)
     table = pd.DataFrame(rows)
     with pd.option_context("display.width", 250, "display.max_columns", None, "display.max_rows", None):
         print(table.to_string(index=False))
     if arguments.out:
         table.to_csv(arguments.out, index=False)
+
+
+@dataclass
+class Log:
+    """The log, its dialogues by part ("validation", "test"), and the scores of what was trained on it, by recipe, base.
+
+    The bases are "earlier" (the first `EARLIER` of each user's rows of the part "train"), "train", and "all" (also the
+    part "validation").
+    """
+
+    data: RecDataset
+    words: Ragged
+    n_words: int
+    dialogues: dict[str, Dialogues]
+    trained: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+
+    def scores(self, recipe: str, base: str, epochs: int, seed: int) -> Tensor:
+        """Scores [U, I] of a machine, trained once."""
+        if (recipe, base) not in self.trained:
+            self.trained[recipe, base] = train(self, recipe, base, epochs, seed)
+        return self.trained[recipe, base]
+
+
+def load_log(folder: Path, seed: int) -> Log:
+    """The log of `folder`, with dialogues of a seed."""
+    data = load_dataset(LASTFM, folder)
+    words = build_word_table(data.items, data.word_fields, data.merge_fields, data.max_share)
+    dialogues = {
+        part: build_dialogues(data, words.item_words, len(words.words), part, seed) for part in ("validation", "test")
+    }
+    return Log(data, words.item_words, len(words.words), dialogues)
+
+
+def choices(log: Log, base: str, history: str, count: int) -> tuple[Dialogues, str]:
+    """The validation dialogues that choices for a base are made on, and the base that plays them."""
+    dialogues = spread(latest_dialogues(log.dialogues["validation"], 3), count)
+    if base == "all":
+        return dialogues, "train"
+    if history == "train":
+        rows = part_of(log, "earlier")
+        dialogues = replace(
+            dialogues, history=ItemSets.from_pairs(rows.user, rows.item, log.data.n_users, log.data.n_items)
+        )
+    return dialogues, "earlier"
+
+
+def part_of(log: Log, name: str) -> Interactions:
+    """The rows that a base is trained on; "later" are those of the part "train" that "earlier" lacks."""
+    known = training_data(log.data)
+    if name == "all":
+        return Interactions(*(torch.cat([getattr(known.train, n), getattr(known.validation, n)]) for n in COLUMNS))
+    if name == "train":
+        return known.train
+    order = torch.argsort(known.train.user, stable=True)
+    user = known.train.user[order]
+    size = torch.bincount(user, minlength=log.data.n_users)
+    place = torch.arange(len(user)) - (torch.cumsum(size, 0) - size)[user]
+    earlier = place < torch.ceil(EARLIER * size[user].to(torch.float64))
+    chosen = order[earlier if name == "earlier" else ~earlier]
+    return Interactions(*(getattr(known.train, n)[chosen] for n in COLUMNS))
 
 
 def spread(dialogues: Dialogues, count: int) -> Dialogues:
@@ -104,72 +179,43 @@ def spread(dialogues: Dialogues, count: int) -> Dialogues:
     return dialogues.take(torch.arange(count) * len(dialogues) // count)
 
 
-def study(
-    scores: dict[str, Tensor], chosen_on: Dialogues, test: Dialogues, loss: str, arguments: argparse.Namespace
-) -> list[dict[str, object]]:
-    """A row a (base, noise, use of refusals, agent)."""
-    rows = []
-    for noise in arguments.noise:
-        for refusals in (True, False):
-            state = fit_dialogue_bayes(chosen_on, scores["train"], noise, refusals, seed=arguments.seed)
-            scale = choose_minus_scale(chosen_on, scores["train"], noise, refusals, seed=arguments.seed)
-            print(f"{loss}, noise {noise}, refusals {refusals}: {state}, minus_scale {scale}", flush=True)
-            agents: list[DialogueAgent] = [
-                DialogueItemsAgent(),
-                DialogueMaxEntropyAgent(refusals),
-                DialogueMagusAgent(refusals, scale),
-                DialogueBayesAgent(state, refusals),
-            ]
-            for base in arguments.base:
-                likelihood = dialogue_log_likelihood(test, scores[base], state)
-                print(f"  mean log-likelihood of the test targets, base {base}: {likelihood:.3f}", flush=True)
-                for agent in agents:
-                    start = time.perf_counter()
-                    log = play_dialogues(agent, test, scores[base], noise=noise, seed=arguments.seed)
-                    seconds = time.perf_counter() - start
-                    result = summarize_dialogues(log).iloc[0]
-                    row: dict[str, object] = {"loss": loss, "base": base, "noise": noise, "refusals": refusals}
-                    row["agent"] = agent.name
-                    for name in SHOWN:
-                        row[name] = f"{result[name]:.3f}"
-                        if name != "asks":
-                            row[name] = f"{row[name]} [{result[f'{name}_low']:.3f}, {result[f'{name}_high']:.3f}]"
-                    row["dialogues/s"] = round(len(test) / seconds)
-                    rows.append(row)
-                    print("  " + "  ".join(str(value) for value in row.values()), flush=True)
-    return rows
+def fitted_agents(chosen_on: Dialogues, scores: Tensor, noise: float, refusals: bool, seed: int) -> list[DialogueAgent]:
+    """The agents, with what is chosen on validation dialogues for users of a noise."""
+    state = fit_dialogue_bayes(chosen_on, scores, noise, refusals, seed=seed)
+    scale = choose_minus_scale(chosen_on, scores, noise, refusals, seed=seed)
+    print(f"noise {noise}, refusals {refusals}: {state}, minus_scale {scale}", flush=True)
+    return [
+        DialogueItemsAgent(),
+        DialogueMaxEntropyAgent(refusals),
+        DialogueMagusAgent(refusals, scale),
+        DialogueBayesAgent(state, refusals),
+    ]
 
 
-def train(
-    data: RecDataset, item_words: Ragged, n_words: int, loss: str, arguments: argparse.Namespace
-) -> dict[str, Tensor]:
-    """Scores [U, I] of the machine trained on the training part, and of the one trained on all that is known."""
-    features = feature_space(data, item_words, n_words)
-    known = training_data(data)
-    both = Interactions(*(torch.cat([getattr(known.train, n), getattr(known.validation, n)]) for n in COLUMNS))
-    everything = TrainingData(both, known.validation, known.fingerprint)
-    scores, epochs = {}, arguments.epochs
-    for base, rows in (("train", known), ("all", everything)):
-        if base == "all" and base not in arguments.base:
-            continue
-        model = FM(FMOptions(dropout=0.2 if loss == "bce" else 0.0), features, seed=arguments.seed)
-        start = time.perf_counter()
-        if loss == "bce":
-            # A constant learning rate: on a log that drifts, the validation loss rises long before the ranking is
-            # learned, and a rate that falls with it ends the training early.
-            options = TrainOptions(
-                epochs=epochs,
-                negatives=arguments.negatives,
-                lr_patience=epochs,
-                patience=8 if base == "train" else epochs,
-            )
-            result = fit(model, rows, options, seed=arguments.seed, progress=False)
-            epochs = result.best_epoch + 1 if base == "train" else epochs
-        else:
-            parts = ("train",) if base == "train" else ("train", "validation")
-            fit_bpr(model, rows.train, items_of_users(data, parts), epochs, arguments.seed)
-        print(f"{loss}, base {base}: {epochs} epochs, {time.perf_counter() - start:.0f} s", flush=True)
-        scores[base] = model.score(torch.arange(data.n_users), torch.arange(data.n_items))
+def measured(agent: DialogueAgent, dialogues: Dialogues, scores: Tensor, noise: float, seed: int) -> dict[str, float]:
+    """The means of an agent's dialogues with the ends of their 95 % intervals, and its speed."""
+    start = time.perf_counter()
+    log = play_dialogues(agent, dialogues, scores, noise=noise, seed=seed)
+    seconds = time.perf_counter() - start
+    result = summarize_dialogues(log).iloc[0]
+    named = {name: float(result[name]) for shown in SHOWN for name in result.index if name.split("_")[0] == shown}
+    return {**named, "dialogues/s": len(dialogues) / seconds}
+
+
+def train(log: Log, recipe: str, base: str, epochs: int, seed: int) -> Tensor:
+    """Scores [U, I] of the machine of a recipe, trained on the rows of a base."""
+    model = FM(FMOptions(), feature_space(log.data, log.words, log.n_words), seed=seed)
+    rows = part_of(log, base)
+    start = time.perf_counter()
+    if recipe == "default":
+        judged_by = part_of(log, "later") if base == "earlier" else training_data(log.data).validation
+        parts = TrainingData(rows, judged_by, f"{log.data.fingerprint}, {base}")
+        epochs = fit(model, parts, TrainOptions(), seed=seed, progress=False).best_epoch + 1
+    else:
+        known = ItemSets.from_pairs(rows.user, rows.item, log.data.n_users, log.data.n_items)
+        fit_bpr(model, rows, known, epochs, seed)
+    print(f"{recipe}, base {base}: {epochs} epochs, {time.perf_counter() - start:.0f} s", flush=True)
+    scores: Tensor = model.score(torch.arange(log.data.n_users), torch.arange(log.data.n_items))
     return scores
 
 
