@@ -3,7 +3,7 @@
 Writes a log in the exact format of `user_log_format1.csv` (54,925,330 rows, 1.8 GB) and its profiles, unless the folder
 holds them, then loads the data set in a process of its own: once from the raw files, once from what was kept of them.
 
-    python benchmarks/data.py [--rows 54925330] [--folder DIR] [--engines]
+    python benchmarks/data.py [--rows 54925330] [--folder DIR] [--engines] [--write]
 
 `--engines` compares the steps that take most of the time (parse the CSV file; sort by user, day and place in the file)
 in pandas, in polars if that is installed, and in pyarrow and numpy as this package does it, one process each.
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from _common import machine, peak_resident_mb
+from _common import machine, peak_resident_mb, put, row
 
 ROWS, USERS, ITEMS = 54_925_330, 424_170, 1_090_390
 CHUNK = 1_000_000
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--folder", type=Path, help="where the log is kept; a temporary folder if not given")
     parser.add_argument("--engines", action="store_true")
+    parser.add_argument("--write", action="store_true", help="put both starts into RESULTS.md")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
@@ -48,7 +49,9 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         generate(folder / "tmall", arguments.rows)
         size = (folder / "tmall" / LOG).stat().st_size / 1e9
-        print(f"{arguments.rows:,} rows, {size:.2f} GB; {machine()}, {os.cpu_count()} cores")
+        measured = f"{arguments.rows:,} rows, {size:.2f} GB; {machine()}, {os.cpu_count()} cores"
+        print(measured)
+        table = [f"{measured}; other work beside it.", "", row("", "wall s", "CPU s", "peak GB"), row(*["---"] * 4)]
         if arguments.engines:
             cases = [f"{step}: {engine}" for step in ("parse", "sort") for engine in ENGINES]
         else:
@@ -63,6 +66,9 @@ def main() -> None:
                 continue
             figures = json.loads(done.stdout.splitlines()[-1])
             print(f"{case:32} {figures['wall']:8.1f} {figures['cpu']:8.1f} {figures['peak']:8.2f}  {figures['what']}")
+            table.append(row(case, *(f"{figures[key]:.1f}" for key in ("wall", "cpu")), f"{figures['peak']:.2f}"))
+        if arguments.write and not arguments.engines:
+            put("Data (`benchmarks/data.py`)", "starts: written by benchmarks/data.py", table)
 
 
 def generate(folder: Path, rows: int) -> None:
