@@ -42,11 +42,11 @@ class Cell(NamedTuple):
 CELLS = (
     Cell("default", "train", "known", 0.0, True),
     Cell("default", "train", "train", 0.0, True),
-    Cell("bpr", "train", "known", 0.0, True),
     Cell("bpr", "all", "known", 0.0, True),
     Cell("default", "train", "known", 0.0, False),
     Cell("default", "train", "known", 0.1, True),
     Cell("default", "train", "known", 0.1, False),
+    Cell("bpr", "train", "known", 0.0, True),
     Cell("bpr", "all", "known", 0.0, False),
     Cell("bpr", "all", "known", 0.1, True),
     Cell("bpr", "all", "known", 0.1, False),
