@@ -46,7 +46,7 @@ def after(mass: Mapping[int, float], query: frozenset[int], error: float, others
 
 @dataclass(frozen=True)
 class Knobs:
-    """N, the rounds after the list, e, λ, γ, ρ, t and the first queries tried."""
+    """N, the rounds after the list, e, λ, γ, ρ, t, the first queries tried, and σ."""
 
     n: int
     rounds: int
@@ -56,6 +56,12 @@ class Knobs:
     rate: float = 0.0
     targets: float = 1.0
     beam: int = 1
+    ending: float = 0.0
+
+    def click(self, kind: str, place: int) -> float:
+        """What the certain click on an entry at a place adds."""
+        gain = 1 / math.log2(place + 1)
+        return self.rate * gain if kind == "query" else self.rate - self.ending * (1 - gain)
 
 
 def weight(rank: int, places: int, knobs: Knobs) -> float:
@@ -97,7 +103,7 @@ def list_value(
         total += worth(rest, 0, knobs)
     total += worth({item: value for item, value in left.items() if item not in shown}, 0, knobs)
     for place, (kind, entry) in enumerate(ranked_list(mass, items, clicks, knobs.targets), 1):
-        total += knobs.rate * (clicks[entry] if kind == "query" else mass[entry]) / math.log2(place + 1)
+        total += knobs.click(kind, place) * (clicks[entry] if kind == "query" else mass[entry])
     return total
 
 
@@ -141,7 +147,7 @@ def _worth(mass, query, earlier, place, k, knobs) -> float:  # type: ignore[no-u
         earlier[0] + worth(clicked, k, knobs) + worth(refused, 0, knobs),
         earlier[0] + worth(clicked, 0, knobs) + worth(refused, k, knobs),
     )
-    return success + knobs.rate * sum(clicked.values()) / math.log2(place + 1)
+    return success + knobs.click("query", place) * sum(clicked.values())
 
 
 def _one_list(mass, order, choices, free, k, start, knobs) -> tuple[list[int], list[int]]:  # type: ignore[no-untyped-def]
@@ -175,7 +181,7 @@ def _one_list(mass, order, choices, free, k, start, knobs) -> tuple[list[int], l
                 without = {i: v for i, v in rest.items() if i != item}
                 gain += worth(without, 0, knobs) - worth(rest, 0, knobs)
             ranked = ranked_list(mass, [*items, item], chances, knobs.targets)
-            gains.append(gain + knobs.rate * mass[item] / math.log2(ranked.index(("item", item)) + 2))
+            gains.append(gain + knobs.click("item", ranked.index(("item", item)) + 1) * mass[item])
         if candidates:
             items.append(candidates[first_best(gains)])
     return items, asked
@@ -214,8 +220,11 @@ class Player:
         left = {item: value for item, value in self.logit.items() if item not in self.shown}
         belief = softmax(left) if left else {}
         after = self.rounds - self.round - 1
-        rate = self.click_weight / self.rounds
-        knobs = Knobs(self.n, after, self.error, self.others, self.discount, rate, self.targets, self.beam)
+        paid = self.click_weight * (self.rounds - self.round) / self.rounds  # in full at first, then less
+        rates = {"rate": paid / self.rounds, "ending": paid / (self.round + 1)}
+        knobs = Knobs(
+            self.n, after, self.error, self.others, self.discount, targets=self.targets, beam=self.beam, **rates
+        )
         free = {q for q, slot in enumerate(self.slots) if slot not in self.shown}
         _, items, asked = plan(belief, self.choices, free, knobs)
         return self._ordered(belief, left, items, asked)

@@ -1,6 +1,7 @@
 """Values of lists by hand, by brute force and by the literal planner; choices against literal grouping."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from magus_pyg.agents.bayes.branches import (
     branch_values_sparse,
     to_units,
 )
+from magus_pyg.agents.bayes.horizon import ClickRates
 from magus_pyg.agents.bayes.planning import list_order
 from magus_pyg.graph import SessionGraphBuilder
 
@@ -185,12 +187,14 @@ KNOBS = st.builds(
     rate=st.sampled_from([0.0, 0.0, 0.05, 0.3]),
     targets=st.sampled_from([1.0, 2.0]),
     beam=st.sampled_from([1, 2, 8]),
-)
+    ending=st.sampled_from([0.0, 0.05, 0.3, 2.0]),
+).map(lambda knobs: knobs if knobs.rate else replace(knobs, ending=0.0))
 
 
 def settings_of(knobs: Knobs, exact: bool = False) -> PlanSettings:
+    clicks = ClickRates(knobs.rate, knobs.ending)
     return PlanSettings(
-        knobs.n, knobs.rounds, knobs.error, knobs.others, knobs.discount, knobs.rate, knobs.targets, exact, knobs.beam
+        knobs.n, knobs.rounds, knobs.error, knobs.others, knobs.discount, clicks, knobs.targets, exact, knobs.beam
     )
 
 
@@ -307,14 +311,14 @@ def test_click_weight_by_hand() -> None:
     belief = torch.tensor([[0.4, 0.3, 0.2, 0.1]], dtype=torch.float64)
     second = 1 / math.log2(3)
     choices = choices_of([[frozenset({2, 3})]])
-    found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(2, 0, click_rate=0.5))
+    found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(2, 0, clicks=ClickRates(0.5, 0.5)))
     assert found.items.tolist() == [[0, 1]]
     assert found.value.item() == pytest.approx(0.7 + 0.5 * (0.4 + 0.3 * second))
     # A query of three items is clicked with 0.6, before the item of 0.4: worth more once ρ·(0.6 + 0.4/log2 3) + 0.4
     # exceeds 0.7 + ρ·(0.4 + 0.3/log2 3), from ρ = 1.15 on.
     choices = choices_of([[frozenset({1, 2, 3})]])
     for rate, asks in ((1.1, False), (1.2, True)):
-        found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(2, 0, click_rate=rate))
+        found = plan_lists(belief, choices, choices.slot >= 0, PlanSettings(2, 0, clicks=ClickRates(rate, rate)))
         assert found.queries.tolist() == [[0, -1] if asks else [-1, -1]]
         assert found.items.tolist() == [[0, -1] if asks else [0, 1]]
         value = 0.4 + rate * (0.6 + 0.4 * second) if asks else 0.7 + rate * (0.4 + 0.3 * second)
@@ -322,11 +326,32 @@ def test_click_weight_by_hand() -> None:
     # With t = 2 the item stands first, by min(1, 0.8) before 0.6: the larger chance is below, and the query pays only
     # once 0.3·ρ/log2 3 exceeds 0.3, from ρ = 1.59 on.
     for rate, asks in ((1.5, False), (1.7, True)):
-        planned = PlanSettings(2, 0, click_rate=rate, targets=2.0)
+        planned = PlanSettings(2, 0, clicks=ClickRates(rate, rate), targets=2.0)
         found = plan_lists(belief, choices, choices.slot >= 0, planned)
         assert found.queries.tolist() == [[0, -1] if asks else [-1, -1]]
         value = 0.4 + rate * (0.4 + 0.6 * second) if asks else 0.7 + rate * (0.4 + 0.3 * second)
         assert found.value.item() == pytest.approx(value)
+
+
+def test_what_a_click_adds_by_hand() -> None:
+    # α = 0.3. The first of three rounds pays it in full: 0.3/3 for a click at the top; an item lower down ends the
+    # session after one round, so what it lacks of the top counts whole. The second pays two thirds, the last one third.
+    for before, paid in ((0, 0.3), (1, 0.2), (2, 0.1)):
+        rates = ClickRates.of(0.3, before, 2 - before)
+        assert rates.place == pytest.approx(paid / 3)
+        assert rates.ending == pytest.approx(paid / (before + 1))
+        assert rates.item(1.0) == pytest.approx(paid / 3)
+        assert rates.item(0.5) == pytest.approx(paid * (1 / 3 - 0.5 / (before + 1)))
+    assert ClickRates.of(0.0, 1, 1) == ClickRates()
+    # Items 0.3 and 0.2 and a query of the other two, 0.5, all to be shown in two more rounds. With the query first,
+    # the item at the second place: 1 + ρ·0.5 + 0.3·(ρ - σ·(1 - 1/log2 3)).
+    belief = torch.tensor([[0.3, 0.2, 0.3, 0.2]], dtype=torch.float64)
+    choices, second = choices_of([[frozenset({2, 3})]]), 1 / math.log2(3)
+    planned = PlanSettings(2, 2, clicks=ClickRates(0.1, 0.2))
+    found = plan_lists(belief, choices, choices.slot >= 0, planned)
+    assert found.queries.tolist() == [[0, -1]]
+    assert found.items.tolist() == [[0, -1]]
+    assert found.value.item() == pytest.approx(1.0 + 0.1 * 0.5 + 0.3 * (0.1 - 0.2 * (1.0 - second)))
 
 
 def test_order_of_a_list_by_hand() -> None:

@@ -23,6 +23,7 @@ from magus_pyg.agents.bayes.belief import (
     told_evidence,
 )
 from magus_pyg.agents.bayes.choices import QueryChoices, distinct_queries
+from magus_pyg.agents.bayes.horizon import ClickRates
 from magus_pyg.agents.bayes.planning import Plan, list_order, plan_lists
 from magus_pyg.agents.items import mark_shown
 from magus_pyg.agents.node_rules import NodeRules
@@ -158,13 +159,14 @@ class _BayesPlay:
         self.scale()
         logit, state = self._open(), self.state
         belief = normalised(logit)
+        after = max(self.view.rounds - self.round - 1, 0)
         settings = PlanSettings(
             n=self.view.list_length,
-            rounds=max(self.view.rounds - self.round - 1, 0),
+            rounds=after,
             error_rate=state.error_rate,
             others=state.others,
             discount=state.discount,
-            click_rate=state.click_weight / self.view.rounds,
+            clicks=ClickRates.of(state.click_weight, self.round, after),
             targets=state.targets,
             exact=self.agent.exact,
             beam=self.beam,

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from magus_pyg.agents.bayes.belief import share_of_others
 from magus_pyg.agents.bayes.branches import AnswerOdds, BranchOrder, branch_values_dense, branch_values_sparse
 from magus_pyg.agents.bayes.choices import QueryChoices
-from magus_pyg.agents.bayes.horizon import Horizon, weighted
+from magus_pyg.agents.bayes.horizon import ClickRates, Horizon, weighted
 
 __all__ = ["Asking", "PlanSettings", "falling"]
 
@@ -31,7 +31,7 @@ class PlanSettings:
         error_rate: e, the share of wrong answers to queries.
         others: expected number of other targets, for which a query can be clicked too (`share_of_others`).
         discount: γ of `Horizon`.
-        click_rate: ρ, what a click at the top of the list adds to its value; at place b it is ρ / log2(b + 1).
+        clicks: what clicks add to the value.
         targets: t, the mean number of targets: an item stands in a list by min(1, t·u).
         exact: value choices by `branch_values_dense` (B·G·C), not by `branch_values_sparse`; the values are the same.
         beam: how many first queries of a list are tried with the best that can follow them.
@@ -43,7 +43,7 @@ class PlanSettings:
     error_rate: float = 0.0
     others: float = 0.0
     discount: float = 1.0
-    click_rate: float = 0.0
+    clicks: ClickRates = ClickRates()
     targets: float = 1.0
     exact: bool = False
     beam: int = 1

@@ -1,4 +1,4 @@
-"""What an item is worth by its rank in the belief, with some rounds to come.
+"""What an item is worth by its rank in the belief, and a click by its place, with some rounds to come.
 
 With k places of this list and r more rounds of N items each, rank j counts 1 up to k, and discount ** ceil((j - k) / N)
 up to k + r·N: an item that is shown a round later counts less, since the person may have left or come to want another.
@@ -7,15 +7,18 @@ As such weights fall in steps of N, the value of a belief is a sum of V_m, the s
     V^(k) = (1 - γ) V_k + sum over j = 1..r-1 of (γ^j - γ^(j+1)) V_(k + jN) + γ^r V_(k + rN),
 
 without the first term for k = 0, and V_k alone for r = 0. With γ = 1 it is V_(k + rN).
+
+RA is the mean of 1 / log2(b + 1) over the rounds that were played. See `ClickRates` for what is paid for it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
-__all__ = ["Horizon", "weighted"]
+__all__ = ["ClickRates", "Horizon", "weighted"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,41 @@ class Horizon:
         last = best.shape[-1] - 1
         sums = [(best[..., min(m, last)], factor) for m, factor in self.sums(places)]
         return weighted(sums) if sums else torch.zeros_like(best[..., 0])
+
+
+@dataclass(frozen=True)
+class ClickRates:
+    """What the click on a list adds to its value: ρ·P(click at b)/log2(b + 1) for a query, P(click at b)·(ρ - σ·(1 -
+    1/log2(b + 1))) for an item.
+
+    A click on a query is one of K rounds. That on a target item ends the session: what it lacks of the top of the list
+    then counts for one of the rounds played so far. Both are paid in full where all rounds are left, less and less
+    later: the value takes it that only items are shown after this list, and so makes the success that an early list
+    gives away for clicks larger than it is.
+
+    Attributes:
+        place: ρ.
+        ending: σ.
+    """
+
+    place: float = 0.0
+    ending: float = 0.0
+
+    @classmethod
+    def of(cls, weight: float, before: int, after: int) -> Self:
+        """Of one list.
+
+        Args:
+            weight: α, what RA counts beside success.
+            before, after: the rounds before and after it; K is both and its own.
+        """
+        rounds = before + 1 + after
+        paid = weight * (after + 1) / rounds
+        return cls(paid / rounds, paid / (before + 1))
+
+    def item(self, gain: Tensor | float) -> Tensor | float:
+        """What the certain click on an item adds, by 1 / log2(b + 1)."""
+        return self.place - self.ending * (1.0 - gain)
 
 
 def weighted(terms: Sequence[tuple[Tensor, float]]) -> Tensor:

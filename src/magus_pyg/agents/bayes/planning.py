@@ -3,8 +3,8 @@
 The value of a list is the probability that it holds the item in mind, plus, over the answers, the probability of the
 answer times what the belief after it is worth in the rounds to come (`Horizon`), plus what clicks add:
 
-    value(L) = P(item in L) + sum over answers a of V(belief · likelihood(a)) + ρ · sum over places b of
-               P(click at b) / log2(b + 1).
+    value(L) = P(item in L) + sum over answers a of V(belief · likelihood(a)) + sum over places b of P(click at b) ·
+               (ρ / log2(b + 1) for a query, ρ - σ·(1 - 1 / log2(b + 1)) for an item: `ClickRates`).
 
 With γ = 1 and ρ = 0 an item slot therefore adds only the (m + 1)-th largest probability, m the items that can still be
 shown: the items it displaces could have been shown later. Items of a list are clicked before its queries. For every k
@@ -80,7 +80,7 @@ def plan_lists(
     planner = _Planner(units, order, choices, allowed, settings)
     plan = planner.items_only(ranked)
     live, reach = (units > 0).sum(1), settings.horizon.reach
-    if settings.click_rate > 0.0:
+    if settings.clicks.place > 0.0:
         asks = live > 0
     elif settings.discount < 1.0:
         asks = (live > n) & (reach > 0)
@@ -138,7 +138,7 @@ class _Planner:
         self.units, self.order, self.choices, self.settings = units, order, choices, settings
         self.n_items, self.width = units.shape[1], choices.slot.shape[1]
         self.allowed = allowed & (choices.slot >= 0)
-        self.n, self.horizon, self.rho = settings.n, settings.horizon, settings.click_rate
+        self.n, self.horizon, self.clicks = settings.n, settings.horizon, settings.clicks
         self.beam = min(settings.beam, self.width)
 
     def parts(self, rows: Tensor) -> list[Tensor]:
@@ -176,12 +176,16 @@ class _Planner:
 
     def _click_value(self, queries: Tensor, click: Tensor, items: Tensor, units: Tensor) -> Tensor | float:
         """What clicks add to the value of finished lists, float64 [R] units; `click` in units."""
-        if not self.rho or not units.shape[1]:
+        if not self.clicks.place or not units.shape[1]:
             return 0.0
         mass = torch.where(items >= 0, units.gather(1, items.clamp(min=0)), 0).to(torch.float64)
         place = list_order(click / UNIT, queries >= 0, mass / UNIT, items >= 0, self.settings.targets)
         chance = torch.where(place >= 0, torch.cat([click, mass], 1).gather(1, place.clamp(min=0)), 0.0)
-        return weighted([(chance[:, b], self.rho / log2(b + 2)) for b in range(self.n)])
+        ends = place >= self.n
+        asked, ending = torch.where(ends, 0.0, chance), torch.where(ends, chance, 0.0)
+        gains = [1.0 / log2(b + 2) for b in range(self.n)]
+        terms = [(asked[:, b], self.clicks.place * gain) for b, gain in enumerate(gains)]
+        return weighted(terms + [(ending[:, b], self.clicks.item(gain)) for b, gain in enumerate(gains)])
 
     def _with_items(self, asking: Asking, free: Tensor, k: int) -> Plan:
         """The list of n - k queries, chosen one after the other, and the k items that are then worth most.
@@ -199,8 +203,8 @@ class _Planner:
                 earlier[1].unsqueeze(1) + clicked[0] + refused[0],
                 earlier[0].unsqueeze(1) + torch.maximum(clicked[1] + refused[0], clicked[0] + refused[1]),
             )
-            if self.rho:
-                total = total + asking.click_mass() * (self.rho / log2(place + 2))
+            if self.clicks.place:
+                total = total + asking.click_mass() * (self.clicks.place / log2(place + 2))
             total = torch.where(free, total, _NOTHING)
             if place == 0 and self.n - k > 1 and self.beam > 1:
                 beam = self.beam
@@ -251,8 +255,10 @@ class _Planner:
                 # An item taken out of the m best of an answer makes room for the next one.
                 lost = [((left - best[:, :, m : m + 1]).clamp(min=0).sum(0), factor) for m, factor in later]
                 gain = whole - weighted(lost)
-            worth = gain if not self.rho else gain + self._item_clicks(asked, left, items, asking.root)
-            worth = torch.where(whole > 0, worth, -1).gather(1, asking.root_items).to(torch.float64)
+            worth = gain if not self.clicks.place else gain + self._item_clicks(asked, left, items, asking.root)
+            # A click far down that ends the session may be worth less than none.
+            worth = torch.where(whole > 0, worth, _NOTHING if self.clicks.place else -1)
+            worth = worth.gather(1, asking.root_items).to(torch.float64)
             chosen = asking.root_items[rows, _first_few(worth, 1).view(-1)]
             shows = whole[rows, chosen] > 0
             value = value + torch.where(shows, gain[rows, chosen], 0)
@@ -280,7 +286,7 @@ class _Planner:
         for place in range(self.n):
             item = items[:, place : place + 1]
             above += (item >= 0) & (rank(units.gather(1, item.clamp(min=0))) >= own)
-        return self.rho * units.to(torch.float64) / torch.log2(above + 2.0)
+        return units.to(torch.float64) * self.clicks.item(1.0 / torch.log2(above + 2.0))
 
 
 def _without(best: Tensor, mass: Tensor) -> Tensor:

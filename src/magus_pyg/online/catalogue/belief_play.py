@@ -20,6 +20,7 @@ from torch import Tensor
 
 from magus_pyg.agents.bayes import BayesAgent, BayesState, QueryChoices
 from magus_pyg.agents.bayes.belief import LEAST_ERROR, place_text, share_of_others, told_evidence
+from magus_pyg.agents.bayes.horizon import ClickRates
 from magus_pyg.errors import ConfigError
 from magus_pyg.graph import SessionGraphs
 from magus_pyg.online.catalogue.containment import CatalogueIndex
@@ -168,7 +169,7 @@ class BayesPlay(NodePlay):
         size, most = (max(width, self.list_length) for width in (self.width.least, self.width.most))  # whole lists
         places = contenders(logit, most + 1)
         ranked = torch.topk(logit[places], min(most + 1, logit.numel()))
-        clicks = self.state.click_weight / self.rounds
+        clicks = ClickRates.of(self.state.click_weight, self.round, after // self.list_length).place
         whole = torch.logsumexp(logit, 0) if clicks else None
         logit[shown] = kept
         self.gap = self._gap(ranked.values, size, after, clicks, whole)
