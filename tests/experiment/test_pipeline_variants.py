@@ -214,7 +214,7 @@ def test_both_objectives(run_folder: Path, tmp_path: Path) -> None:
     assert pd.read_csv(folder / "results.csv")["method"].tolist() == ["bayes", "bayes-balanced"]
     assert sorted(pd.read_parquet(folder / "records.parquet")["agent"].unique()) == ["bayes", "bayes-balanced"]
     state = BayesState.of_tensors(load_file(folder / "agents" / "bayes-balanced.safetensors"))
-    assert (state.click_weight, state.rounds, state.user) == (0.25, (3, 5), "truthful user")
+    assert (state.click_weight, state.rounds, state.user) == (0.2, (3, 5), "truthful user")
     assert state.targets > 1.0
     # What is set counts over what was fitted, and has to go together with it; a click weight goes with its objective.
     with pytest.raises(mp.ConfigError, match="needs a discount below 1"):

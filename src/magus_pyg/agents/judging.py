@@ -45,6 +45,7 @@ class Judge:
         seed: of the user's answers.
         plans: whether agents plan for the rounds left, and so play a run of its own for every K.
         min_items: as of `simulate`.
+        ranking: what RA of the lowest K counts beside the mean of the SA@K.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Judge:
         seed: int = 0,
         plans: bool = False,
         min_items: int = 0,
+        ranking: float = RANKING,
     ) -> None:
+        self.ranking = ranking
         self.sessions, self.rounds, self.list_length = sessions, tuple(rounds), list_length
         self.user, self.seed, self.plans, self.min_items = user, seed, plans, min_items
 
     def __call__(self, agent: Agent) -> dict[str, float]:
-        """RA@K and SA@K for every K, and `objective`: the mean of the SA@K and `RANKING` times RA of the lowest K."""
+        """RA@K and SA@K for every K, and `objective`: the mean of the SA@K and `ranking` times RA of the lowest K."""
         metrics = self.metrics(agent).mean(numeric_only=True)
         return {name: float(metrics[name]) for name in (*self._names, "objective")}
 
@@ -82,7 +85,7 @@ class Judge:
         )
         metrics = session_metrics(log, self.rounds)
         success = sum(metrics[f"SA@{k}"] for k in self.rounds) / len(self.rounds)
-        return metrics[list(self._names)].assign(objective=success + RANKING * metrics[f"RA@{min(self.rounds)}"])
+        return metrics[list(self._names)].assign(objective=success + self.ranking * metrics[f"RA@{min(self.rounds)}"])
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -90,7 +93,8 @@ class Judge:
 
     def on(self, sessions: PreparedSessions) -> "Judge":
         """The same judge of other sessions."""
-        return Judge(sessions, self.rounds, self.list_length, self.user, self.seed, self.plans, self.min_items)
+        options = (self.list_length, self.user, self.seed, self.plans, self.min_items, self.ranking)
+        return Judge(sessions, self.rounds, *options)
 
     def parts(self) -> list["Judge"]:
         """Of the first third of the sessions, on which a race begins, and of the rest; of all where these are few."""

@@ -8,7 +8,7 @@ import torch
 from magus_pyg.agents.bayes import BayesAgent, BayesState, fit_bayes
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
-from magus_pyg.agents.judging import Judge, choose_weight_form
+from magus_pyg.agents.judging import RANKING, Judge, choose_weight_form
 from magus_pyg.agents.magus import EdgeFactors, MagusAgent
 from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.agents.weights import WeightForm, edge_factors, train_node_features
@@ -36,10 +36,14 @@ _FEATURE = 40
 """Bytes of a number of a node's features while they are learned: itself, its gradient, Adam's two averages, the best
 so far, and what is made of them."""
 
+_BESIDE_CLICKS = 0.1
+"""What RA counts where the lists of the Bayesian variant are planned for clicks: these pay for it themselves, and what
+is chosen beside them is to cost no success."""
+
 _JUDGED = "validation sessions of the variants"
 
 
-def validation_judge(context: AgentContext, plans: bool) -> Judge:
+def validation_judge(context: AgentContext, plans: bool, ranking: float = RANKING) -> Judge:
     """On the validation sessions, prepared once for all variants of a run, with the user that the run is for."""
     options = context.simulation
     if _JUDGED not in context.shared:
@@ -60,7 +64,8 @@ def validation_judge(context: AgentContext, plans: bool) -> Judge:
         context.shared[_JUDGED] = prepare_batches(builder, batches, context.model)
     prepared: PreparedSessions = context.shared[_JUDGED]
     user = build_user(context.user)
-    return Judge(prepared, options.judged_at, options.list_length, user, context.seed, plans, options.min_items)
+    settings = (options.list_length, user, context.seed, plans, options.min_items, ranking)
+    return Judge(prepared, options.judged_at, *settings)
 
 
 def fit_plus(context: AgentContext) -> AgentState:
@@ -114,8 +119,8 @@ def build_plus(context: AgentContext, state: AgentState) -> Agent:
 def fit_bayes_state(context: AgentContext, objective: str = "success") -> AgentState:
     """Fit the state of the Bayesian variant on validation sessions; what the configuration sets stays."""
     variant = context.variant if isinstance(context.variant, BayesVariant) else BayesVariant()
-    judge = validation_judge(context, plans=True)
     chosen, user = variant.chosen(objective), _user_text(context)
+    judge = validation_judge(context, plans=True, ranking=_BESIDE_CLICKS if chosen["click_weight"] else RANKING)
     name = bayes_method(objective)
     fitted = fit_bayes(context.graph, context.model, judge.sessions, judge, chosen, user, context.progress).check()
     context.say(f"{name}: {fitted}")

@@ -76,7 +76,7 @@ class PlusVariant(MagusOptions, VariantOptions):
         return self
 
 
-OBJECTIVES = {"success": 0.0, "balanced": 0.25}
+OBJECTIVES = {"success": 0.0, "balanced": 0.2}
 """What the lists of the Bayesian variant are for -> the weight of clicks beside success."""
 
 

@@ -11,7 +11,7 @@ from told_progress import ToldProgress
 
 from magus_pyg.agents import BayesAgent, BayesState, Judge, fit_bayes
 from magus_pyg.agents.bayes import belief_fitting, fit_temperature, target_log_likelihood
-from magus_pyg.agents.bayes.belief_fitting import DISCOUNTS, ERROR_RATES, FORGETTINGS, OTHERS
+from magus_pyg.agents.bayes.belief_fitting import DISCOUNTS, ERROR_RATES, FEW_OTHERS, FORGETTINGS, OTHERS
 from magus_pyg.agents.judging import RANKING
 from magus_pyg.data import Sessions
 from magus_pyg.graph import build_relational_graph
@@ -58,10 +58,12 @@ def test_what_is_fixed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = prepare_sessions(graph, sessions, scores)
     judge = Judge(prepared, (2,), 1, plans=True)
     tried: list[BayesState] = []
+    beams: list[int | None] = []
 
     class Noted(BayesAgent):
-        def __init__(self, graph: object, scorer: object, state: BayesState, beam: int) -> None:
+        def __init__(self, graph: object, scorer: object, state: BayesState, beam: int | None) -> None:
             tried.append(state)
+            beams.append(beam)
             super().__init__(graph, scorer, state, beam=beam)  # type: ignore[arg-type]
 
     monkeypatch.setattr(belief_fitting, "BayesAgent", Noted)
@@ -73,12 +75,19 @@ def test_what_is_fixed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {(one.discount, one.error_rate, one.others) for one in tried} == {(0.6, 0.07, 0.3)}
     tried.clear()
     free = fit_bayes(graph, scores, prepared, judge)
+    assert beams.pop() == 1
     # Along lines, while it gets better.
     assert {0.01, 0.03, 0.1} <= {one.error_rate for one in tried} <= set(ERROR_RATES)
     assert set(OTHERS[:2]) <= {one.others for one in tried} <= set(OTHERS)
     assert set(DISCOUNTS[:2]) <= {one.discount for one in tried} <= set(DISCOUNTS)
     assert not [one for one in tried if one.forgetting and one.discount == 1.0]
     assert free.check() is free
+    # Where clicks count, few others are where it begins.
+    tried.clear()
+    fit_bayes(graph, scores, prepared, judge, {"click_weight": 0.2})
+    assert tried[0].others == FEW_OTHERS
+    assert beams.pop() is None
+    assert {0.0, FEW_OTHERS, 0.25} <= {one.others for one in tried} <= {FEW_OTHERS, *OTHERS}
     # A forgetting that is set is tried beside discounts below 1 alone.
     tried.clear()
     assert fit_bayes(graph, scores, prepared, judge, {"forgetting": 0.4}).discount < 1.0
@@ -151,6 +160,10 @@ def test_the_objective_of_the_judge() -> None:
     values = Judge(prepared, (2, 1), 1, plans=True)(BayesAgent(graph, scores))
     assert RANKING == 0.25
     assert values["objective"] == pytest.approx((values["SA@1"] + values["SA@2"]) / 2 + 0.25 * values["RA@1"])
+    judge = Judge(prepared, (2, 1), 1, plans=True, ranking=0.1)
+    for one in (judge, judge.on(prepared)):
+        objective = one(BayesAgent(graph, scores))["objective"]
+        assert objective == pytest.approx((values["SA@1"] + values["SA@2"]) / 2 + 0.1 * values["RA@1"])
 
 
 def shop_sessions() -> tuple[object, torch.Tensor, PreparedSessions]:

@@ -75,8 +75,7 @@ class BayesState(BeliefCalibration):
 
     Attributes:
         targets: t, the mean number of targets of a session, at least 1: an item stands in its list by min(1, t·u).
-        click_weight: α, what clicks count beside success: a list's first place adds α / K times the chance of a click
-            there, place b that over log2(b + 1); at least 0.
+        click_weight: α, what clicks count beside success, by the places that they have (`ClickRates`); at least 0.
         discount: γ in (0, 1]: what an item that is shown a round later is worth, for people who leave or change.
         forgetting: δ in [0, 1): the share of the belief that falls back to all candidates alike after every round, for
             people who come to want another item; needs a discount below 1.

@@ -30,8 +30,10 @@ DISCOUNTS = (1.0, 0.9, 0.8, 0.5)
 FORGETTINGS = (0.0, 0.4)
 ERROR_RATES = (0.01, 0.03, 0.1, 0.2)
 OTHERS = (0.0, 0.25, 0.5)
+FEW_OTHERS = 0.1
 """The values that are tried; other targets as their expected number. Discounts and forgettings begin with those that
-say nothing."""
+say nothing. Few others are tried where clicks count: more of them make smaller queries worth asking for, which are
+clicked less."""
 
 _FIRST_ERROR = 0.03
 _FADING = 0.6  # the highest discount beside which a forgetting is tried
@@ -109,11 +111,11 @@ def fit_bayes(
     """Fit the state of a `BayesAgent` for the user and the rounds of a judge.
 
     The temperature (and, where sessions have searched queries, their error) by likelihood of the targets; the rest by
-    play, by the judge's objective: discount and forgetting, then the error rate, then other targets. Discount and
-    forgetting are for people who leave or change, and cost success with all others: they leave 1 and 0 only for a gain
-    that is no chance, two standard errors of the difference session by session. Where they did, or might have done,
-    and the other two moved, they are tried once more, as which is best depends on these; they then move again only if
-    that is no chance.
+    play, by the judge's objective: discount and forgetting, then the error rate, then other targets (from none on; where
+    clicks count from `FEW_OTHERS` both ways). Discount and forgetting are for people who leave or change, and cost
+    success with all others: they leave 1 and 0 only for a gain that is no chance, two standard errors of the difference
+    session by session. Where they did, or might have done, and the other two moved, they are tried once more, as which
+    is best depends on these; they then move again only if that is no chance.
 
     States are tried along lines, while each does at least as well as the one before on the first third of the sessions
     (on all where these are few); those that are not behind there by two standard errors, or one where the best is
@@ -152,6 +154,9 @@ def fit_bayes(
     fading = _fading(fixed)
     error_rates = _tried(fixed, "error_rate", ERROR_RATES)
     others = _tried(fixed, "others", OTHERS if several else (0.0,))
+    if several and state.click_weight and "others" not in fixed:
+        state = replace(state, others=FEW_OTHERS)
+        others = (*others, FEW_OTHERS)
     most = 2 * sum(map(len, fading)) + len(error_rates) + len(others)
     race = _Race(graph, scorer, sessions, judge, progress, most)
     lines = [[replace(state, discount=first, forgetting=second) for first, second in line] for line in fading]
@@ -257,7 +262,9 @@ class _Race:
         values = self.played.setdefault(repr(state), [])
         if len(values) > part:
             return
-        # One first query a list is enough to tell states apart, at half the time.
-        values.append(self.judges[part].by_session(BayesAgent(self.graph, self.scorer, state, beam=1)))
+        # One first query a list is enough to tell states apart, at half the time; not where clicks count: there others
+        # than the best first are often taken, of some states more than of others.
+        beam = None if state.click_weight else 1
+        values.append(self.judges[part].by_session(BayesAgent(self.graph, self.scorer, state, beam=beam)))
         if new:
             self.progress(len(self.played), self.total, "")

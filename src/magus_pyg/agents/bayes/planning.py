@@ -181,11 +181,9 @@ class _Planner:
         mass = torch.where(items >= 0, units.gather(1, items.clamp(min=0)), 0).to(torch.float64)
         place = list_order(click / UNIT, queries >= 0, mass / UNIT, items >= 0, self.settings.targets)
         chance = torch.where(place >= 0, torch.cat([click, mass], 1).gather(1, place.clamp(min=0)), 0.0)
-        ends = place >= self.n
-        asked, ending = torch.where(ends, 0.0, chance), torch.where(ends, chance, 0.0)
-        gains = [1.0 / log2(b + 2) for b in range(self.n)]
-        terms = [(asked[:, b], self.clicks.place * gain) for b, gain in enumerate(gains)]
-        return weighted(terms + [(ending[:, b], self.clicks.item(gain)) for b, gain in enumerate(gains)])
+        gain = 1.0 / torch.log2(torch.arange(2, self.n + 2, dtype=torch.float64, device=units.device))
+        chance = chance * torch.where(place < self.n, self.clicks.place * gain, self.clicks.item(gain))
+        return weighted([(chance[:, b], 1.0) for b in range(self.n)])
 
     def _with_items(self, asking: Asking, free: Tensor, k: int) -> Plan:
         """The list of n - k queries, chosen one after the other, and the k items that are then worth most.
