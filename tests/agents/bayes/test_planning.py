@@ -340,8 +340,9 @@ def test_what_a_click_adds_by_hand() -> None:
         rates = ClickRates.of(0.3, before, 2 - before)
         assert rates.place == pytest.approx(paid / 3)
         assert rates.ending == pytest.approx(paid / (before + 1))
-        assert rates.item(1.0) == pytest.approx(paid / 3)
-        assert rates.item(0.5) == pytest.approx(paid * (1 / 3 - 0.5 / (before + 1)))
+        first_and_third = torch.tensor([1.0, 2.0], dtype=torch.float64)
+        expected = [paid / 3, paid * (1 / 3 - 0.5 / (before + 1))]
+        assert rates.item(first_and_third).tolist() == pytest.approx(expected)
     assert ClickRates.of(0.0, 1, 1) == ClickRates()
     # Items 0.3 and 0.2 and a query of the other two, 0.5, all to be shown in two more rounds. With the query first,
     # the item at the second place: 1 + ρ·0.5 + 0.3·(ρ - σ·(1 - 1/log2 3)).

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -43,7 +43,7 @@ class PlanSettings:
     error_rate: float = 0.0
     others: float = 0.0
     discount: float = 1.0
-    clicks: ClickRates = ClickRates()
+    clicks: ClickRates = field(default_factory=ClickRates)
     targets: float = 1.0
     exact: bool = False
     beam: int = 1

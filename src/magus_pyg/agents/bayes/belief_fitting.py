@@ -111,10 +111,10 @@ def fit_bayes(
     """Fit the state of a `BayesAgent` for the user and the rounds of a judge.
 
     The temperature (and, where sessions have searched queries, their error) by likelihood of the targets; the rest by
-    play, by the judge's objective: discount and forgetting, then the error rate, then other targets (from none on; where
-    clicks count from `FEW_OTHERS` both ways). Discount and forgetting are for people who leave or change, and cost
-    success with all others: they leave 1 and 0 only for a gain that is no chance, two standard errors of the difference
-    session by session. Where they did, or might have done, and the other two moved, they are tried once more, as which
+    play, by the judge's objective: discount and forgetting, then the error rate, then other targets (along a line from
+    none on; where clicks count each number by itself, `FEW_OTHERS` first). Discount and forgetting are for people who
+    leave or change, and cost success with all others: they leave 1 and 0 only for a gain that is no chance, two standard
+    errors of the difference session by session. Where they did, or might have done, and the other two moved, they are tried once more, as which
     is best depends on these; they then move again only if that is no chance.
 
     States are tried along lines, while each does at least as well as the one before on the first third of the sessions
@@ -157,15 +157,20 @@ def fit_bayes(
     if several and state.click_weight and "others" not in fixed:
         state = replace(state, others=FEW_OTHERS)
         others = (*others, FEW_OTHERS)
-    most = 2 * sum(map(len, fading)) + len(error_rates) + len(others)
+    most = 2 * sum(map(len, fading)) + len(error_rates) + len(others) + bool(state.click_weight)
     race = _Race(graph, scorer, sessions, judge, progress, most)
     lines = [[replace(state, discount=first, forgetting=second) for first, second in line] for line in fading]
     neutral = lines[0][0]
     left = race.run(lines)
     state = first = left[0]
     state = race.best(race.run(_from(state, "error_rate", error_rates), 1.0))
-    state = race.best(race.run(_from(state, "others", others), 1.0))
-    if state != first and race.best(left) != neutral:
+    led = race.best(left)
+    lines = _from(state, "others", others)
+    if state.click_weight:
+        # Lists often begin with another query than the best first one then, and more so with few other targets.
+        race.beam, lines = None, [[one] for line in lines for one in line]
+    state = race.best(race.run(lines, 1.0))
+    if state != first and led != neutral:
         again = [first, *(one for one in (neutral, *left) if one != first)]
         state = race.run([[replace(state, discount=one.discount, forgetting=one.forgetting)] for one in again])[0]
     race.finish()
@@ -217,7 +222,9 @@ class _Race:
     ) -> None:
         self.graph, self.scorer, self.progress, self.total = graph, scorer, progress, most + 1
         self.judges = judge.on(sessions).parts()
-        self.played: dict[str, list[np.ndarray]] = {}
+        self.played: dict[tuple[int | None, str], list[np.ndarray]] = {}
+        self.beam: int | None = 1
+        """As of `BayesAgent`. One first query a list is enough to tell most states apart, at half the time."""
         progress(0, self.total, "")
 
     def run(self, lines: Sequence[Sequence[BayesState]], errors: float = _CLEARLY) -> list[BayesState]:
@@ -255,16 +262,17 @@ class _Race:
         return float(self._values(state, parts).mean())
 
     def _values(self, state: BayesState, parts: int) -> np.ndarray:
-        return np.concatenate(self.played[repr(state)][:parts])
+        return np.concatenate(self.played[self._name(state)][:parts])
+
+    def _name(self, state: BayesState) -> tuple[int | None, str]:
+        return self.beam, repr(state)
 
     def _play(self, state: BayesState, part: int) -> None:
-        new = repr(state) not in self.played
-        values = self.played.setdefault(repr(state), [])
+        name = self._name(state)
+        new = name not in self.played
+        values = self.played.setdefault(name, [])
         if len(values) > part:
             return
-        # One first query a list is enough to tell states apart, at half the time; not where clicks count: there others
-        # than the best first are often taken, of some states more than of others.
-        beam = None if state.click_weight else 1
-        values.append(self.judges[part].by_session(BayesAgent(self.graph, self.scorer, state, beam=beam)))
+        values.append(self.judges[part].by_session(BayesAgent(self.graph, self.scorer, state, beam=self.beam)))
         if new:
             self.progress(len(self.played), self.total, "")

@@ -96,9 +96,9 @@ class ClickRates:
         paid = weight * (after + 1) / rounds
         return cls(paid / rounds, paid / (before + 1))
 
-    def item(self, gain: Tensor | float) -> Tensor | float:
-        """What the certain click on an item adds, by 1 / log2(b + 1)."""
-        return self.place - self.ending * (1.0 - gain)
+    def item(self, depth: Tensor) -> Tensor:
+        """What the certain click on an item adds, by log2(b + 1)."""
+        return self.place - self.ending + self.ending / depth
 
 
 def weighted(terms: Sequence[tuple[Tensor, float]]) -> Tensor:

@@ -181,8 +181,8 @@ class _Planner:
         mass = torch.where(items >= 0, units.gather(1, items.clamp(min=0)), 0).to(torch.float64)
         place = list_order(click / UNIT, queries >= 0, mass / UNIT, items >= 0, self.settings.targets)
         chance = torch.where(place >= 0, torch.cat([click, mass], 1).gather(1, place.clamp(min=0)), 0.0)
-        gain = 1.0 / torch.log2(torch.arange(2, self.n + 2, dtype=torch.float64, device=units.device))
-        chance = chance * torch.where(place < self.n, self.clicks.place * gain, self.clicks.item(gain))
+        depth = torch.log2(torch.arange(2, self.n + 2, dtype=torch.float64, device=units.device))
+        chance = chance * torch.where(place < self.n, self.clicks.place / depth, self.clicks.item(depth))
         return weighted([(chance[:, b], 1.0) for b in range(self.n)])
 
     def _with_items(self, asking: Asking, free: Tensor, k: int) -> Plan:
@@ -284,7 +284,7 @@ class _Planner:
         for place in range(self.n):
             item = items[:, place : place + 1]
             above += (item >= 0) & (rank(units.gather(1, item.clamp(min=0))) >= own)
-        return units.to(torch.float64) * self.clicks.item(1.0 / torch.log2(above + 2.0))
+        return units.to(torch.float64) * self.clicks.item(torch.log2(above + 2.0))
 
 
 def _without(best: Tensor, mass: Tensor) -> Tensor:
