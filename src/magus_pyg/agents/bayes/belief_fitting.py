@@ -5,7 +5,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from math import fsum
+from math import fsum, inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -112,7 +112,7 @@ def fit_bayes(
 
     The temperature (and, where sessions have searched queries, their error) by likelihood of the targets; the rest by
     play, by the judge's objective: discount and forgetting, then the error rate, then other targets (along a line from
-    none on; where clicks count each number by itself, `FEW_OTHERS` first). Discount and forgetting are for people who
+    none on; where clicks count every number, on all sessions). Discount and forgetting are for people who
     leave or change, and cost success with all others: they leave 1 and 0 only for a gain that is no chance, two
     standard errors of the difference session by session. Where they did, or might have done, and the other two moved,
     they are tried once more, as which is best depends on these; they then move again only if that is no chance.
@@ -169,7 +169,7 @@ def fit_bayes(
     if state.click_weight:
         # Lists often begin with another query than the best first one then, and more so with few other targets.
         race.beam, lines = None, [[one] for line in lines for one in line]
-    state = race.best(race.run(lines, _CLEARLY if state.click_weight else 1.0))
+    state = race.best(race.run(lines, inf if state.click_weight else 1.0))
     if state != first and led != neutral:
         again = [first, *(one for one in (neutral, *left) if one != first)]
         state = race.run([[replace(state, discount=one.discount, forgetting=one.forgetting)] for one in again])[0]
