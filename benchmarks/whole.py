@@ -5,7 +5,7 @@ synthetic, in the shape of the paper's (App. C.1). A run is a row of whole.csv: 
 an epoch, seconds by stage as run.json has them, peak memory, and what the agents reach. What is there is not run again.
 
     python benchmarks/whole.py play --shape tmall --scale 0.01 0.03 0.1 0.3 1 --folder FOLDER
-    python benchmarks/whole.py play --models gru din --scale 1 --folder FOLDER -- train.epochs=1 train.epoch_steps=1000
+    python benchmarks/whole.py play --models gru din --scale 1 --settings train.epochs=1 train.epoch_steps=1000
     python benchmarks/whole.py write        # tables and exponents into docs/scale.md and RESULTS.md
 
 FOLDER keeps the logs, what was read of them, and the run folders: 8 GB for one full size. Seconds are wall time.
@@ -74,20 +74,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("whole"), help="for logs, caches and runs")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--table", type=Path, default=TABLE, help="where rows are kept")
-    parser.add_argument("settings", nargs="*", help=f"of train.py, after --; default {TWO_EPOCHS}")
+    parser.add_argument("--settings", nargs="+", default=[TWO_EPOCHS], help=f"of train.py; default {TWO_EPOCHS}")
     add_device(parser)
     arguments = parser.parse_args()
     use_device(arguments.device)
     if arguments.what == "write":
         write(pd.read_csv(arguments.table, keep_default_na=False, na_values=[""]))
         return
-    settings = arguments.settings or [TWO_EPOCHS]
     for model in arguments.models:
         for scale in arguments.scale:
             table = pd.read_csv(arguments.table) if arguments.table.exists() else pd.DataFrame(columns=KEY)
-            wanted = [arguments.shape, scale, model, shlex.join(settings)]
+            wanted = [arguments.shape, scale, model, shlex.join(arguments.settings)]
             if not (table[KEY] == wanted).all(axis=1).any():
-                one = play(arguments.shape, scale, model, settings, arguments.folder, arguments.threads)
+                one = play(arguments.shape, scale, model, arguments.settings, arguments.folder, arguments.threads)
                 pd.concat([table, pd.DataFrame([one])]).to_csv(arguments.table, index=False, float_format="%.6g")
 
 
@@ -228,7 +227,8 @@ def _full_sizes(runs: list[dict[str, Any]]) -> list[str]:
     most = max(one["scale"] for one in runs)
     stages = ["reading", "training", "judging the base recommender", "fitting bayes", "playing bayes"]
     head = ("log", "model", "steps of an epoch, epochs", *(f"{name}, s" for name in stages), "in all, min", "peak GB")
-    lines = [f"Runs at {most:g} of the size:", "", row(*head), row(*["---"] * len(head))]
+    size = "the full size" if most == 1.0 else f"{most:g} of the full size"
+    lines = [f"Runs at {size}:", "", row(*head), row(*["---"] * len(head))]
     for one in largest.values():
         if one["scale"] == most:
             cells = [_number(_stage(one, name)) for name in stages]
