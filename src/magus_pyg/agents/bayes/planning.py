@@ -191,6 +191,7 @@ class _Planner:
         While the queries are chosen the k items are places that one of the answers gets beside its rounds to come.
         """
         n_rows, beam = free.shape[0], 1
+        going: Tensor | bool = True  # after a place without a query worth asking there is none
         earlier = free.new_zeros((2, n_rows), dtype=torch.float64)  # of the clicks so far, with 0 and with k places
         queries: list[Tensor] = []
         clicks: list[Tensor] = []
@@ -215,7 +216,8 @@ class _Planner:
                 best = _first_few(total, 1).view(-1)
             column = best.unsqueeze(1)
             none = torch.maximum(earlier[1] + asking.value(0), earlier[0] + asking.value(k))
-            asks = total.gather(1, column).squeeze(1) > none + _TOLERANCE * UNIT
+            asks = (total.gather(1, column).squeeze(1) > none + _TOLERANCE * UNIT) & going
+            going = asks
             yes, no = asking.split(best, asks)
             gained = [torch.where(asks, part.gather(1, column).squeeze(1), 0).to(torch.float64) for part in clicked]
             earlier = torch.stack(
