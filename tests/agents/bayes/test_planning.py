@@ -204,6 +204,10 @@ def settings_of(knobs: Knobs, exact: bool = False) -> PlanSettings:
     ([[0, 2 / 21, 9 / 21, 0, 0, 0, 0, 10 / 21]], [[frozenset({0}), frozenset({0, 1, 2})]]),
     Knobs(n=3, rounds=1, rate=0.05, targets=1.0173, beam=2, ending=0.3),
 )
+@example(  # fewer first queries than are tried
+    ([[0, 1 / 3, 2 / 3, 0, 0], [0.0] * 5], [[frozenset({0, 1, 2})], []]),
+    Knobs(n=3, rounds=1, discount=0.9, rate=0.05, targets=1.0173, beam=2, ending=2.0),
+)
 def test_plans_are_those_of_the_literal_planner(
     problem: tuple[list[list[float]], list[list[frozenset[int]]]], knobs: Knobs
 ) -> None:

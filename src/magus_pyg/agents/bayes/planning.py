@@ -192,6 +192,7 @@ class _Planner:
         """
         n_rows, beam = free.shape[0], 1
         going: Tensor | bool = True  # after a place without a query worth asking there is none
+        begun = free.new_ones(n_rows)  # the lists that have a first query
         earlier = free.new_zeros((2, n_rows), dtype=torch.float64)  # of the clicks so far, with 0 and with k places
         queries: list[Tensor] = []
         clicks: list[Tensor] = []
@@ -212,6 +213,7 @@ class _Planner:
                 asking, free, earlier = asking.take(owner, (k,)), free[owner], earlier[:, owner]
                 clicked, refused = [part[owner] for part in clicked], [part[owner] for part in refused]
                 total = total[owner]
+                begun = total.gather(1, best.unsqueeze(1)).squeeze(1) > _NOTHING  # there may be fewer than the beam
             else:
                 best = _first_few(total, 1).view(-1)
             column = best.unsqueeze(1)
@@ -230,7 +232,8 @@ class _Planner:
         plan = self._place_items(asking, queries, clicks, k)
         if beam == 1:
             return plan
-        best = _first_few(plan.value.view(n_rows, beam) * UNIT, 1).view(-1)
+        value = torch.where(begun, plan.value, _NOTHING).view(n_rows, beam)
+        best = _first_few(value * UNIT, 1).view(-1)
         best = best + torch.arange(n_rows, device=free.device) * beam
         return Plan(*(getattr(plan, name)[best] for name in _FIELDS))
 
