@@ -1,4 +1,4 @@
-"""Values of lists by hand, by brute force and by the literal planner; choices against literal grouping."""
+"""Values of lists by hand, by brute force and by the literal planner."""
 
 import math
 from dataclasses import replace
@@ -8,9 +8,8 @@ import torch
 from bayes_reference import Knobs, best, enumerate_lists, list_value, plan, worth
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from playing import Case, cases
 
-from magus_pyg.agents.bayes import PlanSettings, QueryChoices, distinct_queries, plan_lists
+from magus_pyg.agents.bayes import PlanSettings, QueryChoices, plan_lists
 from magus_pyg.agents.bayes.asking import falling
 from magus_pyg.agents.bayes.branches import (
     UNIT,
@@ -22,7 +21,6 @@ from magus_pyg.agents.bayes.branches import (
 )
 from magus_pyg.agents.bayes.horizon import ClickRates
 from magus_pyg.agents.bayes.planning import list_order
-from magus_pyg.graph import SessionGraphBuilder
 
 
 def choices_of(sets: list[list[frozenset[int]]]) -> QueryChoices:
@@ -52,30 +50,6 @@ def problems(
     item_set = st.frozensets(st.integers(0, n - 1), min_size=1)
     sets = [draw(st.lists(item_set, max_size=max_choices, unique=True)) for _ in range(n_sessions)]
     return [draw(beliefs(n)) for _ in range(n_sessions)], sets
-
-
-# ---------------------------------------------------------------- choices
-
-
-@given(cases(max_sessions=3))
-def test_choices_are_the_distinct_sets_of_candidates(case: Case) -> None:
-    graphs = SessionGraphBuilder(case.graph).build(case.sessions.candidates)
-    choices = distinct_queries(graphs)
-    held: dict[int, set[int]] = {}
-    for query, item in graphs.item_edges.T.tolist():
-        held.setdefault(query, set()).add(item % graphs.n_slots)
-    for session in range(graphs.n_sessions):
-        count = int(graphs.valid[session, : graphs.n_candidates].sum())
-        groups: dict[frozenset[int], int] = {}
-        for slot in range(graphs.n_candidates, graphs.n_slots):
-            items = frozenset(held.get(session * graphs.n_slots + slot, set()))
-            if 0 < len(items) < count:
-                groups.setdefault(items, slot)
-        slots = [slot for slot in choices.slot[session].tolist() if slot >= 0]
-        assert slots == sorted(groups.values())
-        dense = choices.dense(graphs.n_candidates)[session]
-        for column, slot in enumerate(slots):
-            assert groups[frozenset(torch.nonzero(dense[column]).flatten().tolist())] == slot
 
 
 # ---------------------------------------------------------------- V_m after an answer

@@ -30,10 +30,11 @@ DISCOUNTS = (1.0, 0.9, 0.8, 0.5)
 FORGETTINGS = (0.0, 0.4)
 ERROR_RATES = (0.01, 0.03, 0.1, 0.2)
 OTHERS = (0.0, 0.25, 0.5)
-FEW_OTHERS = 0.1
 """The values that are tried; other targets as their expected number. Discounts and forgettings begin with those that
-say nothing. Few others are tried where clicks count: more of them make smaller queries worth asking for, which are
-clicked less."""
+say nothing."""
+
+FEW_OTHERS = 0.1
+"""Tried beside `OTHERS` where clicks count: more make smaller queries worth asking for, which are clicked less."""
 
 _FIRST_ERROR = 0.03
 _FADING = 0.6  # the highest discount beside which a forgetting is tried
