@@ -11,6 +11,7 @@ from magus_pyg.agents.rivals.rollout import prepare_scored
 from magus_pyg.data import Sessions
 from magus_pyg.errors import SessionError
 from magus_pyg.graph import SessionGraphBuilder
+from magus_pyg.random import hash_keys
 from magus_pyg.simulation import Scorer, prepare_sessions, simulate
 from magus_pyg.simulation.prepare import PreparedBatch, prepare_batch
 from magus_pyg.testing import small_graph, small_scores, small_sessions
@@ -66,6 +67,27 @@ def test_graphs_that_are_too_many_to_be_kept_are_made_anew(monkeypatch: pytest.M
     assert fitted[0] == fitted[1]
 
 
+def test_training_sessions_that_are_too_many_to_be_kept_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, sessions = small_graph(), small_sessions()
+    ids = hash_keys(1, torch.arange(len(sessions))) >> 20
+    sessions = replace(sessions, id=ids)
+    scores = small_scores()[sessions.user.unsqueeze(1), sessions.candidates]
+    kept = prepare_scored(graph, sessions, scores, 3)
+    monkeypatch.setattr("magus_pyg.simulation.prepare._KEPT", 0)
+    anew = prepare_scored(graph, sessions, scores, 3)
+    assert kept.batches[1] is kept.batches[1]
+    assert anew.batches[1] is not anew.batches[1]
+    odd = torch.arange(1, len(sessions), 2)
+    for few, many in ((kept, anew), (kept.take(odd), anew.take(odd))):
+        assert len(few.batches) == len(many.batches)
+        for own, other in zip(few.batches, many.batches, strict=True):
+            assert torch.equal(own.scores, other.scores)
+            width = other.graphs.n_slots  # a batch of which a part is taken stays as wide
+            assert torch.equal(own.graphs.node[:, :width], other.graphs.node)
+    with pytest.raises(SessionError, match=r"the id 7 is of two sessions"):
+        prepare_scored(graph, replace(sessions, id=torch.full_like(ids, 7)), scores, 3)
+
+
 def test_graphs_are_made_for_sessions_alone_that_may_have_searched_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, scores, sessions = small_graph(), small_scores(), small_sessions()
     assert len(sessions) > 6
@@ -102,5 +124,5 @@ def test_a_session_whose_graph_the_memory_does_not_hold_is_refused(monkeypatch: 
         prepare_sessions(graph, sessions, scores)
     with pytest.raises(SessionError, match=expected):
         simulate(MagusAgent(graph, scores), sessions)
-    with pytest.raises(SessionError, match=r"the graphs of \d+ training sessions .*lower simulation\.cand"):
-        prepare_scored(graph, sessions, scores)
+    with pytest.raises(SessionError, match=expected):
+        prepare_scored(graph, sessions, scores[sessions.user.unsqueeze(1), sessions.candidates])

@@ -1,7 +1,8 @@
 """Session graphs and base scores of many sessions, made once and shared by all agents that play them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import overload
 
 import torch
@@ -19,10 +20,10 @@ __all__ = [
     "PreparedBatch",
     "PreparedSessions",
     "join_sessions",
+    "kept_or_made_anew",
     "prepare_batch",
     "prepare_batches",
     "prepare_sessions",
-    "require_graphs",
     "score_candidates",
     "session_numbers",
     "split_sessions",
@@ -133,13 +134,12 @@ class _MadeAnew(Sequence[PreparedBatch]):
     """Batches whose graphs and scores are made each time that they are asked for, since all of them are too many.
 
     Args:
-        builder: makes the graphs.
         parts: the sessions of each.
-        scorer: gives the scores.
+        make: gives them their graphs and scores.
     """
 
-    def __init__(self, builder: SessionGraphBuilder, parts: list[Sessions], scorer: Scorer | Tensor) -> None:
-        self.builder, self.parts, self.scorer = builder, parts, scorer
+    def __init__(self, parts: list[Sessions], make: Callable[[Sessions], PreparedBatch]) -> None:
+        self.parts, self.make = parts, make
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -149,13 +149,11 @@ class _MadeAnew(Sequence[PreparedBatch]):
     @overload
     def __getitem__(self, place: slice) -> "_MadeAnew": ...
     def __getitem__(self, place: int | slice) -> "PreparedBatch | _MadeAnew":
-        if isinstance(place, slice):
-            return self.of(self.parts[place])
-        return prepare_batch(self.builder, self.parts[place], self.scorer)
+        return self.of(self.parts[place]) if isinstance(place, slice) else self.make(self.parts[place])
 
     def of(self, parts: list[Sessions]) -> "_MadeAnew":
         """Other batches that are made alike."""
-        return _MadeAnew(self.builder, parts, self.scorer)
+        return _MadeAnew(parts, self.make)
 
 
 def score_candidates(scorer: Scorer | Tensor, users: Tensor, items: Tensor) -> Tensor:
@@ -242,23 +240,6 @@ def _pairs(builder: SessionGraphBuilder, sessions: Sessions) -> Tensor:
     return torch.cat(held) if len(sessions) else lengths[:0]
 
 
-def require_graphs(builder: SessionGraphBuilder, sessions: Sessions, what: str, advice: str) -> None:
-    """Refuse sessions whose graphs the memory does not hold all at once.
-
-    Args:
-        builder: of their graphs.
-        sessions: B sessions.
-        what: they are called.
-        advice: the setting to change.
-
-    Raises:
-        SessionError: with the estimate.
-    """
-    pairs = int(_pairs(builder, sessions).sum())
-    what = f"the graphs of {len(sessions):,} {what} of {sessions.candidates.shape[1]:,} candidates"
-    require_memory(_KEPT_PAIR * pairs, what, advice, SessionError)
-
-
 def find_slots(graphs: SessionGraphs, nodes: Tensor | None) -> Tensor | None:
     """The slots of nodes [B, S] in their sessions, -1 where a session does not have the node or had it before."""
     if nodes is None:
@@ -293,12 +274,19 @@ def prepare_sessions(
 
 
 def prepare_batches(builder: SessionGraphBuilder, batches: list[Sessions], scorer: Scorer | Tensor) -> PreparedSessions:
-    """As `prepare_sessions`, of sessions that are batches already (`split_sessions`).
+    """As `prepare_sessions`, of sessions that are batches already (`split_sessions`)."""
+    return kept_or_made_anew(builder, batches, partial(prepare_batch, builder, scorer=scorer))
+
+
+def kept_or_made_anew(
+    builder: SessionGraphBuilder, batches: list[Sessions], make: Callable[[Sessions], PreparedBatch]
+) -> PreparedSessions:
+    """Batches of sessions with the graphs and scores that `make` gives them, each the same whenever it is made.
 
     Graphs of more than some `_KEPT` bytes are not kept: each batch is made anew when it is played, so that the memory
     is that of one batch, whatever the number of candidates.
     """
-    anew = _MadeAnew(builder, batches, scorer)
+    anew = _MadeAnew(batches, make)
     many = _KEPT_PAIR * sum(int(_pairs(builder, batch).sum()) for batch in batches) > _KEPT
     return PreparedSessions(builder.graph, builder, anew if many else list(anew))
 

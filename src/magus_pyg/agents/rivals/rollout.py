@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from magus_pyg.data import Sessions
-from magus_pyg.errors import DataError
+from magus_pyg.errors import DataError, SessionError
 from magus_pyg.graph import SessionGraphBuilder
 from magus_pyg.random import hash_keys
 from magus_pyg.simulation.answers import at_click
@@ -16,9 +16,10 @@ from magus_pyg.simulation.prepare import (
     PreparedBatch,
     PreparedSessions,
     find_slots,
-    require_graphs,
+    kept_or_made_anew,
     score_candidates,
     session_ids,
+    split_sessions,
 )
 from magus_pyg.simulation.protocol import Feedback, Play, SessionView
 from magus_pyg.simulation.users import ShownList, TruthfulUser, User, target_nodes
@@ -53,22 +54,43 @@ def prepare_scored(graph: HeteroData, sessions: Sessions, scores: Tensor, batch_
         graph: the relational graph.
         sessions: B sessions.
         scores: float [B, C], in the order of the candidates; what stands at pads is not used.
-        batch_size: sessions in a batch.
+        batch_size: sessions in a batch; sessions of very many nodes come in smaller ones.
 
     Raises:
         ModelError: scores of another shape, NaN or infinite.
-        SessionError: graphs that the memory does not hold.
+        SessionError: an id of two sessions, or as of `prepare_sessions`.
     """
     builder = SessionGraphBuilder(graph)
-    require_graphs(builder, sessions, "training sessions", "lower simulation.candidates or rivals.sessions")
-    batches = []
-    for rows in torch.split(torch.arange(len(sessions)), batch_size):
-        own = sessions.take(rows)
-        graphs = builder.build(own.candidates)
+    batches = split_sessions(builder, sessions, batch_size)
+    return kept_or_made_anew(builder, batches, _ScoredBatches(builder, session_ids(sessions), scores).make)
+
+
+class _ScoredBatches:
+    """Makes batches of sessions of which each has scores of its own, found by its id.
+
+    Args:
+        builder: of the graphs.
+        ids: int64 [B] of the sessions, each once.
+        scores: float [B, C], in the order of the candidates.
+
+    Raises:
+        SessionError: an id of two sessions.
+    """
+
+    def __init__(self, builder: SessionGraphBuilder, ids: Tensor, scores: Tensor) -> None:
+        self.builder, self.scores = builder, scores
+        self.ids, self.row = ids.sort()
+        again = self.ids[1:] == self.ids[:-1]
+        if bool(again.any()):
+            raise SessionError(f"the id {int(self.ids[1:][again][0])} is of two sessions: scores are found by the ids")
+
+    def make(self, sessions: Sessions) -> PreparedBatch:
+        """The graphs and scores of some of them."""
+        rows = self.row[torch.searchsorted(self.ids, session_ids(sessions))]
+        graphs = self.builder.build(sessions.candidates)
         items = graphs.node[:, : graphs.n_candidates]
-        given = score_candidates(_Given(graphs.sort_candidates(scores[rows])), own.user, items)
-        batches.append(PreparedBatch(own, graphs, given, find_slots(graphs, own.searched)))
-    return PreparedSessions(graph, builder, batches)
+        given = score_candidates(_Given(graphs.sort_candidates(self.scores[rows])), sessions.user, items)
+        return PreparedBatch(sessions, graphs, given, find_slots(graphs, sessions.searched))
 
 
 class _Given:
