@@ -9,6 +9,7 @@ named beside it run alone. A mistake that no test notices is a gap of the tests,
 seen.
 
     python benchmarks/mistakes.py run [--only WORD] [--seconds N] [--again]
+    python benchmarks/mistakes.py confirm   # plays the test alone that noticed each mistake, with and without it
     python benchmarks/mistakes.py check     # says which texts the source no longer holds
     python benchmarks/mistakes.py write     # writes what is stored in mistakes.json into docs/testing.md
 
@@ -210,6 +211,32 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def confirm(arguments: argparse.Namespace) -> int:
+    """Plant each noticed mistake in the source of now, and play the test that noticed it; store how many do again."""
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    results = stored()
+    by = {mistake: results["found"].get(mistake.name, {}).get("by", "") for mistake in MISTAKES}
+    by = {mistake: test for mistake, test in by.items() if "::" in test and arguments.only in mistake.name}
+    place = arguments.work / "confirmed.txt"
+    place.write_text("\n".join(sorted(set(by.values()))), encoding="utf-8")
+    words = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", f"@{place}"]
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, **_environment(ROOT / "src")}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"without a mistake tests fail, or are not there any more:\n{done.stdout[-2000:]}{done.stderr[-1000:]}")
+        return 1
+    silent = []
+    for mistake, test in by.items():
+        name = _noticed(mistake, ROOT, [test], place)
+        print(f"{mistake.name}: {name or 'not noticed'}", flush=True)
+        silent += [] if name else [mistake.name]
+    if not arguments.only:
+        words = ["git", "rev-parse", "--short", "HEAD"]
+        source = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        _store(stored() | {"confirmed": {"source": source, "played": len(by), "silent": silent}})
+    return len(silent) > 0
+
+
 def table(results: dict[str, Any]) -> str:
     """What the page on tests says: a row a kind of mistakes, each that no test noticed, and what is not known yet."""
     lines = ["| mistakes | listed | decided | noticed before | noticed now |", "|---|--:|--:|--:|--:|"]
@@ -235,6 +262,14 @@ def table(results: dict[str, Any]) -> str:
         f"Of those decided {before:.0f} % were noticed before, {now:.0f} % are now; planted in {results['source']}"
         f"{f', {len(later)} again, after a test was written for them, in {later[-1]}' if later else ''}.",
     ]
+    if "confirmed" in results:
+        again = results["confirmed"]
+        lines += [
+            "",
+            f"In {again['source']} all of them were planted once more, each before the test alone that had noticed it: "
+            f"{again['played'] - len(again['silent'])} of {again['played']} were noticed"
+            f"{''.join(f'; not: {name}' for name in again['silent'])}.",
+        ]
     near = sum(entry.get("near", False) for entry in results["found"].values())
     if near:
         lines += [
@@ -254,7 +289,7 @@ def table(results: dict[str, Any]) -> str:
 def main() -> int:
     """Plant mistakes, or write what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "check", "write"))
+    parser.add_argument("what", choices=("run", "confirm", "check", "write"))
     parser.add_argument("--only", default="")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--again", action="store_true")
@@ -262,6 +297,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.what == "run":
         return run(arguments)
+    if arguments.what == "confirm":
+        return confirm(arguments)
     if arguments.what == "write":
         page = PAGE.read_text(encoding="utf-8")
         before, rest = page.split(_MARKS[0])
