@@ -66,7 +66,7 @@ def use_device(name: str) -> None:
         SystemExit: for a device that is not there.
     """
     global _device
-    there = torch.accelerator.current_accelerator()
+    there = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     found = torch.device(name if name != "auto" else "cpu" if there is None else there.type)
     if found.type != "cpu" and (there is None or there.type != found.type):
         raise SystemExit(f"--device={name}: torch sees {'no accelerator' if there is None else there} here")

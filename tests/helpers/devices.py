@@ -5,9 +5,17 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-_THERE = torch.accelerator.current_accelerator()
-# The layers are tested in float64, which MPS does not know.
-DEVICES = [torch.device("cpu"), *([] if _THERE is None or _THERE.type == "mps" else [torch.device(_THERE.type, 0)])]
+
+def devices() -> list[torch.device]:
+    """The CPU, and the accelerator where there is one: a CUDA build of torch names its own on machines without, too.
+
+    The layers are tested in float64, which MPS does not know.
+    """
+    there = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return [torch.device("cpu"), *([] if there is None or there.type == "mps" else [torch.device(there.type, 0)])]
+
+
+DEVICES = devices()
 
 
 def moved(values: Any, device: torch.device) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from all_layers import CHANNELS, LAYERS, ON_IMPLIED, Case, edges_between
-from devices import DEVICES, moved
+from devices import DEVICES, devices, moved
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 every_case = pytest.mark.parametrize(
@@ -44,6 +44,13 @@ def test_no_tensor_is_made_elsewhere(case: Case, nowhere: torch.device) -> None:
 def test_a_tensor_made_elsewhere_is_found(nowhere: torch.device) -> None:
     with pytest.raises(RuntimeError, match="device"):
         torch.rand(5) + torch.rand(5, device="cpu")
+
+
+@pytest.mark.parametrize(("kind", "there", "count"), [("cuda", False, 1), ("cuda", True, 2), ("mps", True, 1)])
+def test_a_device_is_one_that_is_there(monkeypatch: pytest.MonkeyPatch, kind: str, there: bool, count: int) -> None:
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: torch.device(kind))  # what torch is built for
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: there)
+    assert devices() == [torch.device("cpu"), torch.device("cuda", 0)][:count]
 
 
 def test_values_and_modules_are_moved() -> None:
