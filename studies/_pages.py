@@ -15,7 +15,7 @@ import pandas as pd
 from _claims import LEVEL, find, power, who_is_ahead
 from _code import ROOT
 from _plan import Cell, Claim, Plan
-from _results import Results, missing_steps
+from _results import QUALITY, Results, missing_steps
 
 from magus_pyg.errors import DataError, RunError
 from magus_pyg.escaping import markdown_text
@@ -284,6 +284,30 @@ def _cost(study: Study) -> list[str]:
     ]  # fmt: skip
 
 
+def _zoo(study: Study) -> list[str]:
+    """The trained base recommenders: how good, how long, and what the methods that are said to be first reach."""
+    plays, figures = study.results.plays, study.figures(study.plan.readme["part"])
+    trained = plays[plays["part"] == ""].groupby(["dataset", "base"], sort=False)
+    rows = trained.agg(
+        seeds=("seed", "size"),
+        seconds=("seconds", "mean"),
+        memory=("memory_mb", "max"),
+        **{key: (name, "mean") for name, key in QUALITY.items()},
+    )
+    shown = ["items", *study.plan.ahead]
+    of_metric = figures[figures["metric"] == "SA@3"]
+    reached = {(row["dataset"], row["base"], row["id"]): row["mean"] for row in _records(of_metric)}
+    head = ["data", "base", *QUALITY, *(f"SA@3, {name}" for name in shown), "seeds", "training, CPU time of one"]
+    lines = [f"| {' | '.join(head)} | memory, MB |", f"|---|---|{'---:|' * (len(head) - 1)}"]
+    for row in _records(rows.reset_index()):
+        shares = [reached.get((row["dataset"], row["base"], name), np.nan) for name in shown]
+        cells = [*(f"{row[key]:.4f}" for key in QUALITY.values()), *(f"{share:.3f}" for share in shares)]
+        told = " | ".join(cells).replace("nan", "")
+        time = duration(float(row["seconds"]))
+        lines.append(f"| {row['dataset']} | {row['base']} | {told} | {row['seeds']} | {time} | {row['memory']:,.0f} |")
+    return lines
+
+
 def _readme(study: Study) -> list[str]:
     """The short table of README.md."""
     chosen, lines = study.plan.readme, ["| data, base | method | RA@3 | SA@3 | SA@5 | rounds with a query |",
@@ -341,5 +365,6 @@ SECTIONS: dict[str, Callable[..., list[str]]] = {
     "claims": _claims,
     "power": _power,
     "cost": _cost,
+    "zoo": _zoo,
     "readme": _readme,
 }

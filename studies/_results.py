@@ -28,16 +28,19 @@ from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.play_folder import PlayFolder
 from magus_pyg.simulation.session_metrics import means_with_intervals
 
-FORMAT = 1
+FORMAT = 2
 """Of the files; it changes with their columns."""
 
 _CELL = ["part", "scene", "dataset", "base"]
 _AT_WRITING = ("half", "star", "below", "p_holm")
 """What follows from the other columns, the last three from the whole table."""
 
+QUALITY = {"AUC": "auc", "Recall@20": "recall", "NDCG@20": "ndcg"}
+"""How good a base recommender is on its test part: columns of a training, and what they are called in `run.json`."""
+
 COLUMNS: dict[str, list[str]] = {
-    "plays": ["format", *_CELL, "seed", "play", "code", "data", "settings", "sessions", "seconds", "memory_mb", "torch",
-              "version"],
+    "plays": ["format", *_CELL, "seed", "play", "code", "data", "settings", "sessions", "seconds", "memory_mb",
+              *QUALITY, "torch", "version"],
     "figures": ["format", *_CELL, "id", *(name for name in TABLE_COLUMNS if name not in ("dataset", *_AT_WRITING)),
                 "plays"],
     "tests": ["format", *_CELL, "metric", "first", "second", "difference", "low", "high", "p", "test", "pairs", "users",
@@ -47,7 +50,7 @@ _SECONDS = ("training_seconds", "fit_seconds", "play_seconds")
 _TEXTS = {*_CELL, "play", "code", "data", "settings", "torch", "version", "id", "model", "method", "variation", "row",
           "metric", "against", "test", "first", "second", "plays"}  # fmt: skip
 _DECIMALS = {"mean": 5, "low": 5, "high": 5, "seed_std": 5, "difference": 5, "difference_low": 5, "difference_high": 5,
-             **dict.fromkeys(_SECONDS, 1)}  # fmt: skip
+             **dict.fromkeys(_SECONDS, 1), **dict.fromkeys(QUALITY, 5)}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +196,7 @@ def rows_of(plan: Plan, cell: Cell, notes: Mapping[Step, Note], work: Work) -> R
     Raises:
         MagusError: records that cannot be read, or of methods that did not play the same sessions.
     """
-    plays = pd.DataFrame([_play_row(step, note) for step, note in notes.items()], columns=COLUMNS["plays"])
+    plays = pd.DataFrame([_play_row(step, note, work) for step, note in notes.items()], columns=COLUMNS["plays"])
     folders = [work.path / note.folder for step, note in notes.items() if step.cell is not None]
     make = _session_rows if plan.parts[cell.part].kind == "sessions" else _dialogue_rows
     figures, tests = make(plan, cell, folders)
@@ -202,12 +205,14 @@ def rows_of(plan: Plan, cell: Cell, notes: Mapping[Step, Note], work: Work) -> R
     return Results(plays, *frames)
 
 
-def _play_row(step: Step, note: Note) -> dict[str, Any]:
+def _play_row(step: Step, note: Note, work: Work) -> dict[str, Any]:
     cell = step.cell or Cell("", "", step.training.dataset, step.training.base)
+    judged = RunFolder(work.path / note.folder).read_info()["base"]["test"] if step.cell is None else {}
     return {
         "format": FORMAT, **cell._asdict(), "seed": step.training.seed, "play": step.play,
         "code": note.stamp.code, "data": note.stamp.data, "settings": note.stamp.settings, "sessions": note.sessions,
         "seconds": note.seconds, "memory_mb": round(note.memory / 2**20), "torch": note.torch, "version": note.version,
+        **{name: judged.get(key, np.nan) for name, key in QUALITY.items()},
     }  # fmt: skip
 
 

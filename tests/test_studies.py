@@ -126,6 +126,13 @@ def test_pages_and_csv_agree(played: SimpleNamespace, tmp_path: Path) -> None:
     found = figures.loc[("table1", "fm", "bayes", "SA@5")]
     assert f"{found['mean']:.3f} ± {(found['high'] - found['low']) / 2:.3f}" in row
     assert f"the hash {_code.code_hash()}" in page
+    plays = Results.read(played.folder).plays
+    trained = plays[(plays["part"] == "") & (plays["base"] == "fm")].mean(numeric_only=True)
+    reached = [figures.loc[("table1", "fm", method, "SA@3")]["mean"] for method in ("items", "bayes")]
+    zoo = page[page.index("## Model zoo") :].splitlines()
+    (row,) = [line for line in zoo if line.startswith("| small-shop | fm | 0.")]
+    assert f"| {trained['AUC']:.4f} | {trained['Recall@20']:.4f} | {trained['NDCG@20']:.4f} |" in row
+    assert all(f"| {share:.3f} |" in row for share in reached)
     assert (played.folder / "figures" / "study-lengths.svg").is_file()
     claims = (played.folder / "reproduces.md").read_text(encoding="utf-8")
     assert claims.count("\n### ") == len(played.plan.claims)
@@ -163,8 +170,8 @@ def test_a_changed_figure_or_play_is_found(played: SimpleNamespace, tmp_path: Pa
 
 
 def test_a_file_of_another_version_is_refused(played: SimpleNamespace, tmp_path: Path) -> None:
-    folder = changed(played, tmp_path, "figures", lambda table: table.assign(format="2"))
-    with pytest.raises(DataError, match=r"figures\.csv is of another version: it has format 2"):
+    folder = changed(played, tmp_path, "figures", lambda table: table.assign(format="1"))
+    with pytest.raises(DataError, match=r"figures\.csv is of another version: it has format 1"):
         Results.read(folder)
     folder = changed(played, tmp_path, "tests", lambda table: table.drop(columns="p"))
     with pytest.raises(DataError, match=r"tests\.csv is of another version: it has the columns"):
