@@ -128,6 +128,31 @@ def test_a_discount_is_chosen_for_more_than_chance(spread: float, chosen: float)
     assert judge.asked == [(1.0, 100), (0.9, 100), (0.8, 100), (0.5, 100), (1.0, 200), (0.9, 200)]
 
 
+@pytest.mark.parametrize(("gain", "chosen"), [(0.1, 0.1), (-0.1, 0.03)])
+def test_of_error_rates_that_chance_does_not_tell_apart_the_one_of_the_highest_mean_is_chosen(
+    gain: float, chosen: float
+) -> None:
+    graph, sessions, scores = apples(300)
+    prepared = prepare_sessions(graph, sessions, scores)
+
+    class ByErrors(Told):
+        def on(self, sessions: PreparedSessions) -> "ByErrors":
+            judge = ByErrors(sessions, self.rounds)
+            judge.asked, judge.gains = self.asked, self.gains
+            return judge
+
+        def by_session(self, agent: BayesAgent) -> np.ndarray:  # type: ignore[override]
+            mean, spread = self.gains[agent.state.error_rate]
+            self.asked.append((agent.state.error_rate, len(self.sessions)))
+            return mean + spread * np.where(np.arange(len(self.sessions)) % 2 == 0, 1.0, -1.0)
+
+    judge = ByErrors(prepared, (1,))
+    judge.asked, judge.gains = [], {0.01: (-9.0, 0.0), 0.03: (0.0, 0.0), 0.1: (gain, 3.0), 0.2: (-9.0, 0.0)}
+    fixed = {"discount": 1.0, "forgetting": 0.0, "others": 0.0, "temperature": 1.0}
+    assert fit_bayes(graph, scores, prepared, judge, fixed).error_rate == chosen
+    assert {(0.03, 200), (0.1, 200)} <= set(judge.asked)  # 0.6 standard errors apart: both are played on all
+
+
 def test_the_objective_by_session() -> None:
     graph, sessions, scores = apples(50)
     prepared = prepare_sessions(graph, sessions, scores)
