@@ -268,7 +268,7 @@ def table(results: dict[str, Any]) -> str:
             "",
             f"In {again['source']} all of them were planted once more, each before the test alone that had noticed it: "
             f"{again['played'] - len(again['silent'])} of {again['played']} were noticed"
-            f"{''.join(f'; not: {name}' for name in again['silent'])}.",
+            f"{''.join(f'; not, until a test was written for it: {name}' for name in again['silent'])}.",
         ]
     near = sum(entry.get("near", False) for entry in results["found"].values())
     if near:
