@@ -238,7 +238,7 @@ def test_disk_full_while_training(tiny_run: Path, tmp_path: Path, capfd: pytest.
 def test_a_path_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"the path x{199}… cannot be looked at: File name too long"):
         home_expanded("x" * 5000)
-    with pytest.raises(ConfigError, match=r"cannot be looked at: embedded null byte"):
+    with pytest.raises(ConfigError, match=r"cannot be looked at: .*embedded null"):
         home_expanded("a\0b")
     (tmp_path / "file").write_text("")
     for path in (tmp_path, tmp_path / "nothing" / "here", tmp_path / "file" / "below"):
