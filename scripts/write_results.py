@@ -1,4 +1,4 @@
-"""Write the rows of run folders into the tables of README.md and docs/results.md: see --help.
+"""Write the rows of run folders into the tables of docs/results.md: see --help.
 
 A row of a table is of a data set and a base recommender. Those that the runs are of are written anew, all others stay.
 """
@@ -15,7 +15,6 @@ from magus_pyg.report.plays import read_plays
 
 ROOT = Path(__file__).parents[1]
 SIGNED = "negative=signed, unclicked=unknown"
-METRICS = ("SAC", "RA@3", "SA@3", "SA@5")
 
 
 def read_results(runs: Iterable[str]) -> pd.DataFrame:
@@ -34,45 +33,9 @@ def read_results(runs: Iterable[str]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _share(values: pd.DataFrame, name: str) -> str:
-    """Mean over the seeds of a metric, and of half its interval."""
-    if values[name].isna().all():
-        return "-"
-    return f"{values[name].mean():.3f} ± {((values[f'{name}_high'] - values[f'{name}_low']) / 2).mean():.3f}"
-
-
-def _asked(values: pd.DataFrame) -> str:
-    return f"{100 * values['query_rounds'].mean():.0f} %"
-
-
 def _groups(results: pd.DataFrame, names: list[str]) -> list[tuple[list[str], pd.DataFrame]]:
     """The rows by the texts of some columns, sorted by them."""
     return [([str(name) for name in key], rows) for key, rows in results.groupby(names)]
-
-
-def _by_method(results: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
-    order = {name: place for place, name in enumerate(("items", "magus", "magus, signed", "magus+", "bayes"))}
-    groups = _groups(results, ["dataset", "model", "label"])
-    return sorted(groups, key=lambda each: (*each[0][:2], order.get(each[0][2], 9)))
-
-
-def short_rows(results: pd.DataFrame) -> list[list[str]]:
-    """README.md: data and base, method, RA@3, SA@3, SA@5, rounds with a query; methods with their own settings."""
-    return [
-        [f"{data}, {base}", label, *(_share(rows, name) for name in METRICS[1:]), _asked(rows)]
-        for (data, base, label), rows in _by_method(results)
-        if label == rows["method"].iloc[0]
-    ]
-
-
-def long_rows(results: pd.DataFrame) -> list[list[str]]:
-    """docs/results.md: the same with the number of seeds and sessions, SAC, and all methods that were played."""
-    return [
-        [data, base, label, str(rows["seed"].nunique()), f"{rows['sessions'].mean():,.0f}"]
-        + [_share(rows, name) for name in METRICS]
-        + [_asked(rows)]
-        for (data, base, label), rows in _by_method(results)
-    ]
 
 
 def gain_rows(results: pd.DataFrame) -> list[list[str]]:
@@ -151,8 +114,6 @@ class PageTable:
     header: str
     keys: int
     rows: Callable[[pd.DataFrame], list[list[str]]]
-    known: bool = False
-    """Only rows of what stands in the table already."""
 
     def written(self, text: str, results: pd.DataFrame) -> str:
         """The page with the rows of the results in the place of those that were there.
@@ -167,8 +128,6 @@ class PageTable:
         last = next(place for place in range(first, len(lines)) if not lines[place].startswith("|"))
         there = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[first:last]]
         new = self.rows(results)
-        if self.known:
-            new = [row for row in new if row[: self.keys] in [old[: self.keys] for old in there]]
         groups = list(dict.fromkeys(tuple(row[: self.keys]) for row in [*there, *new]))
         fresh = {tuple(row[: self.keys]) for row in new}
         rows = [
@@ -182,11 +141,6 @@ class PageTable:
 
 
 TABLES = (
-    PageTable("README.md", "| data, base | method | RA@3 | SA@3 | SA@5 | rounds with a query |", 1, short_rows, True),
-    PageTable(
-        "docs/results.md",
-        "| data | base | method | seeds | sessions | SAC | RA@3 | SA@3 | SA@5 | rounds with a query |", 2, long_rows,
-    ),
     PageTable(
         "docs/results.md",
         "| data | base | seed | SA@3: magus+ less magus | SA@5 | SA@3: bayes less items | SA@5 |", 2, gain_rows,
@@ -207,7 +161,7 @@ def main(words: list[str] | None = None) -> None:
     """Write the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", help="run folders, patterns or folders of run folders")
-    parser.add_argument("--root", type=Path, default=ROOT, help="where README.md and docs/ lie")
+    parser.add_argument("--root", type=Path, default=ROOT, help="where docs/ lies")
     given = parser.parse_args(words)
     results = read_results(given.runs)
     for table in TABLES:

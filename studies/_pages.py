@@ -26,7 +26,9 @@ from magus_pyg.report.report_tables import ReportTable, starred
 from magus_pyg.report.series import SERIES_COLUMNS
 from magus_pyg.report.table_formats import duration, to_markdown
 
-PAGES = ROOT / "studies" / "pages"
+COPIED = (ROOT / "docs" / "study.md", ROOT / "docs" / "reproduces.md", ROOT / "studies" / "readme.md")
+"""What a study without pages of its own fills copies of."""
+
 _PLACE = re.compile(r"<!-- study: (?P<name>[^>]+?) -->\n.*?<!-- end of study: (?P=name) -->", re.DOTALL)
 _ALPHA = 0.001  # of the stars, as in the paper
 _NAMED = 6  # missing plays that a page names
@@ -84,7 +86,8 @@ def _pages(plan: Plan, results: Results, folder: Path, into: Sequence[Path]) -> 
     if faults:
         raise RunError("\n".join([*faults, "no page is written from figures that do not belong together"]))
     study = Study(plan, results)
-    for source, target in [(path, path) for path in into] or [(p, folder / p.name) for p in sorted(PAGES.glob("*.md"))]:
+    into = into or [ROOT / name for name in plan.pages]
+    for source, target in [(path, path) for path in into] or [(path, folder / path.name) for path in COPIED]:
         text = source.read_text(encoding="utf-8")
         if not _PLACE.search(text):
             raise DataError(f"{source} has no place of a study: <!-- study: NAME -->, <!-- end of study: NAME -->")
@@ -92,7 +95,7 @@ def _pages(plan: Plan, results: Results, folder: Path, into: Sequence[Path]) -> 
 
 
 def write_pages(plan: Plan, results: Results, folder: Path, into: Sequence[Path]) -> None:
-    """Write the pages of a study into the folder of its results, or fill the places of the files named.
+    """Fill the places of the files named, else of the pages of the plan, else write copies beside the results.
 
     Raises:
         MagusError: figures that do not belong together, or a page without places.

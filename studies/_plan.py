@@ -171,6 +171,8 @@ class Plan:
         ahead: the methods that are said to be first; who is ahead of them is listed.
         claims: of the paper.
         readme: the part, sets (without: all that were played), bases and methods of README.md's table.
+        pages: files of the repository whose places are filled; without them copies of the pages of `docs` are made in
+            the folder of the results.
     """
 
     name: str
@@ -186,6 +188,7 @@ class Plan:
     ahead: list[str] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     readme: dict[str, Any] = field(default_factory=dict)
+    pages: list[str] = field(default_factory=list)
 
     def check(self) -> None:
         """Raise ConfigError for a name that nothing has, a part without plays, or a set whose name differs."""
@@ -316,7 +319,9 @@ def with_unseen(plan: Plan, name: str, words: Sequence[str]) -> Plan:
         raise ConfigError(f"--unseen {name}: the words that choose the data set are missing, such as dataset=tabular")
     order = [replace(stage, sets=[name]) for stage in plan.order if stage.part == "unseen"]
     sets = {name: SetPlan([*words, f"dataset.name={name}"])}
-    other = replace(plan, name=f"{plan.name}-{name}", sets=sets, order=order, readme={**plan.readme, "sets": []})
+    other = replace(
+        plan, name=f"{plan.name}-{name}", sets=sets, order=order, readme={**plan.readme, "sets": []}, pages=[]
+    )
     other.check()
     return other
 

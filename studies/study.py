@@ -8,7 +8,7 @@
 `play` trains and plays what has not been played yet, in the order of the settings, and keeps the figures as CSV in
 studies/results/NAME. It can be stopped and killed at any time: the same command goes on. What was played by other code,
 on other data or with other settings is named, and nothing is played until `--drop-stale` takes it away. `write` fills
-the places of studies/pages (or of the files named) from the CSV alone; `--check` only says whether they are so.
+the places of the plan's pages (or of the files named) from the CSV alone; `--check` only says whether they are so.
 `--unseen` plays the plan's part `unseen` on any data set, whose results are a study of their own.
 """
 

@@ -120,7 +120,7 @@ def test_pages_and_csv_agree(played: SimpleNamespace, tmp_path: Path) -> None:
     words = [str(TENTH), "--results", str(played.folder)]
     study.main(["write", *words])
     study.main(["write", *words, "--check"])
-    page = (played.folder / "results.md").read_text(encoding="utf-8")
+    page = (played.folder / "study.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith("| FM+bayes |"))
     figures = Results.read(played.folder).figures.set_index(["part", "base", "id", "metric"])
     found = figures.loc[("table1", "fm", "bayes", "SA@5")]
@@ -137,7 +137,7 @@ def test_pages_and_csv_agree(played: SimpleNamespace, tmp_path: Path) -> None:
     claims = (played.folder / "reproduces.md").read_text(encoding="utf-8")
     assert claims.count("\n### ") == len(played.plan.claims)
     assert "Not played yet." in claims  # the sequential bases
-    for name in ("results.md", "reproduces.md", "readme.md"):
+    for name in ("study.md", "reproduces.md", "readme.md"):
         other = tmp_path / name
         text = (played.folder / name).read_text(encoding="utf-8")
         other.write_text(re.sub(r"(?<=\| )([+-]?)0\.", r"\g<1>1.", text, count=1), encoding="utf-8")
