@@ -335,7 +335,7 @@ def _share(row: dict[str, Any]) -> str:
 
 def _range(values: "pd.Series[float]", sign: str = "") -> str:
     """The smallest and the largest share, in per cent."""
-    low, high = (f"{100 * value:{sign}.0f}" for value in (values.min(), values.max()))
+    low, high = (f"{100 * value:{sign}.1f}" for value in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"
 
 
