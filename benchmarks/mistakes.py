@@ -117,6 +117,11 @@ def _noticed(mistake: Mistake, root: Path, tests: list[str], place: Path) -> str
     return named[0].split(" ", 1)[1].split(" - ")[0] if named else "the tests broke off"
 
 
+def _revision() -> str:
+    words = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _names_before() -> set[str]:
     """The names of the test functions of `BEFORE`."""
     words = ["git", "grep", "-hoE", r"def test_\w+", BEFORE, "--", "tests"]
@@ -173,8 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     failed = [name for name, test in tests.items() if test["failed"]]
     before = _names_before()
-    words = ["git", "rev-parse", "--short", "HEAD"]
-    source = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    source = _revision()
     gone = missing()
     chosen = {m: _chosen(m, tests) for m in MISTAKES if m.name not in gone and arguments.only in f"{m.name} {m.file}"}
     under_way = list(chosen)
@@ -217,6 +221,9 @@ def confirm(arguments: argparse.Namespace) -> int:
     results = stored()
     by = {mistake: results["found"].get(mistake.name, {}).get("by", "") for mistake in MISTAKES}
     by = {mistake: test for mistake, test in by.items() if "::" in test and arguments.only in mistake.name}
+    if not by:  # pytest would play all tests
+        print(f"no mistake of {arguments.only!r} was noticed before")
+        return 1
     place = arguments.work / "confirmed.txt"
     place.write_text("\n".join(sorted(set(by.values()))), encoding="utf-8")
     words = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", f"@{place}"]
@@ -231,9 +238,7 @@ def confirm(arguments: argparse.Namespace) -> int:
         print(f"{mistake.name}: {name or 'not noticed'}", flush=True)
         silent += [] if name else [mistake.name]
     if not arguments.only:
-        words = ["git", "rev-parse", "--short", "HEAD"]
-        source = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-        _store(stored() | {"confirmed": {"source": source, "played": len(by), "silent": silent}})
+        _store(stored() | {"confirmed": {"source": _revision(), "played": len(by), "silent": silent}})
     return len(silent) > 0
 
 
