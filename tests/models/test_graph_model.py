@@ -160,6 +160,23 @@ def test_sampling_everything_equals_the_whole_graph(options, layers):
     torch.testing.assert_close(*found)
 
 
+@pytest.mark.parametrize("edges", [1, 7, 20])
+@pytest.mark.parametrize("options", [RGCNOptions(dim=4), RGATOptions(dim=4, heads=2), GIPAOptions(dim=4, heads=2)])
+def test_vectors_of_nodes_in_blocks_are_those_of_all_at_once(monkeypatch, options, edges):
+    options = replace(options, sampling="neighbours", layers=2, fanouts=[3, 2])
+    model = build_model(options, small_features(), small_graph(), interactions(TRAIN)).eval()
+    with torch.no_grad():
+        whole = model._hidden()
+        monkeypatch.setattr("magus_pyg.models.graph_model._EDGES", edges)
+        blocks = list(model._blocks())
+        assert len(blocks) > 1
+        assert [begin for begin, _ in blocks] == [0, *(end for _, end in blocks[:-1])]
+        assert blocks[-1][1] == len(whole)
+        assert all(end == begin + 1 or model._edge_ptr[end] - model._edge_ptr[begin] <= edges for begin, end in blocks)
+        model._forget()
+        torch.testing.assert_close(model._hidden(), whole)
+
+
 def test_a_step_over_neighbours_touches_what_it_reads():
     rows = interactions(TRAIN[:2])
     options = RGCNOptions(dim=4, sampling="neighbours", inhibits=0, layers=1, fanouts=[9])

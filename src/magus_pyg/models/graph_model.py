@@ -1,6 +1,7 @@
 """What the graph recommenders share: node inputs, propagation over the whole graph or a sample, look-up of nodes."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -24,6 +25,9 @@ from magus_pyg.options import at_least, at_most, between, check_options, one_of
 from magus_pyg.ragged import Ragged
 
 __all__ = ["GraphModelOptions", "GraphRecommender", "Nodes"]
+
+_EDGES = 1 << 23
+"""Edges that a layer runs over at once while scoring: each takes some hundred bytes."""
 
 #: Vectors of all nodes, or of the sources and the receivers of edges.
 Nodes = Tensor | tuple[Tensor, Tensor]
@@ -239,9 +243,7 @@ class GraphRecommender(DotProductRecommender):
         """[N + U, dim], all nodes after the last layer; kept while scoring."""
         if self.training or torch.is_grad_enabled():
             return self._propagate(self._start(self._all_nodes()), self.edge_index, self.edge_type)
-        hidden: Tensor = self._cached(
-            "nodes", lambda: self._propagate(self._start(self._all_nodes()), self.edge_index, self.edge_type)
-        )
+        hidden: Tensor = self._cached("nodes", lambda: self._propagate_in_blocks(self._start(self._all_nodes())))
         return hidden
 
     def _all_nodes(self) -> Tensor:
@@ -255,6 +257,34 @@ class GraphRecommender(DotProductRecommender):
             if number < len(self.layers) - 1:
                 x = self._drop(F.relu(x))
         return first + x
+
+    def _propagate_in_blocks(self, start: Tensor) -> Tensor:
+        """As `_propagate` with all edges, for some nodes after the others: memory is that of `_EDGES` edges at once.
+
+        Where steps run over the whole graph, the memory holds all edges anyway.
+        """
+        if not self.sampled or self.edge_index.shape[1] <= _EDGES:
+            return self._propagate(start, self.edge_index, self.edge_type)
+        first = x = start[:, :-1]
+        for number, layer in enumerate(self.layers):
+            parts = []
+            for begin, end in self._blocks():
+                edges = slice(int(self._edge_ptr[begin]), int(self._edge_ptr[end]))
+                ends = torch.stack([self.edge_index[0, edges], self.edge_index[1, edges] - begin])
+                parts.append(self.run_layer(layer, (x, x[begin:end]), ends, self.edge_type[edges]))
+            x = torch.cat(parts)
+            if number < len(self.layers) - 1:
+                x = F.relu(x)
+        return first + x
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        """Nodes from one number up to another with at most `_EDGES` edges towards them, or one node of more."""
+        begin, count = 0, len(self._edge_ptr) - 1
+        while begin < count:
+            most = self._edge_ptr[begin] + _EDGES
+            end = max(begin + 1, int(torch.searchsorted(self._edge_ptr, most, right=True)) - 1)
+            yield begin, end
+            begin = end
 
     def _propagate_sample(self, start: Tensor, nodes: list[Tensor], place: list[Tensor], edges: list[Tensor]) -> Tensor:
         """The vectors of the first of some sets of nodes, [n, dim], from what the last set's start from.
