@@ -1,4 +1,5 @@
 from dataclasses import asdict, replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -65,6 +66,15 @@ def test_rows_with_sampled_items_that_no_part_holds():
     assert len(rows) == 7
     assert [row[1] for row in rows if row[0] == 2][:2] == [0, 0]
     assert labelled_scores(falling(), log(), "test", 0)[1].tolist() == [1, 1, 0, 1]
+
+
+def test_a_draw_of_the_rows_of_a_long_part():
+    drawn = [labelled_scores(falling(), log(), "test", 0, seed, most=2) for seed in range(40)]
+    rows = {tuple(zip((-scores).to(torch.int64).tolist(), label.tolist(), strict=True)) for scores, label in drawn}
+    # The test part in its order: 3 and 4, liked by user 0, 0, disliked by user 1, 1, liked by user 2.
+    assert rows == set(combinations([(3, 1), (4, 1), (0, 0), (1, 1)], 2))
+    again = labelled_scores(falling(), log(), "test", 0, 7, most=2)
+    assert all(torch.equal(one, other) for one, other in zip(drawn[7], again, strict=True))
 
 
 def test_the_negatives_of_validation_do_not_look_at_the_test():

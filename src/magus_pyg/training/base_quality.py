@@ -22,10 +22,11 @@ from magus_pyg.training.training_rows import training_data
 
 __all__ = ["BaseQuality", "full_ranking", "judge", "labelled_scores"]
 
-#: Scores (user, item) of a full ranking, at most; of a larger one users are drawn.
-_MOST_SCORES = 1 << 26
+#: What is judged at most, as judging is not to outlast training where there are a million items: of a full ranking of
+#: more scores (user, item) users are drawn, and of a longer part rows.
+_MOST_SCORES, _MOST_ROWS = 1 << 24, 1 << 21
 _SCORES, _ROWS = 1 << 22, 1 << 16  # at once
-_USERS = 0xBA5E  # what a random number is for
+_USERS, _LABELLED = 0xBA5E, 0xBA5F  # what a random number is for
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class BaseQuality:
         users: with a positive on an item that they had not touched before, whose rankings are judged.
         k: the length of the head that `recall` and `ndcg` look at.
         recall, ndcg, mrr: means over the users, each ranking all items not touched before; see `ranking_metrics`.
-        auc: of the part's rows with sampled negatives, as in validation.
+        auc: of the part's rows, or of those that were drawn, with sampled negatives, as in validation.
         log_loss, calibration_error: of their probabilities.
     """
 
@@ -117,7 +118,12 @@ def _ranked(ranking: _Ranking, users: Tensor) -> RankingMetrics:
 
 
 def labelled_scores(
-    model: Scorer, data: RecDataset, part: str, negatives: int | str = 1, seed: int = 0
+    model: Scorer,
+    data: RecDataset,
+    part: str,
+    negatives: int | str = 1,
+    seed: int = 0,
+    most: int | None = _MOST_ROWS,
 ) -> tuple[Tensor, Tensor]:
     """Scores and labels [n] of the rows of a part and of items sampled for its positives, not touched up to its end.
 
@@ -126,10 +132,13 @@ def labelled_scores(
         data: the data set.
         part: "train", "validation" or "test".
         negatives: `TrainOptions.negatives`.
-        seed: of the sampled items.
+        seed: of the sampled items, and of the draw of rows.
+        most: rows of a longer part that are drawn. None takes all.
     """
     known = items_of_users(data, PARTS[: part_index(part) + 1])
     rows = part_interactions(data, part)
+    if most is not None and len(rows) > most:
+        rows = rows.take(hash_keys(seed, _LABELLED, torch.arange(len(rows))).argsort(stable=True)[:most].sort().values)
     count = resolve_negatives(negatives, part_interactions(data, "train"))
     loader = ValidationLoader(rows, known, count, seed)
     blocks = [
@@ -145,7 +154,6 @@ def judge(
     part: str,
     options: TrainOptions | None = None,
     seed: int = 0,
-    most: int | None = _MOST_SCORES,
     engine: Engine | None = None,
 ) -> BaseQuality:
     """Judge a trained model; nothing is to be chosen by what this says of the test part.
@@ -155,12 +163,12 @@ def judge(
         data: the data set.
         part: see `BaseQuality`.
         options: how it was trained; `TrainOptions()` where None.
-        seed: of the sampled negatives, and of the draw of users.
-        most, engine: see `full_ranking`.
+        seed: of the sampled negatives, and of the draws of users and rows.
+        engine: see `full_ranking`.
     """
     options = options or TrainOptions()
     model = model.with_history(training_data(data, options).before(part))
-    found = full_ranking(model, data, part, seed=seed, most=most, engine=engine)
+    found = full_ranking(model, data, part, seed=seed, engine=engine)
     scores, label = labelled_scores(model, data, part, options.negatives, seed)
     scale, shift = model.calibration.to("cpu", torch.float64)
     logits = scale * scores.to(torch.float64) + shift
