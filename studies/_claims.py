@@ -16,6 +16,7 @@ LEVEL = 0.95
 
 CLOSE = 0.05
 """Methods that differ by less are close: there the question is whether they differ."""
+VERDICTS = ("holds", "holds in part", "level", "mixed", "level or the other way round", "the other way round")
 LESS_IS_BETTER = ("AT",)
 """Metrics in which the smaller one is ahead: turns of a dialogue."""
 

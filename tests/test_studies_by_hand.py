@@ -18,6 +18,7 @@ sys.path.insert(0, str(STUDIES))
 
 import _claims  # noqa: E402
 import _code  # noqa: E402
+import _pages  # noqa: E402
 import _play  # noqa: E402
 from _plan import Cell, Claim, Step, Training, read_plan, with_unseen  # noqa: E402
 
@@ -151,6 +152,44 @@ def test_verdicts(differences: list[float], p: float, verdict: str, below: str) 
     assert (found.verdict(), found.verdict(below=True)) == (verdict, below)
     assert found.difference == pytest.approx(np.mean(differences))
     assert (found.low, found.high) == (min(differences), max(differences))
+
+
+def test_the_claims_of_a_page() -> None:
+    rows = [("fm", "a", "b", "SA@3", 0.1), ("gru", "a", "b", "SA@3", 0.2), ("fm", "a", "b", "SA@5", -0.1),
+            ("gru", "a", "b", "SA@5", 0.1), ("fm", "a (x)", "b", "SA@5", 0.3),
+            ("fm", "c", "b", "RA@3", -0.2)]  # fmt: skip
+    tests = pd.DataFrame(
+        [{"part": "table1", "scene": "", "dataset": "d", "base": base, "metric": metric, "first": first,
+          "second": second, "difference": value, "low": value - 0.02, "high": value + 0.02, "p": 0.001}
+         for base, first, second, metric, value in rows]
+    )  # fmt: skip
+    readings, metrics = {"as defined": "", "swapped": " (x)"}, ["SA@3", "SA@5"]
+    claims = [
+        Claim("All is well.", "Sec. 1", "table1", "a{reading}", ["b"], metrics),
+        Claim("Some is not.", "Sec. 2", "table1", "c", ["b"], ["RA@3"], below=True),
+        Claim("More to come.", "Sec. 3", "table1", "d", ["b"], ["RA@3"]),
+    ]
+    plan: Any = SimpleNamespace(readings=readings, claims=claims)
+    results: Any = SimpleNamespace(tests=tests)
+    assert _pages.SECTIONS["claims"](_pages.Study(plan, results)) == [
+        "| claim | as defined | swapped |",
+        "|---|---|---|",
+        "| 1. All is well. | holds 1, mixed 1 | holds 1 |",
+        "| 2. Some is not. | holds 1 |  |",
+        "| 3. More to come. |  |  |",
+        "", "### 1. All is well.", "", "Sec. 1. Compared: `a{reading}` with `b`.", "",
+        "| reading | data | SA@3 | SA@5 |",
+        "|---|---|---|---|",
+        "| as defined | d | +0.150 holds (+0.100 to +0.200; 2 ahead, 0 behind of 2) "
+        "| +0.000 mixed (-0.100 to +0.100; 1 ahead, 1 behind of 2) |",
+        "| swapped | d |  | +0.300 holds |",
+        "", "### 2. Some is not.", "", "Sec. 2. Compared: `c` with `b`.", "",
+        "| reading | data | RA@3 |",
+        "|---|---|---|",
+        "| any | d | -0.200 holds |",
+        "", "### 3. More to come.", "", "Sec. 3. Compared: `d` with `b`.", "",
+        "Not played yet.",
+    ]  # fmt: skip
 
 
 def test_claims_of_means_compare_metrics_scenes_and_bases() -> None:
