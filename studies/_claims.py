@@ -127,14 +127,14 @@ def _spread(values: "pd.Series[float]") -> tuple[float, float, float]:
 
 
 def who_is_ahead(plan: Plan, results: Results) -> pd.DataFrame:
-    """The comparisons in which another method is ahead of one that is said to be first, by its interval.
+    """The comparisons on test sessions in which, by its interval, another method is ahead of one said to be first.
 
     Returns:
         part, scene, dataset, base, first, metric, second, by (how far), low, high, p_holm; those with the smallest
         p_holm first.
     """
     tests = tested(results.tests)
-    tests = tests[tests["first"].isin(plan.ahead)]
+    tests = tests[tests["first"].isin(plan.ahead) & ~tests["part"].isin(plan.choosing)]
     columns = ["part", "scene", "dataset", "base", "first", "metric", "second", "by", "low", "high", "p_holm"]
     less = tests["metric"].isin(LESS_IS_BETTER)
     turned = tests.assign(

@@ -208,6 +208,7 @@ def _curves(study: Study, part: str) -> list[str]:
 def _ahead(study: Study) -> list[str]:
     """Who is ahead of the methods that are said to be first."""
     rows, tests = who_is_ahead(study.plan, study.results), study.results.tests
+    tests = tests[~tests["part"].isin(study.plan.choosing)]
     lines = []
     for first in study.plan.ahead:
         own, ahead = tests[tests["first"] == first], rows[rows["first"] == first]

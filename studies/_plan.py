@@ -114,6 +114,11 @@ class PartPlan:
     label: str = ""
     kind: str = "sessions"
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it is played on validation sessions: what one chooses by, and no result."""
+        return "simulation.part=validation" in self.words
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -230,6 +235,11 @@ class Plan:
             assert step.cell is not None
             found.setdefault(step.cell, []).append(step)
         return found
+
+    @property
+    def choosing(self) -> list[str]:
+        """The parts that are played on validation sessions."""
+        return [name for name, part in self.parts.items() if part.chooses]
 
     def words_of(self, step: Step) -> list[str]:
         """The words of a step, of which a later one replaces an earlier one of the same key."""

@@ -227,6 +227,10 @@ def test_claims_of_means_compare_metrics_scenes_and_bases() -> None:
     )
 
 
+def test_parts_on_validation_sessions_choose() -> None:
+    assert read_plan(STUDIES / "full.yaml").choosing == read_plan(TENTH).choosing == ["tried"]
+
+
 def test_power_and_who_is_ahead_by_hand() -> None:
     tests = pd.DataFrame(
         [
@@ -236,16 +240,19 @@ def test_power_and_who_is_ahead_by_hand() -> None:
             ("table1", "", "d", "gru", "SA@5", "a", "b", 0.0, 0.0, 0.0, 1.0, 400, 100),  # alike everywhere
             ("ear", "", "d", "fm", "AT", "a", "b", -2.0, -3.0, -1.0, 0.02, 400, 100),  # fewer turns are ahead
             ("ear", "", "d", "fm", "AT", "a", "c", 1.0, 0.5, 1.5, 0.02, 400, 100),
+            ("tried", "", "d", "fm", "SA@3", "a", "c", -0.1, -0.2, -0.05, 0.001, 400, 100),  # on validation sessions
         ],
         columns=["part", "scene", "dataset", "base", "metric", "first", "second", "difference", "low", "high", "p",
                  "pairs", "users"],
     )  # fmt: skip
     results: Any = SimpleNamespace(tests=tests)
-    row, turns = _claims.who_is_ahead(SimpleNamespace(ahead=["a"]), results).to_dict("records")  # type: ignore[arg-type]
+    plan: Any = SimpleNamespace(ahead=["a"], choosing=["tried"])
+    row, turns = _claims.who_is_ahead(plan, results).to_dict("records")
     assert (row["base"], row["metric"], row["second"]) == ("fm", "SA@3", "b")
     assert [row["by"], row["low"], row["high"], row["p_holm"]] == pytest.approx([0.05, 0.0304, 0.0696, 0.004])
     assert (turns["second"], turns["by"], turns["low"], turns["p_holm"]) == ("c", 1.0, 0.5, 0.04)
-    found = _claims.power(results).set_index("metric")
+    found = _claims.power(results)
+    found = found[found["part"] == "table1"].set_index("metric")
     assert found.loc["SA@5", "tests"] == 1
     assert found.loc["SA@5", "shown"] == pytest.approx(0.02 / 1.959964 * (1.959964 + 0.841621), rel=1e-5)
     assert found.loc["SA@5", "sd"] == pytest.approx(0.02 / 1.959964 * 10, rel=1e-5)
