@@ -379,12 +379,13 @@ def _sentence(study: Study) -> list[str]:
     own, floor = wide["SA@3", first].dropna(), wide["SA@3", "items"]
     gain = (own - floor).dropna()
     lines = [
-        f"Within three rounds `{first}` finds a target in {_range(own)} % of the sessions, {_range(gain)} points above "
-        f"listing items, over {len(gain)} pair{'s' if len(gain) > 1 else ''} of a data set and a base recommender"
+        f"In simulated sessions `{first}` finds what is wanted within three rounds in {_range(own)} % of them, "
+        f"{_range(gain)} points above listing the best items, over {len(gain)} pair{'s' if len(gain) > 1 else ''} of a "
+        "data set and a base recommender"
     ]
     if ("SA@3", "magus") in wide:
         printed = (wide["SA@3", "magus"] - floor).dropna()
-        lines[0] += f"; MAGUS as printed is there {_range(printed, '+')} points from listing items"
+        lines[0] += f"; MAGUS as the paper prints it is there {_range(printed, '+')} points from that list"
     lines[0] += "."
     return lines
 
