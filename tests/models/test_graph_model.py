@@ -241,3 +241,14 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match=r"fanouts must be 3 numbers.*\[15, 10\]"):
         RGCNOptions(layers=3)
     assert build_model(FMOptions(dim=2), features, graph, rows).options.name == "fm"
+
+
+def test_validation_makes_the_vectors_of_all_nodes_once_an_epoch(monkeypatch):
+    monkeypatch.setattr("magus_pyg.training.loader._VALIDATION_ROWS", 1)
+    model = build_model(RGCNOptions(dim=4), small_features(), small_graph(), interactions(TRAIN))
+    made, propagate = [], model._propagate
+    monkeypatch.setattr(model, "_propagate", lambda *given: (made.append(model.training), propagate(*given))[1])
+    data = small_data()
+    assert len(data.validation) > 1
+    fit(model, data, TrainOptions(epochs=3, patience=3))
+    assert made.count(False) == 3

@@ -26,8 +26,8 @@ from magus_pyg.ragged import Ragged
 
 __all__ = ["GraphModelOptions", "GraphRecommender", "Nodes"]
 
-_EDGES = 1 << 23
-"""Edges that a layer runs over at once while scoring: each takes some hundred bytes."""
+_EDGES = 1 << 16
+"""Edges that a layer runs over at once while scoring: tens of megabytes, which are used again by the next ones."""
 
 #: Vectors of all nodes, or of the sources and the receivers of edges.
 Nodes = Tensor | tuple[Tensor, Tensor]
@@ -259,7 +259,7 @@ class GraphRecommender(DotProductRecommender):
         return first + x
 
     def _propagate_in_blocks(self, start: Tensor) -> Tensor:
-        """As `_propagate` with all edges, for some nodes after the others: memory is that of `_EDGES` edges at once.
+        """As `_propagate` with all edges, for some nodes after the others: with what `_EDGES` edges need beside them.
 
         Where steps run over the whole graph, the memory holds all edges anyway.
         """
@@ -270,8 +270,9 @@ class GraphRecommender(DotProductRecommender):
             parts = []
             for begin, end in self._blocks():
                 edges = slice(int(self._edge_ptr[begin]), int(self._edge_ptr[end]))
-                ends = torch.stack([self.edge_index[0, edges], self.edge_index[1, edges] - begin])
-                parts.append(self.run_layer(layer, (x, x[begin:end]), ends, self.edge_type[edges]))
+                read, place = self.edge_index[0, edges].unique(return_inverse=True)
+                ends = torch.stack([place, self.edge_index[1, edges] - begin])
+                parts.append(self.run_layer(layer, (x[read], x[begin:end]), ends, self.edge_type[edges]))
             x = torch.cat(parts)
             if number < len(self.layers) - 1:
                 x = F.relu(x)

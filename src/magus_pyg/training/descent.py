@@ -68,6 +68,7 @@ class Descent:
             for follow in self.after:
                 follow()
         self._check(epoch, taken, checked)
+        self.optimizer.zero_grad()  # while a weight has a gradient, a model keeps nothing between scorings
         return float(torch.stack(taken).mean(dtype=torch.float64))
 
     def _check(self, epoch: int, losses: list[Tensor], checked: int) -> int:
