@@ -270,7 +270,7 @@ class GraphRecommender(DotProductRecommender):
             parts = []
             for begin, end in self._blocks():
                 edges = slice(int(self._edge_ptr[begin]), int(self._edge_ptr[end]))
-                read, place = self.edge_index[0, edges].unique(return_inverse=True)
+                read, place = self.edge_index[0, edges].unique(return_inverse=True)  # type: ignore[no-untyped-call]
                 ends = torch.stack([place, self.edge_index[1, edges] - begin])
                 parts.append(self.run_layer(layer, (x[read], x[begin:end]), ends, self.edge_type[edges]))
             x = torch.cat(parts)
