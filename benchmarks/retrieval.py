@@ -37,13 +37,13 @@ from magus_pyg.data.synthetic.shapes import SHAPES, ScaleOptions, catalogue_fram
 from magus_pyg.experiment.agents_by_name import agent_context, agent_names, build_agent
 from magus_pyg.graph import SessionGraphBuilder, n_items
 from magus_pyg.models.dot_product import DotProductRecommender
-from magus_pyg.models.retrieval import Retriever
 from magus_pyg.online.catalogue.simulated import (
     CataloguePlays,
     play_catalogue_batch,
     plays_catalogues,
     split_for_catalogue,
 )
+from magus_pyg.runs.retrieval import Retriever
 from magus_pyg.simulation import TruthfulUser, summarize
 from magus_pyg.simulation.loop import Plays
 from magus_pyg.simulation.record_table import join_records

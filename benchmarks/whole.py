@@ -85,7 +85,11 @@ def main() -> None:
         for scale in arguments.scale:
             table = pd.read_csv(arguments.table) if arguments.table.exists() else pd.DataFrame(columns=KEY)
             wanted = [arguments.shape, scale, model, shlex.join(arguments.settings)]
-            if not (table[KEY] == wanted).all(axis=1).any():
+            if (table[KEY] == wanted).all(axis=1).any():
+                print(
+                    f"{arguments.table} has {' '.join(map(str, wanted))}: nothing to play; --table names another file"
+                )
+            else:
                 one = play(arguments.shape, scale, model, arguments.settings, arguments.folder, arguments.threads)
                 pd.concat([table, pd.DataFrame([one])]).to_csv(arguments.table, index=False, float_format="%.6g")
 

@@ -144,11 +144,12 @@ def test_the_block_of_the_readme_prints_lists(capsys: pytest.CaptureFixture[str]
     assert second == "['Oatly barista milk', 'Alpro cheese']"
 
 
-def test_the_block_of_an_index_of_items(tiny_run: Path, tmp_path: Path) -> None:
+def test_the_block_of_an_index_of_items(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("usearch", reason="needs the extra [retrieval]")
+    monkeypatch.chdir(tmp_path)
     run = load_run(tiny_run)
     items = torch.tensor([0, 1])
-    names: dict[str, Any] = {"run": run, "path": tmp_path / "index", "user_id": run.user_ids[0], "items": items,
+    names: dict[str, Any] = {"run": run, "user_id": run.user_ids[0], "items": items,
              "catalogue": Catalogue.from_run(run), "vectors": run.model.item_embedding(items)}  # fmt: skip
     (block,) = blocks("scale.md", "python")
     exec(compile(block, "scale.md", "exec"), names)

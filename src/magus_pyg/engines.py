@@ -174,9 +174,11 @@ class RayEngine:
             try:
                 ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
             except (ConnectionError, RuntimeError, TimeoutError) as error:
+                # What Ray says where it finds none names options of its own commands.
+                why = "" if isinstance(error, ConnectionError) else f" ({str(error).splitlines()[0]})"
                 raise ConfigError(
-                    f"no Ray cluster is reached from here (ray.address=auto): {str(error).splitlines()[0]}; start one "
-                    "with `ray start --head`, or take ray.address=local"
+                    f"no Ray cluster is reached from here (ray.address=auto){why}: start one with `ray start --head`, "
+                    "or take ray.address=local"
                 ) from error
             return
         # Ray's sockets lie in its folder, and their paths must be short.

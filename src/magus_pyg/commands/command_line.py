@@ -21,6 +21,12 @@ from magus_pyg.terminal import complain, say
 
 __all__ = ["end_by", "guarded", "run_command"]
 
+_NO_MEMORY = (
+    "the memory does not hold what was asked for: lower model.dim or other sizes of the model, train.batch_size, "
+    "simulation.batch_size or simulation.candidates"
+)
+_TOLD = 200  # letters of what a library says
+
 
 def changed_config(config: Any, words: Sequence[str], allowed: Sequence[str]) -> Any:
     """A run's configuration with some keys changed.
@@ -111,11 +117,21 @@ def guarded(command: Callable[..., None], *arguments: Any) -> int:
         if isinstance(error, BrokenPipeError):  # such as `--help | head`: whoever read the output has left
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
+        if _beyond_memory(error):
+            said = " ".join(str(error).split())[:_TOLD]
+            complain(f"error: {_NO_MEMORY}" + (f" ({said})" if said else ""))
+            return 2
         if not isinstance(error, MagusError) or os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0"):
             raise
         complain(f"error: {error}")
         return 2
     return 0
+
+
+def _beyond_memory(error: BaseException) -> bool:
+    """Whether memory was asked for that there is not: of Python, numpy, or torch on the CPU or a device."""
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or refused or type(error).__name__ == "OutOfMemoryError"
 
 
 def run_command(main: Callable[[Sequence[str]], None]) -> int:

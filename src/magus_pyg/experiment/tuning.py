@@ -245,7 +245,7 @@ def _try(search: _Search, values: Mapping[str, Any]) -> dict[str, Any] | str:
     inputs = search.inputs
     try:
         result = fit(prepare_model(inputs, chosen), inputs.rows, chosen.train, chosen.seed, progress=False)
-    except ModelError as error:
+    except (ConfigError, ModelError) as error:  # also one that the memory does not hold
         return str(error)
     best = result.history[result.history["epoch"] == result.best_epoch].iloc[0]
     seconds = time.perf_counter() - start

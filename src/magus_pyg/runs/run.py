@@ -22,13 +22,13 @@ from magus_pyg.files import home_expanded
 from magus_pyg.graph import Word, item_nodes, load_graph, n_items, words_of
 from magus_pyg.graph.settings import GraphSettings
 from magus_pyg.models import BaseRecommender, load_model
-from magus_pyg.models.retrieval import Retriever
 from magus_pyg.runs.config import Config
 from magus_pyg.runs.data_loading import load_data
 from magus_pyg.runs.folder import RunFolder
 from magus_pyg.runs.guests import Guests
 from magus_pyg.runs.item_columns import ItemColumns
 from magus_pyg.runs.population import Population, load_population
+from magus_pyg.runs.retrieval import Retriever, digest_of
 from magus_pyg.runs.run_inputs import features_of
 
 __all__ = ["Run", "load_run"]
@@ -140,6 +140,18 @@ class Run:
         user = torch.tensor([self.population.user(user_id)])
         return self._model_at_start.score(user, torch.arange(n_items(self.graph)))[0].to(torch.float64)
 
+    def scores_of(self, user_id: str, item_ids: Sequence[str]) -> dict[str, float]:
+        """Base scores of some items for a user, by id, such as of a retrieval list: no others are computed.
+
+        Raises:
+            DataError: an unknown user.
+            GraphError: an unknown item.
+        """
+        ids = list(map(str, item_ids))
+        user = torch.tensor([self.population.user(user_id)])
+        scores = self._model_at_start.score(user, item_nodes(self.graph, ids))[0].to(torch.float64)
+        return dict(zip(ids, scores.tolist(), strict=True))
+
     @cached_property
     def _guests(self) -> Guests:
         return Guests(self._model_at_start, n_items(self.graph))
@@ -150,7 +162,7 @@ class Run:
         rows = self.population.training_data(self.config.train)
         return self.model.with_history(rows.before(self.config.simulation.part))
 
-    def retriever(self, k: int = 1000, path: Path | None = None) -> Retriever:
+    def retriever(self, k: int = 1000, path: Path | str | None = None) -> Retriever:
         """What names the k best items of a person, for catalogues that are too large to score all of.
 
         Args:
@@ -159,24 +171,41 @@ class Run:
 
         Raises:
             ModelError: a model whose scores are no dot products.
-            RunError: an index of another run.
-            ConfigError: the extra `[retrieval]` is not installed.
+            RunError: an index of another run, or a damaged one.
+            ConfigError: k is no whole number of at least 1, or the extra `[retrieval]` is not installed.
         """
         if path is None:
             return Retriever.build(self._model_at_start, k)
-        if not path.exists():
+        if not Path(path).exists():
             Retriever.build(self._model_at_start, k).save(path)
         return Retriever.load(path, self._model_at_start, k)
 
     def retrieved(self, retriever: Retriever, user_id: str) -> list[str]:
         """The ids of a user's best items, best first, as `candidates` of a session.
 
+        Args:
+            retriever: of this run; items may have been removed from it, or have got other vectors.
+            user_id: of a user of the run.
+
         Raises:
-            DataError: an unknown user.
+            DataError: an unknown user, or one of the best is a number that was added and no item of the run has.
+            RunError: an index of another run.
         """
+        if retriever.built_from != self._digest_at_start:
+            raise RunError("the index was built from another run's items: build it with this run's `retriever`")
         user = torch.tensor([self.population.user(user_id)])
         found = retriever.items(self._model_at_start.user_embedding(user))[0]
-        return [self.graph.vocabulary.item_ids[item] for item in found[found >= 0].tolist()]
+        ids = self.graph.vocabulary.item_ids
+        if found.numel() and int(found.max()) >= len(ids):
+            raise DataError(
+                f"the index finds the item number {int(found.max())}, and the run has {len(ids):,} items: "
+                "retriever.items(run.model.user_embedding(users)) gives numbers"
+            )
+        return [ids[item] for item in found[found >= 0].tolist()]
+
+    @cached_property
+    def _digest_at_start(self) -> str:
+        return digest_of(self._model_at_start)
 
     def known_items(self, user_id: str) -> list[str]:
         """Ids of the items that a user has a row of the log with, in node order.
