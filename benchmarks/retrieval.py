@@ -20,7 +20,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Searched:
     Attributes:
         score: (users [U], item numbers [k]) -> scores [U, k].
         best: the exact best items of each user, int64 [U, most k].
+        builder: of session graphs, which all sessions share as those of a `Catalogue` do.
     """
 
     retriever: Retriever
@@ -73,6 +74,10 @@ class Searched:
     vectors: Tensor
     score: Callable[[Tensor, Tensor], Tensor]
     best: Tensor
+    builder: SessionGraphBuilder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.builder = SessionGraphBuilder(self.graph)
 
 
 def main() -> None:
@@ -155,7 +160,7 @@ def measure_made(
     del retriever
     took = _Clock()
     index = Index.restore(str(folder / "index" / "items.usearch"), view=True)
-    mapped = Retriever(index, about["length"], about["mark"], lengths[-1])
+    mapped = Retriever(index, about["length"], about["built_from"], lengths[-1])
     found |= {**took.since("load"), "graph seconds": graph_seconds, "graph peak GB": graph_peak}
     wanted = model.user_embedding(users)
     at = {int(user): place for place, user in enumerate(users)}
@@ -222,7 +227,8 @@ def _first_list(searched: Searched, place: int, k: int) -> tuple[float, float]:
     found = found[found >= 0]
     scores = searched.score(user, found.view(1, -1))[0].tolist()
     candidates = [ids[item] for item in found.tolist()]
-    mp.MagusSession(searched.graph, dict(zip(candidates, scores, strict=True)), candidates=candidates).recommend()
+    given = dict(zip(candidates, scores, strict=True))
+    mp.MagusSession(searched.graph, given, candidates=candidates, builder=searched.builder).recommend()
     seconds = time.process_time() - began
     return seconds, float(torch.isin(searched.best[place, :k], found).double().mean())
 
