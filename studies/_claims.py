@@ -126,6 +126,13 @@ def _spread(values: "pd.Series[float]") -> tuple[float, float, float]:
     return float(values.mean()), float(values.min()), float(values.max())
 
 
+def said_first(plan: Plan, tests: pd.DataFrame) -> pd.DataFrame:
+    """The tests on test sessions of the methods that are said to be first, in the metrics they are said to be it in."""
+    family = tests["metric"].str.partition("@")[0]
+    wanted = [name in plan.ahead.get(first, ()) for first, name in zip(tests["first"], family, strict=True)]
+    return tests[pd.Series(wanted, index=tests.index, dtype=bool) & ~tests["part"].isin(plan.choosing)]
+
+
 def who_is_ahead(plan: Plan, results: Results) -> pd.DataFrame:
     """The comparisons on test sessions in which, by its interval, another method is ahead of one said to be first.
 
@@ -133,8 +140,7 @@ def who_is_ahead(plan: Plan, results: Results) -> pd.DataFrame:
         part, scene, dataset, base, first, metric, second, by (how far), low, high, p_holm; those with the smallest
         p_holm first.
     """
-    tests = tested(results.tests)
-    tests = tests[tests["first"].isin(plan.ahead) & ~tests["part"].isin(plan.choosing)]
+    tests = said_first(plan, tested(results.tests))
     columns = ["part", "scene", "dataset", "base", "first", "metric", "second", "by", "low", "high", "p_holm"]
     less = tests["metric"].isin(LESS_IS_BETTER)
     turned = tests.assign(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _claims import LEVEL, VERDICTS, Finding, find, power, who_is_ahead
+from _claims import LEVEL, VERDICTS, Finding, find, power, said_first, who_is_ahead
 from _code import ROOT
 from _plan import Cell, Claim, Plan
 from _results import QUALITY, Results, missing_steps
@@ -207,21 +207,20 @@ def _curves(study: Study, part: str) -> list[str]:
 
 def _ahead(study: Study) -> list[str]:
     """Who is ahead of the methods that are said to be first."""
-    rows, tests = who_is_ahead(study.plan, study.results), study.results.tests
-    tests = tests[~tests["part"].isin(study.plan.choosing)]
+    rows, tests = who_is_ahead(study.plan, study.results), said_first(study.plan, study.results.tests)
     lines = []
-    for first in study.plan.ahead:
+    for first, metrics in study.plan.ahead.items():
         own, ahead = tests[tests["first"] == first], rows[rows["first"] == first]
         if own.empty:
             continue
         cells = own[["part", "scene", "dataset", "base", "metric"]].drop_duplicates()
         lost = ahead[["part", "scene", "dataset", "base", "metric"]].drop_duplicates()
         sure = ahead[ahead["p_holm"] < 1 - LEVEL]
+        certain = len(sure[["part", "scene", "dataset", "base", "metric"]].drop_duplicates())
         lines += [
-            f"`{first}`: nobody is ahead beyond the 95 % interval of the difference in {len(cells) - len(lost):,} of "
-            f"{len(cells):,} cells; somebody is in {len(lost):,}, in "
-            f"{len(sure[['part', 'scene', 'dataset', 'base', 'metric']].drop_duplicates()):,} of them significantly "
-            f"(p < {1 - LEVEL:.2g} after Holm over the part).",
+            f"`{first}` ({', '.join(metrics)}): nobody is ahead beyond the 95 % interval of the difference in "
+            f"{len(cells) - len(lost):,} of {len(cells):,} cells; somebody is in {len(lost):,}, in {certain:,} of them "
+            f"significantly (p < {1 - LEVEL:.2g} after Holm over the part).",
             "",
         ]
         if len(ahead):

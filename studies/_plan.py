@@ -173,7 +173,8 @@ class Plan:
         sets, bases, plays, parts: by name.
         order: what is played, the most worth first.
         readings: name -> what a method's name has beside it in that reading.
-        ahead: the methods that are said to be first; who is ahead of them is listed.
+        ahead: the methods that are said to be first -> in which metrics, without their K; who is ahead of them is
+            listed.
         claims: of the paper.
         readme: the part, sets (without: all that were played), bases and methods of README.md's table.
         pages: files of the repository whose places are filled; without them copies of the pages of `docs` are made in
@@ -190,7 +191,7 @@ class Plan:
     words: list[str] = field(default_factory=list)
     resamples: int = 2000
     readings: dict[str, str] = field(default_factory=dict)
-    ahead: list[str] = field(default_factory=list)
+    ahead: dict[str, list[str]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     readme: dict[str, Any] = field(default_factory=dict)
     pages: list[str] = field(default_factory=list)

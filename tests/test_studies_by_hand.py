@@ -240,16 +240,17 @@ def test_power_and_who_is_ahead_by_hand() -> None:
             ("table1", "", "d", "gru", "SA@5", "a", "b", 0.0, 0.0, 0.0, 1.0, 400, 100),  # alike everywhere
             ("ear", "", "d", "fm", "AT", "a", "b", -2.0, -3.0, -1.0, 0.02, 400, 100),  # fewer turns are ahead
             ("ear", "", "d", "fm", "AT", "a", "c", 1.0, 0.5, 1.5, 0.02, 400, 100),
+            ("table1", "", "d", "fm", "RA@3", "a", "c", -0.2, -0.3, -0.1, 0.001, 400, 100),  # not what it plays for
             ("tried", "", "d", "fm", "SA@3", "a", "c", -0.1, -0.2, -0.05, 0.001, 400, 100),  # on validation sessions
         ],
         columns=["part", "scene", "dataset", "base", "metric", "first", "second", "difference", "low", "high", "p",
                  "pairs", "users"],
     )  # fmt: skip
     results: Any = SimpleNamespace(tests=tests)
-    plan: Any = SimpleNamespace(ahead=["a"], choosing=["tried"])
+    plan: Any = SimpleNamespace(ahead={"a": ["SA", "AT"]}, choosing=["tried"])
     row, turns = _claims.who_is_ahead(plan, results).to_dict("records")
     assert (row["base"], row["metric"], row["second"]) == ("fm", "SA@3", "b")
-    assert [row["by"], row["low"], row["high"], row["p_holm"]] == pytest.approx([0.05, 0.0304, 0.0696, 0.004])
+    assert [row["by"], row["low"], row["high"], row["p_holm"]] == pytest.approx([0.05, 0.0304, 0.0696, 0.005])
     assert (turns["second"], turns["by"], turns["low"], turns["p_holm"]) == ("c", 1.0, 0.5, 0.04)
     found = _claims.power(results)
     found = found[found["part"] == "table1"].set_index("metric")
