@@ -278,6 +278,11 @@ def test_variations() -> None:
     assert variation_of("magus", signed) == "hops=2, negative=signed"
     assert variation_of("static", signed) == "hops=2"
     assert variation_of("items", signed) == ""
+    # A weight of clicks counts for the objective that is set beside it alone.
+    for objective, weighted in (("success", "bayes"), ("balanced", "bayes-balanced")):
+        clicks = plain | {"magus.objective": objective, "magus.click_weight": 0.4}
+        for method in ("bayes", "bayes-balanced"):
+            assert variation_of(method, clicks) == ("click_weight=0.4" if method == weighted else "")
     # The MPS and Hybrid rows: by count, unless asked for; runs of earlier releases ranked by score.
     counted = signed | {"model.name": "hybrid", "model.rows": "count"}
     assert variation_of("static", counted) == ""

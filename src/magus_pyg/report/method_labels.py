@@ -6,6 +6,7 @@ from typing import Any
 from magus_pyg.agents.context import AgentContext
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS, Method
+from magus_pyg.agents.variant_fitting import bayes_method
 from magus_pyg.errors import ConfigError
 from magus_pyg.simulation import Agent
 
@@ -94,4 +95,6 @@ def variation_of(method: str, settings: Mapping[str, Any]) -> str:
         switches = {"learn": switches["learn"]} if counted else switches
         told = [] if counted else ["rows=score"]
     found = {name: settings.get(f"magus.{name}", default) for name, default in switches.items()}
+    if bayes_method(str(settings.get("magus.objective", "success"))) != method:
+        found.pop("click_weight", None)  # it counts for the objective that is set beside it
     return ", ".join(told + [f"{name}={value}" for name, value in found.items() if value != switches[name]])
