@@ -18,7 +18,10 @@ from magus_pyg.agents.variants import BayesVariant, PlusVariant
 from magus_pyg.commands.simulate import main_simulate
 from magus_pyg.data import RecDataset, Sessions
 from magus_pyg.experiment import agent_plays
+from magus_pyg.experiment.pipeline import idle_click_weight
 from magus_pyg.runs import load_run
+from magus_pyg.runs.overrides import compose_config
+from magus_pyg.runs.schemas import typed
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +233,20 @@ def test_the_whole_catalogue(run_folder: Path, tmp_path: Path) -> None:
     main_simulate([f"run={copy}", "agents=[items,bayes]", "simulation.candidates=all", "simulation.rounds=8"])
     records = pd.read_parquet(copy / "simulations" / "1" / "records.parquet")
     assert int(records["n_candidates"].max()) > 100  # 160 items less those that the user touched in other ways
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["magus.click_weight=0.4", "agents=[items,bayes-balanced]"], "counts for bayes alone"),
+        (["magus.click_weight=0.4", "magus.objective=balanced", "agents=[bayes]"], "counts for bayes-balanced alone"),
+        (["magus.click_weight=0.4", "magus.objective=balanced", "agents=[bayes-balanced]"], ""),
+        (["magus.click_weight=0.4", "agents=[bayes,bayes-balanced]"], ""),
+        (["magus.click_weight=0.4", "agents=[items]"], ""),
+        (["agents=[bayes-balanced]"], ""),
+    ],
+)
+def test_a_weight_of_clicks_that_counts_for_nobody_is_said(words: list[str], told: str) -> None:
+    said = idle_click_weight(typed(compose_config(["magus=bayes", *words])))
+    assert told in said
+    assert bool(said) == bool(told)

@@ -13,6 +13,8 @@ from omegaconf import OmegaConf
 
 from magus_pyg.agents.fitted_states import AgentState
 from magus_pyg.agents.methods import METHODS
+from magus_pyg.agents.variant_fitting import bayes_method
+from magus_pyg.agents.variants import OBJECTIVES, BayesVariant
 from magus_pyg.data import PARTS, RecDataset
 from magus_pyg.dialogues.dialogue_options import EarSimulation
 from magus_pyg.engines import ENGINES, opened_engine
@@ -212,7 +214,24 @@ def _play(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the protocol that the configuration chooses."""
     if isinstance(setting.config.simulation, EarSimulation):
         return play_dialogue_agents(setting, states)
+    idle = idle_click_weight(setting.config)
+    if idle:
+        setting.console.say(idle)
     return play_agents(setting, states)
+
+
+def idle_click_weight(config: Config) -> str:
+    """What is to be said where a weight of clicks is set that counts for none of the agents; "" where it counts."""
+    variant, names = config.magus, agent_names(config)
+    if not isinstance(variant, BayesVariant) or variant.click_weight is None:
+        return ""
+    meant, played = bayes_method(variant.objective), [bayes_method(objective) for objective in OBJECTIVES]
+    if meant in names or not set(played) & set(names):
+        return ""
+    return (
+        f"magus.click_weight={variant.click_weight:g} counts for {meant} alone (magus.objective={variant.objective}), "
+        "which is not played: set the objective of what is"
+    )
 
 
 def _is_worker() -> bool:
