@@ -5,7 +5,6 @@ section of that name. A section without figures says so, and names what is missi
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _claims import LEVEL, VERDICTS, Finding, find, power, said_first, who_is_ahead
+from _claim_tables import claim_lines
+from _claims import LEVEL, power, said_first, who_is_ahead
 from _code import ROOT
-from _plan import Cell, Claim, Plan
+from _plan import Cell, Plan
 from _results import QUALITY, Results, missing_steps
 
 from magus_pyg.errors import DataError, RunError
@@ -235,63 +235,7 @@ def _ahead(study: Study) -> list[str]:
 
 def _claims(study: Study) -> list[str]:
     """The paper's claims in one table, and then one after the other."""
-    found = [find(study.plan, study.results, claim) for claim in study.plan.claims]
-    lines = _overview(study.plan, found)
-    for number, (claim, findings) in enumerate(zip(study.plan.claims, found, strict=True), start=1):
-        lines += ["", f"### {number}. {claim.says}", "", f"{claim.place}. {_compared(claim)}", ""]
-        lines += _claim_table(claim, findings) if findings else ["Not played yet."]
-    return lines
-
-
-def _overview(plan: Plan, found: Sequence[Sequence[Finding]]) -> list[str]:
-    """A row a claim: in each reading, in how many data sets and metrics which verdict stands."""
-    lines = [f"| claim | {' | '.join(plan.readings)} |", f"|---|{'---|' * len(plan.readings)}"]
-    for number, (claim, findings) in enumerate(zip(plan.claims, found, strict=True), start=1):
-        told = []
-        for reading in plan.readings:
-            verdicts = [each.verdict(claim.below) for each in findings if each.reading in (reading, "")]
-            counts = sorted(Counter(verdicts).items(), key=lambda pair: VERDICTS.index(pair[0]))
-            told.append(", ".join(f"{verdict} {count}" for verdict, count in counts))
-        if "{reading}" not in claim.first:
-            told[1:] = [""] * (len(told) - 1)
-        lines.append(f"| {number}. {claim.says} | {' | '.join(told)} |")
-    return lines
-
-
-def _claim_table(claim: Claim, findings: Sequence[Finding]) -> list[str]:
-    """A row a reading and data set, a column a metric."""
-    metrics = [metric for metric in claim.metrics if any(each.metric == metric for each in findings)]
-    rows: dict[tuple[str, str], dict[str, Finding]] = {}
-    for each in findings:
-        rows.setdefault((each.reading, each.dataset), {})[each.metric] = each
-    return [
-        f"| reading | data | {' | '.join(metrics)} |",
-        f"|---|---|{'---|' * len(metrics)}",
-        *(
-            f"| {reading or 'any'} | {dataset} | "
-            f"{' | '.join(_verdict(claim, row[metric]) if metric in row else '' for metric in metrics)} |"
-            for (reading, dataset), row in rows.items()
-        ),
-    ]
-
-
-def _verdict(claim: Claim, finding: Finding) -> str:
-    """The mean difference and what it says, with its spread where there are several comparisons."""
-    told = f"{finding.difference:+.3f} {finding.verdict(claim.below)}"
-    if finding.cells == 1:
-        return told
-    told += f" ({finding.low:+.3f} to {finding.high:+.3f}"
-    if finding.ahead is not None:
-        told += f"; {finding.ahead} ahead, {finding.behind} behind"
-    return f"{told} of {finding.cells})"
-
-
-def _compared(claim: Claim) -> str:
-    told = "; ".join(
-        f"{key} {', '.join(value) if isinstance(value, list) else value}" for key, value in claim.than.items()
-    )
-    beside = f" ({told}: means alone)" if told else ""
-    return f"Compared: `{claim.first}` with {', '.join(f'`{name}`' for name in claim.second)}{beside}."
+    return claim_lines(study.plan, study.results)
 
 
 def _power(study: Study) -> list[str]:

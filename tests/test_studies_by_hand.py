@@ -16,9 +16,9 @@ from magus_pyg.errors import ConfigError, DataError
 STUDIES = ROOT / "studies"
 sys.path.insert(0, str(STUDIES))
 
+import _claim_tables  # noqa: E402
 import _claims  # noqa: E402
 import _code  # noqa: E402
-import _pages  # noqa: E402
 import _play  # noqa: E402
 from _plan import Cell, Claim, Step, Training, read_plan, with_unseen  # noqa: E402
 
@@ -171,7 +171,7 @@ def test_the_claims_of_a_page() -> None:
     ]
     plan: Any = SimpleNamespace(readings=readings, claims=claims)
     results: Any = SimpleNamespace(tests=tests)
-    assert _pages.SECTIONS["claims"](_pages.Study(plan, results)) == [
+    assert _claim_tables.claim_lines(plan, results) == [
         "| claim | as defined | swapped |",
         "|---|---|---|",
         "| 1. All is well. | holds 1, mixed 1 | holds 1 |",
