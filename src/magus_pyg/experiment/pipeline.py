@@ -207,6 +207,9 @@ def _fit(setting: PlaySetting, known: Collection[str] = ()) -> tuple[dict[str, A
     """What the agents of the protocol learn that is not among the known states, and the tables of what they tried."""
     if isinstance(setting.config.simulation, EarSimulation):
         return fit_dialogue_agents(setting, skip=known), {}
+    idle = idle_click_weight(setting.config)
+    if idle:
+        setting.console.say(idle)
     return fit_agents(setting, skip=known)
 
 
@@ -214,9 +217,6 @@ def _play(setting: PlaySetting, states: Mapping[str, AgentState]) -> Played:
     """Play the protocol that the configuration chooses."""
     if isinstance(setting.config.simulation, EarSimulation):
         return play_dialogue_agents(setting, states)
-    idle = idle_click_weight(setting.config)
-    if idle:
-        setting.console.say(idle)
     return play_agents(setting, states)
 
 
