@@ -267,3 +267,10 @@ def test_the_whole_catalogue_as_candidates():
     assert int((sessions.candidates >= 0).sum(1).max()) == sessions.candidates.shape[1]
     with pytest.raises(ConfigError, match="at least 1 or \"all\" \\(got 'every'\\)"):
         SessionOptions(candidates="every").check()
+
+
+def test_too_many_sessions_are_refused_before_any_is_numbered():
+    # Their users alone would be 8 TB: numbered first, torch would have said so instead.
+    data, options = random_log(0), SessionOptions(candidates=4, min_interactions=0, per_user=100_000)
+    with pytest.raises(DataError, match=r"000 test sessions of 4 candidates.*sessions\.per_user"):
+        build_sessions(data, "test", options, 0, torch.zeros(10_000_000, dtype=torch.int64))

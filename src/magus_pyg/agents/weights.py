@@ -208,7 +208,6 @@ def train_node_features(
     features.load_state_dict(best, strict=False)
     del optimizer, descent, best
     kept.clear()  # of a large graph each of these is as long as the features
-    features.zero_grad()
     with torch.no_grad():
         learned: Tensor = features()
     return learned

@@ -64,12 +64,12 @@ def build_sessions(
     needed = options.min_targets if options.kind == "standard" else 1
     eligible = (counts >= options.min_interactions) & (positive.lengths >= needed)
     users = users[eligible[users]]
+    size, count = min(options.size(data.n_items), data.n_items), users.numel() * options.per_user
+    what = f"{count:,} {part} sessions of {size:,} candidates"
+    require_memory(_BYTES * count * size, what, "lower simulation.candidates or sessions.per_user", DataError)
     user = users.repeat_interleave(options.per_user)
     number = torch.arange(options.per_user).repeat(users.numel())
     keys = (seed, which, user, number)
-    size = min(options.size(data.n_items), data.n_items)
-    what = f"{user.numel():,} {part} sessions of {size:,} candidates"
-    require_memory(_BYTES * user.numel() * size, what, "lower simulation.candidates or sessions.per_user", DataError)
     if options.kind == "paper":
         chosen, targets = _own_items(positive, disliked, user, size, keys)
     else:

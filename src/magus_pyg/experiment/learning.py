@@ -143,7 +143,6 @@ def _train(
     model.train()
     for epoch in range(options.epochs):
         descent.epoch(epoch, losses(epoch))
-    model.zero_grad()
 
 
 def _shuffled(count: int, *keys: int) -> Tensor:

@@ -124,7 +124,6 @@ def fit(
     choose_sparse(model, math.inf)  # whoever trains it further may have another optimiser
     if training.best_weights:
         model.load_state_dict(training.best_weights)
-    model.zero_grad()
     model.eval()
     history = pd.DataFrame(training.history, columns=_COLUMNS).astype({"epoch": "int64"})
     seconds = time.perf_counter() - began

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 SEARCHED_ERRORS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 DISCOUNTS = (1.0, 0.9, 0.8, 0.5)
 FORGETTINGS = (0.0, 0.4)
-ERROR_RATES = (0.01, 0.03, 0.1, 0.2)
+ERROR_RATES = (0.0, 0.01, 0.03, 0.1, 0.2)
 OTHERS = (0.0, 0.25, 0.5)
 """The values that are tried; other targets as their expected number. Discounts and forgettings begin with those that
 say nothing."""
