@@ -271,7 +271,8 @@ def write(entries: list[dict[str, Any]]) -> None:
     """The tables of docs/scale.md."""
     entries = sorted(entries, key=lambda entry: (entry["items"], entry["data"], entry["model"]))
     head = ("run", "items", "build", "index", "load", "k", "Recall@k", "first list p50, p99 (processor)")
-    lines = [f"{entries[0]['machine']}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
+    machines = "; ".join(dict.fromkeys(entry["machine"] for entry in entries))
+    lines = [f"{machines}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
     for entry in entries:
         for place, one in enumerate(entry["lists"]):
             whole = [f"{entry['data']}, {entry['model']}", f"{entry['items']:,}", _build(entry)]
