@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypedDict
@@ -204,6 +204,12 @@ def machine() -> str:
             break
     there = "" if _device.type == "cpu" else f"{_device_name()} (wall time and memory of it), "
     return f"{there}{name}, torch {torch.__version__}"
+
+
+def machines_of(entries: Iterable[Mapping[str, Any]]) -> str:
+    """The machines that stored figures are of, each once, with the threads where an entry has them."""
+    told = (one["machine"] + (f", {one['threads']} thread(s)" if "threads" in one else "") for one in entries)
+    return "; ".join(dict.fromkeys(told))
 
 
 def _device_name() -> str:

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _common import RESULTS, machine, put_between, row
+from _common import RESULTS, machine, machines_of, put_between, row
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -107,7 +107,7 @@ def _grows(found: list[dict[str, Any]]) -> str:
 def write(kept: list[dict[str, Any]]) -> None:
     """The table of RESULTS.md, and what processes share of a file."""
     head = ("catalogue", "items", "nodes", "R+ edges", "build, processor s", "peak GB", "save s", "load ms", "file MB")
-    lines = [f"{kept[0]['machine']}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
+    lines = [f"{machines_of(kept)}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
     for one in kept:
         sizes = (f"{one[key]:,}" for key in ("items", "nodes", "edges"))
         cost = (f"{one['build_cpu']:.2f}", f"{one['peak']:.2f}", f"{one['save']:.2f}", f"{1e3 * one['load']:.0f}")

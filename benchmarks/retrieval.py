@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import machine, peak_resident_mb, put_between, row
+from _common import machine, machines_of, peak_resident_mb, put_between, row
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from usearch.index import Index
@@ -271,8 +271,7 @@ def write(entries: list[dict[str, Any]]) -> None:
     """The tables of docs/scale.md."""
     entries = sorted(entries, key=lambda entry: (entry["items"], entry["data"], entry["model"]))
     head = ("run", "items", "build", "index", "load", "k", "Recall@k", "first list p50, p99 (processor)")
-    machines = "; ".join(dict.fromkeys(entry["machine"] for entry in entries))
-    lines = [f"{machines}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
+    lines = [f"{machines_of(entries)}; other work beside it.", "", row(*head), row(*["---"] * len(head))]
     for entry in entries:
         for place, one in enumerate(entry["lists"]):
             whole = [f"{entry['data']}, {entry['model']}", f"{entry['items']:,}", _build(entry)]

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _common import RESULTS, accelerator, add_device, machine, put_between, row, use_device
+from _common import RESULTS, accelerator, add_device, machine, machines_of, put_between, row, use_device
 
 from magus_pyg.data.synthetic.shapes import SHAPES
 from magus_pyg.training.checkpoint import read_checkpoint
@@ -187,10 +187,8 @@ def write(table: pd.DataFrame) -> None:
 
 
 def _measured(runs: list[dict[str, Any]]) -> str:
-    machines = "; ".join(dict.fromkeys(f"{one['machine']}, {one['threads']} thread(s)" for one in runs))
-    return (
-        f"{machines}; other work beside it. Seconds are wall time, and rows are synthetic, in the shape of the paper's."
-    )
+    told = "other work beside it. Seconds are wall time, and rows are synthetic, in the shape of the paper's."
+    return f"{machines_of(runs)}; {told}"
 
 
 def _growth(runs: list[dict[str, Any]]) -> list[str]:
