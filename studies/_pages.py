@@ -328,7 +328,7 @@ def _sentence(study: Study) -> list[str]:
     ]
     if ("SA@3", "magus") in wide:
         printed = (wide["SA@3", "magus"] - floor).dropna()
-        lines[0] += f"; MAGUS as the paper prints it is there {_range(printed, '+')} points from that list"
+        lines[0] += f"; MAGUS with the paper's unit weights is there {_range(printed, '+')} points from that list"
     lines[0] += "."
     return lines
 

@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_is_named() -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(1e30)
-    with pytest.raises(ModelError, match=r"learning from sessions became .* epoch 0, batch 0; lower its learning rate"):
+    with pytest.raises(ModelError, match=r"learning from sessions became .* epoch 0, batch 0; lower learning.lr"):
         fine_tune(model, small_graph(), log, 5, TRAIN, LearnOptions(), seed=1)
 
 

@@ -1,4 +1,5 @@
-"""The ways to recommend: the items floor, the static ranking, MAGUS, MAGUS+ and the Bayesian variant.
+"""The ways to recommend: the items floor, the static ranking, MAGUS, MAGUS+, `normalised`, the Bayesian variant
+(`bayes/`) and the rivals (`rivals/`), with what each learns before it plays.
 
 Simulated users and the loop that plays are in `simulation`, one person's session is in `online`, and EAR's dialogues
 have agents of their own in `dialogues`.

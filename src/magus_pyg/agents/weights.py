@@ -194,7 +194,7 @@ def train_node_features(
     def held_out_loss(epoch: int, loss: float) -> float:
         return float(_log_loss(features, users, validation, every))
 
-    descent = Descent("the loss of the edge weights", optimizer, "lower plus.lr")
+    descent = Descent("the loss of the edge weights", optimizer, "lower magus.training.lr")
 
     kept = {name: weight.detach().clone() for name, weight in features.named_parameters()}
 

@@ -1,4 +1,4 @@
-"""The commands: train, simulate, play, report.
+"""What all commands share: their words, changed settings, messages and codes.
 
 What is wrong with their words or their data ends in one message and code 2.
 """

@@ -16,7 +16,7 @@ _SIMULATE_HELP = """Play the sessions of a trained run again, without training.
   simulate.py run=RUN [key=value ...]
 
 May change: simulation.* (rounds, list_length, at, part, ...), sessions.* and sessions=..., user=..., magus=... and its
-switches, agents=[...], seed, engine, ray.*, paths.data. Writes simulations/<number>/ inside the run folder.
+switches, agents=[...], seed, refit=true, engine, ray.*, paths.data. Writes simulations/<number>/ inside the run folder.
 """
 
 

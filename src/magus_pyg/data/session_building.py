@@ -21,10 +21,10 @@ __all__ = ["build_sessions"]
 
 logger = logging.getLogger(__name__)
 
-# Purposes of random numbers: one stream each.
 _BYTES = 64
 """Of a candidate while sessions are made, about: drawn, joined, sorted and shuffled."""
 
+# Purposes of random numbers: one stream each.
 _COUNT, _TARGET, _DISLIKED, _UNTOUCHED, _SHUFFLE = range(5)
 
 

@@ -39,7 +39,7 @@ class DialogueMagusState(FittedValues):
 
 @dataclass(frozen=True)
 class DialogueMethod:
-    """One way to ask and show. Its name is that of the method of sessions (`agents.METHODS`).
+    """One way to ask and show. Its name is that of the method of sessions (`agents.methods.METHODS`).
 
     Attributes:
         build: makes the agent from whether refusals count and what was fitted (None where nothing is).

@@ -127,7 +127,7 @@ def _train(
     past = log.earlier_positives()
     n_old = len(log) - n_new
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
-    descent = Descent("the loss of learning from sessions", optimizer, "lower its learning rate")
+    descent = Descent("the loss of learning from sessions", optimizer, "lower learning.lr")
 
     def losses(epoch: int) -> Iterator[Tensor]:
         old = _shuffled(n_old, seed, epoch, _REPLAY)[: round(options.replay * n_new)]

@@ -86,11 +86,11 @@ def build_model(
         options: of the model's own options class; `options.name` chooses the model.
         features: what is known of users, items and words.
         graph: the relational graph (HeteroData); only graph models read it.
-        interactions: the training rows; only graph models read them here.
+        interactions: the training rows, which graph models and those with `needs_rows` read.
         seed: of the weights before training.
 
     Raises:
-        ConfigError: an unknown model, options of another model, or a graph model without graph or rows.
+        ConfigError: an unknown model, options of another model, or a model without the graph or the rows that it needs.
     """
     entry = model_entry(options.name)
     if not isinstance(options, entry.options):

@@ -1,4 +1,4 @@
-"""Run folders: the typed configuration of a run, its files, and reading a run back.
+"""Run folders: the typed configuration of a run, its files, reading a run back, scores of guests, an index of items.
 
 What is trained and played is decided in `experiment`; tables are made of the records in `report`.
 """

@@ -175,7 +175,7 @@ class TruthfulUser(User):
 
 
 class NotCareUser(User):
-    """Answers Not Care to what several targets share (Definition D.1 with App. E.1).
+    """Answers Not Care to what several targets share (App. D.1 and E.1).
 
     A query that is part of at least two of the session's targets tells nothing about which of them is wanted: it is
     answered Not Care and never clicked. The rest of the list is answered truthfully.

@@ -28,7 +28,7 @@ class UserOptions:
     """Who answers.
 
     Attributes:
-        name: key in `users.USERS`.
+        name: key in `USERS`.
     """
 
     name: str = "truthful"

@@ -196,6 +196,10 @@ def test_options(tmp_path, changes, message):
         load_dataset(options(**changes), write(tmp_path))
 
 
+def test_addresses_are_ones_that_are_fetched():
+    assert {address.partition(":")[0] for pair in amazon._URLS.values() for address in pair} == {"https"}
+
+
 def test_fetched_where_it_is_asked_for(tmp_path, monkeypatch):
     source = write(tmp_path / "server") / "amazon"
     monkeypatch.setitem(amazon._URLS, "2014", (f"{source.as_uri()}/",) * 2)

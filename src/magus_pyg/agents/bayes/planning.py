@@ -8,8 +8,8 @@ answer times what the belief after it is worth in the rounds to come (`Horizon`)
 
 With γ = 1 and ρ = 0 an item slot therefore adds only the (m + 1)-th largest probability, m the items that can still be
 shown: the items it displaces could have been shown later. Items of a list are clicked before its queries. For every k
-of 0..N a list is planned as N - k queries, chosen one after the other, each given that those above are refused, and the
-k items that are then worth most; the best k counts.
+from N - 4 (or `min_items`) to N a list is planned as N - k queries, chosen one after the other, each given that those
+above are refused, and the k items that are then worth most; the best k counts.
 """
 
 from dataclasses import dataclass

@@ -196,7 +196,9 @@ def fit_estimation(
     network = EstimationNetwork(features.size, options.rank, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=options.estimation_lr, weight_decay=options.estimation_decay)
     average = RunningAverage(network, _AVERAGING)
-    descent = Descent("the loss of ear's estimation", optimizer, "lower estimation_lr", after=(average.update,))
+    descent = Descent(
+        "the loss of ear's estimation", optimizer, "lower rivals.ear.estimation_lr", after=(average.update,)
+    )
     rows: list[dict[str, float]] = []
 
     def losses(epoch: int) -> Iterator[Tensor]:

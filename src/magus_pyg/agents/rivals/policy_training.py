@@ -116,7 +116,7 @@ def _phase(
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 if imitation else 1.0 - step / steps)
     average = RunningAverage(network, 1.0 if imitation else _AVERAGING)
     after = (falling.step, average.update)
-    remedy = "lower its imitation_lr" if imitation else "lower its lr"
+    remedy = f"lower rivals.{learner.name}.{'imitation_lr' if imitation else 'lr'}"
     descent = Descent(f"the loss of {learner.name}", optimizer, remedy, clip=1.0, after=after)
 
     def losses(epoch: int) -> Iterator[Tensor]:

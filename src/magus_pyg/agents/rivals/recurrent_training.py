@@ -100,7 +100,7 @@ def fit_recurrent(
     steps = options.epochs * min(options.steps, len(sessions.prepared.batches))
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / steps)
     after = (falling.step, average.update)
-    descent = Descent("the loss of recurrent", optimizer, "lower its lr", clip=1.0, after=after)
+    descent = Descent("the loss of recurrent", optimizer, "lower rivals.recurrent.lr", clip=1.0, after=after)
     rows: list[dict[str, float]] = []
 
     def losses(epoch: int) -> Iterator[Tensor]:

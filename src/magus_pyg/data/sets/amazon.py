@@ -37,7 +37,7 @@ _PRICE = r"^\s*\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(?:-.*)?$"
 _FIRST = int(pd.Timestamp("1995-01-01").timestamp())
 _LAST = {"2014": int(pd.Timestamp("2014-12-31").timestamp()), "2018": int(pd.Timestamp("2018-12-31").timestamp())}
 _URLS = {
-    "2014": ("http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/",) * 2,
+    "2014": ("https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/",) * 2,
     "2018": (
         "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/categoryFilesSmall/",
         "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/metaFiles2/",
