@@ -4,7 +4,8 @@ Which way to sum edges is fastest was measured (`benchmarks/sparse.py`; 100,000 
 product of torch's CSR matrix beats gathering and adding 2.4 to 11 times going forward, more than every other primitive
 with or without torch_scatter and torch_sparse; edges that are not sorted by target are sorted for it, which 16 columns
 pay for. Its own gradient is slow, and for weights forms a dense N x N matrix: here it is the product of the transposed
-matrix, and a dot product an edge. It adds in the order of the edges, as `index_add_` does, so results keep their bits.
+matrix, and a dot product an edge. Targets with the same edges get the same bits. Beside `index_add_` the last bits can
+differ: on some processors MKL adds 4, 8, 16 or 24 columns in an order of its own.
 """
 
 import warnings
